@@ -1,0 +1,160 @@
+"""What goes into a piece of agent work and what comes out: the vocabulary between engine, roles and providers."""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+
+@dataclass(frozen=True)
+class Material:
+    """One artifact version that was handed to the agent. `content` is JSON, valid for its type."""
+
+    artifact_id: str
+    version: int
+    artifact_type: str
+    title: str
+    content: dict[str, Any]
+    sha256: str
+    source_agent: str
+    step: str
+    changed_by_person: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A person's reply to questions that the agent asked."""
+
+    questions: tuple[str, ...]
+    answer: str
+    answered_by: str
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Everything an agent may know about the work at hand."""
+
+    project_name: str
+    agent_type: str
+    step: str
+    phase: str
+    round: int
+    instructions: str
+    brief: str
+    expected: tuple[str, ...]
+    materials: tuple[Material, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    feedback: tuple[str, ...] = ()
+    workflow: dict[str, Any] = field(default_factory=dict)
+
+    def newest(self, artifact_type: str) -> Material | None:
+        """The last handed material of a type, or None."""
+        return next((m for m in reversed(self.materials) if m.artifact_type == artifact_type), None)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What one or more model calls took. Costs are micro-units of the currency; None is unknown, not free."""
+
+    provider: str
+    model: str = ""
+    calls: int = 0
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_micros: int | None = None
+
+
+@dataclass(frozen=True)
+class Questions:
+    """A model's answer that it cannot go on without a person."""
+
+    questions: tuple[str, ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer of a model: content of the asked type, or questions."""
+
+    content: BaseModel | Questions
+    usage: Usage
+    notes: str = ""
+
+
+@dataclass(frozen=True)
+class Output:
+    """Content for one artifact version."""
+
+    artifact_type: str
+    title: str
+    content: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Completed:
+    """The work is done. `verdict` is '' where there is nothing to judge, else 'pass' or 'fail'."""
+
+    outputs: tuple[Output, ...]
+    usage: Usage
+    verdict: str = ""
+    notes: str = ""
+
+
+@dataclass(frozen=True)
+class NeedsPerson:
+    """The agent cannot go on without an answer."""
+
+    questions: tuple[str, ...]
+    usage: Usage
+    reason: str = ""
+
+
+Outcome = Completed | NeedsPerson
+
+
+class WorkError(Exception):
+    """The work failed. `code` is stable and public, `detail` is for people and holds no secret."""
+
+    def __init__(self, code: str, detail: str, usage: Usage | None = None) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+        self.usage = usage
+
+
+class TransientError(WorkError):
+    """Worth another try: time-out, 429, 5xx, connection. `retry_after` is in seconds."""
+
+    def __init__(
+        self, code: str, detail: str, *, retry_after: float | None = None, usage: Usage | None = None
+    ) -> None:
+        super().__init__(code, detail, usage)
+        self.retry_after = retry_after
+
+
+class PermanentError(WorkError):
+    """Another try would fail the same way: a person decides."""
+
+
+class Model(Protocol):
+    """The one door to a model, whoever serves it."""
+
+    def produce(
+        self,
+        assignment: Assignment,
+        *,
+        artifact_type: str,
+        output_type: type[BaseModel],
+        instructions: str,
+    ) -> Reply:
+        """Content of `output_type`, or questions. Raises TransientError or PermanentError."""
+
+
+class Role(Protocol):
+    """One kind of agent."""
+
+    agent_type: str
+    instructions: str
+
+    def run(self, assignment: Assignment, model: Model) -> Outcome:
+        """Do the work. Raises TransientError or PermanentError."""
