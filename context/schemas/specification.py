@@ -1,0 +1,75 @@
+"""What the product must do, each requirement traceable to the words it came from."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from context.schemas.fields import (
+    Clarifications,
+    Content,
+    Count,
+    Feedback,
+    Line,
+    LongText,
+    NotCoveredList,
+    RequirementId,
+    Text,
+    duplicates,
+)
+
+
+class Span(Content):
+    """Where in the words of a person something is said. Offsets count characters (code points)."""
+
+    source: Literal["brief", "answer", "feedback"] = Field(
+        description="Which text: the brief, an answer to a clarification, or a comment."
+    )
+    number: Count = Field(0, description="Which answer or comment, from 0; 0 for the brief.")
+    start: Count = Field(description="Offset of the first character.")
+    end: Count = Field(description="Offset after the last character.")
+    quote: LongText = Field(min_length=1, description="Exactly the characters from start to end.")
+
+    @model_validator(mode="after")
+    def _quote_fits(self) -> Self:
+        if self.end - self.start != len(self.quote):
+            raise ValueError("quote must have exactly end - start characters")
+        return self
+
+
+class Requirement(Content):
+    """One thing that the product must do or be."""
+
+    id: RequirementId = Field(description="Stable id, such as FR-1 (functional) or NFR-1 (quality).")
+    kind: Literal["functional", "quality", "constraint"] = Field(description="Which kind it is.")
+    title: Line = Field(description="A few words to call it by.")
+    statement: Text = Field(description="The requirement, in one or two sentences.")
+    priority: Literal["must", "should", "could"] = Field(description="How much it is needed.")
+    acceptance_criteria: list[Text] = Field(
+        max_length=30, description="Checks that show it is met; concrete enough to be tested."
+    )
+    spans: list[Span] = Field(
+        max_length=20, description="The words it came from; empty if it came from nobody's words."
+    )
+
+
+class SoftwareSpecification(Content):
+    """All requirements of the product."""
+
+    title: Line = Field(description="Name of the product.")
+    summary: Text = Field(description="What the product does, in a few sentences.")
+    product_kind: Line = Field(description="What kind of software it is, in a few words.")
+    actors: list[Line] = Field(max_length=30, description="Who uses it.")
+    requirements: list[Requirement] = Field(
+        min_length=1, max_length=300, description="The requirements, in the order of the brief."
+    )
+    out_of_scope: list[Text] = Field(max_length=200, description="What it will not do.")
+    assumptions: list[Text] = Field(max_length=100, description="What was assumed where unsaid.")
+    not_covered: NotCoveredList = Field(default_factory=list)
+    clarifications: Clarifications = Field(default_factory=list)
+    feedback: Feedback = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _ids_are_unique(self) -> Self:
+        if twice := duplicates([requirement.id for requirement in self.requirements]):
+            raise ValueError(f"requirement ids must be unique: {', '.join(twice)}")
+        return self
