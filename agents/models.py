@@ -1,0 +1,217 @@
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from agents.words import FINAL, AgentState, AttemptOutcome, TaskStatus, WaitsFor
+from api.errors import Conflict
+from api.ids import new_id
+from projects.models import Project
+from projects.words import AgentType, Phase
+
+
+class TaskQuerySet(models.QuerySet):
+    def visible_to(self, user: Any) -> "TaskQuerySet":
+        return self.filter(project__in=Project.objects.visible_to(user))
+
+    def open(self) -> "TaskQuerySet":
+        return self.exclude(status__in=FINAL)
+
+
+class Task(models.Model):
+    """One unit of agent work. The row is the outbox: a job only rings for it."""
+
+    TRANSITIONS = {
+        TaskStatus.PENDING: {TaskStatus.WORKING, TaskStatus.CANCELLED},
+        TaskStatus.WORKING: {
+            TaskStatus.PENDING,
+            TaskStatus.WAITING_FOR_HITL,
+            TaskStatus.COMPLETED,
+            TaskStatus.CANCELLED,
+        },
+        TaskStatus.WAITING_FOR_HITL: {
+            TaskStatus.PENDING,
+            TaskStatus.COMPLETED,
+            TaskStatus.FAILED,
+            TaskStatus.CANCELLED,
+        },
+        TaskStatus.COMPLETED: set(),
+        TaskStatus.FAILED: {TaskStatus.PENDING},
+        TaskStatus.CANCELLED: {TaskStatus.PENDING},
+    }
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="tasks")
+    agent_type = models.CharField(max_length=20, choices=AgentType)
+    title = models.CharField(max_length=200, blank=True, default="")
+    instructions = models.TextField()
+    step = models.CharField(max_length=100, blank=True, default="", help_text="Empty: on its own.")
+    phase = models.CharField(max_length=20, blank=True, default="", choices=Phase)
+    round = models.PositiveIntegerField(default=1)
+    is_current = models.BooleanField(default=True, help_text="False: dropped by a rewind.")
+    gate = models.CharField(
+        max_length=20, blank=True, default="", help_text="The approval that a result needs."
+    )
+    escalates_on_fail = models.BooleanField(default=True)
+    handoff = models.JSONField(default=dict)
+    answers = models.JSONField(default=list)
+    status = models.CharField(max_length=20, choices=TaskStatus, default=TaskStatus.PENDING)
+    waits_for = models.CharField(max_length=20, blank=True, default="")
+    attempt = models.PositiveIntegerField(default=0, help_text="Claims so far.")
+    failures = models.PositiveIntegerField(default=0, help_text="Transient failures so far.")
+    crashes = models.PositiveIntegerField(default=0, help_text="Leases lost so far.")
+    fence = models.PositiveIntegerField(
+        default=0, help_text="Grows with every claim and take-back; an older one may not write."
+    )
+    run_after = models.DateTimeField(db_default=Now())
+    rung_at = models.DateTimeField(null=True, blank=True)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    worker = models.CharField(max_length=200, blank=True, default="")
+    result = models.JSONField(default=dict)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = TaskQuerySet.as_manager()
+
+    class Meta:
+        db_table = "tasks"
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=TaskStatus.values), name="task_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(agent_type__in=AgentType.values), name="task_agent_type_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(gate__in=["", *WaitsFor.values]), name="task_gate_known"
+            ),
+            models.CheckConstraint(
+                condition=(
+                    Q(status=TaskStatus.WAITING_FOR_HITL, waits_for__in=WaitsFor.values)
+                    | (~Q(status=TaskStatus.WAITING_FOR_HITL) & Q(waits_for=""))
+                ),
+                name="task_waits_for_something_iff_waiting",
+            ),
+            models.CheckConstraint(
+                condition=(
+                    Q(status=TaskStatus.WORKING, lease_expires_at__isnull=False)
+                    | (~Q(status=TaskStatus.WORKING) & Q(lease_expires_at__isnull=True))
+                ),
+                name="task_lease_iff_working",
+            ),
+            models.CheckConstraint(
+                condition=Q(fence__gte=F("attempt")), name="task_fence_at_least_attempt"
+            ),
+            models.UniqueConstraint(
+                fields=["project", "step"],
+                condition=Q(is_current=True) & ~Q(step=""),
+                name="task_current_once_a_step",
+            ),
+            models.UniqueConstraint(
+                fields=["project", "step", "round"],
+                condition=~Q(step=""),
+                name="task_once_a_step_and_round",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["run_after"], name="tasks_due", condition=Q(status=TaskStatus.PENDING)
+            ),
+            models.Index(
+                fields=["lease_expires_at"],
+                name="tasks_leased",
+                condition=Q(status=TaskStatus.WORKING),
+            ),
+            models.Index(
+                fields=["project"],
+                name="tasks_open",
+                condition=~Q(status__in=["completed", "failed", "cancelled"]),
+            ),
+            models.Index(fields=["project", "-created_at"], name="tasks_of_a_project"),
+            models.Index(fields=["-created_at", "-id"], name="tasks_newest_first"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.title or self.agent_type} ({self.status})"
+
+    def move(self, status: TaskStatus) -> None:
+        """Raises Conflict `invalid_transition` where the state does not allow it."""
+        if status not in self.TRANSITIONS[TaskStatus(self.status)]:
+            raise Conflict(
+                "invalid_transition",
+                f"A task that is {self.status} cannot become {status}.",
+                task_status=str(self.status),
+            )
+        self.status, self.waits_for, self.lease_expires_at = status, "", None
+
+    def wait_for(self, kind: str) -> None:
+        self.move(TaskStatus.WAITING_FOR_HITL)
+        self.waits_for = kind
+
+
+class TaskAttempt(models.Model):
+    """One claim of a task by a worker, and how it ended. Kept for good."""
+
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="attempts")
+    number = models.PositiveIntegerField()
+    fence = models.PositiveIntegerField()
+    worker = models.CharField(max_length=200)
+    outcome = models.CharField(
+        max_length=20, choices=AttemptOutcome, default=AttemptOutcome.RUNNING
+    )
+    error_code = models.CharField(max_length=100, blank=True, default="")
+    error_detail = models.TextField(blank=True, default="")
+    provider = models.CharField(max_length=50, blank=True, default="")
+    model = models.CharField(max_length=200, blank=True, default="")
+    calls = models.PositiveIntegerField(default=0)
+    input_tokens = models.PositiveBigIntegerField(null=True, blank=True)
+    output_tokens = models.PositiveBigIntegerField(null=True, blank=True)
+    cost_micros = models.PositiveBigIntegerField(null=True, blank=True)
+    started_at = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "task_attempts"
+        ordering = ["task", "fence"]
+        constraints = [
+            models.UniqueConstraint(fields=["task", "fence"], name="attempt_once_a_fence"),
+            models.CheckConstraint(
+                condition=Q(outcome__in=AttemptOutcome.values), name="attempt_outcome_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"attempt {self.number} of {self.task_id}"
+
+
+class AgentStatus(models.Model):
+    """The status board: one row a project and agent type."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="agents")
+    agent_type = models.CharField(max_length=20, choices=AgentType)
+    status = models.CharField(max_length=20, choices=AgentState, default=AgentState.IDLE)
+    task = models.ForeignKey(
+        Task, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    updated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "agent_status"
+        ordering = ["project", "id"]
+        verbose_name_plural = "agent status"
+        constraints = [
+            models.UniqueConstraint(fields=["project", "agent_type"], name="agent_once_a_project"),
+            models.CheckConstraint(
+                condition=Q(status__in=AgentState.values), name="agent_status_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agent_type}: {self.status}"

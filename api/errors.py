@@ -1,0 +1,64 @@
+"""What a service raises when it will not do what was asked. Every channel shows `code` and `detail`."""
+
+from typing import Any
+
+
+class DomainError(Exception):
+    """`code` is stable and public, `detail` says what to do, `errors` name fields, `extra` is shown as it is."""
+
+    status = 400
+
+    def __init__(
+        self, code: str, detail: str, *, errors: list[dict[str, str]] | None = None, **extra: Any
+    ) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.errors = errors or []
+        self.extra = extra
+
+
+class InvalidInput(DomainError):
+    """Bad input. `errors` holds `{field, code, detail}` for each field at fault."""
+
+    status = 400
+
+    @classmethod
+    def of(cls, field: str, code: str, detail: str) -> "InvalidInput":
+        return cls("invalid", detail, errors=[{"field": field, "code": code, "detail": detail}])
+
+
+class Forbidden(DomainError):
+    """The caller may see it, and may not do it."""
+
+    status = 403
+
+
+class NotFound(DomainError):
+    """It is not there, or the caller may not see it."""
+
+    status = 404
+
+
+class Conflict(DomainError):
+    """It is in a state in which this cannot be done."""
+
+    status = 409
+
+
+class Gone(DomainError):
+    """Its time has passed."""
+
+    status = 410
+
+
+class TooLarge(DomainError):
+    """Over a limit; `detail` names the limit."""
+
+    status = 413
+
+
+class Unprocessable(DomainError):
+    """Well-formed, and not acceptable as it is."""
+
+    status = 422

@@ -1,0 +1,85 @@
+"""`Idempotency-Key`: the same key and body replays the first answer, another body is refused."""
+
+import hashlib
+import json
+from typing import Any
+
+from django.db import transaction
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.utils.encoders import JSONEncoder
+
+from api.errors import InvalidInput, Unprocessable
+from api.models import IdempotencyKey
+
+UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
+
+
+class Replay(Exception):
+    """Carries the stored answer out of the handling of a request."""
+
+    def __init__(self, stored: IdempotencyKey) -> None:
+        self.stored = stored
+
+
+class IdempotentMixin:
+    """For DRF views. The key's row, the effect and the stored answer commit together or not at all."""
+
+    reserved: IdempotencyKey | None = None
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        if request.method not in UNSAFE or "Idempotency-Key" not in request.headers:
+            return super().dispatch(request, *args, **kwargs)
+        with transaction.atomic():
+            return super().dispatch(request, *args, **kwargs)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        key = request.headers.get("Idempotency-Key")
+        if key is not None and request.method in UNSAFE and request.user.is_authenticated:
+            self.reserved = reserve(request, key)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        if isinstance(exc, Replay):
+            return Response(
+                exc.stored.body,
+                status=exc.stored.status,
+                headers={"Idempotency-Replayed": "true"},
+            )
+        return super().handle_exception(exc)
+
+    def finalize_response(self, request: Request, response: Response, *args, **kwargs) -> Response:
+        if self.reserved is not None and response.status_code < 500:
+            store(self.reserved, response)
+        return super().finalize_response(request, response, *args, **kwargs)
+
+
+def reserve(request: Request, key: str) -> IdempotencyKey:
+    """The key's new row. Raises Replay, or Unprocessable when the key came with another body."""
+    if not 1 <= len(key) <= 255:
+        raise InvalidInput.of("Idempotency-Key", "invalid", "Use a key of 1 to 255 characters.")
+    fingerprint = fingerprint_of(request)
+    # A second request with the key waits here until the first one is done.
+    row, is_new = IdempotencyKey.objects.get_or_create(
+        user=request.user, key=key, defaults={"fingerprint": fingerprint}
+    )
+    if is_new:
+        return row
+    if row.fingerprint != fingerprint:
+        raise Unprocessable(
+            "idempotency_key_reused",
+            "This Idempotency-Key was used with another request. Use a new key for a new request.",
+        )
+    raise Replay(row)
+
+
+def fingerprint_of(request: Request) -> str:
+    digest = hashlib.sha256(f"{request.method} {request.get_full_path()}\n".encode())
+    digest.update(request._request.body)
+    return digest.hexdigest()
+
+
+def store(row: IdempotencyKey, response: Response) -> None:
+    row.status = response.status_code
+    row.body = json.loads(json.dumps(response.data, cls=JSONEncoder))
+    row.save(update_fields=["status", "body"])

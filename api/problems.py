@@ -1,0 +1,119 @@
+"""Errors as `application/problem+json` (RFC 9457)."""
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.http import Http404, HttpRequest, JsonResponse
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from api.errors import DomainError, Forbidden, NotFound, TooLarge
+
+CONTENT_TYPE = "application/problem+json"
+PUBLIC_CODES = {"parse_error": "malformed_json", "throttled": "rate_limited"}
+
+
+def problem(status: int, code: str, detail: str, errors: list | None = None, **extra: Any) -> dict:
+    """The body of a problem document."""
+    body = {
+        "type": f"urn:countersign:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+    }
+    return body | ({"errors": errors} if errors else {}) | extra
+
+
+def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """Turn what we and DRF raise into a problem; anything else is a bug and goes up."""
+    exc = _as_known(exc)
+    if isinstance(exc, DomainError):
+        body = problem(exc.status, exc.code, exc.detail, exc.errors, **exc.extra)
+        response = Response(body, status=exc.status)
+    elif isinstance(exc, exceptions.APIException):
+        response = _from_drf(exc)
+    else:
+        return None
+    set_rollback()
+    _label(response, context)
+    return response
+
+
+def _as_known(exc: Exception) -> Exception:
+    if isinstance(exc, Http404):
+        return NotFound("not_found", "There is nothing here, or you may not see it.")
+    if isinstance(exc, PermissionDenied):
+        return Forbidden("permission_denied", "You may not do this.")
+    if isinstance(exc, RequestDataTooBig):
+        return TooLarge("too_large", "The request body is larger than this server accepts (5 MiB).")
+    return exc
+
+
+def _from_drf(exc: exceptions.APIException) -> Response:
+    headers = {}
+    if getattr(exc, "auth_header", None):
+        headers["WWW-Authenticate"] = exc.auth_header
+    if getattr(exc, "wait", None):
+        headers["Retry-After"] = f"{exc.wait:.0f}"
+    errors = None
+    if isinstance(exc, exceptions.ValidationError):
+        code, errors = "invalid", list(flatten(exc.get_full_details()))
+        detail = "; ".join(f"{e['field']}: {e['detail']}" for e in errors[:3])
+    else:
+        code, detail = exc.get_codes(), str(exc.detail)
+        code = PUBLIC_CODES.get(code, code)
+    return Response(
+        problem(exc.status_code, code, detail, errors), status=exc.status_code, headers=headers
+    )
+
+
+def flatten(details: Any, path: str = "") -> Iterator[dict[str, str]]:
+    """DRF's nested error details as `{field, code, detail}`; the field of a list item is `items.0.name`."""
+    if isinstance(details, dict) and set(details) == {"message", "code"}:
+        yield {
+            "field": path or "non_field_errors",
+            "code": str(details["code"]),
+            "detail": str(details["message"]),
+        }
+    elif isinstance(details, dict):
+        for key, value in details.items():
+            yield from flatten(value, _join(path, key))
+    elif isinstance(details, list):
+        leaves = all(isinstance(d, dict) and set(d) == {"message", "code"} for d in details)
+        for index, value in enumerate(details):
+            yield from flatten(value, path if leaves else _join(path, index))
+
+
+def _join(path: str, key: Any) -> str:
+    if key == "non_field_errors":
+        return path
+    return f"{path}.{key}" if path else str(key)
+
+
+def _label(response: Response, context: dict[str, Any]) -> None:
+    renderer = getattr(context.get("request"), "accepted_renderer", None)
+    if renderer is None or renderer.format == "json":
+        response.content_type = CONTENT_TYPE
+
+
+def _plain(request: HttpRequest, status: int, code: str, detail: str) -> JsonResponse:
+    return JsonResponse(problem(status, code, detail), status=status, content_type=CONTENT_TYPE)
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+    """For paths that no view serves."""
+    return _plain(request, 404, "not_found", f"There is no resource at {request.path}.")
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+    return _plain(request, 400, "bad_request", "The server could not understand this request.")
+
+
+def server_error(request: HttpRequest) -> JsonResponse:
+    return _plain(
+        request, 500, "internal_error", "An unexpected error; it is logged on the server."
+    )

@@ -1,0 +1,120 @@
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from audit.actors import Actor
+from audit.chain import event_hash, payload_hash, time_text
+from audit.hints import publish_hint
+from audit.origin import current_origin
+from audit.words import EventType
+
+LOCK_HEAD = """
+    SELECT epoch, sequence, head_hash, greatest(clock_timestamp(), head_at)
+    FROM event_streams WHERE project = %s FOR NO KEY UPDATE
+"""
+OPEN_STREAM = """
+    INSERT INTO event_streams (project, epoch, sequence, head_hash, head_at)
+    VALUES (%s, %s, 0, '', clock_timestamp()) ON CONFLICT DO NOTHING
+"""
+COLUMNS = (
+    "project, epoch, sequence, event_type, event_source, actor, task, hitl_request, data, salt,"
+    " metadata, created_at, payload_hash, previous_hash, hash"
+)
+ROW = "(" + ", ".join(["%s"] * 15) + ")"
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A fact about to be recorded. `data`: ids, names, old and new state; every member may read it."""
+
+    event_type: EventType
+    actor: Actor
+    data: dict[str, Any] = field(default_factory=dict)
+    task: UUID | None = None
+    hitl_request: UUID | None = None
+
+
+def record(
+    *,
+    project_id: UUID,
+    event_type: EventType,
+    actor: Actor,
+    data: dict[str, Any] | None = None,
+    task: UUID | None = None,
+    hitl_request: UUID | None = None,
+) -> int:
+    """Append one event to the project's stream and return its sequence. See `record_all`."""
+    return record_all(project_id, [Draft(event_type, actor, data or {}, task, hitl_request)])
+
+
+def record_all(project_id: UUID, drafts: Sequence[Draft]) -> int:
+    """Append events in order, in the caller's transaction, and return the new head.
+
+    Call it last: it holds the stream's lock until commit. Raises TransactionManagementError outside
+    of a transaction, because a fact may not be recorded without its change.
+    """
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("An event needs the transaction of its change")
+    with connection.cursor() as cursor:
+        epoch, sequence, head_hash, now = _lock_head(cursor, project_id)
+        rows, metadata = [], current_origin()
+        for draft in drafts:
+            sequence += 1
+            event = _seal(draft, project_id, epoch, sequence, now, head_hash, metadata)
+            head_hash = event["hash"]
+            rows.append(event)
+        _append(cursor, project_id, rows, now)
+    transaction.on_commit(lambda: publish_hint(project_id, epoch, sequence), robust=True)
+    return sequence
+
+
+def _lock_head(cursor: Any, project_id: UUID) -> tuple:
+    cursor.execute(LOCK_HEAD, [project_id])
+    head = cursor.fetchone()
+    if head is None:
+        cursor.execute(OPEN_STREAM, [project_id, secrets.token_hex(8)])
+        cursor.execute(LOCK_HEAD, [project_id])
+        head = cursor.fetchone()
+    return head
+
+
+def _seal(draft, project_id, epoch, sequence, now, previous_hash, metadata) -> dict[str, Any]:
+    data = dict(draft.data)
+    if draft.actor.user is not None:
+        data.setdefault("actor_name", draft.actor.name)
+    salt = secrets.token_hex(16)
+    event = {
+        "project": str(project_id),
+        "epoch": epoch,
+        "sequence": sequence,
+        "event_type": str(draft.event_type),
+        "event_source": draft.actor.source,
+        "actor": draft.actor.id,
+        "task": str(draft.task) if draft.task else None,
+        "hitl_request": str(draft.hitl_request) if draft.hitl_request else None,
+        "data": data,
+        "salt": salt,
+        "metadata": metadata,
+        "created_at": time_text(now),
+        "payload_hash": payload_hash(salt, data),
+        "previous_hash": previous_hash,
+    }
+    return event | {"hash": event_hash(event)}
+
+
+def _append(cursor: Any, project_id: UUID, events: list[dict[str, Any]], now: Any) -> None:
+    parameters: list[Any] = []
+    for event in events:
+        row = event | {"data": json.dumps(event["data"]), "metadata": json.dumps(event["metadata"])}
+        parameters += [row[name.strip()] for name in COLUMNS.split(",")]
+    head = events[-1]
+    cursor.execute(
+        f"WITH appended AS (INSERT INTO event_log ({COLUMNS}) VALUES {', '.join([ROW] * len(events))})"
+        " UPDATE event_streams SET sequence = %s, head_hash = %s, head_at = %s WHERE project = %s",
+        [*parameters, head["sequence"], head["hash"], now, project_id],
+    )

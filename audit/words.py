@@ -1,0 +1,42 @@
+from django.db import models
+
+
+class EventSource(models.TextChoices):
+    AGENT = "agent", "an agent at work"
+    USER = "user", "a person"
+    SYSTEM = "system", "the product itself"
+    WEBHOOK = "webhook", "another system"
+    SCHEDULER = "scheduler", "the clock"
+
+
+class EventType(models.TextChoices):
+    PROJECT_CREATED = "project_created"
+    PROJECT_STARTED = "project_started"
+    PROJECT_PAUSED = "project_paused"
+    PROJECT_RESUMED = "project_resumed"
+    PROJECT_REWOUND = "project_rewound"
+    PROJECT_COMPLETED = "project_completed"
+    PROJECT_FAILED = "project_failed"
+    PROJECT_CANCELLED = "project_cancelled"
+    PROJECT_UPDATED = "project_updated"
+    MEMBER_ADDED = "member_added"
+    MEMBER_REMOVED = "member_removed"
+    TASK_CREATED = "task_created"
+    TASK_STARTED = "task_started"
+    TASK_PROGRESS = "task_progress"
+    TASK_RETRIED = "task_retried"
+    TASK_COMPLETED = "task_completed"
+    TASK_FAILED = "task_failed"
+    TASK_CANCELLED = "task_cancelled"
+    AGENT_STATUS_CHANGED = "agent_status_changed"
+    ARTIFACT_CREATED = "artifact_created"
+    ARTIFACT_UPDATED = "artifact_updated"
+    HITL_REQUEST_CREATED = "hitl_request_created"
+    HITL_DECISION_RECORDED = "hitl_decision_recorded"
+    HITL_REQUEST_RESOLVED = "hitl_request_resolved"
+    HITL_REQUEST_EXPIRED = "hitl_request_expired"
+    HITL_REQUEST_SUPERSEDED = "hitl_request_superseded"
+    EMERGENCY_STOP_ACTIVATED = "emergency_stop_activated"
+    EMERGENCY_STOP_RELEASED = "emergency_stop_released"
+    SYSTEM_WARNING = "system_warning"
+    SYSTEM_ERROR = "system_error"

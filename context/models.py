@@ -1,0 +1,121 @@
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from api.ids import new_id
+from context.words import ArtifactType, Granularity, VersionStatus
+from projects.models import Project
+from projects.words import AgentType
+
+
+class ArtifactQuerySet(models.QuerySet):
+    def visible_to(self, user: Any) -> "ArtifactQuerySet":
+        return self.filter(project__in=Project.objects.visible_to(user))
+
+
+class Artifact(models.Model):
+    """A thing the work produces, through all its versions."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="artifacts")
+    artifact_type = models.CharField(max_length=30, choices=ArtifactType)
+    granularity = models.CharField(
+        max_length=10, choices=Granularity, default=Granularity.DOCUMENT
+    )
+    title = models.CharField(max_length=300)
+    source_agent = models.CharField(max_length=20, blank=True, default="", choices=AgentType)
+    step = models.CharField(max_length=100, blank=True, default="")
+    task = models.UUIDField(null=True, blank=True, help_text="The task that made the last version.")
+    version = models.PositiveIntegerField(default=0, help_text="The last version's number.")
+    accepted_version = models.PositiveIntegerField(null=True, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = ArtifactQuerySet.as_manager()
+
+    class Meta:
+        db_table = "context_artifacts"
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(artifact_type__in=ArtifactType.values), name="artifact_type_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(granularity__in=Granularity.values), name="artifact_granularity_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(accepted_version__isnull=True) | Q(accepted_version__lte=F("version")),
+                name="artifact_accepted_version_exists",
+            ),
+            models.UniqueConstraint(
+                fields=["project", "step", "artifact_type"],
+                condition=~Q(step=""),
+                name="artifact_once_a_step_and_type",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["project", "artifact_type"], name="artifacts_of_a_type"),
+            models.Index(fields=["-created_at", "-id"], name="artifacts_newest_first"),
+            models.Index(fields=["task"], name="artifacts_of_a_task"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.title} (version {self.version})"
+
+
+class ArtifactVersion(models.Model):
+    """Immutable content. Only the status moves."""
+
+    artifact = models.ForeignKey(Artifact, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    content = models.JSONField()
+    sha256 = models.CharField(max_length=64, help_text="Over the canonical JSON of the content.")
+    status = models.CharField(max_length=10, choices=VersionStatus, default=VersionStatus.DRAFT)
+    source_agent = models.CharField(max_length=20, blank=True, default="", choices=AgentType)
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    task = models.UUIDField(null=True, blank=True)
+    attempt = models.PositiveIntegerField(null=True, blank=True)
+    fence = models.PositiveIntegerField(null=True, blank=True)
+    provider = models.CharField(max_length=50, blank=True, default="")
+    model = models.CharField(max_length=200, blank=True, default="")
+    comment = models.TextField(blank=True, default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "context_artifact_versions"
+        ordering = ["artifact", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["artifact", "number"], name="version_number_once"),
+            models.UniqueConstraint(
+                fields=["artifact", "task", "fence"],
+                condition=Q(task__isnull=False) & Q(fence__isnull=False),
+                name="version_once_an_attempt",
+            ),
+            models.UniqueConstraint(
+                fields=["artifact"],
+                condition=Q(status=VersionStatus.ACCEPTED),
+                name="version_accepted_once_an_artifact",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=VersionStatus.values), name="version_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(source_agent="", author__isnull=False)
+                | (~Q(source_agent="") & Q(author__isnull=True)),
+                name="version_by_an_agent_or_a_person",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.artifact_id} version {self.number}"
+
+    @property
+    def is_by_person(self) -> bool:
+        return self.source_agent == ""

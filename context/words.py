@@ -1,0 +1,28 @@
+from django.db import models
+
+
+class ArtifactType(models.TextChoices):
+    USER_INPUT = "user_input", "what a person handed in: the brief, a file, an amendment"
+    PROJECT_PLAN = "project_plan"
+    SOFTWARE_SPECIFICATION = "software_specification"
+    SYSTEM_ARCHITECTURE = "system_architecture"
+    IMPLEMENTATION_PLAN = "implementation_plan"
+    SOURCE_CODE = "source_code"
+    TEST_RESULTS = "test_results"
+    DEPLOYMENT_LOG = "deployment_log"
+    DEPLOYMENT_PACKAGE = "deployment_package"
+    AGENT_OUTPUT = "agent_output", "what an agent wrote that is none of the others"
+    HITL_RESPONSE = "hitl_response", "what a person answered"
+
+
+class Granularity(models.TextChoices):
+    DOCUMENT = "document"
+    SECTION = "section"
+    CONCEPT = "concept"
+
+
+class VersionStatus(models.TextChoices):
+    DRAFT = "draft", "written, not signed off"
+    ACCEPTED = "accepted", "what the work goes on with"
+    SUPERSEDED = "superseded", "was accepted; a later version took its place"
+    REJECTED = "rejected", "a person did not want it"

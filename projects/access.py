@@ -1,0 +1,67 @@
+"""Who may see and do what in a project. Every channel asks here."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from api.errors import Forbidden, NotFound
+from audit.actors import Actor
+from projects.models import Membership, Project
+from projects.words import Role
+
+READ = frozenset(Role.values)
+DECIDE = frozenset({Role.OWNER, Role.APPROVER})
+MANAGE = frozenset({Role.OWNER})
+
+
+class ProjectAccess:
+    """The seam through which lower layers ask about projects they know only by id."""
+
+    @staticmethod
+    def visible_project_ids(user: Any) -> QuerySet:
+        """Ids of the projects that the user may see, as a subquery."""
+        return Project.objects.visible_to(user).values("pk")
+
+    @staticmethod
+    def may_see(user: Any, project_id: UUID) -> bool:
+        return Project.objects.visible_to(user).filter(pk=project_id).exists()
+
+
+def role_of(user: Any, project_id: UUID) -> str | None:
+    return (
+        Membership.objects.filter(project=project_id, user=user)
+        .values_list("role", flat=True)
+        .first()
+    )
+
+
+def get_visible_project(user: Any, project_id: UUID) -> Project:
+    """Raises NotFound where there is none, or the user may not see it."""
+    project = Project.objects.visible_to(user).filter(pk=project_id).first()
+    if project is None:
+        raise NotFound("not_found", "There is no such project, or you may not see it.")
+    return project
+
+
+def authorize(actor: Actor, project_id: UUID, roles: frozenset[str]) -> None:
+    """`require_role` for persons; agents and the system act on the product's own rules."""
+    if actor.user is not None:
+        require_role(actor.user, project_id, roles)
+
+
+def require_role(user: Any, project_id: UUID, roles: frozenset[str]) -> None:
+    """Raises NotFound for who may not see the project, Forbidden for whose role is too low.
+
+    A superuser may manage, so that a project is never left without anyone who can act on it.
+    """
+    role = role_of(user, project_id)
+    if role in roles or (user.is_superuser and roles == MANAGE):
+        return
+    if role is None and not user.is_superuser:
+        raise NotFound("not_found", "There is no such project, or you may not see it.")
+    needed = " or ".join(sorted(roles))
+    raise Forbidden(
+        "role_too_low" if role else "not_a_member",
+        f"This needs the role {needed} in the project; yours is {role or 'none'}.",
+    )

@@ -1,0 +1,150 @@
+from typing import Any
+
+from django.conf import settings
+from django.core.validators import MaxLengthValidator
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Length
+from django.utils import timezone
+
+from api.errors import Conflict
+from api.ids import new_id
+from projects.words import OversightLevel, ProjectStatus, Role
+
+models.CharField.register_lookup(Length)
+models.TextField.register_lookup(Length)
+
+BRIEF_MAX_LENGTH = 100_000
+
+
+class ProjectQuerySet(models.QuerySet):
+    def visible_to(self, user: Any) -> "ProjectQuerySet":
+        """What the user may see: projects they are a member of; superusers see all."""
+        if user.is_superuser:
+            return self
+        return self.filter(pk__in=Membership.objects.filter(user=user).values("project"))
+
+    def lock(self) -> "ProjectQuerySet":
+        """First lock of every change within a project."""
+        return self.select_for_update(no_key=True, of=("self",))
+
+
+class Project(models.Model):
+    TRANSITIONS = {
+        ProjectStatus.DRAFT: {"start", "cancel", "fail"},
+        ProjectStatus.ACTIVE: {"pause", "complete", "fail", "cancel", "rewind"},
+        ProjectStatus.PAUSED: {"resume", "fail", "cancel", "rewind"},
+        ProjectStatus.COMPLETED: {"rewind"},
+        ProjectStatus.FAILED: {"rewind"},
+        ProjectStatus.CANCELLED: set(),
+    }
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    name = models.CharField(max_length=200)
+    brief = models.TextField(validators=[MaxLengthValidator(BRIEF_MAX_LENGTH)])
+    workflow = models.CharField(max_length=100, default="sdlc")
+    oversight_level = models.CharField(
+        max_length=10, choices=OversightLevel, default=OversightLevel.HIGH
+    )
+    auto_start = models.BooleanField(default=True)
+    status = models.CharField(
+        max_length=10, choices=ProjectStatus, default=ProjectStatus.DRAFT, editable=False
+    )
+    status_reason = models.TextField(blank=True, default="", editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="projects_created"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    started_at = models.DateTimeField(null=True, blank=True, editable=False)
+    finished_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = ProjectQuerySet.as_manager()
+
+    class Meta:
+        db_table = "projects"
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=ProjectStatus.values), name="project_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(oversight_level__in=OversightLevel.values),
+                name="project_oversight_level_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(brief__length__gte=1) & Q(brief__length__lte=BRIEF_MAX_LENGTH),
+                name="project_brief_1_to_100000_characters",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="projects_newest_first"),
+            models.Index(fields=["status", "-created_at"], name="projects_by_status"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def start(self) -> None:
+        self._move("start", ProjectStatus.ACTIVE)
+        self.started_at = timezone.now()
+
+    def pause(self) -> None:
+        self._move("pause", ProjectStatus.PAUSED)
+
+    def resume(self) -> None:
+        self._move("resume", ProjectStatus.ACTIVE)
+
+    def complete(self) -> None:
+        self._move("complete", ProjectStatus.COMPLETED)
+        self.finished_at = timezone.now()
+
+    def fail(self, reason: str) -> None:
+        self._move("fail", ProjectStatus.FAILED, reason)
+        self.finished_at = timezone.now()
+
+    def cancel(self, reason: str = "") -> None:
+        self._move("cancel", ProjectStatus.CANCELLED, reason)
+        self.finished_at = timezone.now()
+
+    def rewind(self) -> None:
+        """A paused project stays paused; a finished one works again."""
+        is_paused = self.status == ProjectStatus.PAUSED
+        self._move("rewind", ProjectStatus.PAUSED if is_paused else ProjectStatus.ACTIVE)
+        self.finished_at = None
+
+    def check_can(self, verb: str) -> None:
+        """Raises Conflict `invalid_transition` where the state does not allow the verb."""
+        allowed = self.TRANSITIONS[ProjectStatus(self.status)]
+        if verb in allowed:
+            return
+        options = ", ".join(sorted(allowed - {"complete", "fail"})) or "nothing; this state is final"
+        raise Conflict(
+            "invalid_transition",
+            f"Cannot {verb} a project that is {self.status}. Possible now: {options}.",
+            project_status=self.status,
+        )
+
+    def _move(self, verb: str, status: ProjectStatus, reason: str = "") -> None:
+        self.check_can(verb)
+        self.status, self.status_reason = status, reason
+
+
+class Membership(models.Model):
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships"
+    )
+    role = models.CharField(max_length=10, choices=Role)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "project_members"
+        ordering = ["created_at", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "user"], name="member_once_a_project"),
+            models.CheckConstraint(condition=Q(role__in=Role.values), name="member_role_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} is {self.role} of {self.project}"
