@@ -1,0 +1,32 @@
+"""The two servers together, each only where nobody named another one."""
+
+from orchestrator.local.folder import DataFolder
+from orchestrator.local.postgres import Postgres
+from orchestrator.local.valkey import Valkey
+
+Server = Postgres | Valkey
+
+
+class LocalServers:
+    def __init__(self, folder: DataFolder, *, needs: set[str], is_durable: bool = True) -> None:
+        """`needs` names what to serve: DATABASE_URL, REDIS_URL."""
+        self.servers: dict[str, Server] = {}
+        if "DATABASE_URL" in needs:
+            self.servers["DATABASE_URL"] = Postgres(folder, is_durable)
+        if "REDIS_URL" in needs:
+            self.servers["REDIS_URL"] = Valkey(folder, is_durable)
+
+    def start(self) -> None:
+        try:
+            for server in self.servers.values():
+                server.start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def environment(self) -> dict[str, str]:
+        return {key: server.url for key, server in self.servers.items()}
+
+    def stop(self) -> None:
+        for server in reversed(self.servers.values()):
+            server.stop()

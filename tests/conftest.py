@@ -1,0 +1,29 @@
+import pytest
+from django.db import connections
+from django.test import TransactionTestCase
+
+_flush = TransactionTestCase._fixture_teardown
+
+
+def _flush_past_the_triggers(case: TransactionTestCase) -> None:
+    """The append-only tables refuse TRUNCATE, with which Django empties them between tests."""
+    databases = [connections[name] for name in case._databases_names(include_mirrors=False)]
+    for connection in databases:
+        _set_replication_role(connection, "replica")
+    try:
+        _flush(case)
+    finally:
+        for connection in databases:
+            _set_replication_role(connection, "origin")
+
+
+def _set_replication_role(connection, role: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET session_replication_role = {role}")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _flush_append_only_tables():
+    TransactionTestCase._fixture_teardown = _flush_past_the_triggers
+    yield
+    TransactionTestCase._fixture_teardown = _flush
