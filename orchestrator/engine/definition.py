@@ -55,6 +55,13 @@ def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
+def _at_least_one(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Not min_length, which also counts an item with an error of its own as none."""
+    if not values:
+        raise ValueError("names nothing; at least one is needed")
+    return values
+
+
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=50)]
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000)]
@@ -84,7 +91,7 @@ class Step(Frozen):
     title: Title
     phase: Phase
     agent: AgentType
-    creates: Annotated[Types, Field(min_length=1)]
+    creates: Annotated[Types, AfterValidator(_at_least_one)]
     needs: Names = ()
     requires: Types = ()
     revises: Types = ()
@@ -99,7 +106,7 @@ class Definition(Frozen):
     name: Name
     version: Annotated[int, Field(strict=True, ge=1)]
     title: Title
-    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=MAX_STEPS)]
+    steps: Annotated[tuple[Step, ...], Field(max_length=MAX_STEPS), AfterValidator(_at_least_one)]
 
     @functools.cached_property
     def order(self) -> tuple[str, ...]:
