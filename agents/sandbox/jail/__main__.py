@@ -1,0 +1,207 @@
+"""The launcher: shuts itself in, starts the program, waits, and ends all that is left of it.
+
+Three processes. The watcher (this one) knows the time and kills; the warden sets the walls up and
+is the first process inside; the program is the warden's child and has given up everything.
+Words to the caller go as JSON lines to a descriptor that the program never gets.
+"""
+
+import json
+import os
+import select
+import signal
+import sys
+
+import interpreter
+import kernel
+import landlock
+import limits
+import namespaces
+import processes
+import seccomp
+
+NOT_STARTED = 127
+
+
+class Report:
+    """The launcher's own words, apart from the program's output."""
+
+    def __init__(self, descriptor: int) -> None:
+        os.set_inheritable(descriptor, False)
+        self.descriptor = descriptor
+
+    def say(self, **facts: object) -> None:
+        os.write(self.descriptor, json.dumps(facts).encode() + b"\n")
+
+
+class Jail:
+    """What was asked, and which walls stand."""
+
+    def __init__(self, config: dict) -> None:
+        self.config = config
+        self.walled = config["mode"] == "namespaces"
+        self.root = os.getuid() == 0
+        self.user = processes.unprivileged_user() if self.root else None
+        self.work = namespaces.WORK if self.walled else config["files"]
+        self.filtered = seccomp.is_known_machine()
+        self.listed = not self.walled and landlock.version() > 0
+        self.user_threads = 0 if self.root else limits.threads_of_user()
+
+    @property
+    def isolation(self) -> dict[str, str]:
+        """The truth on what is in force."""
+        without_wall = "seccomp" if self.filtered else "none"
+        files = "landlock" if self.listed else "permissions" if self.root else "none"
+        return {
+            "network": "namespace" if self.walled else without_wall,
+            "files": "namespace" if self.walled else files,
+            "processes": "namespace" if self.walled else "subreaper",
+            "system_calls": "seccomp" if self.filtered else "none",
+            "user": "separate" if self.root else "same",
+        }
+
+    def missing(self) -> list[str]:
+        """Walls that the caller wants and that do not stand."""
+        wanted = ("network", "files")
+        return [w for w in wanted if self.isolation[w] == "none" and not self.config[f"open_{w}"]]
+
+    def enter(self) -> None:
+        """Put up the walls around everything that starts from here."""
+        if self.walled:
+            namespaces.build_root(
+                files=self.config["files"],
+                mount_point=self.config["mount_point"],
+                disk_megabytes=self.config["disk_megabytes"],
+                owner=self.user,
+            )
+        elif self.root:
+            namespaces.give_away(self.config["files"], self.user)
+            os.chmod(os.path.dirname(self.config["files"]), 0o711)  # noqa: S103  (to pass through)
+
+    def give_up(self) -> None:
+        """The program's last step before it is itself: no rights, bounded, filtered."""
+        os.chdir(self.work)
+        if self.root:
+            os.setgroups([])
+            os.setresgid(self.user, self.user, self.user)
+            os.setresuid(self.user, self.user, self.user)
+        if not os.access(interpreter.program(), os.X_OK):
+            raise PermissionError("the unprivileged user cannot reach the Python interpreter")
+        limits.apply(self.config, user_threads=self.user_threads)
+        kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+        if self.listed:
+            shown = [*interpreter.readable(), *interpreter.DEVICES]
+            landlock.restrict(readable=shown, writable=[self.work, "/dev/null"])
+        if self.filtered:
+            apart = self.root or self.walled or landlock.version() >= landlock.SCOPES_SIGNALS
+            seccomp.install(refuse_signals=not apart)
+
+
+def main() -> None:
+    config = _read_config()
+    report = Report(config["report"])
+    os.umask(0o022)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+    jail = Jail(config)
+    if jail.missing():
+        report.say(unavailable=", ".join(jail.missing()))
+        return
+    if not _left_host(jail, report):
+        return
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
+    ended, held = os.pipe()
+    warden = os.fork()
+    if warden == 0:
+        os.close(ended)
+        _guard(jail, report)
+    os.close(held)
+    _watch(jail, warden, ended, report)
+
+
+def _read_config() -> dict:
+    """One line on stdin; the pipe then stays open as the sign that the caller lives."""
+    line = b""
+    while not line.endswith(b"\n"):
+        piece = os.read(0, 65536)
+        if not piece:
+            sys.exit(NOT_STARTED)
+        line += piece
+    return json.loads(line)
+
+
+def _left_host(jail: Jail, report: Report) -> bool:
+    try:
+        if jail.walled:
+            namespaces.leave_host()
+    except OSError as error:
+        report.say(unavailable=f"namespaces ({error.strerror})")
+        return False
+    return True
+
+
+def _guard(jail: Jail, report: Report) -> None:
+    """The warden: walls, program, exit code. Never returns."""
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+    try:
+        jail.enter()
+    except OSError as error:
+        report.say(unavailable=f"file system ({error.strerror})")
+        os._exit(NOT_STARTED)
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
+    program = os.fork()
+    if program == 0:
+        _become_program(jail, report)
+    report.say(exit_code=_collect(program))
+    os._exit(0)
+
+
+def _collect(program: int) -> int:
+    """The first process of a namespace inherits orphans: collect all until the program ends."""
+    while True:
+        pid, status = os.wait()
+        if pid == program:
+            return os.waitstatus_to_exitcode(status)
+
+
+def _become_program(jail: Jail, report: Report) -> None:
+    try:
+        nothing = os.open("/dev/null", os.O_RDONLY)
+        os.dup2(nothing, 0)
+        jail.give_up()
+        report.say(isolation=jail.isolation)
+    except BaseException as error:
+        report.say(unavailable=f"{type(error).__name__}: {error}")
+        os._exit(NOT_STARTED)
+    _execute(jail)
+
+
+def _execute(jail: Jail) -> None:
+    command = list(jail.config["command"])
+    path = f"{os.path.dirname(interpreter.program())}:/usr/bin:/bin"
+    environment = {**jail.config["environment"], "PATH": path, "HOME": jail.work}
+    if command[0] in ("python", "python3"):
+        command[0] = interpreter.program()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        os.execvpe(command[0], command, environment)  # noqa: S606  (no shell is the point)
+    except OSError as error:
+        os.write(2, f"{command[0]}: {error.strerror}\n".encode())
+    os._exit(NOT_STARTED)
+
+
+def _watch(jail: Jail, warden: int, ended: int, report: Report) -> None:
+    """Wait for the end, the time-out or the caller's death; then leave nothing running."""
+    poll = select.poll()
+    poll.register(ended, 0)
+    poll.register(0, 0)
+    events = poll.poll(float(jail.config["timeout_seconds"]) * 1000)
+    if jail.walled:
+        processes.end(warden)
+    else:
+        processes.end_descendants()
+    report.say(timed_out=not events)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""A world of its own: no network, no other processes, few files."""
+
+import os
+import shutil
+import socket
+
+import interpreter
+import kernel
+
+ISOLATED = (
+    kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWNET
+    | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
+)  # fmt: skip
+WORK = "/sandbox/work"
+SCRATCH = "/sandbox/tmp"
+MAX_FILES = 16_384
+
+
+def leave_host() -> None:
+    """Enter fresh namespaces; an ordinary user does it by a user namespace of its own."""
+    if os.getuid() == 0:
+        kernel.unshare(ISOLATED)
+        return
+    user, group = os.getuid(), os.getgid()
+    kernel.unshare(kernel.CLONE_NEWUSER | ISOLATED)
+    _write("/proc/self/setgroups", "deny")
+    _write("/proc/self/uid_map", f"{user} {user} 1")
+    _write("/proc/self/gid_map", f"{group} {group} 1")
+
+
+def build_root(*, files: str, mount_point: str, disk_megabytes: int, owner: int | None) -> None:
+    """Replace the file system: system paths read-only, one small writable place in memory."""
+    kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
+    kernel.mount("tmpfs", mount_point, "tmpfs", kernel.MS_NOSUID, "size=1m,mode=755")
+    for path in interpreter.readable():
+        _show(path, mount_point)
+    for path in interpreter.packages():
+        _hide(mount_point + path)
+    for path in interpreter.DEVICES:
+        _bind(path, mount_point + path, devices=True)
+    _make_places(files, mount_point, disk_megabytes, owner)
+    kernel.change_root(mount_point)
+    kernel.make_read_only("/", recursive=False, devices=True)
+    socket.sethostname("sandbox")
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w") as stream:
+        stream.write(text)
+
+
+def _show(path: str, root: str) -> None:
+    if os.path.islink(path):
+        os.makedirs(os.path.dirname(root + path), exist_ok=True)
+        os.symlink(os.readlink(path), root + path)
+    else:
+        _bind(path, root + path)
+
+
+def _bind(source: str, target: str, *, devices: bool = False) -> None:
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    if os.path.isdir(source):
+        os.makedirs(target, exist_ok=True)
+    else:
+        os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o644))
+    kernel.mount(source, target, flags=kernel.MS_BIND | kernel.MS_REC)
+    kernel.make_read_only(target, devices=devices)
+
+
+def _hide(target: str) -> None:
+    if os.path.isdir(target):
+        kernel.mount("tmpfs", target, "tmpfs", kernel.MS_RDONLY, "size=4k,mode=755")
+
+
+def _make_places(files: str, root: str, disk_megabytes: int, owner: int | None) -> None:
+    os.mkdir(root + "/sandbox")
+    kernel.mount(
+        "tmpfs", root + "/sandbox", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV,
+        f"size={disk_megabytes}m,nr_inodes={MAX_FILES},mode=755",
+    )  # fmt: skip
+    shutil.copytree(files, root + WORK)
+    os.mkdir(root + SCRATCH)
+    if owner is not None:
+        give_away(root + "/sandbox", owner)
+    os.symlink(SCRATCH, root + "/tmp")  # noqa: S108  (inside)
+    os.symlink(SCRATCH, root + "/dev/shm")  # noqa: S108
+
+
+def give_away(folder: str, owner: int) -> None:
+    """Make the unprivileged user the owner of a folder and of all in it."""
+    for path, folders, names in os.walk(folder):
+        for name in [*folders, *names]:
+            os.lchown(os.path.join(path, name), owner, owner)
+    os.lchown(folder, owner, owner)
