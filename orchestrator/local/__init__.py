@@ -1,4 +1,4 @@
-"""Everything on one machine: the embedded servers and the processes that `manage.py up` keeps alive."""
+"""Everything on one machine: embedded servers, and the processes that `up` keeps alive."""
 
 
 class LocalError(Exception):

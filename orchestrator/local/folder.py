@@ -87,8 +87,8 @@ class DataFolder:
         place = link.readlink()
         if not place.is_dir():
             raise LocalError(
-                f"The database of {self.path} was kept in {place}, which is gone. Bring that folder "
-                f"back; or, to start with an empty database, remove {link}."
+                f"The database of {self.path} was kept in {place}, which is gone. Bring that "
+                f"folder back; or, to start with an empty database, remove {link}."
             )
         claim = place / "belongs-to"
         owner = Path(claim.read_text())
@@ -102,8 +102,8 @@ class DataFolder:
         theirs = owner / "servers"
         if theirs.is_symlink() and theirs.readlink() == place:
             raise LocalError(
-                f"{self.path} is a copy of {owner}, and both name the database in {place}. To start "
-                f"this copy with an empty database, remove {link}."
+                f"{self.path} is a copy of {owner}, and both name the database in {place}. To "
+                f"start this copy with an empty database, remove {link}."
             )
 
     def _short_socket_dir(self) -> Path:
@@ -118,7 +118,7 @@ class DataFolder:
 
 
 def open_data_folder(path: Path | str, *, places_dir: Path = SYSTEM_DIR) -> DataFolder:
-    """Makes the folder where it is missing and holds it. Raises LocalError when somebody else does."""
+    """Makes the folder where it is missing, and holds it. Raises LocalError when it cannot."""
     path = Path(path).expanduser().absolute()
     account = server_account()
     try:
@@ -198,8 +198,8 @@ def _await_lock(lock: IO[str], path: Path) -> None:
         holder = int(lock.read() or 0)
         if psutil.pid_exists(holder) or time.monotonic() > deadline:
             raise LocalError(
-                f"Countersign is running already on the data folder {path} (process {holder}). Stop "
-                "that one first, or choose another folder with --data-dir (make run DATA_DIR=...)."
+                f"Countersign is running already on the data folder {path} (process {holder}). "
+                "Stop that one first, or choose another folder with --data-dir (make run DATA_DIR=...)."
             )
         time.sleep(0.1)
 

@@ -1,6 +1,7 @@
 """Becomes another program: `launch.py PARENT DEATH_SIGNAL UID:GID PROGRAM ARGUMENTS...`
 
-Run as a file by a bare interpreter: it gives up root, asks the kernel for a signal at the parent's death, and execs.
+Run as a file by a bare interpreter: it gives up root, asks the kernel for a signal at the parent's
+death, and execs.
 """
 
 import ctypes

@@ -27,7 +27,7 @@ def spawn(
     death_signal: signal.Signals = signal.SIGTERM,
     pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Call it from the main thread: a child gets its death signal when the *thread* that made it ends."""
+    """Main thread only: a child gets its death signal when the *thread* that made it ends."""
     who = f"{account.uid}:{account.gid}" if account else ""
     launch = [sys.executable, "-I", "-S", LAUNCHER, str(os.getpid()), str(int(death_signal)), who]
     with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:

@@ -56,7 +56,7 @@ def _made_up(key: str) -> str:
 
 
 def read_runtime(data_dir: Path) -> dict[str, Any]:
-    """The last start's environment and base URL; empty when there was none or it is not ours to read."""
+    """The last start's environment and base URL; empty when there is none that we may read."""
     try:
         return json.loads(runtime_path(data_dir).read_text())
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Where the server programs are: inside the installed wheels, or in a copy that a system user can reach."""
+"""Where the server programs are: in the wheels, or in a copy that a system user can reach."""
 
 import hashlib
 import os
@@ -40,7 +40,8 @@ def _package(name: str) -> Path:
     spec = find_spec(name)
     if spec is None or spec.origin is None:
         raise LocalError(
-            f"The package {name} is not installed. Run `make run`, or set DATABASE_URL and REDIS_URL."
+            f"The package {name} is not installed. Run `make run`, or set DATABASE_URL and "
+            "REDIS_URL."
         )
     return Path(spec.origin).parent
 

@@ -1,4 +1,4 @@
-"""The embedded Redis (Valkey): 127.0.0.1 on a port of its own, password, append-only file, no eviction."""
+"""The embedded Redis (Valkey): a port of its own, password, append-only file, no eviction."""
 
 import os
 import random

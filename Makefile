@@ -1,0 +1,70 @@
+# `make help` lists what there is.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PORT ?= 8000
+DATA_DIR ?= .data
+TESTS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format bench lock clean venv dev
+
+help: ## Show this list
+	@echo "Countersign. Commands:"
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' \
+		| awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@echo "Options: PORT=8000 DATA_DIR=.data (run), TESTS='tests/agents -x' (test), PYTHON=python3"
+
+run: $(VENV)/.installed ## Run everything on this machine (PORT=, DATA_DIR=); Ctrl-C stops it
+	@exec $(BIN)/python manage.py up --stop-with-parent --port '$(PORT)' --data-dir '$(DATA_DIR)'
+
+test: $(VENV)/.installed-dev ## Run the tests on PostgreSQL and Redis that they start themselves (TESTS=)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+
+lint: $(VENV)/.installed-dev ## Check style, layers, migrations and the API description
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+format: $(VENV)/.installed-dev ## Put the code into its usual form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.installed-dev ## Measure steps a second and decision-to-next-step
+	@$(BIN)/python -m benchmarks
+
+lock: $(VENV)/.installed-dev ## Compile the pinned requirements from requirements*.in
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 requirements.in -o requirements.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes requirements.in \
+		-c requirements.txt -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 requirements-dev.in -o requirements-dev.txt
+
+clean: ## Remove the virtual environment and caches; the data folder stays
+	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache .hypothesis staticfiles build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.made:
+	@command -v $(PYTHON) >/dev/null || { echo "No $(PYTHON) here. Install Python 3.11 or newer, or name it: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Name another one: make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "Making the virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is needed (on Debian and Ubuntu: apt install python3-venv)."; exit 1; }
+	@touch $@
+
+# A stamp holds the digest of what was installed, so that a changed date alone installs nothing.
+$(VENV)/.installed: requirements.txt $(VENV)/.made
+	@digest=$$(cksum requirements.txt); [ "$$(cat $@ 2>/dev/null)" = "$$digest" ] || { \
+		echo "Installing the pinned dependencies" && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt && \
+		echo "$$digest" > $@; }
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	@digest=$$(cksum requirements-dev.txt); [ "$$(cat $@ 2>/dev/null)" = "$$digest" ] || { \
+		echo "Installing what the tests and checks need" && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt && \
+		echo "$$digest" > $@; }
+	@touch $@

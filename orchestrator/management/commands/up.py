@@ -1,0 +1,71 @@
+import argparse
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from orchestrator.local import LocalError, runtime
+from orchestrator.local.console import Console
+from orchestrator.local.folder import open_data_folder
+from orchestrator.local.guard import run_guarded
+from orchestrator.local.machine import Machine
+
+
+class Command(BaseCommand):
+    help = "Runs everything on this machine until Ctrl-C: servers, workers, scheduler, web."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--port", type=_port, default=8000, help="on 127.0.0.1; 0 takes a free one"
+        )
+        parser.add_argument(
+            "--data-dir",
+            type=Path,
+            default=runtime.default_data_dir(),
+            help="where everything is kept (default: DATA_DIR, else .data beside manage.py)",
+        )
+        parser.add_argument(
+            "--stop-with-parent", action="store_true", help="stop when the calling process ends"
+        )
+
+    def handle(self, *, port: int, data_dir: Path, stop_with_parent: bool, **options: Any) -> None:
+        began = time.monotonic()
+        try:
+            listener = listen(port)
+            folder = open_data_folder(data_dir)
+        except LocalError as error:
+            raise CommandError(str(error)) from error
+        needs = set(runtime.supplied)
+        for key in needs:
+            os.environ.pop(key, None)
+        console = Console(settings.AGENT_MODELS)
+        console.starting(folder.path, needs)
+        machine = Machine(folder, listener, needs, console, began)
+        sys.exit(run_guarded(machine.run, listener, stop_with_parent=stop_with_parent))
+
+
+def listen(port: int) -> socket.socket:
+    """Takes the port before anything starts. Raises LocalError when it is not to be had."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+        listener.listen(128)
+    except OSError as error:
+        raise LocalError(
+            f"Port {port} on 127.0.0.1 is not free ({error.strerror}). Stop what uses it, or "
+            f"choose another one: make run PORT={port + 1} (manage.py up --port {port + 1})."
+        ) from error
+    return listener
+
+
+def _port(text: str) -> int:
+    if text.isdecimal() and int(text) <= 65535:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a port; give a number from 0 to 65535.")
