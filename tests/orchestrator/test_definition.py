@@ -1,7 +1,11 @@
 import textwrap
+from typing import get_args
 
 import pytest
 
+import context.words
+import projects.words
+from orchestrator.engine import definition as words
 from orchestrator.engine.definition import (
     Definition,
     DefinitionError,
@@ -41,6 +45,13 @@ DIAMOND = (
     step("join", needs="[left, right]"),
     step("aside", needs="[start]"),
 )
+
+
+def test_a_definition_knows_the_words_that_the_database_knows():
+    assert list(words.PHASES) == projects.words.Phase.values
+    assert list(get_args(words.AgentType)) == projects.words.AgentType.values
+    assert list(get_args(words.ArtifactType)) == context.words.ArtifactType.values
+    assert list(words.GATES) == projects.words.OversightLevel.values
 
 
 def test_the_built_in_workflow_is_valid_and_in_order():
