@@ -1,0 +1,56 @@
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api.errors import NotFound
+from api.pagination import CursorPagination
+from api.viewsets import APIView, GenericViewSet
+from audit.access import access_policy
+from audit.filters import EventFilter
+from audit.models import Event
+from audit.serializers import EventSerializer, VerificationSerializer, VerifyQuerySerializer
+from audit.verification import verify_stream
+
+
+class EventPagination(CursorPagination):
+    def get_ordering(self, request: Request, queryset: QuerySet, view: Any) -> tuple[str, ...]:
+        """Within a project by its sequence, which has the index; over all projects by id."""
+        return ("sequence",) if request.query_params.get("project") else ("id",)
+
+
+class EventViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet):
+    """The audit trail, oldest first: what happened in the projects that the caller may see."""
+
+    queryset = Event.objects.none()
+    serializer_class = EventSerializer
+    filterset_class = EventFilter
+    pagination_class = EventPagination
+    lookup_value_regex = "[0-9]+"
+
+    def get_queryset(self) -> QuerySet:
+        if getattr(self, "swagger_fake_view", False):
+            return self.queryset
+        return Event.objects.filter(
+            project__in=access_policy().visible_project_ids(self.request.user)
+        )
+
+
+class VerifyView(APIView):
+    """Recomputes the hash chain of one project's audit trail."""
+
+    @extend_schema(
+        operation_id="audit_verify",
+        parameters=[VerifyQuerySerializer],
+        responses=VerificationSerializer,
+    )
+    def get(self, request: Request) -> Response:
+        query = VerifyQuerySerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        project_id = query.validated_data["project"]
+        if not access_policy().may_see(request.user, project_id):
+            raise NotFound("not_found", "There is no such project, or you may not see it.")
+        return Response(verify_stream(project_id).as_dict())
