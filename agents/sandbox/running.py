@@ -23,7 +23,8 @@ DISK_MEGABYTES = 64
 PIECE_BYTES = 64 * 1024
 # The launcher keeps the time; this is how long it may take to start and to clean up.
 GRACE_SECONDS = 20
-MODES = ("namespaces", "filters")
+# All walls are Linux's; elsewhere nothing is run.
+MODES = ("namespaces", "filters") if sys.platform == "linux" else ()
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def run_in(mode: str, files: Mapping[str, str], asked: Mapping[str, object]) -> 
 
 def _remedy(refusals: Sequence[str]) -> str:
     return (
-        f"This machine offers no safe place to run a program ({'; '.join(refusals)}). "
+        f"This machine offers no safe place to run a program ({'; '.join(refusals) or 'not Linux'}). "
         "See docs/models.md, or set SANDBOX_ALLOW_NETWORK or SANDBOX_ALLOW_FILES to run without."
     )
 

@@ -184,7 +184,7 @@ def _execute(jail: Jail) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        os.execvpe(command[0], command, environment)  # noqa: S606  (no shell is the point)
+        os.execvpe(command[0], command, environment)
     except OSError as error:
         os.write(2, f"{command[0]}: {error.strerror}\n".encode())
     os._exit(NOT_STARTED)

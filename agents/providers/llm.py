@@ -1,0 +1,171 @@
+"""Models of outside providers, through pydantic-ai. Loaded only when a job needs one."""
+
+import asyncio
+import logging
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from pydantic import BaseModel, Field
+from pydantic_ai import Agent, ModelSettings, ToolOutput
+from pydantic_ai.exceptions import AgentRunError, ModelAPIError, UserError
+from pydantic_ai.models import Model as ProviderModel
+from pydantic_ai.models import infer_model
+from pydantic_ai.providers import Provider, infer_provider
+from pydantic_ai.usage import RunUsage
+
+from agents.outcomes import Assignment, PermanentError, Questions, Reply, Usage, WorkError
+from agents.providers.failures import work_error
+from agents.providers.prompts import instructions_for, prompt_for
+
+MAX_TOKENS = 16_000
+TIMEOUT_SECONDS = 300
+# Within one call the model may correct an answer that does not fit this many times.
+CORRECTIONS = 2
+ASK = "ask_person"
+# What the library stumbles with over a 200 that is JSON but no chat completion.
+UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+OPENAI = ("openai", "openai-chat", "openai-responses")
+# At level DEBUG these write whole requests, prompts included.
+TALKATIVE = ("openai", "httpx", "httpx2", "httpcore", "httpcore2", "pydantic_ai")
+
+
+class QuestionsForPerson(BaseModel):
+    """Questions that a person must answer before the work can go on."""
+
+    questions: list[str] = Field(
+        min_length=1, max_length=10, description="Each can be answered by itself."
+    )
+    reason: str = Field("", description="Why the work cannot go on without the answers.")
+
+
+class LLMModel:
+    """One model string of pydantic-ai, such as `openai:gpt-x`. Holds no connection."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.provider, _, self.model = name.partition(":")
+
+    def produce(
+        self,
+        assignment: Assignment,
+        *,
+        artifact_type: str,
+        output_type: type[BaseModel],
+        instructions: str,
+    ) -> Reply:
+        """One call, with its own event loop and connections: jobs share nothing."""
+        call = _Call(self, artifact_type, output_type, instructions)
+        content, failure = asyncio.run(call.outcome(prompt_for(assignment, artifact_type)))
+        if failure is not None:
+            # Raised here, outside of the handler, so that no log shows the provider's own words.
+            raise failure
+        if isinstance(content, QuestionsForPerson):
+            content = Questions(tuple(content.questions), content.reason)
+        return Reply(content, call.usage_so_far())
+
+
+class _Call:
+    """One conversation with a model, corrections included."""
+
+    def __init__(
+        self, model: LLMModel, artifact_type: str, output_type: type[BaseModel], role: str
+    ) -> None:
+        self.model = model
+        self.usage = RunUsage()
+        self.unanswered = 0
+        self.deliver = f"deliver_{artifact_type}"
+        self.output_type = output_type
+        self.instructions = instructions_for(role, deliver=self.deliver, ask=ASK)
+
+    async def outcome(self, prompt: str) -> tuple[Any, WorkError | None]:
+        """Content, or what went wrong."""
+        try:
+            async with self._agent() as agent:
+                result = await agent.run(prompt, usage=self.usage)
+        except (AgentRunError, UserError) as error:
+            self.unanswered = self._unanswered(error)
+            return None, work_error(error, self.usage_so_far())
+        except UNREADABLE as error:
+            self.unanswered = 1
+            return None, work_error(error, self.usage_so_far())
+        except ImportError:
+            return None, _not_installed(self.model.provider)
+        return result.output, None
+
+    def usage_so_far(self) -> Usage:
+        """What is known to have been used, also when the call failed."""
+        used = self.usage
+        return Usage(
+            provider=self.model.provider,
+            model=self.model.model,
+            calls=used.requests + self.unanswered,
+            input_tokens=used.input_tokens or None,
+            output_tokens=used.output_tokens or None,
+            cost_micros=None if _is_own_server(self.model.provider) else _micros(used.cost),
+        )
+
+    def _unanswered(self, error: Exception) -> int:
+        """Calls that the library does not count, because no usable answer came of them."""
+        if isinstance(error, UserError):
+            return 0
+        return int(isinstance(error, ModelAPIError) or self.usage.requests == 0)
+
+    def _agent(self) -> Agent:
+        for name in TALKATIVE:
+            logging.getLogger(name).setLevel(logging.WARNING)
+        return Agent(
+            _provider_model(self.model.name),
+            name=self.deliver,
+            output_type=[
+                ToolOutput(self.output_type, name=self.deliver, description="Hand in the work."),
+                ToolOutput(QuestionsForPerson, name=ASK),
+            ],
+            instructions=self.instructions,
+            model_settings=_model_settings(),
+            retries={"tools": 0, "output": CORRECTIONS},
+        )
+
+
+def _model_settings() -> ModelSettings:
+    seconds = float(getattr(settings, "MODEL_TIMEOUT_SECONDS", TIMEOUT_SECONDS))
+    return ModelSettings(
+        max_tokens=getattr(settings, "MODEL_MAX_TOKENS", MAX_TOKENS),
+        max_retries=0,
+        timeout=seconds,
+        # `timeout` counts the silence between bytes; this counts the whole answer.
+        request_timeout=seconds,
+    )
+
+
+def _provider_model(name: str) -> ProviderModel:
+    try:
+        return infer_model(name, _provider)
+    except ValueError:
+        raise UserError("unknown provider") from None
+
+
+def _provider(name: str) -> Provider[Any]:
+    if name not in OPENAI:
+        return infer_provider(name)
+    from pydantic_ai.providers.openai import OpenAIProvider
+
+    key, url = getattr(settings, "OPENAI_API_KEY", ""), getattr(settings, "OPENAI_BASE_URL", "")
+    if url and not key:
+        # Servers of one's own often want none, but the client insists on one.
+        key = "not-set"
+    return OpenAIProvider(api_key=key or None, base_url=url or None)
+
+
+def _is_own_server(provider: str) -> bool:
+    """Prices are known for the provider's own service only, whatever a model calls itself."""
+    return provider in OPENAI and bool(getattr(settings, "OPENAI_BASE_URL", ""))
+
+
+def _micros(dollars: Decimal | None) -> int | None:
+    return None if dollars is None else int(dollars * 1_000_000)
+
+
+def _not_installed(provider: str) -> PermanentError:
+    detail = f"The library of the model provider {provider!r} is not installed."
+    return PermanentError("model_misconfigured", detail)
