@@ -122,7 +122,7 @@ def plan(definition: Definition, state: RunState) -> list[Action]:
     rewinds = _rewinds(definition, state)
     dropped = _dropped(definition, rewinds)
     steps = (_for_step(definition, state, one) for one in definition.order if one not in dropped)
-    return [*rewinds, *(action for action in steps if action)]
+    return [*_apart(definition, rewinds), *(action for action in steps if action)]
 
 
 def waiting_for(definition: Definition, state: RunState) -> list[Waiting]:
@@ -164,12 +164,17 @@ def _failure(definition: Definition, state: RunState) -> FailRun | None:
 
 
 def _rewinds(definition: Definition, state: RunState) -> list[Rewind]:
-    """People's first; then loops, the widest first, and none whose failure another one drops."""
+    """All that are due. People's first; then loops, the widest first."""
     asked = [r for one in definition.order if (r := _asked_rewind(definition, state, one))]
     loops = [r for one in definition.order if (r := _loop(definition, state, one))]
-    chosen: list[Rewind] = asked
-    for rewind in sorted(loops, key=lambda r: -len(definition.dependents(r.to))):
-        if rewind.because_of not in _dropped(definition, chosen):
+    return [*asked, *sorted(loops, key=lambda r: -len(definition.dependents(r.to)))]
+
+
+def _apart(definition: Definition, rewinds: list[Rewind]) -> list[Rewind]:
+    """Those that drop no task in common. The others are due later, if their reason is left."""
+    chosen: list[Rewind] = []
+    for rewind in rewinds:
+        if not _dropped(definition, chosen) & set(definition.dependents(rewind.to)):
             chosen.append(rewind)
     return chosen
 

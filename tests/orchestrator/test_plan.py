@@ -176,6 +176,14 @@ def test_of_two_failed_checks_one_rewind_is_enough():
     assert plan(two, failed) == [Rewind("a", "far", "loop")]
 
 
+def test_a_person_is_heard_before_a_wider_loop_drops_the_same_step():
+    both = state(build=DONE, docs=StepState("cancelled", changes_requested=True), aside=DONE)
+    failed = RunState({**both.steps, "check": FAILED_CHECK}, {})
+    heard = RunState({"build": DONE, "check": FAILED_CHECK, "aside": DONE}, {})
+    assert plan(LOOP, failed) == [Rewind("docs", "docs", "changes_requested")]
+    assert plan(LOOP, heard) == [Rewind("build", "check", "loop")]
+
+
 def test_a_loop_counts_and_a_person_gives_new_rounds_to_what_runs_again():
     counted = loops_after(LOOP, {"check": 1}, to="build", because_of="check", cause="loop")
     assert counted == {"check": 2}
@@ -267,6 +275,15 @@ def test_nothing_is_started_or_asked_that_a_rewind_drops(case):
     dropped = {one for a in actions if isinstance(a, Rewind) for one in definition.dependents(a.to)}
     assert not dropped & {a.step for a in actions if hasattr(a, "step")}
     assert not dropped & {wait.step for wait in waiting_for(definition, run)}
+
+
+@given(any_states())
+@settings(max_examples=200)
+def test_no_two_rewinds_of_a_plan_drop_the_same_step(case):
+    definition, run = case
+    rewinds = [action for action in plan(definition, run) if isinstance(action, Rewind)]
+    dropped = [one for rewind in rewinds for one in definition.dependents(rewind.to)]
+    assert len(dropped) == len(set(dropped))
 
 
 @given(any_states())
