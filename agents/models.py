@@ -51,6 +51,9 @@ class Task(models.Model):
     phase = models.CharField(max_length=20, blank=True, default="", choices=Phase)
     round = models.PositiveIntegerField(default=1)
     is_current = models.BooleanField(default=True, help_text="False: dropped by a rewind.")
+    dropped_by = models.CharField(
+        max_length=20, blank=True, default="", help_text="loop, changes_requested or person."
+    )
     gate = models.CharField(
         max_length=20, blank=True, default="", help_text="The approval that a result needs."
     )

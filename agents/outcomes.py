@@ -126,7 +126,12 @@ class TransientError(WorkError):
     """Worth another try: time-out, 429, 5xx, connection. `retry_after` is in seconds."""
 
     def __init__(
-        self, code: str, detail: str, *, retry_after: float | None = None, usage: Usage | None = None
+        self,
+        code: str,
+        detail: str,
+        *,
+        retry_after: float | None = None,
+        usage: Usage | None = None,
     ) -> None:
         super().__init__(code, detail, usage)
         self.retry_after = retry_after

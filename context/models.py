@@ -21,9 +21,7 @@ class Artifact(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="artifacts")
     artifact_type = models.CharField(max_length=30, choices=ArtifactType)
-    granularity = models.CharField(
-        max_length=10, choices=Granularity, default=Granularity.DOCUMENT
-    )
+    granularity = models.CharField(max_length=10, choices=Granularity, default=Granularity.DOCUMENT)
     title = models.CharField(max_length=300)
     source_agent = models.CharField(max_length=20, blank=True, default="", choices=AgentType)
     step = models.CharField(max_length=100, blank=True, default="")

@@ -15,6 +15,7 @@ from context.schemas import ContentError, validate_content
 from context.signals import artifact_changed
 from context.words import ArtifactType, Granularity, VersionStatus
 from projects.access import DECIDE, authorize
+from projects.models import Project
 from projects.services import lock_project
 
 CONTENT_MAX_BYTES = 2 * 1024 * 1024
@@ -27,16 +28,29 @@ def check_content(artifact_type: str, content: Any) -> tuple[dict[str, Any], str
         encoded = canonical(content)
     except ContentError as error:
         errors = [e | {"field": _join("content", e["field"])} for e in error.errors]
-        detail = f"The content does not fit {artifact_type}: {errors[0]['field']}: {errors[0]['detail']}"
+        detail = (
+            f"The content does not fit {artifact_type}: {errors[0]['field']}: {errors[0]['detail']}"
+        )
         raise InvalidInput("invalid_content", detail, errors=errors) from error
     except (CanonicalizationError, UnicodeError, RecursionError) as error:
         raise InvalidInput.of("content", "not_storable", f"Cannot be stored: {error}.") from error
     if len(encoded) > CONTENT_MAX_BYTES:
-        detail = f"The content has {len(encoded):,} bytes; at most {CONTENT_MAX_BYTES:,} are stored."
+        detail = (
+            f"The content has {len(encoded):,} bytes; at most {CONTENT_MAX_BYTES:,} are stored."
+        )
         raise TooLarge("content_too_large", detail, limit=CONTENT_MAX_BYTES)
-    if b"\\u0000" in encoded:
+    if _holds_null(content):
         raise InvalidInput.of("content", "binary", "The content holds null characters.")
     return content, hashlib.sha256(encoded).hexdigest()
+
+
+def _holds_null(value: Any) -> bool:
+    """PostgreSQL cannot store the null character in JSON."""
+    if isinstance(value, dict):
+        return any(_holds_null(part) for pair in value.items() for part in pair)
+    if isinstance(value, list):
+        return any(_holds_null(part) for part in value)
+    return isinstance(value, str) and "\0" in value
 
 
 def _join(prefix: str, path: str) -> str:
@@ -52,26 +66,46 @@ def create_artifact(
     title: str,
     content: Any,
     granularity: str = Granularity.DOCUMENT,
-    step: str = "",
 ) -> Artifact:
     """A person's own artifact, accepted as it is: what they hand in is input, not a result to judge.
 
     Raises InvalidInput, TooLarge, NotFound.
     """
-    content, sha256 = check_content(artifact_type, content)
     if not title.strip() or len(title) > 300 or "\0" in title:
         raise InvalidInput.of("title", "invalid", "Give it a title of 1 to 300 characters.")
     project = lock_project(project_id)
     authorize(actor, project_id, DECIDE)
+    artifact, draft = store_input(
+        project=project,
+        author=actor,
+        artifact_type=artifact_type,
+        title=title,
+        content=content,
+        granularity=granularity,
+    )
+    record_all(project.pk, [draft])
+    return artifact
+
+
+def store_input(
+    *,
+    project: Project,
+    author: Actor,
+    artifact_type: str,
+    title: str,
+    content: Any,
+    granularity: str = Granularity.DOCUMENT,
+) -> tuple[Artifact, Draft]:
+    """A person's artifact with its first version; the caller holds the project's lock and records it."""
+    content, sha256 = check_content(artifact_type, content)
     artifact = Artifact.objects.create(
         project=project,
         artifact_type=ArtifactType(artifact_type),
         granularity=Granularity(granularity),
         title=title.strip(),
-        step=step,
         version=1,
         accepted_version=1,
-        created_by=actor.user,
+        created_by=author.user,
     )
     version = ArtifactVersion.objects.create(
         artifact=artifact,
@@ -79,15 +113,19 @@ def create_artifact(
         content=content,
         sha256=sha256,
         status=VersionStatus.ACCEPTED,
-        author=actor.user,
+        author=author.user,
     )
-    record_all(project.pk, [version_draft(artifact, version, actor)])
-    return artifact
+    return artifact, version_draft(artifact, version, author)
 
 
 @transaction.atomic
 def add_version(
-    *, actor: Actor, artifact_id: UUID, content: Any, base_version: int | None = None, comment: str = ""
+    *,
+    actor: Actor,
+    artifact_id: UUID,
+    content: Any,
+    base_version: int | None = None,
+    comment: str = "",
 ) -> ArtifactVersion:
     """A person's new version, as a draft: the work goes on with it only by a decision.
 

@@ -58,6 +58,12 @@ class Project(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
     started_at = models.DateTimeField(null=True, blank=True, editable=False)
     finished_at = models.DateTimeField(null=True, blank=True, editable=False)
+    attention_since = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Something changed that the engine has not looked at yet.",
+    )
 
     objects = ProjectQuerySet.as_manager()
 
@@ -80,6 +86,11 @@ class Project(models.Model):
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="projects_newest_first"),
             models.Index(fields=["status", "-created_at"], name="projects_by_status"),
+            models.Index(
+                fields=["attention_since"],
+                name="projects_to_look_at",
+                condition=Q(attention_since__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -118,7 +129,9 @@ class Project(models.Model):
         allowed = self.TRANSITIONS[ProjectStatus(self.status)]
         if verb in allowed:
             return
-        options = ", ".join(sorted(allowed - {"complete", "fail"})) or "nothing; this state is final"
+        options = (
+            ", ".join(sorted(allowed - {"complete", "fail"})) or "nothing; this state is final"
+        )
         raise Conflict(
             "invalid_transition",
             f"Cannot {verb} a project that is {self.status}. Possible now: {options}.",

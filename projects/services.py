@@ -2,6 +2,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models.functions import Now
 
 from api.errors import Conflict, InvalidInput, NotFound
 from audit.actors import Actor
@@ -9,7 +10,12 @@ from audit.services import record
 from audit.words import EventType
 from projects.access import MANAGE, authorize
 from projects.models import BRIEF_MAX_LENGTH, Membership, Project
-from projects.signals import project_changed, project_created, project_stopped
+from projects.signals import (
+    project_changed,
+    project_created,
+    project_stopped,
+    workflow_chosen,
+)
 from projects.words import OversightLevel, ProjectStatus, Role
 
 STATE = ["status", "status_reason", "started_at", "finished_at", "updated_at"]
@@ -43,11 +49,10 @@ def create_project(
         auto_start=auto_start,
         created_by=actor.user,
     )
+    workflow_chosen.send(Project, project=project)
     Membership.objects.create(project=project, user=actor.user, role=Role.OWNER)
     data = {"name": project.name, "workflow": workflow, "oversight_level": str(oversight_level)}
-    record(
-        project_id=project.pk, event_type=EventType.PROJECT_CREATED, actor=actor, data=data
-    )
+    record(project_id=project.pk, event_type=EventType.PROJECT_CREATED, actor=actor, data=data)
     project_created.send(Project, project=project)
     return start_project(project_id=project.pk, actor=actor) if auto_start else project
 
@@ -58,7 +63,9 @@ def _check_text(*, name: str, brief: str) -> None:
     if not brief.strip():
         raise InvalidInput.of("brief", "blank", "Write a brief: what is to be built, and for whom.")
     if len(brief) > BRIEF_MAX_LENGTH:
-        detail = f"The brief has {len(brief):,} characters; shorten it to at most {BRIEF_MAX_LENGTH:,}."
+        detail = (
+            f"The brief has {len(brief):,} characters; shorten it to at most {BRIEF_MAX_LENGTH:,}."
+        )
         raise InvalidInput.of("brief", "max_length", detail)
     for field, text in (("name", name), ("brief", brief)):
         if "\0" in text:
@@ -89,6 +96,7 @@ def update_project(*, project_id: UUID, actor: Actor, **changes: Any) -> Project
     }
     for field, new in changes.items():
         setattr(project, field, new)
+    workflow_chosen.send(Project, project=project)
     project.save(update_fields=[*changes, "updated_at"])
     record(
         project_id=project.pk,
@@ -128,6 +136,22 @@ def cancel_project(*, project_id: UUID, actor: Actor, reason: str = "") -> Proje
 def fail_project(*, project_id: UUID, actor: Actor, reason: str) -> Project:
     """The project stops, with the reason; a rewind can take it up again. Raises Conflict."""
     return _move(project_id, actor, "fail", EventType.PROJECT_FAILED, reason)
+
+
+@transaction.atomic
+def reopen_project(*, project_id: UUID, actor: Actor) -> Project:
+    """For a rewind: a finished project works again. Raises Conflict, Forbidden. The engine records it."""
+    project = lock_project(project_id)
+    authorize(actor, project_id, MANAGE)
+    project.rewind()
+    project.save(update_fields=STATE)
+    project_changed.send(Project, project=project)
+    return project
+
+
+def ask_for_attention(project_id: UUID) -> None:
+    """The engine has to look at the project. The caller holds its lock."""
+    Project.objects.filter(pk=project_id).update(attention_since=Now())
 
 
 @transaction.atomic

@@ -1,0 +1,118 @@
+"""Keeps the leases of this process's tasks alive, from a thread with its own database connection.
+
+A task that was cancelled or taken over is interrupted: its result would be refused anyway.
+"""
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+
+from agents.services import Claim, renew_leases
+
+logger = logging.getLogger(__name__)
+
+INTERRUPT = signal.SIGUSR2
+
+
+class LeaseLost(BaseException):
+    """The task is no longer ours. Not an Exception: no role may catch it by accident."""
+
+
+class Heart:
+    """One a process. Touches the database only for tasks older than a heartbeat."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self._held: dict[UUID, int] = {}
+        self._due: dict[UUID, float] = {}
+        self._change = threading.Condition()
+        threading.Thread(target=self._beat_forever, name="heart", daemon=True).start()
+
+    def hold(self, claim: Claim) -> None:
+        with self._change:
+            self._held[claim.task.pk] = claim.fence
+            self._due[claim.task.pk] = time.monotonic() + settings.TASK_HEARTBEAT_SECONDS
+            self._change.notify()
+
+    def let_go(self, claim: Claim) -> None:
+        with self._change:
+            self._held.pop(claim.task.pk, None)
+            self._due.pop(claim.task.pk, None)
+
+    def _beat_forever(self) -> None:
+        while True:
+            due = self._wait_for_due()
+            try:
+                lost = set(due) - renew_leases(due)
+            except DatabaseError as error:
+                # The lease has room for two more tries; after that the fence protects.
+                logger.warning("heartbeat failed", extra={"error": repr(error)})
+                lost = set()
+                connection.close()
+            self._schedule_next(set(due) - lost)
+            self._interrupt(lost)
+
+    def _wait_for_due(self) -> dict[UUID, int]:
+        with self._change:
+            while True:
+                now = time.monotonic()
+                due = {pk: self._held[pk] for pk, at in self._due.items() if at <= now}
+                if due:
+                    return due
+                wait = min(self._due.values()) - now if self._due else None
+                if wait is None:
+                    connection.close()
+                self._change.wait(wait)
+
+    def _schedule_next(self, renewed: set[UUID]) -> None:
+        with self._change:
+            for pk in renewed & set(self._due):
+                self._due[pk] = time.monotonic() + settings.TASK_HEARTBEAT_SECONDS
+
+    def _interrupt(self, lost: set[UUID]) -> None:
+        with self._change:
+            if not lost & set(self._held):
+                return
+            for pk in lost:
+                self._held.pop(pk, None)
+                self._due.pop(pk, None)
+        logger.warning("lease lost", extra={"tasks": [str(pk) for pk in lost]})
+        os.kill(self.pid, INTERRUPT)
+
+
+_heart: Heart | None = None
+
+
+def _get_heart() -> Heart:
+    global _heart
+    if _heart is None or _heart.pid != os.getpid():
+        _heart = Heart()
+    return _heart
+
+
+def _raise_lease_lost(signum: int, frame: object) -> None:
+    raise LeaseLost
+
+
+@contextmanager
+def held(claim: Claim) -> Iterator[None]:
+    """Hold the lease while the work runs. Raises LeaseLost into it when another takes over."""
+    is_main = threading.current_thread() is threading.main_thread()
+    previous = signal.signal(INTERRUPT, _raise_lease_lost) if is_main else None
+    heart = _get_heart()
+    heart.hold(claim)
+    try:
+        yield
+    finally:
+        heart.let_go(claim)
+        if is_main:
+            # An interrupt that comes late must not kill the process.
+            signal.signal(INTERRUPT, signal.SIG_IGN if previous in (None, 0) else previous)

@@ -1,0 +1,109 @@
+"""One job: claim, work, finish. Everything that lasts is in the two services at its ends."""
+
+import logging
+from typing import Any
+from uuid import UUID
+
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import DatabaseError
+
+from agents.heart import LeaseLost, held
+from agents.models import Task
+from agents.outcomes import (
+    Answer,
+    Assignment,
+    Material,
+    Outcome,
+    PermanentError,
+    TransientError,
+    WorkError,
+)
+from agents.providers import model_for
+from agents.roles import role_for
+from agents.services import Claim, claim_task, fail_attempt, finish_task
+from api.errors import DomainError
+from context.models import ArtifactVersion
+
+logger = logging.getLogger(__name__)
+
+
+def run(*, task_id: UUID, worker: str) -> bool:
+    """Whether this call did the work; False for a duplicate, or when the lease was lost on the way."""
+    claim = claim_task(task_id=task_id, worker=worker)
+    if claim is None:
+        return False
+    try:
+        with held(claim):
+            outcome = _work(claim.task)
+    except LeaseLost:
+        return False
+    except WorkError as error:
+        return fail_attempt(claim=claim, error=error)
+    return _finish(claim, outcome)
+
+
+def _work(task: Task) -> Outcome:
+    try:
+        return role_for(task.agent_type).run(assignment_of(task), model_for(task.agent_type))
+    except (WorkError, DatabaseError):
+        # Without the database nothing can be said of the attempt; the sweep takes the task back.
+        raise
+    except SoftTimeLimitExceeded as error:
+        raise TransientError("time_limit", "The work took longer than a job may.") from error
+    except Exception as error:
+        logger.exception("agent failed", extra={"task": str(task.pk)})
+        raise PermanentError("internal_error", f"{type(error).__name__} in the agent.") from error
+
+
+def _finish(claim: Claim, outcome: Outcome) -> bool:
+    try:
+        return finish_task(claim=claim, outcome=outcome)
+    except DomainError as error:
+        detail = f"The agent's output cannot be stored: {error}"
+        failure = TransientError("invalid_output", detail[:2000], usage=outcome.usage)
+        return fail_attempt(claim=claim, error=failure)
+
+
+def assignment_of(task: Task) -> Assignment:
+    """What the agent gets: the stored handoff, with the contents it refers to."""
+    handoff = task.handoff
+    return Assignment(
+        project_name=task.project.name,
+        agent_type=task.agent_type,
+        step=task.step,
+        phase=task.phase,
+        round=task.round,
+        instructions=task.instructions,
+        brief=task.project.brief,
+        expected=tuple(handoff.get("expected_outputs", ["agent_output"])),
+        materials=_materials(handoff.get("materials", [])),
+        answers=tuple(_answer(one) for one in task.answers),
+        feedback=tuple(one["comment"] for one in handoff.get("feedback", [])),
+        workflow=handoff.get("workflow", {}),
+    )
+
+
+def _answer(stored: dict[str, Any]) -> Answer:
+    return Answer(tuple(stored["questions"]), stored["answer"], stored["answered_by"])
+
+
+def _materials(references: list[dict[str, Any]]) -> tuple[Material, ...]:
+    ids = {reference["artifact"] for reference in references}
+    versions = ArtifactVersion.objects.filter(artifact__in=ids).select_related("artifact")
+    found = {(str(v.artifact_id), v.number): v for v in versions}
+    return tuple(_material(found[one["artifact"], one["version"]]) for one in references)
+
+
+def _material(version: ArtifactVersion) -> Material:
+    artifact = version.artifact
+    return Material(
+        artifact_id=str(artifact.pk),
+        version=version.number,
+        artifact_type=artifact.artifact_type,
+        title=artifact.title,
+        content=version.content,
+        sha256=version.sha256,
+        source_agent=artifact.source_agent,
+        step=artifact.step,
+        changed_by_person=version.is_by_person and artifact.source_agent != "",
+    )

@@ -1,0 +1,112 @@
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models.functions import Now
+
+from agents.board import refresh_board
+from agents.models import Task, TaskAttempt
+from agents.ring import ring_on_commit
+from agents.services.locking import lock_task
+from agents.words import AttemptOutcome, TaskStatus
+from audit.actors import Actor
+from audit.services import Draft, record_all
+from audit.words import EventType
+from projects.words import ProjectStatus
+
+RUNS_TASKS = (ProjectStatus.DRAFT, ProjectStatus.ACTIVE)
+
+LOCK_PROJECT = """
+    SELECT project.id, project.status FROM projects AS project
+    JOIN tasks ON tasks.project_id = project.id WHERE tasks.id = %s
+    FOR NO KEY UPDATE OF project
+"""
+CLAIM = """
+    UPDATE tasks
+    SET status = 'working', attempt = attempt + 1, fence = fence + 1, worker = %s,
+        lease_expires_at = clock_timestamp() + make_interval(secs => %s),
+        started_at = coalesce(started_at, clock_timestamp())
+    WHERE id = %s AND status = 'pending' AND run_after <= clock_timestamp()
+    RETURNING *
+"""
+RENEW = """
+    UPDATE tasks SET lease_expires_at = clock_timestamp() + make_interval(secs => %s)
+    FROM unnest(%s::uuid[], %s::int[]) AS held(id, fence)
+    WHERE tasks.id = held.id AND tasks.fence = held.fence AND tasks.status = 'working'
+    RETURNING tasks.id
+"""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A worker's right to a task, for as long as no one has raised the fence."""
+
+    task: Task
+    fence: int
+
+
+@transaction.atomic
+def claim_task(*, task_id: UUID, worker: str) -> Claim | None:
+    """Take a due task, or None: another has it, it is not due, or its project stands still."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK_PROJECT, [task_id])
+        project = cursor.fetchone()
+    if project is None or project[1] not in RUNS_TASKS:
+        return None
+    parameters = [worker, settings.TASK_LEASE_SECONDS, task_id]
+    # A raw query runs when it is read.
+    task = next(iter(Task.objects.raw(CLAIM, parameters)), None)
+    if task is None:
+        return None
+    TaskAttempt.objects.create(task=task, number=task.attempt, fence=task.fence, worker=worker)
+    actor = Actor.of_agent(task.agent_type)
+    started = {"agent_type": task.agent_type, "step": task.step, "attempt": task.attempt}
+    record_all(
+        task.project_id,
+        [
+            Draft(EventType.TASK_STARTED, actor, started, task=task.pk),
+            *refresh_board(task.project_id, task.agent_type, actor),
+        ],
+    )
+    return Claim(task, task.fence)
+
+
+def renew_leases(held: Mapping[UUID, int]) -> set[UUID]:
+    """Extend the leases of tasks by their fences; the ids that are still held."""
+    parameters = [settings.TASK_LEASE_SECONDS, list(held), list(held.values())]
+    with connection.cursor() as cursor:
+        cursor.execute(RENEW, parameters)
+        return {row[0] for row in cursor.fetchall()}
+
+
+def hand_back(*, worker_prefix: str) -> int:
+    """A worker that is stopped gives its unfinished tasks to others; how many there were."""
+    held = Task.objects.filter(worker__startswith=worker_prefix, status=TaskStatus.WORKING)
+    return sum(_hand_back_one(pk) for pk in held.values_list("pk", flat=True))
+
+
+@transaction.atomic
+def _hand_back_one(task_id: UUID) -> bool:
+    task = lock_task(task_id)
+    if task.status != TaskStatus.WORKING:
+        return False
+    close_attempt(task, AttemptOutcome.HANDED_BACK)
+    task.move(TaskStatus.PENDING)
+    task.attempt, task.fence = task.attempt - 1, task.fence + 1
+    task.save(update_fields=["status", "waits_for", "lease_expires_at", "attempt", "fence"])
+    actor = Actor.of_agent(task.agent_type)
+    drafts = refresh_board(task.project_id, task.agent_type, actor)
+    data = {"step": task.step, "cause": "worker_stopped"}
+    retried = Draft(EventType.TASK_RETRIED, Actor.of_system("worker"), data, task=task.pk)
+    record_all(task.project_id, [retried, *drafts])
+    ring_on_commit(task.pk)
+    return True
+
+
+def close_attempt(task: Task, outcome: AttemptOutcome, **fields: object) -> None:
+    """Note how the current attempt ended."""
+    TaskAttempt.objects.filter(task=task, fence=task.fence).update(
+        outcome=outcome, finished_at=Now(), **fields
+    )

@@ -1,0 +1,184 @@
+import random
+from dataclasses import asdict
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models.functions import Now
+
+from agents.board import refresh_board
+from agents.models import Task
+from agents.outcomes import Completed, NeedsPerson, Outcome, TransientError, Usage, WorkError
+from agents.services.claiming import Claim, close_attempt
+from agents.services.locking import lock_task
+from agents.signals import task_stopped
+from agents.words import AttemptOutcome, TaskStatus, WaitsFor
+from audit.actors import Actor
+from audit.services import Draft, record_all
+from audit.words import EventType
+from context.services import accept_version, store_output, version_draft
+
+RESULT = [
+    "status",
+    "waits_for",
+    "lease_expires_at",
+    "fence",
+    "failures",
+    "crashes",
+    "run_after",
+    "rung_at",
+    "result",
+    "finished_at",
+]
+
+
+@transaction.atomic
+def finish_task(*, claim: Claim, outcome: Outcome) -> bool:
+    """Record what the agent returned; False when the lease was lost, and then nothing is written.
+
+    Raises InvalidInput or TooLarge for content that does not fit its type.
+    """
+    task = _lock_claimed(claim)
+    if task is None:
+        return False
+    actor = Actor.of_agent(task.agent_type)
+    if isinstance(outcome, NeedsPerson):
+        drafts = _ask(task, outcome, actor)
+    else:
+        drafts = _deliver(task, outcome, actor)
+    _stop(task, actor, drafts)
+    return True
+
+
+@transaction.atomic
+def fail_attempt(*, claim: Claim, error: WorkError) -> bool:
+    """Plan another try, or wait for a person; False when the lease was lost."""
+    task = _lock_claimed(claim)
+    if task is None:
+        return False
+    actor = Actor.of_agent(task.agent_type)
+    is_transient = isinstance(error, TransientError)
+    outcome = AttemptOutcome.TRANSIENT_ERROR if is_transient else AttemptOutcome.PERMANENT_ERROR
+    close_attempt(
+        task,
+        outcome,
+        error_code=error.code,
+        error_detail=error.detail,
+        **_usage_fields(error.usage),
+    )
+    task.failures += 1
+    delays = settings.TASK_RETRY_DELAYS_SECONDS
+    if is_transient and task.failures <= len(delays):
+        _plan_retry(task, delays[task.failures - 1], error, actor)
+        return True
+    escalate(task, error.code, error.detail, actor)
+    return True
+
+
+def escalate(task: Task, code: str, detail: str, actor: Actor) -> None:
+    """Stop and wait for a person. The caller holds the locks."""
+    task.wait_for(WaitsFor.ESCALATION)
+    task.result = {"error": {"code": code, "detail": detail}}
+    data = {"code": code, "detail": detail, "step": task.step, "attempt": task.attempt}
+    _stop(task, actor, [Draft(EventType.SYSTEM_WARNING, actor, data, task=task.pk)])
+
+
+def _lock_claimed(claim: Claim) -> Task | None:
+    """The task under lock, or None where another holds it by now."""
+    task = lock_task(claim.task.pk)
+    is_ours = task.fence == claim.fence and task.status == TaskStatus.WORKING
+    return task if is_ours else None
+
+
+def _ask(task: Task, outcome: NeedsPerson, actor: Actor) -> list[Draft]:
+    close_attempt(task, AttemptOutcome.NEEDS_PERSON, **_usage_fields(outcome.usage))
+    task.wait_for(WaitsFor.CLARIFICATION)
+    task.result = {"questions": list(outcome.questions), "reason": outcome.reason}
+    data = {"step": task.step, "questions": len(outcome.questions)}
+    return [Draft(EventType.TASK_PROGRESS, actor, data, task=task.pk)]
+
+
+def _deliver(task: Task, outcome: Completed, actor: Actor) -> list[Draft]:
+    close_attempt(task, AttemptOutcome.COMPLETED, **_usage_fields(outcome.usage))
+    stored = [_store(task, output, outcome.usage) for output in outcome.outputs]
+    waits_for = _gate(task, outcome.verdict)
+    if not waits_for:
+        for artifact, version in stored:
+            accept_version(artifact, version)
+    task.result = {
+        "outputs": [output_reference(artifact, version) for artifact, version in stored],
+        "verdict": outcome.verdict,
+        "notes": outcome.notes,
+        "provider": outcome.usage.provider,
+        "model": outcome.usage.model,
+    }
+    drafts = [version_draft(artifact, version, actor) for artifact, version in stored]
+    data = {"step": task.step, "round": task.round, "verdict": outcome.verdict}
+    if waits_for:
+        task.wait_for(waits_for)
+        data["waits_for"] = str(waits_for)
+        return [*drafts, Draft(EventType.TASK_PROGRESS, actor, data, task=task.pk)]
+    task.move(TaskStatus.COMPLETED)
+    task.finished_at = Now()
+    return [*drafts, Draft(EventType.TASK_COMPLETED, actor, data, task=task.pk)]
+
+
+def _store(task: Task, output, usage: Usage) -> tuple:
+    return store_output(
+        project_id=task.project_id,
+        step=task.step,
+        agent_type=task.agent_type,
+        task=task.pk,
+        attempt=task.attempt,
+        fence=task.fence,
+        artifact_type=output.artifact_type,
+        title=output.title,
+        content=output.content,
+        provider=usage.provider,
+        model=usage.model,
+    )
+
+
+def output_reference(artifact, version) -> dict:
+    return {
+        "artifact": str(artifact.pk),
+        "artifact_type": artifact.artifact_type,
+        "title": artifact.title,
+        "version": version.number,
+        "sha256": version.sha256,
+    }
+
+
+def _gate(task: Task, verdict: str) -> str:
+    """What the result waits for. A failed verdict loops back by itself until its rounds are used up."""
+    if verdict == "fail":
+        return WaitsFor.ESCALATION if task.escalates_on_fail else ""
+    return task.gate
+
+
+def _plan_retry(task: Task, delay: float, error: WorkError, actor: Actor) -> None:
+    # Up to a quarter more, so that tasks that failed together do not return together.
+    wait = max(delay, getattr(error, "retry_after", None) or 0) * (1 + random.random() / 4)
+    task.move(TaskStatus.PENDING)
+    task.run_after, task.rung_at = Now() + timedelta(seconds=wait), None
+    task.save(update_fields=RESULT)
+    data = {
+        "step": task.step,
+        "attempt": task.attempt,
+        "code": error.code,
+        "detail": error.detail,
+        "delay_ms": round(wait * 1000),
+    }
+    retried = Draft(EventType.TASK_RETRIED, actor, data, task=task.pk)
+    record_all(task.project_id, [retried, *refresh_board(task.project_id, task.agent_type, actor)])
+
+
+def _stop(task: Task, actor: Actor, drafts: list[Draft]) -> None:
+    task.save(update_fields=RESULT)
+    task_stopped.send(Task, task=task)
+    record_all(task.project_id, [*drafts, *refresh_board(task.project_id, task.agent_type, actor)])
+
+
+def _usage_fields(usage: Usage | None) -> dict:
+    return asdict(usage) if usage else {}

@@ -1,0 +1,100 @@
+"""How a task goes on after a person, or the end of its project, has settled it.
+
+Each function is called with the project locked, and returns the events to record.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models.functions import Now
+
+from agents.board import refresh_board
+from agents.models import Task
+from agents.services.creating import requeue
+from agents.words import TaskStatus
+from audit.actors import Actor
+from audit.services import Draft
+from audit.words import EventType
+from projects.models import Project
+
+SETTLED = ["status", "waits_for", "lease_expires_at", "fence", "result", "finished_at"]
+
+
+def accept_result(task: Task, outputs: list[dict[str, Any]], actor: Actor) -> list[Draft]:
+    """The work goes on with exactly these versions."""
+    if task.result.get("verdict") == "fail":
+        task.result = task.result | {"verdict": "accepted"}
+    task.result = {key: v for key, v in task.result.items() if key != "error"} | {
+        "outputs": outputs
+    }
+    return _settle(task, TaskStatus.COMPLETED, EventType.TASK_COMPLETED, actor)
+
+
+def return_for_changes(task: Task, comment: str, actor: Actor) -> list[Draft]:
+    """The step is to be done again, with the comment."""
+    changes = {"comment": comment, "by": actor.name}
+    task.result = task.result | {"changes_requested": changes}
+    return _settle(task, TaskStatus.CANCELLED, EventType.TASK_CANCELLED, actor, "changes_requested")
+
+
+def reject_result(task: Task, reason: str, actor: Actor) -> list[Draft]:
+    """The work stops here."""
+    task.result = task.result | {"rejected": {"reason": reason, "by": actor.name}}
+    return _settle(task, TaskStatus.FAILED, EventType.TASK_FAILED, actor, "rejected")
+
+
+def requeue_with_answer(task: Task, answer: str, actor: Actor) -> list[Draft]:
+    """The agent goes on with the answer to its questions."""
+    questions = task.result.get("questions", [])
+    task.answers = [
+        *task.answers,
+        {"questions": questions, "answer": answer, "answered_by": actor.name},
+    ]
+    requeue(task)
+    task.save()
+    data = {"step": task.step, "cause": "answered"}
+    return [
+        Draft(EventType.TASK_RETRIED, actor, data, task=task.pk),
+        *refresh_board(task.project_id, task.agent_type, actor),
+    ]
+
+
+def _settle(
+    task: Task, status: TaskStatus, event_type: EventType, actor: Actor, cause: str = ""
+) -> list[Draft]:
+    task.move(status)
+    task.finished_at = Now()
+    task.save(update_fields=SETTLED)
+    data = {"step": task.step, "round": task.round} | ({"cause": cause} if cause else {})
+    return [
+        Draft(event_type, actor, data, task=task.pk),
+        *refresh_board(task.project_id, task.agent_type, actor),
+    ]
+
+
+def cancel_open_tasks(project: Project, actor: Actor) -> list[Draft]:
+    """The project stops: what is not done will not be."""
+    open_tasks = list(Task.objects.filter(project=project).open())
+    return _cancel_all(open_tasks, actor, "project_stopped")
+
+
+def drop_tasks(project: Project, steps: Iterable[str], actor: Actor, cause: str) -> list[Draft]:
+    """These steps begin a new round; their tasks stay as history."""
+    current = Task.objects.filter(project=project, step__in=steps, is_current=True)
+    drafts = _cancel_all(list(current.open()), actor, "rewound")
+    agents = sorted(set(current.values_list("agent_type", flat=True)))
+    current.update(is_current=False, dropped_by=cause)
+    return drafts + [d for agent in agents for d in refresh_board(project.pk, agent, actor)]
+
+
+def _cancel_all(tasks: list[Task], actor: Actor, cause: str) -> list[Draft]:
+    drafts = []
+    for task in tasks:
+        task.move(TaskStatus.CANCELLED)
+        task.fence, task.finished_at = task.fence + 1, Now()
+        task.save(update_fields=SETTLED)
+        data = {"step": task.step, "cause": cause}
+        drafts.append(Draft(EventType.TASK_CANCELLED, actor, data, task=task.pk))
+    for project_id, agent in sorted({(t.project_id, t.agent_type) for t in tasks}):
+        drafts += refresh_board(project_id, agent, actor)
+    return drafts

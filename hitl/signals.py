@@ -1,0 +1,4 @@
+from django.dispatch import Signal
+
+# Sent inside the transaction, with `request`, `decision`: a person has settled a request.
+request_decided = Signal()

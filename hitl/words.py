@@ -1,0 +1,37 @@
+from django.db import models
+
+
+class RequestKind(models.TextChoices):
+    PLAN_APPROVAL = "plan_approval", "may the work follow this plan"
+    RESULT_APPROVAL = "result_approval", "may the work go on with this result"
+    CLARIFICATION = "clarification", "an agent has questions"
+    ESCALATION = "escalation", "an agent cannot go on by itself"
+
+
+class RequestStatus(models.TextChoices):
+    PENDING = "pending", "a person is asked"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    AMENDED = "amended", "a person wrote the content that goes on"
+    CHANGES_REQUESTED = "changes_requested"
+    ANSWERED = "answered"
+    EXPIRED = "expired", "its time passed; nobody decided"
+    SUPERSEDED = "superseded", "what it showed is no longer what would go on"
+    CANCELLED = "cancelled", "its project or task stopped"
+
+
+class Action(models.TextChoices):
+    APPROVE = "approve", "go on with exactly what was shown"
+    REJECT = "reject", "stop the project"
+    AMEND = "amend", "go on with the person's own content"
+    REQUEST_CHANGES = "request_changes", "do the step again, with the comment"
+    ANSWER = "answer", "reply to the agent's questions"
+
+
+OUTCOMES = {
+    Action.APPROVE: RequestStatus.APPROVED,
+    Action.REJECT: RequestStatus.REJECTED,
+    Action.AMEND: RequestStatus.AMENDED,
+    Action.REQUEST_CHANGES: RequestStatus.CHANGES_REQUESTED,
+    Action.ANSWER: RequestStatus.ANSWERED,
+}

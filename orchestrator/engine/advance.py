@@ -1,0 +1,178 @@
+"""The small hand: look at what is, plan, act through the services. Calling it again does nothing."""
+
+from uuid import UUID
+
+from django.db import transaction
+
+from agents.models import Task
+from agents.services import create_task
+from agents.words import TaskStatus
+from audit.actors import Actor
+from audit.services import Draft, record_all
+from context.services import store_input
+from context.words import ArtifactType
+from hitl.services import open_request, supersede_request
+from orchestrator.engine.definition import Definition, definition_hash, gate_for, load_definition
+from orchestrator.engine.handoff import build_handoff
+from orchestrator.engine.plan import (
+    Action,
+    CompleteRun,
+    FailRun,
+    OpenRequest,
+    Rewind,
+    StartStep,
+    SupersedeRequest,
+    escalates_on_fail,
+    plan,
+)
+from orchestrator.engine.rewinding import apply_rewind
+from orchestrator.engine.state import Loaded, definition_of, is_outdated, load, open_side_tasks
+from orchestrator.models import WorkflowRun
+from projects.models import Project
+from projects.services import complete_project, fail_project, lock_project
+from projects.words import ProjectStatus
+
+ENGINE = Actor.of_system("engine")
+
+
+@transaction.atomic
+def advance_project(project_id: UUID) -> int:
+    """Do what is next in a project; how many actions there were."""
+    project = lock_project(project_id)
+    Project.objects.filter(pk=project_id, attention_since__isnull=False).update(
+        attention_since=None
+    )
+    if project.status not in {ProjectStatus.DRAFT, ProjectStatus.ACTIVE}:
+        return 0
+    is_active = project.status == ProjectStatus.ACTIVE
+    run = _get_run(project) if is_active else None
+    return _Hand(project, run).act()
+
+
+def _get_run(project: Project) -> WorkflowRun:
+    run = WorkflowRun.objects.filter(project=project).first()
+    return run or _open_run(project)
+
+
+def _open_run(project: Project) -> WorkflowRun:
+    """Pin the definition and hand in the brief."""
+    definition = load_definition(project.workflow)
+    run = WorkflowRun.objects.create(
+        project=project,
+        workflow=project.workflow,
+        definition=definition.to_json(),
+        definition_hash=definition_hash(definition),
+    )
+    _, draft = store_input(
+        project=project,
+        author=Actor.of_user(project.created_by),
+        artifact_type=ArtifactType.USER_INPUT,
+        title="Brief",
+        content={"text": project.brief},
+    )
+    record_all(project.pk, [draft])
+    return run
+
+
+class _Hand:
+    """One advance of one project, under its lock."""
+
+    def __init__(self, project: Project, run: WorkflowRun | None) -> None:
+        self.project = project
+        self.run = run
+        self.definition: Definition | None = definition_of(run) if run else None
+        self.drafts: list[Draft] = []
+
+    def act(self) -> int:
+        loaded, count = load(self.project, self.run), 0
+        count += self._serve_side_tasks(loaded)
+        while actions := self._plan(loaded):
+            count += len(actions)
+            for action in actions:
+                self._apply(action, loaded)
+            # Only a rewind makes room for more; the rest is the last word for now.
+            if not any(isinstance(action, Rewind) for action in actions):
+                break
+            loaded = load(self.project, self.run)
+        self._record()
+        return count
+
+    def _plan(self, loaded: Loaded) -> list[Action]:
+        if self.definition is None or self.project.status != ProjectStatus.ACTIVE:
+            return []
+        actions = plan(self.definition, loaded.state)
+        if actions == [CompleteRun()] and open_side_tasks(loaded):
+            return []
+        return actions
+
+    def _apply(self, action: Action, loaded: Loaded) -> None:
+        match action:
+            case StartStep(step):
+                self._start(step, loaded)
+            case OpenRequest(step, _):
+                self._ask(loaded.tasks[step])
+            case SupersedeRequest(step, _):
+                self._ask_anew(loaded.tasks[step], loaded)
+            case Rewind():
+                self.drafts += apply_rewind(self.project, self.run, action, loaded.tasks, ENGINE)
+            case CompleteRun():
+                self._record()
+                complete_project(project_id=self.project.pk, actor=ENGINE)
+            case FailRun(step, reason):
+                self._fail(f"{step}: {reason}" if reason else f"{step} failed")
+
+    def _start(self, step_id: str, loaded: Loaded) -> None:
+        step = self.definition.step(step_id)
+        done = Task.objects.filter(project=self.project, step=step_id).order_by("-round").first()
+        round = done.round + 1 if done else 1
+        handoff = build_handoff(self.run, self.definition, step, loaded.tasks, done)
+        _, drafts = create_task(
+            project=self.project,
+            actor=ENGINE,
+            agent_type=step.agent,
+            title=step.title,
+            instructions=step.instructions,
+            step=step.id,
+            phase=step.phase,
+            round=round,
+            answers=handoff["answers"],
+            gate=gate_for(step, self.project.oversight_level),
+            escalates_on_fail=escalates_on_fail(self.definition, step_id, self.run.loops),
+            handoff=handoff,
+        )
+        self.drafts += drafts
+
+    def _ask(self, task: Task) -> None:
+        _, drafts = open_request(task=task, actor=ENGINE)
+        self.drafts += drafts
+
+    def _ask_anew(self, task: Task, loaded: Loaded) -> None:
+        self.drafts += supersede_request(request=loaded.requests[str(task.pk)], actor=ENGINE)
+        self._ask(task)
+
+    def _serve_side_tasks(self, loaded: Loaded) -> int:
+        """Work outside of the workflow: ask where it waits; a reject stops the project."""
+        count = 0
+        for task in loaded.side_tasks:
+            request = loaded.requests.get(str(task.pk))
+            if task.status == TaskStatus.FAILED:
+                self._fail(task.result.get("rejected", {}).get("reason", "a task failed"))
+                return count + 1
+            if task.status != TaskStatus.WAITING_FOR_HITL:
+                continue
+            if request is None:
+                self._ask(task)
+                count += 1
+            elif is_outdated(task, request):
+                self._ask_anew(task, loaded)
+                count += 1
+        return count
+
+    def _fail(self, reason: str) -> None:
+        self._record()
+        self.project = fail_project(project_id=self.project.pk, actor=ENGINE, reason=reason)
+
+    def _record(self) -> None:
+        if self.drafts:
+            record_all(self.project.pk, self.drafts)
+            self.drafts = []

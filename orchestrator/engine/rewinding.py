@@ -1,0 +1,80 @@
+"""Rewind: one operation for loops, for people and for requested changes."""
+
+from uuid import UUID
+
+from django.db import transaction
+
+from agents.models import Task
+from agents.services import drop_tasks
+from agents.words import FINAL, TaskStatus
+from api.errors import Conflict, InvalidInput
+from audit.actors import Actor
+from audit.services import Draft, record_all
+from audit.words import EventType
+from hitl.services import cancel_requests
+from orchestrator.engine.plan import Rewind, loops_after
+from orchestrator.engine.state import definition_of
+from orchestrator.models import WorkflowRun
+from projects.models import Project
+from projects.services import reopen_project
+
+FEEDBACK_KEPT = 20
+
+
+@transaction.atomic
+def rewind_project(*, project_id: UUID, step: str, actor: Actor, comment: str = "") -> Project:
+    """Run a step and all that depends on it again; what is dropped stays in history.
+
+    Raises Conflict for a state without a way back, InvalidInput for an unknown step, Forbidden.
+    """
+    project = reopen_project(project_id=project_id, actor=actor)
+    run = WorkflowRun.objects.filter(project=project).first()
+    if run is None:
+        raise Conflict("invalid_transition", "The project has no run yet; there is no way back.")
+    definition = definition_of(run)
+    if step not in definition.order:
+        detail = f"There is no step '{step}'. Use one of: {', '.join(definition.order)}."
+        raise InvalidInput.of("step", "does_not_exist", detail)
+    tasks = {task.step: task for task in Task.objects.filter(project=project, is_current=True)}
+    if step not in tasks:
+        raise Conflict("invalid_transition", f"The step '{step}' has not started yet.")
+    # A rejected task outside of the workflow would stop the project again at once.
+    Task.objects.filter(project=project, step="", status=TaskStatus.FAILED).update(is_current=False)
+    if comment.strip():
+        _remember(run, step, comment.strip(), actor.name, "rewind")
+    record_all(project.pk, apply_rewind(project, run, Rewind(step, step, "person"), tasks, actor))
+    return project
+
+
+def apply_rewind(
+    project: Project, run: WorkflowRun, rewind: Rewind, tasks: dict[str, Task], actor: Actor
+) -> list[Draft]:
+    """Drop what runs again, and note what was asked for. The caller holds the project's lock."""
+    definition = definition_of(run)
+    steps = definition.dependents(rewind.to)
+    changes = tasks[rewind.because_of].result.get("changes_requested")
+    if rewind.cause == "changes_requested" and changes:
+        _remember(run, rewind.to, changes["comment"], changes["by"], "changes_requested")
+    run.loops = loops_after(
+        definition, run.loops, to=rewind.to, because_of=rewind.because_of, cause=rewind.cause
+    )
+    run.save(update_fields=["loops", "feedback"])
+    dropped = [tasks[step] for step in steps if step in tasks]
+    unfinished = [task for task in dropped if task.status not in FINAL]
+    data = {
+        "step": rewind.to,
+        "because_of": rewind.because_of,
+        "cause": rewind.cause,
+        "dropped": [task.step for task in dropped],
+    }
+    return [
+        Draft(EventType.PROJECT_REWOUND, actor, data),
+        *cancel_requests(tasks=unfinished, actor=actor),
+        *drop_tasks(project, steps, actor, rewind.cause),
+    ]
+
+
+def _remember(run: WorkflowRun, step: str, comment: str, by: str, cause: str) -> None:
+    """A person's word holds for every later round of the step."""
+    said = [*run.feedback.get(step, []), {"comment": comment, "by": by, "cause": cause}]
+    run.feedback = run.feedback | {step: said[-FEEDBACK_KEPT:]}

@@ -1,0 +1,73 @@
+"""Load what is: the run's definition, its tasks and their requests, as the pure plan wants them."""
+
+import functools
+import json
+from dataclasses import dataclass
+
+from agents.models import Task
+from agents.words import FINAL, TaskStatus
+from hitl.models import HitlRequest
+from hitl.subject import digest_of, subject_of
+from orchestrator.engine.definition import Definition
+from orchestrator.engine.plan import RunState, StepState
+from orchestrator.models import WorkflowRun
+from projects.models import Project
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A project's run as it is in the database."""
+
+    tasks: dict[str, Task]
+    side_tasks: list[Task]
+    requests: dict[str, HitlRequest]
+    state: RunState
+
+
+@functools.lru_cache(maxsize=64)
+def _parsed(definition_hash: str, text: str) -> Definition:
+    return Definition.from_json(json.loads(text))
+
+
+def definition_of(run: WorkflowRun) -> Definition:
+    """The pinned definition."""
+    return _parsed(run.definition_hash, json.dumps(run.definition, sort_keys=True))
+
+
+def load(project: Project, run: WorkflowRun | None) -> Loaded:
+    current = list(Task.objects.filter(project=project, is_current=True))
+    waits = any(task.status == TaskStatus.WAITING_FOR_HITL for task in current)
+    pending = HitlRequest.objects.pending().filter(project=project) if waits else []
+    requests = {str(request.task_id): request for request in pending}
+    tasks = {task.step: task for task in current if task.step}
+    state = RunState(
+        steps={step: _step_state(task, requests.get(str(task.pk))) for step, task in tasks.items()},
+        loops=run.loops if run else {},
+    )
+    side_tasks = [task for task in current if not task.step]
+    return Loaded(tasks, side_tasks, requests, state)
+
+
+def _step_state(task: Task, request: HitlRequest | None) -> StepState:
+    rejected = task.result.get("rejected", {})
+    return StepState(
+        status=task.status,
+        round=task.round,
+        task=str(task.pk),
+        verdict=task.result.get("verdict", ""),
+        changes_requested="changes_requested" in task.result,
+        open_request=request is not None,
+        subject_changed=request is not None and is_outdated(task, request),
+        request_kind=task.waits_for,
+        reason=rejected.get("reason", ""),
+    )
+
+
+def is_outdated(task: Task, request: HitlRequest) -> bool:
+    """What would go on now is not what the request shows."""
+    return digest_of(subject_of(task)) != request.subject_digest
+
+
+def open_side_tasks(loaded: Loaded) -> list[Task]:
+    """Work outside of the workflow that is not done; the project completes after it."""
+    return [task for task in loaded.side_tasks if task.status not in FINAL]

@@ -1,0 +1,38 @@
+"""One round of recovery: ring again for what nobody picked up. Safe to run twice at once."""
+
+from django.conf import settings
+from django.db import connection
+
+from agents.services import ring_due_tasks, take_back_lost_tasks
+from orchestrator.engine.ring import ring_engine
+
+BATCH = 500
+
+# Rung for again after a while; the new time keeps two sweeps from ringing for the same one.
+WAITING_PROJECTS = """
+    UPDATE projects SET attention_since = clock_timestamp()
+    WHERE id IN (
+        SELECT id FROM projects
+        WHERE attention_since < clock_timestamp() - make_interval(secs => %s)
+        ORDER BY attention_since LIMIT %s FOR NO KEY UPDATE SKIP LOCKED)
+    RETURNING id
+"""
+
+
+def sweep() -> dict[str, int]:
+    """What was repaired, by kind."""
+    taken_back = take_back_lost_tasks()
+    return {
+        "tasks_taken_back": taken_back,
+        "tasks_rung": ring_due_tasks(),
+        "projects_rung": _ring_waiting_projects(),
+    }
+
+
+def _ring_waiting_projects() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(WAITING_PROJECTS, [settings.RING_AGAIN_SECONDS, BATCH])
+        waiting = [row[0] for row in cursor.fetchall()]
+    for project_id in waiting:
+        ring_engine(project_id)
+    return len(waiting)
