@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -310,3 +312,36 @@ def test_a_machine_without_walls_runs_nothing(monkeypatch):
 @override_settings(SANDBOX_ALLOW_NETWORK=True, SANDBOX_ALLOW_FILES=True)
 def test_permission_to_go_without_walls_takes_none_away(run):
     assert run("").isolation["network"] != "none"
+
+
+@pytest.mark.skipif(not running.MODES, reason="no walls on this system")
+def test_a_program_does_not_outlive_the_worker_that_started_it(tmp_path):
+    marker = f"sandbox-orphan-{os.getpid()}-{time.monotonic_ns()}"
+    program = f"import time; print('{marker}'); time.sleep(99)"
+    script = (
+        "from agents.sandbox import run_tests\n"
+        f"run_tests({{'main.py': {program!r}}}, command=('python', 'main.py', '{marker}'),"
+        " timeout_seconds=99, memory_megabytes=200)\n"
+    )
+    worker = subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    _wait_until(lambda: len(_running(marker)) > 0)
+    worker.kill()
+    worker.wait()
+    _wait_until(lambda: not _running(marker))
+
+
+def _running(marker):
+    """Programs, not the worker, whose command line holds the script."""
+    found = psutil.process_iter(["cmdline"])
+    return [p for p in found if (p.info["cmdline"] or ("",))[-1] == marker]
+
+
+def _wait_until(fact):
+    deadline = time.monotonic() + 20
+    while not fact():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
