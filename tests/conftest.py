@@ -2,6 +2,8 @@ import pytest
 from django.db import connections
 from django.test import TransactionTestCase
 
+pytest_plugins = ["tests.fixtures"]
+
 _flush = TransactionTestCase._fixture_teardown
 
 

@@ -1,0 +1,79 @@
+"""The fixed cast, and a project they share."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from rest_framework.authtoken.models import Token
+from rest_framework.test import APIClient
+
+from audit.actors import Actor
+from projects.models import Project
+from projects.services import add_member, create_project
+
+BRIEF = "# A lending library\n\nMembers borrow books. Librarians must be able to add books and lend them."
+
+
+def make_user(name: str, **fields: Any) -> User:
+    return User.objects.create_user(name, password=f"{name}-password", **fields)
+
+
+@pytest.fixture
+def owner(db: None) -> User:
+    return make_user("owner")
+
+
+@pytest.fixture
+def approver(db: None) -> User:
+    return make_user("approver")
+
+
+@pytest.fixture
+def viewer(db: None) -> User:
+    return make_user("viewer")
+
+
+@pytest.fixture
+def outsider(db: None) -> User:
+    return make_user("outsider")
+
+
+@pytest.fixture
+def staff(db: None) -> User:
+    """Runs the installation: superuser, member of nothing."""
+    return make_user("staff", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def make_project(owner: User, approver: User, viewer: User) -> Callable[..., Project]:
+    """A project of the owner, with an approver and a viewer; a draft unless told otherwise."""
+
+    def make(**fields: Any) -> Project:
+        wanted = {"name": "Library", "brief": BRIEF, "auto_start": False} | fields
+        project = create_project(actor=Actor.of_user(owner), **wanted)
+        for user, role in ((approver, "approver"), (viewer, "viewer")):
+            add_member(
+                project_id=project.pk, actor=Actor.of_user(owner), user=user, role=role
+            )
+        return project
+
+    return make
+
+
+@pytest.fixture
+def project(make_project: Callable[..., Project]) -> Project:
+    return make_project()
+
+
+@pytest.fixture
+def client_of() -> Callable[[User], APIClient]:
+    """An API client that is logged in by token."""
+
+    def client(user: User) -> APIClient:
+        token, _ = Token.objects.get_or_create(user=user)
+        api = APIClient()
+        api.credentials(HTTP_AUTHORIZATION=f"Token {token.key}")
+        return api
+
+    return client
