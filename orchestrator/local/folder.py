@@ -199,7 +199,8 @@ def _await_lock(lock: IO[str], path: Path) -> None:
         if psutil.pid_exists(holder) or time.monotonic() > deadline:
             raise LocalError(
                 f"Countersign is running already on the data folder {path} (process {holder}). "
-                "Stop that one first, or choose another folder with --data-dir (make run DATA_DIR=...)."
+                "Stop that one first, or choose another folder with --data-dir "
+                "(make run DATA_DIR=...)."
             )
         time.sleep(0.1)
 

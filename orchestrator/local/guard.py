@@ -44,6 +44,9 @@ def run_guarded(
         signal_at_death_of(os.getppid(), signal.SIGTERM)
     _, status = os.waitpid(keeper, 0)
     end_leftovers()
+    if os.WIFSIGNALED(status):
+        print("The supervising process was killed; everything it had started was stopped.")
+        return 1
     return os.waitstatus_to_exitcode(status)
 
 
@@ -70,14 +73,19 @@ def _pass_on(keeper: int, received: int) -> None:
 
 
 def end_leftovers() -> None:
-    """Normally there are none. When the keeper was killed, its children have had their signal."""
+    """Normally there are none; after a killed keeper, all that it had started."""
     left = psutil.Process().children(recursive=True)
-    for process in psutil.wait_procs(left, timeout=LEFTOVERS_SECONDS)[1]:
+    _send(left, signal.SIGTERM)
+    _send(psutil.wait_procs(left, timeout=LEFTOVERS_SECONDS)[1], signal.SIGKILL)
+    psutil.wait_procs(psutil.Process().children(recursive=True), timeout=5)
+
+
+def _send(processes: list[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
         try:
-            process.kill()
+            process.send_signal(number)
         except psutil.NoSuchProcess:
             pass
-    psutil.wait_procs(psutil.Process().children(recursive=True), timeout=5)
 
 
 def adopt_orphans() -> None:

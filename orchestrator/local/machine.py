@@ -23,6 +23,7 @@ from orchestrator.local.runtime import PROJECT_DIR, write_runtime
 from orchestrator.local.servers import LocalServers
 
 READY_SECONDS = 120
+HOPELESS_FAILURES = 3
 READY_PATH = "/health/ready"
 
 
@@ -118,8 +119,17 @@ class Machine:
                     f"{status or 'nothing'} {answer}. The logs are in {self.folder.logs}."
                 )
             self.keeper.tend()
+            self._give_up_on_a_hopeless_one()
             time.sleep(0.2)
             status, answer = self._ask()
+
+    def _give_up_on_a_hopeless_one(self) -> None:
+        for ward in self.keeper.wards.values():
+            if ward.failures >= HOPELESS_FAILURES:
+                log = ward.child.log
+                raise LocalError(
+                    f"{ward.child.name} does not stay up:\n{tail(log)}\nMore is in {log}."
+                )
 
     def _ask(self) -> tuple[int, str]:
         host, port = self.listener.getsockname()

@@ -1,0 +1,175 @@
+"""`manage.py up`, whole: one start for the questions, then a stop, a second start and a kill."""
+
+import os
+import re
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pytest
+
+from orchestrator.local.runtime import PROJECT_DIR, read_runtime
+
+PASSWORD = "a password for this test"
+
+
+def environment(**more: str) -> dict[str, str]:
+    """A shell that knows nothing of the servers of this test run."""
+    hidden = {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "CHANNEL_PREFIX", "QUEUE_PREFIX"}
+    return {key: value for key, value in os.environ.items() if key not in hidden} | more
+
+
+def manage(*arguments: str, data_dir: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=PROJECT_DIR,
+        env=environment(DATA_DIR=str(data_dir)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+class Up:
+    """A running `up`; what it printed until it was ready is in `said`."""
+
+    def __init__(self, data_dir: Path, **variables: str) -> None:
+        self.data_dir = data_dir
+        self.process = subprocess.Popen(
+            [sys.executable, "manage.py", "up", "--port", "0", "--data-dir", str(data_dir)],
+            cwd=PROJECT_DIR,
+            env=environment(**variables),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.said = self._until_ready()
+        self.everything = psutil.Process(self.process.pid).children(recursive=True)
+
+    def _until_ready(self) -> str:
+        said = ""
+        for line in self.process.stdout:
+            said += line
+            if "Ctrl-C stops everything" in line:
+                return said
+        raise AssertionError(f"up ended:\n{said}")
+
+    def survivors(self) -> list[psutil.Process]:
+        return psutil.wait_procs(self.everything, timeout=40)[1]
+
+    @property
+    def base_url(self) -> str:
+        return read_runtime(self.data_dir)["BASE_URL"]
+
+    def shown(self, name: str) -> str:
+        return re.search(rf"^\s*{name}\s+(\S+)", self.said, re.MULTILINE)[1]
+
+
+@pytest.fixture(scope="module")
+def home():
+    home = Path(tempfile.mkdtemp(prefix="cs-up-"))
+    yield home
+    place = home / "data" / "servers"
+    if place.is_symlink():
+        shutil.rmtree(place.readlink())
+    shutil.rmtree(home)
+
+
+@pytest.fixture(scope="module")
+def up(home):
+    running = Up(home / "data")
+    yield running
+    running.process.terminate()
+    running.process.communicate(timeout=60)
+
+
+def test_it_says_where_to_go_how_to_log_in_and_who_serves(up):
+    assert up.base_url in up.said
+    assert up.shown("Login") == "admin"
+    assert len(up.shown("Password")) >= 16
+    assert "offline" in up.said
+    assert str(up.data_dir / "logs") in up.said
+    assert re.search(r"Ready after [\d.]+ s", up.said)
+
+
+def test_the_web_server_is_ready(up):
+    with urllib.request.urlopen(f"{up.base_url}/health/ready", timeout=10) as answer:  # noqa: S310
+        assert answer.status == 200
+
+
+def test_another_command_finds_the_servers_without_being_told(up):
+    asked = manage("drf_create_token", "admin", data_dir=up.data_dir)
+    token = re.search(r"API token\s+(\w+)", up.said)[1]
+    assert token in asked.stdout, asked.stderr
+
+
+def test_no_password_is_kept(up):
+    kept = [path for path in up.data_dir.rglob("*") if path.is_file()]
+    assert kept
+    assert not [path for path in kept if up.shown("Password").encode() in path.read_bytes()]
+
+
+def test_what_it_made_is_private_and_what_was_there_is_unchanged(up, home):
+    made = [up.data_dir, *(path for path in up.data_dir.rglob("*") if path.is_dir())]
+    files = [path for path in up.data_dir.iterdir() if path.is_file()]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in made} == {0o700}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+
+
+def test_a_second_one_on_the_same_data_folder_is_refused(up):
+    second = manage("up", "--port", "0", "--data-dir", str(up.data_dir), data_dir=up.data_dir)
+    assert second.returncode == 1
+    assert "running already on the data folder" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_a_taken_port_is_refused_before_anything_starts(home):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        refused = manage("up", "--port", port, "--data-dir", str(home / "other"), data_dir=home)
+    assert refused.returncode == 1
+    assert f"Port {port} on 127.0.0.1 is not free" in refused.stderr
+    assert not (home / "other").exists()
+
+
+@pytest.mark.parametrize("port", ["web", "-1", "65536", "80.5"])
+def test_a_port_that_is_none_is_refused(home, port):
+    refused = manage("up", f"--port={port}", data_dir=home)
+    assert refused.returncode == 2
+    assert "is not a port" in refused.stderr
+
+
+def test_a_command_without_a_running_database_says_what_to_do(home):
+    asked = manage("drf_create_token", "admin", data_dir=home / "nothing-here")
+    assert asked.returncode == 1
+    assert "make run" in asked.stderr
+    assert "Traceback" not in asked.stderr
+
+
+def test_a_stop_a_second_start_and_a_kill_lose_nothing_and_leave_nothing(home):
+    first = Up(home / "again", ADMIN_PASSWORD=PASSWORD)
+    token = re.search(r"API token\s+(\w+)", first.said)[1]
+    secret = read_runtime(first.data_dir)["SECRET_KEY"]
+    assert PASSWORD not in first.said
+    first.process.terminate()
+    assert "Stopped." in first.process.communicate(timeout=60)[0]
+    assert first.process.returncode == 0
+    assert not first.survivors()
+
+    second = Up(home / "again")
+    assert "Password" not in second.said
+    assert read_runtime(second.data_dir)["SECRET_KEY"] == secret
+    assert token in manage("drf_create_token", "admin", data_dir=second.data_dir).stdout
+    second.process.kill()
+    second.process.communicate(timeout=60)
+    assert not second.survivors()
+    if (home / "again" / "servers").is_symlink():
+        shutil.rmtree((home / "again" / "servers").readlink())
