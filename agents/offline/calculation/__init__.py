@@ -1,0 +1,3 @@
+from agents.offline.calculation import build
+def score(statements):
+    return 0

@@ -1,0 +1,1 @@
+from agents.offline.records.build import build

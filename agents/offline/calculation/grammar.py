@@ -1,0 +1,2 @@
+def rules_in(statement):
+    return ()

@@ -1,0 +1,39 @@
+"""What to ask a person when the words say too little to build anything."""
+
+from agents.offline.case import Case
+from agents.outcomes import Questions
+
+_WHAT = (
+    "What should the program keep or work on? Name the things and what is noted about each, for example: "
+    '"Each recipe has a title, a cooking time and ingredients."'
+)
+_DO = (
+    "What do people do with it? One sentence each, for example: "
+    '"Cooks can add recipes and search recipes by ingredient."'
+)
+
+
+def questions_for(case: Case) -> Questions | None:
+    """Questions if nothing can be built; None if there is enough to go on."""
+    if case.settled is not None:
+        return None
+    if sum(character.isalpha() for character in _words(case)) < 12:
+        return Questions((_WHAT, _DO), "The brief holds too few words to go by.")
+    if not case.wanted:
+        return Questions((_WHAT, _DO), "The brief names nothing that the program should do.")
+    if not case.kind or not case.program.covered():
+        return Questions((_beyond(case), _WHAT), "Nothing in the brief can be built by the offline rules.")
+    return None
+
+
+def _words(case: Case) -> str:
+    return " ".join(source.text for source in case.sources)
+
+
+def _beyond(case: Case) -> str:
+    reasons = dict.fromkeys(u.refusal for u in case.program.understood if u.refusal)
+    why = " ".join(list(reasons)[:5])
+    return (
+        "Only small command-line programs that keep records, report on tables or calculate by rules can be "
+        f"built offline. Which part of the wish would be one of these? {why}"
+    ).strip()

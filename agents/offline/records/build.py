@@ -1,0 +1,301 @@
+"""Write the program that keeps records."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from agents.offline.demands import Demand, Understood, Wanted
+from agents.offline.entities import EntityIdea, FieldIdea
+from agents.offline.limits import UNKNOWN, beyond
+from agents.offline.program import Program, Test, honest, main_file, part, readme, tests_file
+from agents.offline.records.tests import tests_for
+from agents.offline.records.understand import demands_of
+from agents.offline.records.world import World, world_of
+from agents.offline.words import identifier, plural
+
+_CORE = ("records.py", "store.py", "catalogue.py", "tables.py", "cli.py")
+_ACTION_OF = {"add": "add", "list": "list", "find": "find", "change": "change", "remove": "remove", "guard": "remove"}
+_FEATURES: dict[str, tuple[str, str]] = {
+    "Lending": ("lending", "lend give_back loan_limit loan_days fee blocked overdue not_twice loans guard"),
+    "Booking": ("booking", "book cancel no_overlap bookings booking_limit longest"),
+    "Stock": ("stock", "receive issue low not_negative"),
+    "Tracking": ("tracking", "tick tick_once streaks"),
+    "Completion": ("completion", "done open"),
+    "Deadline": ("deadlines", "deadline"),
+    "Report": ("reports", "report"),
+    "Transfer": ("transfer", "import export"),
+}
+
+
+@dataclass(frozen=True)
+class Design:
+    """What all demands together make of the program."""
+
+    world: World
+    demands: tuple[Demand, ...]
+
+    def all(self, *kinds: str) -> list[Demand]:
+        return [demand for demand in self.demands if demand.kind in kinds]
+
+    def number(self, kind: str) -> int | None:
+        """The number of the last demand of the kind: what is said later counts."""
+        return next((d.number for d in reversed(self.demands) if d.kind == kind), None)
+
+    def features(self) -> list[str]:
+        kinds = {demand.kind for demand in self.demands}
+        used = [name for name, (_, own) in _FEATURES.items() if kinds & set(own.split())]
+        return [name for name in used if name != "Lending" or self.world.item]
+
+
+def understand(
+    wanted: Sequence[Wanted], given: Iterable[EntityIdea], dropped: Mapping[str, str]
+) -> tuple[World, list[Understood]]:
+    """Each requirement with its demands, or with the reason why it cannot be built."""
+    buildable = [w.statement for w in wanted if not beyond(w.statement) and w.id not in dropped]
+    world = world_of(buildable, given)
+    return world, [_understood(w, world, dropped) for w in wanted]
+
+
+def _understood(wanted: Wanted, world: World, dropped: Mapping[str, str]) -> Understood:
+    if reason := dropped.get(wanted.id) or beyond(wanted.statement):
+        return Understood(wanted, refusal=reason)
+    demands = demands_of(wanted.statement, world) if world.entities else ()
+    return Understood(wanted, demands, "" if demands else UNKNOWN)
+
+
+def build(
+    title: str,
+    wanted: Sequence[Wanted],
+    given: Iterable[EntityIdea] = (),
+    dropped: Mapping[str, str] = MappingProxyType({}),
+) -> Program:
+    """The whole program with its tests."""
+    world, understood = understand(wanted, given, dropped)
+    design = Design(world, tuple(d for u in understood for d in u.demands))
+    made = [
+        test for u in understood for demand in u.demands for test in tests_for(u.wanted.id, demand, design)
+    ]
+    tests = tuple({test.function: test for test in made}.values())
+    return _program(title, design, honest(understood, tests), tests)
+
+
+def _program(title: str, design: Design, understood: tuple[Understood, ...], tests: tuple[Test, ...]) -> Program:
+    package = package_name(title)
+    summary = f"{title}: keeps {_and([plural(n).replace('_', ' ') for n in design.world.names])} in one file."
+    features = design.features()
+    files = {"main.py": main_file(package), f"{package}/__init__.py": ""}
+    files |= {f"{package}/{name}": part("records", name) for name in _CORE}
+    files |= {f"{package}/{m}.py": part("records", f"{m}.py") for m in _modules(features)}
+    files[f"{package}/model.py"] = _model(design, features, summary, package)
+    files |= {"tests/__init__.py": "", "tests/support.py": _support(package)}
+    files["tests/test_requirements.py"] = tests_file(package, tests, setup=_SETUP)
+    modules = _modules_by_requirement(package, understood)
+    program = Program(
+        "records",
+        title,
+        summary,
+        package,
+        files,
+        modules,
+        tests,
+        understood,
+        entities=tuple(shaped(design)),
+        usage=_usage(design),
+    )
+    files["README.md"] = readme(program)
+    return program
+
+
+def package_name(title: str) -> str:
+    name = identifier(re.split(r" (?:for|of|at|in|für|der|des) |[:–—(,]| - ", title)[0], fallback="program")
+    return name if name not in _TAKEN else f"{name}_program"
+
+
+_TAKEN = frozenset("main tests test json csv argparse decimal datetime dataclasses os sys re pathlib io ast "
+                   "unittest tempfile calendar statistics string types typing random time and or not if "
+                   "in is import class def for while with as pass return from lambda".split())  # fmt: skip
+
+
+def _modules(features: list[str]) -> list[str]:
+    return [_FEATURES[name][0] for name in features]
+
+
+def _modules_by_requirement(package: str, understood: tuple[Understood, ...]) -> dict[str, tuple[str, ...]]:
+    """Requirement ids by the module that serves them."""
+    found: dict[str, list[str]] = {}
+    for u in understood:
+        for demand in u.demands:
+            own = [m for m, kinds in _FEATURES.values() if demand.kind in kinds.split()]
+            for module in own or [_core_module(demand.kind)]:
+                found.setdefault(f"{package}/{module}.py", []).append(u.wanted.id)
+    return {module: tuple(dict.fromkeys(ids)) for module, ids in found.items()}
+
+
+def _core_module(kind: str) -> str:
+    if kind in ("fields", "required", "choices", "range"):
+        return "records"
+    return {"persist": "store", "terminal": "cli", "plain": "cli", "clear": "cli"}.get(kind, "catalogue")
+
+
+def shaped(design: Design) -> list[EntityIdea]:
+    """The entities with everything that demands say about their fields."""
+    return [_shaped(entity, design) for entity in design.world.entities]
+
+
+def _shaped(entity: EntityIdea, design: Design) -> EntityIdea:
+    fields = list(entity.fields)
+    for demand in design.all("required", "unique", "choices"):
+        if demand.entity == entity.name:
+            fields = [_applied(field, demand) for field in fields]
+    return EntityIdea(entity.name, tuple(fields))
+
+
+def _applied(field: FieldIdea, demand: Demand) -> FieldIdea:
+    if field.name not in demand.fields:
+        return field
+    choices = tuple(demand.text.split("|")) if demand.kind == "choices" else field.choices
+    return FieldIdea(
+        field.name,
+        "choice" if demand.kind == "choices" else field.type,
+        field.required or demand.kind == "required",
+        field.unique or demand.kind == "unique",
+        choices,
+    )
+
+
+def _model(design: Design, features: list[str], summary: str, package: str) -> str:
+    lines = ['"""What the program keeps, and by which rules."""', ""]
+    imports = [f"from .{_FEATURES[name][0]} import {name}" for name in features]
+    lines += sorted([*imports, "from .records import Entity, Field"])
+    lines += ["", f"SUMMARY = {summary!r}", f"DATA_FILE = {package + '.json'!r}", ""]
+    for entity in shaped(design):
+        lines += _entity(entity, design)
+    if "Lending" in features:
+        lines += _loan(design)
+    names = [constant(entity.name) for entity in design.world.entities]
+    names += ["LOAN"] if "Lending" in features else []
+    lines += [f"ENTITIES = ({', '.join(names)},)"]
+    made = [line for name in features for line in _feature(name, design)]
+    lines += ["FEATURES = (", *(f"    {line}," for line in dict.fromkeys(made)), ")"] if made else ["FEATURES = ()"]
+    return "\n".join(lines) + "\n"
+
+
+def constant(name: str) -> str:
+    upper = name.upper()
+    return f"{upper}_" if upper in ("ENTITIES", "FEATURES", "SUMMARY", "DATA_FILE", "LOAN") else upper
+
+
+def _entity(entity: EntityIdea, design: Design) -> list[str]:
+    most = [d.number for d in design.all("most") if d.entity == entity.name]
+    actions = [_ACTION_OF[d.kind] for d in design.all(*_ACTION_OF) if d.entity == entity.name]
+    order = [a for a in ("add", "list", "show", "find", "change", "remove") if a in {*actions, "add", "list", "show"}]
+    lines = [f"{constant(entity.name)} = Entity(", f"    {entity.name!r},", f"    {plural(entity.name)!r},", "    ("]
+    lines += [f"        {_field(field, entity.name, design)}," for field in entity.fields]
+    lines += ["    ),", f"    actions=({', '.join(map(repr, order))}),"]
+    lines += [f"    most={most[-1]},"] if most else []
+    return [*lines, ")"]
+
+
+def _field(field: FieldIdea, entity: str, design: Design) -> str:
+    extras = []
+    if field.type not in ("text", "choice"):
+        extras.append(f"{field.type!r}")
+    extras += ["required=True"] if field.required else []
+    extras += ["unique=True"] if field.unique else []
+    extras += [f"choices={field.choices!r}"] if field.choices else []
+    low, high = ends(field.name, entity, design)
+    extras += [f"minimum={low}"] if low is not None else []
+    extras += [f"maximum={high}"] if high is not None else []
+    return f"Field({', '.join([repr(field.name), *extras])})"
+
+
+def ends(field: str, entity: str, design: Design) -> tuple[int | None, int | None]:
+    """The least and the greatest value of a field; None is open."""
+    for demand in reversed(design.all("range", "not_negative")):
+        if demand.kind == "range" and demand.entity == entity and field in demand.fields:
+            return demand.number, demand.upper
+        if demand.kind == "not_negative" and demand.entity == entity and field == stock_field(design):
+            return 0, None
+    return None, None
+
+
+def stock_field(design: Design) -> str:
+    names = ("quantity", "stock", "amount", "menge", "bestand", "count", "units", "pieces", "anzahl")
+    demands = design.all("receive", "issue", "low", "not_negative")
+    entity = design.world.entity(demands[0].entity) if demands else None
+    found = [f.name for n in names for f in (entity.fields if entity else ()) if n in f.name]
+    return found[0] if found else "quantity"
+
+
+def _loan(design: Design) -> list[str]:
+    item, holder = design.world.item, design.world.holder
+    return [
+        "LOAN = Entity(",
+        "    'loan',",
+        "    'loans',",
+        f"    (Field('item', 'reference', refers_to={item!r}),",
+        f"     Field('holder', 'reference', refers_to={holder!r})),",
+        "    actions=(),",
+        ")",
+    ]
+
+
+def _feature(name: str, design: Design) -> list[str]:
+    own = design.all(*_FEATURES[name][1].split())
+    first = constant(own[0].entity) if own and own[0].entity else ""
+    if name == "Lending":
+        return [_lending(design)]
+    if name == "Booking":
+        numbers = {"limit": "booking_limit", "minutes_at_most": "longest"}
+        return [f"Booking({', '.join([constant(design.world.booked), *_numbers(design, numbers)])})"]
+    if name == "Stock":
+        return [f"Stock({', '.join([first, repr(stock_field(design)), *_numbers(design, {'low': 'low'})])})"]
+    if name == "Deadline":
+        return [f"Deadline({first}, {own[0].fields[0]!r})"]
+    if name == "Report":
+        return list(_reports(own).values())
+    if name == "Transfer":
+        return [f"Transfer({constant(demand.entity)})" for demand in own]
+    return [f"{name}({first})"]
+
+
+def _reports(own: list[Demand]) -> dict[str, str]:
+    """One report an entity; the one that says most wins."""
+    ordered = sorted(own, key=lambda demand: bool(demand.fields) + bool(demand.text))
+    return {
+        d.entity: f"Report({constant(d.entity)}, by={(d.fields or ('',))[0]!r}, total={d.text!r})" for d in ordered
+    }
+
+
+def _lending(design: Design) -> str:
+    settings = _numbers(design, {"days": "loan_days", "limit": "loan_limit", "fee_cents_per_day": "fee"})
+    if design.all("overdue", "blocked", "fee") and design.number("loan_days") is None:
+        settings.append("days=28")
+    if design.all("blocked"):
+        settings.append("blocked_while_overdue=True")
+    return f"Lending({', '.join([constant(design.world.item), constant(design.world.holder), *settings])})"
+
+
+def _numbers(design: Design, settings: dict[str, str]) -> list[str]:
+    found = {key: design.number(kind) for key, kind in settings.items()}
+    return [f"{key}={value}" for key, value in found.items() if value is not None]
+
+
+def _usage(design: Design) -> tuple[str, ...]:
+    first = shaped(design)[0] if design.world.entities else None
+    if first is None:
+        return ()
+    options = " ".join(f'--{f.name.replace("_", "-")} "..."' for f in first.fields if f.required)
+    return (f"python3 main.py {first.name} add {options}", f"python3 main.py {first.name} list")
+
+
+def _and(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + f" and {names[-1]}" if names else "records"
+
+
+_SETUP = "from tests.support import ProgramTest\n"
+
+
+def _support(package: str) -> str:
+    return part("support", "records.py").replace("PACKAGE", package)

@@ -1,0 +1,3 @@
+from agents.offline.tables import build
+def score(statements):
+    return 0

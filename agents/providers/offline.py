@@ -1,0 +1,32 @@
+"""The model that needs no network: deterministic rules over the words of people."""
+
+from pydantic import BaseModel
+
+from agents.offline import VERSION
+from agents.offline.case import Case
+from agents.offline.documents import WRITERS
+from agents.offline.questions import questions_for
+from agents.outcomes import Assignment, PermanentError, Reply, Usage
+
+
+class OfflineModel:
+    """Serves every role. Never a stand-in for a model that somebody pays for."""
+
+    def produce(
+        self,
+        assignment: Assignment,
+        *,
+        artifact_type: str,
+        output_type: type[BaseModel],
+        instructions: str,
+    ) -> Reply:
+        """Content by rules, or questions where the words say too little. Raises PermanentError."""
+        writer = WRITERS.get(artifact_type)
+        if writer is None:
+            raise PermanentError("not_offline", f"The offline rules cannot write {artifact_type}.")
+        case = Case(assignment)
+        content = questions_for(case) or writer(case)
+        return Reply(content, USAGE, notes=f"Written by the offline rules, version {VERSION}.")
+
+
+USAGE = Usage("offline", f"rules-{VERSION}", calls=1, input_tokens=0, output_tokens=0, cost_micros=0)

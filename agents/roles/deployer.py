@@ -1,0 +1,120 @@
+"""Packs what was built, with fingerprints that anyone can check, and writes the release notes."""
+
+import hashlib
+from typing import Any
+
+from agents.outcomes import Assignment, Completed, Material, Model, NeedsPerson, Outcome, Output, Usage
+from agents.roles.work import NOTHING, ask, checked, joined, needed, titled, total, with_output
+
+VERSION = "1.0.0"
+
+
+class Deployer:
+    """Fingerprints and what was done are facts; only the words around them come from the model."""
+
+    agent_type = "deployer"
+    instructions = """\
+You release a finished program. Write the deployment log: a short summary, release notes for the people who will use it
+(what it does, and as plainly what it does not do), the steps that remain for a person to do, all of status planned, and
+how to go back. Nothing has been installed anywhere: never say that it has. Which files there are, their fingerprints
+and what the tests showed is established without you.
+"""
+
+    def run(self, assignment: Assignment, model: Model) -> Outcome:
+        """Pack the newest source code. Raises PermanentError if there is none."""
+        code = needed(assignment, "source_code")
+        package = checked("deployment_package", package_of(assignment, code), NOTHING)
+        packed = titled("deployment_package", package)
+        outputs, usage, notes = [], None, []
+        for artifact_type in assignment.expected:
+            if artifact_type == "deployment_package":
+                outputs.append(packed)
+                continue
+            at_hand = with_output(assignment, packed, self.agent_type)
+            answer = ask(at_hand, model, artifact_type=artifact_type, instructions=self.instructions)
+            usage = total(usage, answer.usage)
+            if answer.questions:
+                return NeedsPerson(answer.questions.questions, usage, answer.questions.reason)
+            outputs.append(_with_facts(answer.output, package))
+            notes.append(answer.notes)
+        return Completed(tuple(outputs), usage or FACTS, notes=joined(notes))
+
+
+FACTS = Usage("offline", "packaging", calls=0, input_tokens=0, output_tokens=0, cost_micros=0)
+
+
+def package_of(assignment: Assignment, code: Material) -> dict[str, Any]:
+    """The content of the deployment package of a version of source code."""
+    files = sorted((_packed(file) for file in code.content["files"]), key=lambda file: file["path"])
+    entry = code.content["entry_point"]
+    return {
+        "title": code.content["title"],
+        "version": VERSION,
+        "source": {"artifact": code.artifact_id, "version": code.version, "sha256": code.sha256},
+        "files": files,
+        "checksum": checksum_of(files),
+        "entry_point": entry,
+        "requires": ["Python 3.11 or newer"],
+        "how_to_run": [
+            "Put the files into a folder of their own.",
+            f"python3 {entry} --help",
+            f"Check the tests: {' '.join(code.content['test_command']) or '(there are none)'}",
+        ],
+        "tests": _tests(assignment.newest("test_results")),
+        "not_covered": code.content["not_covered"],
+        "feedback": [_noted(comment) for comment in assignment.feedback if comment],
+    }
+
+
+def checksum_of(files: list[dict[str, Any]]) -> str:
+    """The fingerprint of the whole: of the lines that `sha256sum` would check."""
+    lines = "".join(f"{file['sha256']}  {file['path']}\n" for file in files)
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _packed(file: dict[str, Any]) -> dict[str, Any]:
+    content = file["content"].encode()
+    digest = hashlib.sha256(content).hexdigest()
+    return {"path": file["path"], "sha256": digest, "size_bytes": len(content)}
+
+
+def _tests(results: Material | None) -> dict[str, Any]:
+    if results is None:
+        return {"ran": False, "passed": False, "total": 0, "summary": "No test results were handed over."}
+    counts = results.content["counts"]
+    return {
+        "ran": counts["run"] > 0,
+        "passed": results.content["passed"],
+        "total": counts["run"],
+        "summary": results.content["summary"],
+    }
+
+
+def _noted(comment: str) -> dict[str, Any]:
+    why = "Not covered: the package holds exactly the accepted source code; the build step can change that."
+    return {"comment": comment, "honoured": False, "response": why}
+
+
+def _with_facts(output: Output, package: dict[str, Any]) -> Output:
+    """The log with what really happened in front; whatever the model says is still to be done."""
+    if output.artifact_type != "deployment_log":
+        return output
+    planned = [entry | {"status": "planned"} for entry in output.content["entries"]]
+    facts = {"entries": [*_happened(package), *planned][:200], "version": package["version"]}
+    missing = {"not_covered": package["not_covered"]}
+    content = checked("deployment_log", output.content | facts | missing, NOTHING)
+    return titled("deployment_log", content)
+
+
+def _happened(package: dict[str, Any]) -> list[dict[str, str]]:
+    tests = package["tests"]
+    status = "done" if tests["passed"] else "failed" if tests["ran"] else "skipped"
+    return [
+        {"action": "Run the tests", "status": status, "detail": tests["summary"]},
+        {
+            "action": "Take fingerprints",
+            "status": "done",
+            "detail": f"{len(package['files'])} files; SHA-256 of the whole: {package['checksum']}.",
+        },
+        {"action": "Install", "status": "skipped", "detail": "Nothing was installed anywhere."},
+    ]
