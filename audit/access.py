@@ -1,4 +1,4 @@
-"""Who may see which project's events; the answer comes from above, by `settings.AUDIT_ACCESS_POLICY`."""
+"""Who may see which events; the answer comes from above, by `settings.AUDIT_ACCESS_POLICY`."""
 
 from typing import Any, Protocol
 from uuid import UUID

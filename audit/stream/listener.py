@@ -1,0 +1,173 @@
+import asyncio
+import logging
+import secrets
+from collections.abc import Coroutine
+from typing import Any
+from uuid import UUID
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+from pydantic import ValidationError
+
+from audit.access import access_policy
+from audit.stream.database import in_database
+from audit.stream.frames import SUBPROTOCOL, Close, frame
+from audit.stream.login import Credentials
+from audit.stream.messages import Ack, Subscribe, client_message, refusal
+from audit.stream.subscription import Position, Stalled, Subscription
+
+logger = logging.getLogger(__name__)
+
+MAX_FRAME_BYTES = 64 * 1024
+MAX_SUBSCRIPTIONS = 100
+HEARTBEAT_SECONDS = 20
+
+
+class ClosingError(Exception):
+    """Ends the connection with a code, after an `error` frame where there is something to say."""
+
+    def __init__(self, close: Close, code: str = "", detail: str = "") -> None:
+        self.close, self.code, self.detail = close, code, detail
+
+
+class Listener(AsyncWebsocketConsumer):
+    """A WebSocket that listens: who it is, its subscriptions, its end.
+
+    It has no channel of the channel layer; the process's hub hears for all.
+    """
+
+    channel_layer_alias = None
+
+    async def connect(self) -> None:
+        self.connection_id = secrets.token_hex(8)
+        self.user: Any = None
+        self.subscriptions: dict[str, Subscription] = {}
+        self.tasks: dict[str, asyncio.Task] = {}
+        self.is_closed = False
+        offered = self.scope.get("subprotocols") or []
+        self.speaks_protocol = SUBPROTOCOL in offered
+        # Accepted first, for a browser sees no code of a handshake that was refused.
+        await self.accept(SUBPROTOCOL if self.speaks_protocol else next(iter(offered), None))
+        if not self.knows_subprotocol(offered):
+            await self.end(Close.WRONG_SUBPROTOCOL)
+            return
+        self.start("serve", self.serve())
+
+    def knows_subprotocol(self, offered: list[str]) -> bool:
+        raise NotImplementedError
+
+    async def serve(self) -> None:
+        raise NotImplementedError
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        # Not the inherited one: it visits the database thread for each message.
+        await getattr(self, message["type"].replace(".", "_"))(message)
+
+    async def __call__(self, scope: dict, receive: Any, send: Any) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        except asyncio.CancelledError:
+            await self.end(Close.GOING_AWAY)
+            raise
+
+    async def disconnect(self, code: int) -> None:
+        self.is_closed = True
+        self.stop_all()
+
+    def start(self, name: str, work: Coroutine) -> None:
+        self.tasks[name] = asyncio.create_task(self.guard(work))
+
+    def stop(self, name: str) -> None:
+        if name in self.tasks:
+            self.tasks.pop(name).cancel()
+
+    def stop_all(self) -> None:
+        for name in [*self.tasks]:
+            if self.tasks[name] is asyncio.current_task():
+                continue
+            self.stop(name)
+
+    async def guard(self, work: Coroutine) -> None:
+        """A failure of one part ends the connection with a code that says what to do."""
+        try:
+            await work
+        except ClosingError as error:
+            if error.code:
+                await self.say("error", code=error.code, detail=error.detail)
+            await self.end(error.close)
+        except Stalled:
+            await self.end(Close.TOO_SLOW)
+        except Exception:
+            logger.exception("listener failed")
+            await self.end(Close.GOING_AWAY)
+
+    async def say(self, kind: str, **fields: Any) -> None:
+        await self.send_text(frame(kind, **fields))
+
+    async def send_text(self, text: str) -> None:
+        if not self.is_closed:
+            await self.send(text_data=text)
+
+    async def end(self, code: Close) -> None:
+        if not getattr(self, "is_closed", True):
+            self.is_closed = True
+            await self.close(int(code))
+            self.stop_all()
+
+    async def log_in(self, credentials: Credentials) -> None:
+        if credentials.is_foreign:
+            detail = "A page of this origin may not use the session."
+            raise ClosingError(Close.NOT_ALLOWED, "foreign_origin", detail)
+        self.user = await in_database(credentials.user)
+        if self.user is None:
+            raise ClosingError(Close.NOT_LOGGED_IN)
+
+    async def acknowledge_init(self) -> None:
+        await self.say(
+            "connection_ack",
+            connection_id=self.connection_id,
+            heartbeat_seconds=HEARTBEAT_SECONDS,
+            max_subscriptions=MAX_SUBSCRIPTIONS,
+        )
+
+    def add(self, wanted: Subscribe) -> None:
+        self.subscriptions[wanted.id] = Subscription(
+            id=wanted.id,
+            project_id=wanted.project,
+            position=Position(wanted.after, wanted.epoch),
+            types=frozenset(wanted.types) if wanted.types else None,
+            window=wanted.window,
+            send=self.send_text,
+            may_see=self.may_see,
+        )
+
+    def may_see(self, project_id: UUID) -> bool:
+        return access_policy().may_see(self.user, project_id)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if self.is_closed:
+            return
+        await self.guard(self.hear(text_data))
+
+    async def hear(self, text: str | None) -> None:
+        if text is None or len(text.encode()) > MAX_FRAME_BYTES:
+            detail = "Send JSON text frames of at most 64 KiB."
+            raise ClosingError(Close.BAD_MESSAGE, "bad_message", detail)
+        try:
+            message = client_message.validate_json(text)
+        except ValidationError as error:
+            await self.complain(text, error)
+            return
+        await getattr(self, f"on_{message.type}")(message)
+
+    async def complain(self, text: str, error: ValidationError) -> None:
+        raise ClosingError(Close.BAD_MESSAGE, *refusal(error))
+
+    async def on_ping(self, message: Any) -> None:
+        await self.say("pong")
+
+    async def on_pong(self, message: Any) -> None:
+        pass
+
+    async def on_ack(self, message: Ack) -> None:
+        if message.id in self.subscriptions:
+            self.subscriptions[message.id].acknowledge(message.sequence)

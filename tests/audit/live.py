@@ -1,0 +1,151 @@
+"""A real server process and real sockets to it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+from rest_framework.authtoken.models import Token
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from audit.actors import Actor
+from audit.services import record
+from audit.words import EventType
+
+SUBPROTOCOL = "countersign.events.v1"
+LISTENING = re.compile(r"Listening on TCP address 127\.0\.0\.1:(\d+)")
+
+
+class Daphne:
+    """The product's server on a free port, with the database of the tests."""
+
+    def __init__(self, **environment: str) -> None:
+        self._is_listening = threading.Event()
+        self.log = tempfile.NamedTemporaryFile("w+", prefix="daphne-", suffix=".log")
+        command = [sys.executable, "-m", "daphne", "-e", "tcp:0:interface=127.0.0.1"]
+        self.process = subprocess.Popen(
+            [*command, "orchestrator.asgi:application"],
+            env=os.environ | {"DATABASE_URL": test_database_url()} | environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        threading.Thread(target=self._follow_log, daemon=True).start()
+        assert self._is_listening.wait(30), self.output()
+
+    def _follow_log(self) -> None:
+        for line in self.process.stderr:
+            self.log.write(line)
+            self.log.flush()
+            if found := LISTENING.search(line):
+                self.port = int(found[1])
+                self._is_listening.set()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def output(self) -> str:
+        with open(self.log.name) as log:
+            return log.read()
+
+    def stop(self, how: int = signal.SIGTERM) -> None:
+        self.process.send_signal(how)
+        self.process.wait(20)
+
+    def connect(self, path: str, user: User | None = None, **options: Any) -> ClientConnection:
+        headers = dict(options.pop("headers", {}))
+        if user is not None:
+            headers["Authorization"] = f"Token {token_of(user)}"
+        url = f"ws://127.0.0.1:{self.port}{path}"
+        return connect(url, additional_headers=headers, max_size=None, **options)
+
+    def follow(self, project_id: Any, user: User, query: str = "", **options: Any):
+        return self.connect(f"/ws/projects/{project_id}/{query}", user, **options)
+
+    def stream(self, user: User | None) -> "Stream":
+        """`/ws/`, past its handshake."""
+        stream = Stream(self.connect("/ws/", user, subprotocols=[SUBPROTOCOL]))
+        stream.say("connection_init")
+        assert stream.hear()["type"] == "connection_ack"
+        return stream
+
+
+class Stream:
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+
+    def say(self, kind: str, **fields: Any) -> None:
+        self.socket.send(json.dumps({"type": kind} | fields))
+
+    def hear(self, timeout: float = 10) -> dict[str, Any]:
+        return hear(self.socket, timeout)
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+def test_database_url() -> str:
+    parts = urlsplit(os.environ["DATABASE_URL"])
+    return parts._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
+
+
+test_database_url.__test__ = False
+
+
+def token_of(user: User) -> str:
+    return Token.objects.get_or_create(user=user)[0].key
+
+
+def hear(socket: ClientConnection, timeout: float = 10) -> dict[str, Any]:
+    return json.loads(socket.recv(timeout=timeout))
+
+
+def hear_until(socket: ClientConnection, kind: str) -> list[dict[str, Any]]:
+    """All frames up to the first of this kind, that one included."""
+    frames = [hear(socket)]
+    while frames[-1]["type"] != kind:
+        frames.append(hear(socket))
+    return frames
+
+
+def events(socket: ClientConnection, up_to: int) -> Iterator[dict[str, Any]]:
+    """The events that arrive, until the one with this sequence."""
+    while True:
+        frame = hear(socket)
+        if frame["type"] == "event":
+            yield frame
+            if frame["sequence"] >= up_to:
+                return
+
+
+def close_code(socket: ClientConnection) -> int:
+    """The code with which the server closes, whatever it sends before."""
+    try:
+        while True:
+            socket.recv(timeout=10)
+    except ConnectionClosed as closed:
+        return closed.rcvd.code
+
+
+def write(project_id: Any, count: int = 1, **data: Any) -> int:
+    """Record events, one transaction each; the last one's sequence."""
+    head = 0
+    for number in range(count):
+        with transaction.atomic():
+            head = record(
+                project_id=project_id,
+                event_type=EventType.TASK_PROGRESS,
+                actor=Actor.of_system("test"),
+                data={"number": number} | data,
+            )
+    return head
