@@ -22,7 +22,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--port", type=_port, default=8000, help="on 127.0.0.1; 0 takes a free one"
+            "--port", type=port_number, default=8000, help="on 127.0.0.1; 0 takes a free one"
         )
         parser.add_argument(
             "--data-dir",
@@ -65,7 +65,7 @@ def listen(port: int) -> socket.socket:
     return listener
 
 
-def _port(text: str) -> int:
+def port_number(text: str) -> int:
     if text.isdecimal() and int(text) <= 65535:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is not a port; give a number from 0 to 65535.")
