@@ -1,0 +1,48 @@
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group, User
+from django_celery_results.models import GroupResult, TaskResult
+from rest_framework.authtoken.models import TokenProxy
+from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from orchestrator.models import WorkflowRun
+from projects.member_admin import MemberAdmin
+
+# Celery's results are not stored, and those of others come back in the theme of this admin.
+for model in (TaskResult, GroupResult, User, Group, TokenProxy):
+    admin.site.unregister(model)
+
+
+@admin.register(WorkflowRun)
+class WorkflowRunAdmin(MemberAdmin):
+    list_display = ("project", "workflow", "definition_hash", "created_at")
+    list_filter = ("workflow",)
+    list_select_related = ("project",)
+    search_fields = ("project__name", "=definition_hash")
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, ModelAdmin):
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+    pass
+
+
+@admin.register(TokenProxy)
+class TokenAdmin(ModelAdmin):
+    """Who has a token, never the token: it is shown once, to whom it belongs."""
+
+    list_display = ("user", "created")
+    list_select_related = ("user",)
+    search_fields = ("user__username",)
+    fields = readonly_fields = ("user", "created")
+
+    def has_add_permission(self, request) -> bool:
+        return False
