@@ -5,6 +5,7 @@ from pathlib import Path
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from orchestrator.admin_theme import UNFOLD  # noqa: F401
 from orchestrator.local.runtime import load_runtime_environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -209,6 +210,7 @@ MODEL_TIMEOUT_SECONDS = env.int("MODEL_TIMEOUT_SECONDS", default=300)
 OPENAI_API_KEY = env.str("OPENAI_API_KEY", default="")
 OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", default="")
 SANDBOX_ALLOW_NETWORK = env.bool("SANDBOX_ALLOW_NETWORK", default=False)
+SANDBOX_ALLOW_FILES = env.bool("SANDBOX_ALLOW_FILES", default=False)
 
 # Seconds. A worker that does not renew its lease in time has lost the task.
 TASK_LEASE_SECONDS = 30
