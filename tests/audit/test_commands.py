@@ -1,0 +1,113 @@
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from audit.models import Event
+from tests.audit.live import Daphne, test_database_url, token_of, write
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def run_events(daphne: Daphne, *arguments: str, **environment: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "django", "events", *arguments],
+        env=os.environ
+        | {"DATABASE_URL": test_database_url(), "COUNTERSIGN_URL": daphne.url}
+        | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_events_prints_what_is_there(daphne: Daphne, project, viewer):
+    head = write(project.pk, 2)
+
+    shown = run_events(daphne, str(project.pk), "--json", COUNTERSIGN_TOKEN=token_of(viewer))
+    output, errors = shown.communicate(timeout=30)
+
+    assert shown.returncode == 0, errors
+    assert [json.loads(line)["sequence"] for line in output.splitlines()] == list(
+        range(1, head + 1)
+    )
+
+
+def test_events_follows_on_as_a_user_of_this_machine(daphne: Daphne, project, viewer):
+    head = write(project.pk)
+
+    following = run_events(
+        daphne, str(project.pk), "--follow", "--after", str(head - 1), "--user", "viewer"
+    )
+    first = following.stdout.readline()
+    write(project.pk, source="later")
+    second = following.stdout.readline()
+    following.send_signal(signal.SIGINT)
+    following.wait(20)
+
+    assert first.split()[0] == str(head)
+    assert second.split()[0] == str(head + 1)
+    assert "source=later" in second
+    assert following.returncode == 0
+
+
+def test_events_of_a_project_that_one_may_not_see(daphne: Daphne, project, outsider):
+    refused = run_events(daphne, str(project.pk), "--user", "outsider")
+    _, errors = refused.communicate(timeout=30)
+
+    assert refused.returncode == 1
+    assert "no such project" in errors
+
+
+def test_verify_audit_says_that_all_is_well(project, make_project):
+    make_project()
+    output = io.StringIO()
+
+    call_command("verify_audit", stdout=output)
+
+    assert "2 audit trails verified" in output.getvalue()
+
+
+def test_verify_audit_names_the_first_broken_sequence(project):
+    write(project.pk, 3)
+    tamper(
+        "UPDATE event_log SET data = '{\"number\": 9}' WHERE project = %s AND sequence = 5", project
+    )
+    errors = io.StringIO()
+
+    with pytest.raises(CommandError):
+        call_command("verify_audit", str(project.pk), stderr=errors)
+
+    assert "broken at sequence 5" in errors.getvalue()
+
+
+def test_verify_audit_notices_that_the_end_is_gone(project):
+    head = write(project.pk, 3)
+    tamper(f"DELETE FROM event_log WHERE project = %s AND sequence = {head}", project)
+    errors = io.StringIO()
+
+    with pytest.raises(CommandError):
+        call_command("verify_audit", stderr=errors)
+
+    assert f"broken at sequence {head}" in errors.getvalue()
+
+
+def test_verify_audit_of_an_unknown_project():
+    with pytest.raises(CommandError, match="no audit trail"):
+        call_command("verify_audit", str(uuid.uuid4()))
+
+
+def tamper(statement: str, project) -> None:
+    """As only the database's owner can, past the triggers."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        cursor.execute(statement, [project.pk])
+        cursor.execute("SET session_replication_role = origin")
+    assert Event.objects.filter(project=project.pk).exists()
