@@ -1,7 +1,7 @@
-"""Tell listeners that a stream has moved on. A hint only: the database has the events, so a lost one costs nothing.
+"""Tell listeners that a stream has moved on. A hint only: the database has the events.
 
 One thread a process keeps one connection to the channel layer; a writer never waits for it.
-Hints of one project that wait to be sent are one: only the newest head matters.
+Of hints for one project that wait to be sent only the newest counts, so without Redis they stay few.
 """
 
 import asyncio
@@ -9,6 +9,8 @@ import atexit
 import logging
 import os
 import threading
+from collections import deque
+from typing import Any
 from uuid import UUID
 
 from channels.layers import get_channel_layer
@@ -16,7 +18,9 @@ from channels.layers import get_channel_layer
 logger = logging.getLogger(__name__)
 
 SEND_TIMEOUT_SECONDS = 1.0
+RETRY_SECONDS = 0.5
 FLUSH_TIMEOUT_SECONDS = 0.5
+MAX_PASSING = 1000
 
 
 def group_of(project_id: UUID | str) -> str:
@@ -29,14 +33,28 @@ def publish_hint(project_id: UUID | str, epoch: str, head: int) -> None:
     _sender().put(str(project_id), epoch, head)
 
 
+def publish_ephemeral(project_id: UUID | str, content: dict[str, Any]) -> None:
+    """Show listeners something in passing, as progress or partial output: nobody keeps it.
+
+    It may be dropped anywhere on its way. What matters is recorded instead.
+    """
+    _sender().pass_on(str(project_id), content)
+
+
+def hint_counts() -> dict[str, int]:
+    """Of this process: messages that went out, and attempts that failed."""
+    sender = _current
+    return {"sent": sender.sent, "failed": sender.failed} if sender else {"sent": 0, "failed": 0}
+
+
 class HintSender:
     """Owns the thread, its event loop and the newest unsent head of each project."""
 
     def __init__(self) -> None:
-        self.pid = os.getpid()
         self.sent = 0
-        self.dropped = 0
-        self._waiting: dict[str, tuple[str, int]] = {}
+        self.failed = 0
+        self._heads: dict[str, tuple[str, int]] = {}
+        self._passing: deque[tuple[str, dict[str, Any]]] = deque(maxlen=MAX_PASSING)
         self._lock = threading.Lock()
         self._is_idle = threading.Event()
         self._is_idle.set()
@@ -46,13 +64,24 @@ class HintSender:
 
     def put(self, project_id: str, epoch: str, head: int) -> None:
         with self._lock:
-            self._waiting[project_id] = (epoch, head)
+            self._keep_newest(project_id, epoch, head)
             self._is_idle.clear()
         self._loop.call_soon_threadsafe(self._wake.set)
 
+    def pass_on(self, project_id: str, content: dict[str, Any]) -> None:
+        with self._lock:
+            self._passing.append((project_id, content))
+        self._loop.call_soon_threadsafe(self._wake.set)
+
     def flush(self, timeout: float = FLUSH_TIMEOUT_SECONDS) -> bool:
-        """Wait until everything was sent or dropped; False if that took too long."""
+        """Wait until every hint was sent; False if that took too long."""
         return self._is_idle.wait(timeout)
+
+    def _keep_newest(self, project_id: str, epoch: str, head: int) -> None:
+        """Hooks of two commits may run in the other order than the commits."""
+        waiting = self._heads.get(project_id)
+        if waiting is None or waiting[0] != epoch or waiting[1] < head:
+            self._heads[project_id] = (epoch, head)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -62,24 +91,47 @@ class HintSender:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            with self._lock:
-                batch, self._waiting = self._waiting, {}
-            for project_id, (epoch, head) in batch.items():
-                await self._send(project_id, epoch, head)
-            with self._lock:
-                if not self._waiting:
-                    self._is_idle.set()
+            if not await self._send_all():
+                await asyncio.sleep(RETRY_SECONDS)
+                self._wake.set()
 
-    async def _send(self, project_id: str, epoch: str, head: int) -> None:
-        message = {"type": "stream.hint", "project": project_id, "epoch": epoch, "head": head}
+    async def _send_all(self) -> bool:
+        with self._lock:
+            heads, self._heads = self._heads, {}
+            passing = [*self._passing]
+            self._passing.clear()
+        while heads:
+            project_id, (epoch, head) = heads.popitem()
+            hint = {"type": "stream.hint", "project": project_id, "epoch": epoch, "head": head}
+            if not await self._send(project_id, hint):
+                self._put_back(heads | {project_id: (epoch, head)})
+                return False
+        for project_id, content in passing:
+            shown = {"type": "stream.ephemeral", "project": project_id, "content": content}
+            await self._send(project_id, shown)
+        with self._lock:
+            if not self._heads:
+                self._is_idle.set()
+        return True
+
+    def _put_back(self, heads: dict[str, tuple[str, int]]) -> None:
+        with self._lock:
+            newer, self._heads = self._heads, heads
+            for project_id, (epoch, head) in newer.items():
+                self._keep_newest(project_id, epoch, head)
+
+    async def _send(self, project_id: str, message: dict[str, Any]) -> bool:
         try:
             send = get_channel_layer().group_send(group_of(project_id), message)
             await asyncio.wait_for(send, SEND_TIMEOUT_SECONDS)
-            self.sent += 1
         except Exception as error:
             # Whatever keeps the news from going out, the writer's work is done and safe.
-            self.dropped += 1
-            logger.warning("hint dropped", extra={"project": project_id, "error": repr(error)})
+            self.failed += 1
+            log = logger.warning if self.failed % 100 == 1 else logger.debug
+            log("hint not sent", extra={"project": project_id, "error": repr(error)})
+            return False
+        self.sent += 1
+        return True
 
 
 _current: HintSender | None = None
@@ -88,14 +140,23 @@ _start = threading.Lock()
 
 def _sender() -> HintSender:
     global _current
-    if _current is None or _current.pid != os.getpid():
+    if _current is None:
         with _start:
-            if _current is None or _current.pid != os.getpid():
+            if _current is None:
                 _current = HintSender()
     return _current
 
 
+def _forget_after_fork() -> None:
+    """A forked worker has neither the thread nor a lock that another thread held."""
+    global _current, _start
+    _current, _start = None, threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)
+
+
 @atexit.register
 def _flush_at_exit() -> None:
-    if _current is not None and _current.pid == os.getpid():
+    if _current is not None:
         _current.flush()

@@ -1,5 +1,8 @@
 import asyncio
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError
@@ -19,7 +22,7 @@ class Restarted(Exception):
 
 
 class Feed:
-    """One project's log, as this process has read it: the newest events, once for all its listeners.
+    """One project's log, as this process has read it: the newest events, once for all who listen.
 
     Who is further behind reads pages of the database; nobody's backlog is kept here.
     """
@@ -39,6 +42,7 @@ class Feed:
         self._reader: asyncio.Task | None = None
         self._opening: asyncio.Task | None = None
         self._news = asyncio.Event()
+        self._onlookers: set[Callable[[dict[str, Any]], None]] = set()
 
     async def open(self) -> None:
         """Take the position at the head. The group must have been joined before."""
@@ -66,6 +70,19 @@ class Feed:
         self._wanted = max(self._wanted, sequence)
         self._must_check |= epoch != self.head.epoch
         self._wake_reader()
+
+    @contextmanager
+    def looked_at(self, onlooker: Callable[[dict[str, Any]], None]) -> Iterator[None]:
+        """The onlooker gets what is shown in passing; it must not wait."""
+        self._onlookers.add(onlooker)
+        try:
+            yield
+        finally:
+            self._onlookers.discard(onlooker)
+
+    def show(self, content: dict[str, Any]) -> None:
+        for onlooker in self._onlookers:
+            onlooker(content)
 
     def confirm(self, head: Head, known: Head) -> None:
         """The database's word on the head; `known` is what we had before it was asked."""

@@ -1,4 +1,4 @@
-"""A client of the stream, for the terminal: resumes where it was, so that no event is missed or shown twice."""
+"""A client of the stream, for the terminal: it resumes where it was, so nothing is missed."""
 
 import json
 import random

@@ -26,7 +26,7 @@ REPLAYS = 3
 class Hub:
     """All that one server process knows of its projects' streams.
 
-    One channel hears the hints of all of them, one query every 5 s makes good those that were lost.
+    One channel hears the hints of all, one query every 5 s makes good those that were lost.
     """
 
     def __init__(self) -> None:
@@ -90,8 +90,12 @@ class Hub:
 
     def _hear(self, message: dict[str, Any]) -> None:
         feed = self.feeds.get(UUID(message["project"]))
-        if feed is not None:
+        if feed is None:
+            return
+        if message["type"] == "stream.hint":
             feed.hint(message["epoch"], message["head"])
+        else:
+            feed.show(message["content"])
 
     async def _poll(self) -> None:
         while True:
