@@ -47,7 +47,6 @@ class Machine:
         self.servers = LocalServers(self.folder, needs=self.needs)
         try:
             self._start()
-            self.keeper.is_starting = False
             self.keeper.keep()
         except StopRequested:
             pass
@@ -67,6 +66,8 @@ class Machine:
         for program in programs(self.folder, environment=self.environment, listener=self.listener):
             self.keeper.add(program)
         self._await_ready()
+        # From here a stop must not cut a line in half.
+        self.keeper.is_starting = False
         seconds = time.monotonic() - self.began
         self.console.ready(self.base_url, self.folder.path, first_start, seconds)
 

@@ -27,27 +27,34 @@ class Command(BaseCommand):
         parser.add_argument(
             "--data-dir",
             type=Path,
-            default=runtime.default_data_dir(),
             help="where everything is kept (default: DATA_DIR, else .data beside manage.py)",
         )
         parser.add_argument(
             "--stop-with-parent", action="store_true", help="stop when the calling process ends"
         )
 
-    def handle(self, *, port: int, data_dir: Path, stop_with_parent: bool, **options: Any) -> None:
+    def handle(
+        self, *, port: int, data_dir: Path | None, stop_with_parent: bool, **options: Any
+    ) -> None:
         began = time.monotonic()
+        # First of all: with the settings come `.env` and what an earlier start wrote down.
+        console = Console(settings.AGENT_MODELS)
         try:
             listener = listen(port)
-            folder = open_data_folder(data_dir)
+            folder = open_data_folder(data_dir or runtime.default_data_dir())
         except LocalError as error:
             raise CommandError(str(error)) from error
-        needs = set(runtime.supplied)
-        for key in needs:
-            os.environ.pop(key, None)
-        console = Console(settings.AGENT_MODELS)
+        needs = forget_supplied()
         console.starting(folder.path, needs)
         machine = Machine(folder, listener, needs, console, began)
         sys.exit(run_guarded(machine.run, listener, stop_with_parent=stop_with_parent))
+
+
+def forget_supplied() -> set[str]:
+    """What nobody has set, and so is ours to serve; an earlier start's values are void."""
+    for key in runtime.supplied:
+        os.environ.pop(key, None)
+    return set(runtime.supplied)
 
 
 def listen(port: int) -> socket.socket:
