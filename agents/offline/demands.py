@@ -1,5 +1,6 @@
 """What a requirement asks for, in terms that a generator can build and test."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 
@@ -29,5 +30,5 @@ class Understood:
     """A requirement with what it demands, or the reason why it cannot be built."""
 
     wanted: Wanted
-    demands: tuple[Demand, ...] = ()
+    demands: tuple[Hashable, ...] = ()
     refusal: str = ""

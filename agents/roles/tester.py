@@ -1,7 +1,6 @@
 """Runs the tests of the program, in isolation. What it reports are facts: no model has a say in them."""
 
 import re
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,7 +45,7 @@ def results_of(code: Material) -> dict[str, Any]:
     files = {file["path"]: file["content"] for file in code.content["files"]}
     run = sandbox.run_tests(
         files,
-        command=(sys.executable, *code.content["test_command"][1:]),
+        command=("python3", *code.content["test_command"][1:]),
         timeout_seconds=TIMEOUT_SECONDS,
         memory_megabytes=MEMORY_MEGABYTES,
     )

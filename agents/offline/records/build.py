@@ -1,53 +1,21 @@
 """Write the program that keeps records."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from agents.offline.demands import Demand, Understood, Wanted
 from agents.offline.entities import EntityIdea, FieldIdea
+from agents.offline.naming import package_name
 from agents.offline.limits import UNKNOWN, beyond
 from agents.offline.program import Program, Test, honest, main_file, part, readme, tests_file
+from agents.offline.records.shape import FEATURES, Design, ends, shaped, stock_field
 from agents.offline.records.tests import tests_for
 from agents.offline.records.understand import demands_of
 from agents.offline.records.world import World, world_of
-from agents.offline.words import identifier, plural
+from agents.offline.words import plural
 
 _CORE = ("records.py", "store.py", "catalogue.py", "tables.py", "cli.py")
 _ACTION_OF = {"add": "add", "list": "list", "find": "find", "change": "change", "remove": "remove", "guard": "remove"}
-_FEATURES: dict[str, tuple[str, str]] = {
-    "Lending": ("lending", "lend give_back loan_limit loan_days fee blocked overdue not_twice loans guard"),
-    "Booking": ("booking", "book cancel no_overlap bookings booking_limit longest"),
-    "Stock": ("stock", "receive issue low not_negative"),
-    "Tracking": ("tracking", "tick tick_once streaks"),
-    "Completion": ("completion", "done open"),
-    "Deadline": ("deadlines", "deadline"),
-    "Report": ("reports", "report"),
-    "Transfer": ("transfer", "import export"),
-}
-
-
-@dataclass(frozen=True)
-class Design:
-    """What all demands together make of the program."""
-
-    world: World
-    demands: tuple[Demand, ...]
-
-    def all(self, *kinds: str) -> list[Demand]:
-        return [demand for demand in self.demands if demand.kind in kinds]
-
-    def number(self, kind: str) -> int | None:
-        """The number of the last demand of the kind: what is said later counts."""
-        return next((d.number for d in reversed(self.demands) if d.kind == kind), None)
-
-    def features(self) -> list[str]:
-        kinds = {demand.kind for demand in self.demands}
-        used = [name for name, (_, own) in _FEATURES.items() if kinds & set(own.split())]
-        return [name for name in used if name != "Lending" or self.world.item]
-
-
 def understand(
     wanted: Sequence[Wanted], given: Iterable[EntityIdea], dropped: Mapping[str, str]
 ) -> tuple[World, list[Understood]]:
@@ -107,18 +75,8 @@ def _program(title: str, design: Design, understood: tuple[Understood, ...], tes
     return program
 
 
-def package_name(title: str) -> str:
-    name = identifier(re.split(r" (?:for|of|at|in|für|der|des) |[:–—(,]| - ", title)[0], fallback="program")
-    return name if name not in _TAKEN else f"{name}_program"
-
-
-_TAKEN = frozenset("main tests test json csv argparse decimal datetime dataclasses os sys re pathlib io ast "
-                   "unittest tempfile calendar statistics string types typing random time and or not if "
-                   "in is import class def for while with as pass return from lambda".split())  # fmt: skip
-
-
 def _modules(features: list[str]) -> list[str]:
-    return [_FEATURES[name][0] for name in features]
+    return [FEATURES[name][0] for name in features]
 
 
 def _modules_by_requirement(package: str, understood: tuple[Understood, ...]) -> dict[str, tuple[str, ...]]:
@@ -126,7 +84,7 @@ def _modules_by_requirement(package: str, understood: tuple[Understood, ...]) ->
     found: dict[str, list[str]] = {}
     for u in understood:
         for demand in u.demands:
-            own = [m for m, kinds in _FEATURES.values() if demand.kind in kinds.split()]
+            own = [m for m, kinds in FEATURES.values() if demand.kind in kinds.split()]
             for module in own or [_core_module(demand.kind)]:
                 found.setdefault(f"{package}/{module}.py", []).append(u.wanted.id)
     return {module: tuple(dict.fromkeys(ids)) for module, ids in found.items()}
@@ -138,35 +96,9 @@ def _core_module(kind: str) -> str:
     return {"persist": "store", "terminal": "cli", "plain": "cli", "clear": "cli"}.get(kind, "catalogue")
 
 
-def shaped(design: Design) -> list[EntityIdea]:
-    """The entities with everything that demands say about their fields."""
-    return [_shaped(entity, design) for entity in design.world.entities]
-
-
-def _shaped(entity: EntityIdea, design: Design) -> EntityIdea:
-    fields = list(entity.fields)
-    for demand in design.all("required", "unique", "choices"):
-        if demand.entity == entity.name:
-            fields = [_applied(field, demand) for field in fields]
-    return EntityIdea(entity.name, tuple(fields))
-
-
-def _applied(field: FieldIdea, demand: Demand) -> FieldIdea:
-    if field.name not in demand.fields:
-        return field
-    choices = tuple(demand.text.split("|")) if demand.kind == "choices" else field.choices
-    return FieldIdea(
-        field.name,
-        "choice" if demand.kind == "choices" else field.type,
-        field.required or demand.kind == "required",
-        field.unique or demand.kind == "unique",
-        choices,
-    )
-
-
 def _model(design: Design, features: list[str], summary: str, package: str) -> str:
     lines = ['"""What the program keeps, and by which rules."""', ""]
-    imports = [f"from .{_FEATURES[name][0]} import {name}" for name in features]
+    imports = [f"from .{FEATURES[name][0]} import {name}" for name in features]
     lines += sorted([*imports, "from .records import Entity, Field"])
     lines += ["", f"SUMMARY = {summary!r}", f"DATA_FILE = {package + '.json'!r}", ""]
     for entity in shaped(design):
@@ -210,24 +142,6 @@ def _field(field: FieldIdea, entity: str, design: Design) -> str:
     return f"Field({', '.join([repr(field.name), *extras])})"
 
 
-def ends(field: str, entity: str, design: Design) -> tuple[int | None, int | None]:
-    """The least and the greatest value of a field; None is open."""
-    for demand in reversed(design.all("range", "not_negative")):
-        if demand.kind == "range" and demand.entity == entity and field in demand.fields:
-            return demand.number, demand.upper
-        if demand.kind == "not_negative" and demand.entity == entity and field == stock_field(design):
-            return 0, None
-    return None, None
-
-
-def stock_field(design: Design) -> str:
-    names = ("quantity", "stock", "amount", "menge", "bestand", "count", "units", "pieces", "anzahl")
-    demands = design.all("receive", "issue", "low", "not_negative")
-    entity = design.world.entity(demands[0].entity) if demands else None
-    found = [f.name for n in names for f in (entity.fields if entity else ()) if n in f.name]
-    return found[0] if found else "quantity"
-
-
 def _loan(design: Design) -> list[str]:
     item, holder = design.world.item, design.world.holder
     return [
@@ -242,7 +156,7 @@ def _loan(design: Design) -> list[str]:
 
 
 def _feature(name: str, design: Design) -> list[str]:
-    own = design.all(*_FEATURES[name][1].split())
+    own = design.all(*FEATURES[name][1].split())
     first = constant(own[0].entity) if own and own[0].entity else ""
     if name == "Lending":
         return [_lending(design)]

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from datetime import date, timedelta
 
 from agents.offline.demands import Demand
 from agents.offline.entities import EntityIdea, FieldIdea
 from agents.offline.program import Test
-
-if TYPE_CHECKING:
-    from agents.offline.records.build import Design
+from agents.offline.qualities import program_tests
+from agents.offline.records.shape import Design, ends, shaped, stock_field
 
 Lines = list[str]
 
 
 def tests_for(requirement: str, demand: Demand, design: Design) -> list[Test]:
     """The tests that show that a demand is met."""
-    maker = _MAKERS.get(demand.kind) or QUALITY[demand.kind]
+    maker = _MAKERS.get(demand.kind, _quality)
     made = maker(Sample(design), demand)
     return [Test(requirement, name, tuple(lines)) for name, lines in made.items() if lines]
 
@@ -26,12 +25,9 @@ class Sample:
     """Writes commands with values that the program accepts."""
 
     def __init__(self, design: Design) -> None:
-        from agents.offline.records import build
-
         self.design = design
-        self.entities = {entity.name: entity for entity in build.shaped(design)}
-        self._ends = build.ends
-        self.stock_field = build.stock_field(design)
+        self.entities = {entity.name: entity for entity in shaped(design)}
+        self.stock_field = stock_field(design)
 
     def field(self, entity: str, name: str) -> FieldIdea:
         return next(field for field in self.entities[entity].fields if field.name == name)
@@ -41,7 +37,7 @@ class Sample:
 
     def value(self, entity: str, field: FieldIdea, number: int) -> str:
         """The value of a field in the sample record with this number, from 1."""
-        low, high = self._ends(field.name, entity, self.design)
+        low, high = ends(field.name, entity, self.design)
         if field.choices:
             return field.choices[(number - 1) % len(field.choices)]
         if field.type in ("integer", "decimal"):
@@ -217,8 +213,6 @@ def _days(s: Sample) -> int:
 
 
 def _day(s: Sample, days: int) -> str:
-    from datetime import date, timedelta
-
     return (date(2024, 3, 1) + timedelta(days=days)).isoformat()
 
 
@@ -435,22 +429,10 @@ def _persist(s: Sample, d: Demand) -> dict[str, Lines]:
     return {"records_are_still_there_in_the_next_run": [*lines, has(first, call(name, "list"))]}
 
 
-def _terminal(s: Sample, d: Demand) -> dict[str, Lines]:
-    lines = ["result = self.run_main_file('--help')", "self.assertEqual(result.returncode, 0, result.stderr)"]
-    names = s.design.world.names
-    return {"it_runs_from_the_command_line": [*lines, *(has(n, "result.stdout") for n in names[:1])]}
-
-
-def plain_test(s: object, d: Demand) -> dict[str, Lines]:
-    lines = ["import sys", "self.assertLessEqual(self.imported_modules(), set(sys.stdlib_module_names))"]
-    network = "{'socket', 'urllib', 'http', 'ssl', 'ftplib', 'smtplib'}"
-    return {"it_needs_python_only": [*lines, f"self.assertFalse(self.imported_modules() & {network})"]}
-
-
-def _clear(s: Sample, d: Demand) -> dict[str, Lines]:
+def _quality(s: Sample, d: Demand) -> dict[str, Lines]:
     name = s.design.world.names[0]
-    unknown = call(name, "show", "999", check="refused")
-    return {"mistakes_are_explained": [has("999", unknown), call(name, "add", "--nonsense", "x", check="refused")]}
+    clear = [has("999", call(name, "show", "999", check="refused")), call(name, "add", "--nonsense", "x", check="refused")]
+    return program_tests(d, names=(name,), clear=clear)
 
 
 _MAKERS: dict[str, Callable[[Sample, Demand], dict[str, Lines]]] = {
@@ -494,10 +476,5 @@ _MAKERS: dict[str, Callable[[Sample, Demand], dict[str, Lines]]] = {
     "report": _report,
     "export": _export,
     "import": _import,
-}
-QUALITY: dict[str, Callable[[Sample, Demand], dict[str, Lines]]] = {
     "persist": _persist,
-    "terminal": _terminal,
-    "plain": plain_test,
-    "clear": _clear,
 }

@@ -7,6 +7,7 @@ from agents.offline.demands import Demand
 from agents.offline.entities import described, field_ideas
 from agents.offline.grammar import Act, acts
 from agents.offline.numbers import at_most, days_in, span_of, whole
+from agents.offline.qualities import PERSIST, quality_demands
 from agents.offline.records.world import World, by_fields
 from agents.offline.words import identifier, stem
 
@@ -70,27 +71,12 @@ _HISTORY = re.compile(
     r"(?:has|have)|currently (?:has|have|lent|borrowed)|open loans|which \w+ (?:are|is) (?:out|lent|away))\b",
     re.IGNORECASE,
 )
-_PERSIST = re.compile(
-    r"\b(?:kept between|between (?:runs|sessions)|survive|restart|saved (?:in|to|on)|stored (?:in|on)|one file|next time|"
-    r"computer is switched off|not lost|gespeichert)\b",
-    re.IGNORECASE,
-)
-_TERMINAL = re.compile(r"\b(?:command[- ]line|terminal|shell|console|kommandozeile|typed? commands?)\b", re.I)
-_PLAIN = re.compile(
-    r"\b(?:internet|offline|without a (?:server|network)|standard library|nothing (?:else )?(?:to be |to )?install|"
-    r"no installation|without install\w+|python only|only python)\b",
-    re.IGNORECASE,
-)
-_CLEAR = re.compile(
-    r"\b(?:error|mistake|wrong|invalid|clear message|understandable|explain|never crash|not crash|typing error|fehler)",
-    re.IGNORECASE,
-)
 _FIELD_OPERATIONS = ("add", "list", "find", "change", "remove")
 
 
 def demands_of(statement: str, world: World) -> tuple[Demand, ...]:
     """Everything in the statement that can be built; empty if nothing is recognised."""
-    if _PERSIST.search(statement):
+    if PERSIST.search(statement):
         return tuple(quality_demands(statement))
     found = acts(statement)
     demands: list[Demand] = []
@@ -99,12 +85,6 @@ def demands_of(statement: str, world: World) -> tuple[Demand, ...]:
     if not any(demand.kind in _RULES for demand in demands):
         demands += _plain_operations(statement, world, found)
     return tuple(dict.fromkeys(demands or quality_demands(statement)))
-
-
-def quality_demands(statement: str) -> list[Demand]:
-    """Demands on the program as a whole; the same for all kinds of program."""
-    pairs = ((_PERSIST, "persist"), (_TERMINAL, "terminal"), (_PLAIN, "plain"), (_CLEAR, "clear"))
-    return [Demand(kind) for pattern, kind in pairs if pattern.search(statement)]
 
 
 def _limits(statement: str, world: World, found: list[Act]) -> list[Demand]:

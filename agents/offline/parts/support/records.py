@@ -9,7 +9,7 @@ import unittest
 from contextlib import redirect_stderr
 from pathlib import Path
 
-from PACKAGE.cli import main, parser
+from PACKAGE.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -45,9 +45,6 @@ class ProgramTest(unittest.TestCase):
 
     def lines(self, *words, today="2024-03-01"):
         return self.works(*words, today=today).splitlines()
-
-    def help(self):
-        return parser().format_help()
 
     def imported_modules(self):
         found = set()
