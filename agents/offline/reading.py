@@ -47,7 +47,8 @@ class Passage:
     @property
     def statement(self) -> str:
         """The words in one line, with the sentence that leads into a list in front."""
-        return " ".join(f"{self.lead} {self.quote}".split())
+        joint = ": " if self.lead and self.quote[:1].isupper() else " "
+        return " ".join(f"{self.lead}{joint}{self.quote}".split())
 
 
 def storable(text: str) -> str:

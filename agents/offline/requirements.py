@@ -13,7 +13,7 @@ MAX_REQUIREMENTS = 200
 
 _MODAL = re.compile(
     r"\b(?:must|shall|should|has to|have to|needs? to|can|cannot|could|may|able to|wants? to|would like to|"
-    r"is required|are required|muss|müssen|soll|sollen|sollte|kann|können|darf|dürfen)\b",
+    r"is required|would be nice|are required|muss|müssen|soll|sollen|sollte|kann|können|darf|dürfen)\b",
     re.IGNORECASE,
 )
 _STRONG = re.compile(r"\b(?:must|shall|should be able|needs? to be able|muss|soll)\b", re.IGNORECASE)
@@ -109,6 +109,7 @@ def _asks(passage: Passage) -> bool:
     return _has_letters(statement) and bool(
         _MODAL.search(statement)
         or acts(statement)
+        or _QUALITY.search(statement)
         or described(statement)
         or _NUMBER.search(statement)
         or rules_in(statement)

@@ -116,6 +116,7 @@ def _program(title: str, design: Design, understood: tuple[Understood, ...], tes
     options = " ".join(f"{item.option} 1" for item in design.inputs if item.required)
     program = Program(
         "calculation", title, summary, package, files, _modules(package, understood), tests, understood,
+        notes=("Surcharges come before percentages; percentages apply one after the other.",),
         entities=(_entity(design),), usage=(f"python3 main.py calculate {options}", "python3 main.py rules"),
     )  # fmt: skip
     files["README.md"] = readme(program)

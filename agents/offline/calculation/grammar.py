@@ -120,7 +120,7 @@ def _steps(statement: str) -> tuple[RuleIdea, ...]:
 
 
 def _bounds(statement: str) -> tuple[RuleIdea, ...]:
-    if _EXTRA.search(statement) or _LESS.search(statement) or _FREE.search(statement):
+    if _EXTRA.search(statement) or _PERCENT.search(statement) or _FREE.search(statement):
         return ()
     if not re.search(r"\b(?:total|price|charge|fee|bill|cost|amount|pays?)\b", statement, re.IGNORECASE):
         return ()

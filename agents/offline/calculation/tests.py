@@ -29,12 +29,19 @@ def tests_for(requirement: str, demand: RuleIdea | Demand, design: Design) -> li
 
 
 def _rule_tests(requirement: str, idea: RuleIdea, design: Design) -> dict[str, list[str]]:
-    name = {"step": f"price_up_to_{_plain(idea)}", "per": f"price_per_{idea.name}"}.get(idea.kind, f"rule_{idea.kind}_{_plain(idea)}")
-    inside, outside = _edge(idea, design)
-    if inside is None:
-        return {}
-    rules = [r for r in design.rules if not (r.source == requirement and _is(r, idea))]
-    return {name: _compared(idea, inside, outside, rules, design)}
+    named = {"step": f"price_{_plain(idea)}", "per": f"price_per_{idea.name}"}
+    name = named.get(idea.kind, f"rule_{idea.kind}_{_plain(idea)}")
+    others = [r for r in design.rules if not (r.source == requirement and _is(r, idea))]
+    for scale in _SCALES:
+        inside, outside = _edge(idea, design, scale)
+        lines = _compared(idea, inside, outside, others, design) if inside is not None else []
+        if lines:
+            return {name: lines}
+    return {}
+
+
+# Amounts per unit are tried in growing numbers until no bound of the total hides the rule.
+_SCALES = (Decimal(1), Decimal(3), Decimal(10), Decimal(40))
 
 
 def _is(rule: Rule, idea: RuleIdea) -> bool:
@@ -50,11 +57,13 @@ def _plain(idea: RuleIdea) -> str:
     return f"{condition.test.replace(' ', '_')}{value}_{condition.name}"
 
 
-def _edge(idea: RuleIdea, design: Design) -> tuple[Inputs | None, Inputs | None]:
+def _edge(idea: RuleIdea, design: Design, scale: Decimal) -> tuple[Inputs | None, Inputs | None]:
     """Inputs for which the rule just holds, and others for which it just does not."""
     inside = _neutral(design)
+    per = [r.name for r in design.rules if r.kind == "per" and r.name in inside]
+    inside |= {name: scale for name in per}
     if idea.name and idea.kind == "per":
-        inside[idea.name] = Decimal(3)
+        inside[idea.name] = 3 * scale
     for condition in idea.when:
         inside[condition.name] = _holding(condition.test, condition.value)
     if not idea.when:

@@ -1,6 +1,7 @@
 """Write the program that keeps records."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from agents.offline.demands import Demand, Understood, Wanted
@@ -22,7 +23,28 @@ def understand(
     """Each requirement with its demands, or with the reason why it cannot be built."""
     buildable = [w.statement for w in wanted if not beyond(w.statement) and w.id not in dropped]
     world = world_of(buildable, given)
-    return world, [_understood(w, world, dropped) for w in wanted]
+    return world, _superseded([_understood(w, world, dropped) for w in wanted])
+
+
+def _superseded(understood: list[Understood]) -> list[Understood]:
+    """A later number for the same thing takes the place of an earlier one."""
+    last = {(d.kind, d.entity, d.fields): (u.wanted.id, d.number) for u in understood for d in _limits(u)}
+    return [_or_replaced(u, last) for u in understood]
+
+
+def _limits(u: Understood) -> list[Demand]:
+    return [d for d in u.demands if isinstance(d, Demand) and d.kind in _SINGLE]
+
+
+def _or_replaced(u: Understood, last: Mapping[tuple, tuple[str, int | None]]) -> Understood:
+    for demand in _limits(u):
+        by, number = last[demand.kind, demand.entity, demand.fields]
+        if number != demand.number:
+            return replace(u, demands=(), refusal=f"Replaced by {by}, which says {number} instead.")
+    return u
+
+
+_SINGLE = frozenset("loan_limit loan_days fee most booking_limit longest low range".split())
 
 
 def _understood(wanted: Wanted, world: World, dropped: Mapping[str, str]) -> Understood:
