@@ -1,0 +1,16 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from audit.origin import origin
+from orchestrator.engine.sweep import sweep
+
+
+class Command(BaseCommand):
+    help = "One round of recovery, as the scheduler runs it every second. Safe to run at any time."
+
+    def handle(self, **options: Any) -> None:
+        with origin(channel="sweep"):
+            repaired = sweep()
+        for name, count in repaired.items():
+            self.stdout.write(f"{name}: {count}")
