@@ -1,10 +1,13 @@
-"""What a service raises when it will not do what was asked. Every channel shows `code` and `detail`."""
+"""What a service raises that will not do what was asked; every channel shows code and detail."""
 
 from typing import Any
 
 
 class DomainError(Exception):
-    """`code` is stable and public, `detail` says what to do, `errors` name fields, `extra` is shown as it is."""
+    """`code` is stable and public, `detail` says what to do, `errors` name fields.
+
+    `extra` is shown as it is.
+    """
 
     status = 400
 

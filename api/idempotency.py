@@ -23,7 +23,7 @@ class Replay(Exception):
 
 
 class IdempotentMixin:
-    """For DRF views. The key's row, the effect and the stored answer commit together or not at all."""
+    """For DRF views: the key's row, the effect and the answer commit together or not at all."""
 
     reserved: IdempotencyKey | None = None
 

@@ -3,7 +3,7 @@ from django.db import models
 
 
 class IdempotencyKey(models.Model):
-    """The first answer to an unsafe request that carried a key. Written with the effect, in one transaction."""
+    """The first answer to an unsafe request with a key, written together with its effect."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
     key = models.CharField(max_length=255)

@@ -72,7 +72,7 @@ def _from_drf(exc: exceptions.APIException) -> Response:
 
 
 def flatten(details: Any, path: str = "") -> Iterator[dict[str, str]]:
-    """DRF's nested error details as `{field, code, detail}`; the field of a list item is `items.0.name`."""
+    """DRF's nested details as `{field, code, detail}`; a list item's field is `items.0.name`."""
     if isinstance(details, dict) and set(details) == {"message", "code"}:
         yield {
             "field": path or "non_field_errors",

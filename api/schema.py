@@ -1,7 +1,23 @@
+from typing import Any
+
 from drf_spectacular.openapi import AutoSchema as BaseAutoSchema
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+
+from api.serializers import ProblemSerializer
 
 SAFE = {"GET", "HEAD", "OPTIONS"}
+PROBLEM = "application/problem+json"
+ERRORS = {
+    "400": "Bad input: `errors` names each field.",
+    "401": "Not logged in.",
+    "403": "The caller may see it, and may not do it; `code` says why.",
+    "404": "Not there, or not for the caller to see.",
+    "409": "Its state does not allow it; `code` and `detail` say what to do.",
+    "413": "Over a limit, which `detail` names.",
+    "415": "The body is not JSON.",
+    "422": "Well-formed, and not acceptable as it is; `code` says why.",
+}
+ERRORS_OF_READING = ("400", "401", "404")
 
 
 class AutoSchema(BaseAutoSchema):
@@ -18,3 +34,12 @@ class AutoSchema(BaseAutoSchema):
                 description="The same key and body replays the first answer.",
             )
         ]
+
+    def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
+        responses = super()._get_response_bodies(direction)
+        codes = ERRORS_OF_READING if self.method in SAFE else tuple(ERRORS)
+        for code in codes:
+            if code not in responses:
+                problem = OpenApiResponse(ProblemSerializer, ERRORS[code])
+                responses[code] = self._get_response_for_code(problem, code, [PROBLEM], direction)
+        return responses

@@ -26,3 +26,11 @@ class VersionStatus(models.TextChoices):
     ACCEPTED = "accepted", "what the work goes on with"
     SUPERSEDED = "superseded", "was accepted; a later version took its place"
     REJECTED = "rejected", "a person did not want it"
+
+
+class Change(models.TextChoices):
+    """What became of a file or a field between two versions."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"

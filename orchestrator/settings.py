@@ -52,7 +52,9 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "audit.middleware.OriginMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "orchestrator.content_policy.ContentPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -152,6 +154,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 5,
     "socket_connect_timeout": 1,
     "socket_keepalive": True,
+    # A ring that cannot be sent is lost at once; the sweep rings again.
+    "max_retries": 0,
     "global_keyprefix": env.str("QUEUE_PREFIX", default=""),
 }
 CELERY_TASK_PUBLISH_RETRY = False
@@ -194,10 +198,22 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "ActionEnum": "hitl.words.Action",
+        "AgentStateEnum": "agents.words.AgentState",
+        "AgentTypeEnum": "projects.words.AgentType",
+        "ArtifactVersionStatusEnum": "context.words.VersionStatus",
+        "ChangeEnum": "context.words.Change",
+        "ProjectStatusEnum": "projects.words.ProjectStatus",
+        "RequestStatusEnum": "hitl.words.RequestStatus",
+        "TaskStatusEnum": "agents.words.TaskStatus",
+    },
 }
 
 # Who may see and do what in a project; the audit app asks through this seam.
 AUDIT_ACCESS_POLICY = "projects.access.ProjectAccess"
+# What waits behind a request; the inbox asks through this seam.
+HITL_OUTLOOK = "orchestrator.engine.outlook.blocked_steps"
 
 AGENT_TYPES = ("orchestrator", "analyst", "architect", "coder", "tester", "deployer")
 MODEL_DEFAULT = env.str("MODEL_DEFAULT", default="offline")

@@ -1,4 +1,40 @@
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path, re_path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from orchestrator import health
+from orchestrator.views import ExportView, ProgressView, RewindView, RootView, SnapshotView
+
+project_urls = [
+    path("rewind/", RewindView.as_view(), name="project-rewind"),
+    path("progress/", ProgressView.as_view(), name="project-progress"),
+    path("snapshot/", SnapshotView.as_view(), name="project-snapshot"),
+    path("export/", ExportView.as_view(), name="project-export"),
+]
+api_urls = [
+    path("", RootView.as_view(), name="api-root"),
+    path("auth/", include("api.urls")),
+    path("", include("projects.urls")),
+    path("projects/<uuid:project_id>/", include(project_urls)),
+    path("", include("agents.urls")),
+    path("", include("context.urls")),
+    path("hitl/", include("hitl.urls")),
+    path("audit/", include("audit.urls")),
+]
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/", admin.site.urls),
+    path("api/", RedirectView.as_view(pattern_name="api-root")),
+    path("api/v1/", include(api_urls)),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("api/login/", include("rest_framework.urls")),
+    re_path(r"^health/?$", health.basic, name="health"),
+    re_path(r"^health/live/?$", health.basic, name="health-live"),
+    re_path(r"^health/ready/?$", health.ready, name="health-ready"),
+]
+
+handler400 = "orchestrator.errors.bad_request"
+handler404 = "orchestrator.errors.not_found"
+handler500 = "orchestrator.errors.server_error"

@@ -1,0 +1,28 @@
+import django_filters
+
+from agents.models import AgentStatus, Task
+from agents.words import AgentState, TaskStatus
+from projects.words import AgentType, Phase
+
+
+class TaskFilter(django_filters.FilterSet):
+    project = django_filters.UUIDFilter()
+    status = django_filters.ChoiceFilter(choices=TaskStatus.choices)
+    agent_type = django_filters.ChoiceFilter(choices=AgentType.choices)
+    phase = django_filters.ChoiceFilter(choices=Phase.choices)
+    step = django_filters.CharFilter()
+    is_current = django_filters.BooleanFilter(label="False: dropped by a rewind.")
+
+    class Meta:
+        model = Task
+        fields: list[str] = []
+
+
+class AgentFilter(django_filters.FilterSet):
+    project = django_filters.UUIDFilter()
+    agent_type = django_filters.ChoiceFilter(choices=AgentType.choices)
+    status = django_filters.ChoiceFilter(choices=AgentState.choices)
+
+    class Meta:
+        model = AgentStatus
+        fields: list[str] = []

@@ -1,0 +1,40 @@
+"""Reads of tasks, the status board and its history."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+
+from agents.models import AgentStatus, Task
+from audit.models import Event
+from audit.words import EventType
+from projects.access import get_visible_project
+from projects.models import Project
+
+
+def tasks_for(user: Any) -> QuerySet[Task]:
+    """What the user may see, newest first, each with its attempts."""
+    tasks = Task.objects.visible_to(user).select_related("created_by")
+    return tasks.prefetch_related("attempts").order_by("-created_at", "-id")
+
+
+def task_list_for(user: Any) -> QuerySet[Task]:
+    """As `tasks_for`, without what is only of interest one by one."""
+    tasks = Task.objects.visible_to(user).select_related("created_by")
+    return tasks.defer("handoff").order_by("-created_at", "-id")
+
+
+def board_for(user: Any) -> QuerySet[AgentStatus]:
+    """By project, the newest first, in the order of the work."""
+    visible = Project.objects.visible_to(user)
+    return AgentStatus.objects.filter(project__in=visible).order_by("-project_id", "id")
+
+
+def history_for(user: Any, *, project_id: Any, agent_type: str) -> QuerySet[Event]:
+    """Every change of an agent's status in a project, newest first. Raises NotFound."""
+    project = get_visible_project(user, project_id)
+    changes = Event.objects.filter(
+        project=project.pk,
+        event_type=EventType.AGENT_STATUS_CHANGED,
+        data__agent_type=agent_type,
+    )
+    return changes.order_by("-sequence")

@@ -1,0 +1,110 @@
+from rest_framework import serializers
+
+from agents.models import AgentStatus, Task, TaskAttempt
+from agents.words import AgentState
+from api.fields import TextField
+from api.serializers import StrictSerializer
+from audit.models import Event
+from projects.words import AgentType
+
+MAX_CONTEXT = 100
+
+
+class TaskInput(StrictSerializer):
+    """`context_ids`: artifacts of the project that the agent is to read."""
+
+    project = serializers.UUIDField()
+    agent_type = serializers.ChoiceField(choices=AgentType.choices)
+    instructions = TextField(max_length=20_000)
+    context_ids = serializers.ListField(
+        child=serializers.UUIDField(), max_length=MAX_CONTEXT, default=list
+    )
+
+
+class AttemptSerializer(serializers.ModelSerializer):
+    """One claim of the task by a worker, and how it ended."""
+
+    class Meta:
+        model = TaskAttempt
+        fields = (
+            "number",
+            "outcome",
+            "error_code",
+            "error_detail",
+            "provider",
+            "model",
+            "calls",
+            "input_tokens",
+            "output_tokens",
+            "cost_micros",
+            "started_at",
+            "finished_at",
+        )
+        read_only_fields = fields
+
+
+class TaskListSerializer(serializers.ModelSerializer):
+    result = serializers.DictField(read_only=True)
+    answers = serializers.ListField(child=serializers.DictField(), read_only=True)
+
+    class Meta:
+        model = Task
+        fields = (
+            "id",
+            "project",
+            "agent_type",
+            "title",
+            "status",
+            "waits_for",
+            "step",
+            "phase",
+            "round",
+            "is_current",
+            "attempt",
+            "failures",
+            "gate",
+            "instructions",
+            "answers",
+            "result",
+            "run_after",
+            "created_by",
+            "created_at",
+            "started_at",
+            "finished_at",
+        )
+        read_only_fields = fields
+
+
+class TaskSerializer(TaskListSerializer):
+    handoff = serializers.DictField(
+        read_only=True, help_text="What was handed to the agent, and from whom."
+    )
+    attempts = AttemptSerializer(many=True, read_only=True)
+
+    class Meta(TaskListSerializer.Meta):
+        fields = (*TaskListSerializer.Meta.fields, "handoff", "attempts")
+        read_only_fields = fields
+
+
+class AgentStatusSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = AgentStatus
+        fields = ("project", "agent_type", "status", "task", "updated_at")
+        read_only_fields = fields
+
+
+class HistoryQuery(serializers.Serializer):
+    project = serializers.UUIDField()
+
+
+class AgentHistorySerializer(serializers.ModelSerializer):
+    """One change of an agent's status."""
+
+    agent_type = serializers.ChoiceField(choices=AgentType.choices, source="data.agent_type")
+    old = serializers.ChoiceField(choices=AgentState.choices, source="data.old")
+    new = serializers.ChoiceField(choices=AgentState.choices, source="data.new")
+
+    class Meta:
+        model = Event
+        fields = ("project", "agent_type", "old", "new", "task", "actor", "sequence", "created_at")
+        read_only_fields = fields

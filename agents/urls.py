@@ -1,0 +1,17 @@
+from django.urls import include, path
+from rest_framework.routers import SimpleRouter
+
+from agents.views import AgentHistoryViewSet, AgentViewSet, TaskViewSet
+
+router = SimpleRouter(use_regex_path=False)
+router.register("tasks", TaskViewSet, basename="task")
+router.register("agents", AgentViewSet, basename="agent")
+
+urlpatterns = [
+    path("", include(router.urls)),
+    path(
+        "agents/<slug:agent_type>/history/",
+        AgentHistoryViewSet.as_view({"get": "list"}),
+        name="agent-history",
+    ),
+]

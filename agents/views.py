@@ -1,0 +1,110 @@
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.urls import reverse
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import mixins, status
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from agents.filters import AgentFilter, TaskFilter
+from agents.models import AgentStatus, Task
+from agents.selectors import board_for, history_for, task_list_for, tasks_for
+from agents.serializers import (
+    AgentHistorySerializer,
+    AgentStatusSerializer,
+    HistoryQuery,
+    TaskInput,
+    TaskListSerializer,
+    TaskSerializer,
+)
+from agents.services import cancel_task, request_task, retry_task
+from api.errors import NotFound
+from api.serializers import NoInput
+from api.viewsets import GenericViewSet
+from audit.actors import Actor
+from audit.models import Event
+from projects.words import AgentType
+
+AGENT_TYPE = OpenApiParameter(
+    "agent_type", str, OpenApiParameter.PATH, enum=[str(value) for value in AgentType.values]
+)
+
+
+class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet):
+    """Pieces of agent work, those of the workflow and those on their own."""
+
+    queryset = Task.objects.all()
+    serializer_class = TaskSerializer
+    outputs = {"list": TaskListSerializer}
+    inputs = {"create": TaskInput, "cancel": NoInput, "retry": NoInput}
+    filterset_class = TaskFilter
+
+    def visible(self) -> QuerySet:
+        return (task_list_for if self.action == "list" else tasks_for)(self.request.user)
+
+    @extend_schema(request=TaskInput, responses={201: TaskSerializer})
+    def create(self, request: Request) -> Response:
+        """Ask an agent for a single piece of work, outside of the workflow."""
+        wanted = self.input(request)
+        task = request_task(
+            actor=Actor.of_user(request.user), project_id=wanted.pop("project"), **wanted
+        )
+        location = {"Location": reverse("task-detail", args=[task.pk])}
+        return Response(self.shown(task.pk), status.HTTP_201_CREATED, headers=location)
+
+    @extend_schema(request=NoInput, responses=TaskSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: UUID) -> Response:
+        """Give it up; a running worker's result is refused."""
+        return self.change(request, cancel_task)
+
+    @extend_schema(request=NoInput, responses=TaskSerializer)
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, pk: UUID) -> Response:
+        """Put a failed or cancelled task back into the queue."""
+        return self.change(request, retry_task)
+
+    def change(self, request: Request, service: Callable[..., Task]) -> Response:
+        task = self.get_object()
+        service(actor=Actor.of_user(request.user), task_id=task.pk, **self.input(request))
+        return Response(self.shown(task.pk))
+
+    def shown(self, task_id: UUID) -> dict[str, Any]:
+        return self.output(tasks_for(self.request.user).get(pk=task_id))
+
+
+class AgentViewSet(mixins.ListModelMixin, GenericViewSet):
+    """The status board: what each kind of agent does in each project."""
+
+    queryset = AgentStatus.objects.all()
+    serializer_class = AgentStatusSerializer
+    filterset_class = AgentFilter
+
+    def visible(self) -> QuerySet:
+        return board_for(self.request.user)
+
+
+class AgentHistoryViewSet(mixins.ListModelMixin, GenericViewSet):
+    """Every change of an agent's status in a project, newest first."""
+
+    queryset = Event.objects.all()
+    serializer_class = AgentHistorySerializer
+    filter_backends = ()
+
+    def visible(self) -> QuerySet:
+        agent_type = self.kwargs["agent_type"]
+        if agent_type not in AgentType.values:
+            known = ", ".join(AgentType.values)
+            raise NotFound("not_found", f"There is no such agent type. Use one of: {known}.")
+        query = HistoryQuery(data=self.request.query_params)
+        query.is_valid(raise_exception=True)
+        project_id = query.validated_data["project"]
+        return history_for(self.request.user, project_id=project_id, agent_type=agent_type)
+
+    @extend_schema(operation_id="agents_history_list", parameters=[AGENT_TYPE, HistoryQuery])
+    def list(self, request: Request, agent_type: str) -> Response:
+        return super().list(request)

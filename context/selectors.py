@@ -1,0 +1,54 @@
+"""Reads of artifacts with their versions."""
+
+from typing import Any
+
+from django.db.models import F, Prefetch, Q, QuerySet
+
+from api.errors import NotFound
+from context.models import Artifact, ArtifactVersion
+from context.words import VersionStatus
+
+
+def artifacts_for(user: Any, *, with_content: bool) -> QuerySet[Artifact]:
+    """What the user may see, newest first, each with its last version as `newest[0]`."""
+    newest = ArtifactVersion.objects.filter(number=F("artifact__version")).select_related("author")
+    if not with_content:
+        newest = newest.defer("content")
+    return (
+        Artifact.objects.visible_to(user)
+        .select_related("created_by")
+        .prefetch_related(Prefetch("versions", newest, to_attr="newest"))
+        .order_by("-created_at", "-id")
+    )
+
+
+def search_artifacts(queryset: QuerySet[Artifact], text: str) -> QuerySet[Artifact]:
+    """Title, step, or what the last version says."""
+    said = ArtifactVersion.objects.filter(
+        number=F("artifact__version"), content__icontains=text
+    ).values("artifact")
+    return queryset.filter(Q(title__icontains=text) | Q(step__icontains=text) | Q(pk__in=said))
+
+
+def versions_of(artifact: Artifact) -> QuerySet[ArtifactVersion]:
+    """Oldest first, without contents."""
+    return artifact.versions.defer("content").select_related("author").order_by("number")
+
+
+def get_version(artifact: Artifact, number: int) -> ArtifactVersion:
+    """Raises NotFound."""
+    version = artifact.versions.select_related("author").filter(number=number).first()
+    if version is None:
+        detail = f"There is no version {number}; the last one is {artifact.version}."
+        raise NotFound("not_found", detail)
+    return version
+
+
+def last_accepted_before(artifact_id: Any, number: int) -> ArtifactVersion | None:
+    """The newest version before this one that the work went on with."""
+    went_on = (VersionStatus.ACCEPTED, VersionStatus.SUPERSEDED)
+    return (
+        ArtifactVersion.objects.filter(artifact=artifact_id, number__lt=number, status__in=went_on)
+        .order_by("-number")
+        .first()
+    )

@@ -1,0 +1,162 @@
+from typing import Any
+
+from rest_framework import serializers
+
+from api.fields import ContentField, NumberField, TextField
+from api.serializers import StrictSerializer
+from context.models import Artifact, ArtifactVersion
+from context.rendering import render_markdown
+from context.words import ArtifactType, Change, Granularity, VersionStatus
+
+
+class ArtifactInput(StrictSerializer):
+    """`content` must fit the schema of its type."""
+
+    project = serializers.UUIDField()
+    artifact_type = serializers.ChoiceField(choices=ArtifactType.choices)
+    title = TextField(max_length=300)
+    content = ContentField()
+    granularity = serializers.ChoiceField(choices=Granularity.choices, default=Granularity.DOCUMENT)
+
+
+class VersionInput(StrictSerializer):
+    """`base_version`: the version that was read; refused with 409 if there is a newer one."""
+
+    content = ContentField()
+    base_version = NumberField(min_value=1, required=False)
+    comment = TextField(max_length=10_000, allow_blank=True, default="")
+
+
+class DiffQuery(serializers.Serializer):
+    """`to` is the last version unless given, `from` the one before `to`."""
+
+    to = serializers.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        first = serializers.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
+        # `from` is a word of the language and no name for an attribute.
+        return {"from": first} | super().get_fields()
+
+
+class VersionSerializer(serializers.ModelSerializer):
+    """One version, without its content."""
+
+    version = serializers.IntegerField(source="number", read_only=True)
+    author_username = serializers.CharField(source="author.username", default=None, read_only=True)
+
+    class Meta:
+        model = ArtifactVersion
+        fields = (
+            "artifact",
+            "version",
+            "sha256",
+            "status",
+            "source_agent",
+            "author",
+            "author_username",
+            "task",
+            "attempt",
+            "provider",
+            "model",
+            "comment",
+            "created_at",
+        )
+        read_only_fields = fields
+
+
+class VersionDetailSerializer(VersionSerializer):
+    content = serializers.DictField(read_only=True)
+
+    class Meta(VersionSerializer.Meta):
+        fields = (*VersionSerializer.Meta.fields, "content")
+        read_only_fields = fields
+
+
+class ArtifactSerializer(serializers.ModelSerializer):
+    """An artifact and what is known of its last version."""
+
+    sha256 = serializers.SerializerMethodField()
+    status = serializers.SerializerMethodField()
+    provider = serializers.SerializerMethodField(
+        help_text="Of the model that wrote the last version; `offline` is rules, no model."
+    )
+    model = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Artifact
+        fields = (
+            "id",
+            "project",
+            "artifact_type",
+            "granularity",
+            "title",
+            "source_agent",
+            "step",
+            "task",
+            "version",
+            "accepted_version",
+            "status",
+            "sha256",
+            "provider",
+            "model",
+            "created_by",
+            "created_at",
+            "updated_at",
+        )
+        read_only_fields = fields
+
+    def get_sha256(self, artifact: Artifact) -> str:
+        return artifact.newest[0].sha256
+
+    def get_status(self, artifact: Artifact) -> VersionStatus:
+        return artifact.newest[0].status
+
+    def get_provider(self, artifact: Artifact) -> str:
+        return artifact.newest[0].provider
+
+    def get_model(self, artifact: Artifact) -> str:
+        return artifact.newest[0].model
+
+
+class ArtifactDetailSerializer(ArtifactSerializer):
+    content = serializers.SerializerMethodField(help_text="Of the last version.")
+    markdown = serializers.SerializerMethodField(help_text="The same for reading.")
+
+    class Meta(ArtifactSerializer.Meta):
+        fields = (*ArtifactSerializer.Meta.fields, "content", "markdown")
+        read_only_fields = fields
+
+    def get_content(self, artifact: Artifact) -> dict[str, Any]:
+        return artifact.newest[0].content
+
+    def get_markdown(self, artifact: Artifact) -> str:
+        return render_markdown(artifact.artifact_type, artifact.newest[0].content)
+
+
+class FileDiffSerializer(serializers.Serializer):
+    path = serializers.CharField()
+    status = serializers.ChoiceField(choices=Change.choices)
+    unified = serializers.CharField(
+        allow_null=True, help_text="Null: too long to compare by lines."
+    )
+
+
+class ChangeSerializer(serializers.Serializer):
+    path = serializers.CharField()
+    change = serializers.ChoiceField(choices=Change.choices)
+    old = serializers.JSONField(allow_null=True)
+    new = serializers.JSONField(allow_null=True)
+
+
+class DiffSerializer(serializers.Serializer):
+    artifact = serializers.UUIDField()
+    to = serializers.IntegerField()
+    from_sha256 = serializers.CharField()
+    to_sha256 = serializers.CharField()
+    is_equal = serializers.BooleanField()
+    is_complete = serializers.BooleanField(help_text="False: cut short, for it is very long.")
+    files = FileDiffSerializer(many=True)
+    changes = ChangeSerializer(many=True)
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        return {"from": serializers.IntegerField()} | super().get_fields()

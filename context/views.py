@@ -1,0 +1,105 @@
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.urls import reverse
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import mixins, status
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api.viewsets import GenericViewSet
+from audit.actors import Actor
+from context.diff import diff_contents
+from context.filters import ArtifactFilter
+from context.models import Artifact
+from context.selectors import artifacts_for, get_version, versions_of
+from context.serializers import (
+    ArtifactDetailSerializer,
+    ArtifactInput,
+    ArtifactSerializer,
+    DiffQuery,
+    DiffSerializer,
+    VersionDetailSerializer,
+    VersionInput,
+    VersionSerializer,
+)
+from context.services import add_version, create_artifact
+
+VERSION_NUMBER = OpenApiParameter("number", int, OpenApiParameter.PATH)
+
+
+class ArtifactViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet):
+    """What the work produces and what people hand in."""
+
+    queryset = Artifact.objects.all()
+    serializer_class = ArtifactDetailSerializer
+    outputs = {"list": ArtifactSerializer, "versions": VersionSerializer}
+    inputs = {"create": ArtifactInput, "add": VersionInput}
+    filterset_class = ArtifactFilter
+
+    def visible(self) -> QuerySet:
+        return artifacts_for(self.request.user, with_content=self.action == "retrieve")
+
+    @extend_schema(request=ArtifactInput, responses={201: ArtifactDetailSerializer})
+    def create(self, request: Request) -> Response:
+        """A person's own artifact."""
+        wanted = self.input(request)
+        artifact = create_artifact(
+            actor=Actor.of_user(request.user), project_id=wanted.pop("project"), **wanted
+        )
+        location = {"Location": reverse("artifact-detail", args=[artifact.pk])}
+        shown = artifacts_for(request.user, with_content=True).get(pk=artifact.pk)
+        return Response(self.output(shown), status.HTTP_201_CREATED, headers=location)
+
+    @extend_schema(responses=VersionSerializer(many=True), filters=False)
+    @action(detail=True)
+    def versions(self, request: Request, pk: UUID) -> Response:
+        """All versions, oldest first, without contents."""
+        page = self.paginate_queryset(versions_of(self.get_object()))
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    @extend_schema(
+        operation_id="artifacts_versions_create",
+        request=VersionInput,
+        responses={201: VersionDetailSerializer},
+    )
+    @versions.mapping.post
+    def add(self, request: Request, pk: UUID) -> Response:
+        """A person's next version, a draft until someone else decides on it."""
+        artifact = self.get_object()
+        version = add_version(
+            actor=Actor.of_user(request.user), artifact_id=artifact.pk, **self.input(request)
+        )
+        shown = VersionDetailSerializer(get_version(artifact, version.number))
+        location = reverse("artifact-version", args=[artifact.pk, version.number])
+        return Response(shown.data, status.HTTP_201_CREATED, headers={"Location": location})
+
+    @extend_schema(parameters=[VERSION_NUMBER], responses=VersionDetailSerializer)
+    @action(detail=True, url_path="versions/<int:number>")
+    def version(self, request: Request, pk: UUID, number: int) -> Response:
+        """One version with its content."""
+        return Response(VersionDetailSerializer(get_version(self.get_object(), number)).data)
+
+    @extend_schema(parameters=[DiffQuery], responses=DiffSerializer, filters=False)
+    @action(detail=True)
+    def diff(self, request: Request, pk: UUID) -> Response:
+        """The difference between two versions."""
+        artifact = self.get_object()
+        query = DiffQuery(data={name: n for name, n in request.query_params.items() if n})
+        query.is_valid(raise_exception=True)
+        to = query.validated_data.get("to", artifact.version)
+        return Response(difference(artifact, query.validated_data.get("from", max(to - 1, 1)), to))
+
+
+def difference(artifact: Artifact, first: int, second: int) -> dict[str, Any]:
+    old, new = get_version(artifact, first), get_version(artifact, second)
+    return {
+        "artifact": str(artifact.pk),
+        "from": old.number,
+        "to": new.number,
+        "from_sha256": old.sha256,
+        "to_sha256": new.sha256,
+        **diff_contents(artifact.artifact_type, old.content, new.content),
+    }

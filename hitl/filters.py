@@ -1,0 +1,36 @@
+from typing import Any
+
+import django_filters
+from django.db.models import QuerySet
+
+from hitl.models import HitlRequest
+from hitl.selectors import overdue, waiting_for_me
+from hitl.words import RequestKind, RequestStatus
+from projects.words import AgentType, Phase
+
+
+class RequestFilter(django_filters.FilterSet):
+    project = django_filters.UUIDFilter()
+    task = django_filters.UUIDFilter()
+    status = django_filters.ChoiceFilter(choices=RequestStatus.choices)
+    kind = django_filters.ChoiceFilter(choices=RequestKind.choices)
+    phase = django_filters.ChoiceFilter(choices=Phase.choices)
+    agent_type = django_filters.ChoiceFilter(choices=AgentType.choices)
+    mine = django_filters.BooleanFilter(
+        method="filter_mine", label="Pending, and the caller may decide."
+    )
+    overdue = django_filters.BooleanFilter(
+        method="filter_overdue", label="Pending, and its time to be done by has passed."
+    )
+
+    class Meta:
+        model = HitlRequest
+        fields: list[str] = []
+
+    def filter_mine(self, queryset: QuerySet, name: str, value: Any) -> QuerySet:
+        mine = waiting_for_me(queryset, self.request.user)
+        return mine if value else queryset.exclude(pk__in=mine.values("pk"))
+
+    def filter_overdue(self, queryset: QuerySet, name: str, value: Any) -> QuerySet:
+        late = overdue(queryset)
+        return late if value else queryset.exclude(pk__in=late.values("pk"))

@@ -1,0 +1,145 @@
+"""Reads of requests: what waits for whom, what is shown, and how people decide."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Avg, Count, DurationField, ExpressionWrapper, F, Q, QuerySet
+from django.db.models.aggregates import Aggregate
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Now
+
+from context.diff import diff_contents
+from context.models import ArtifactVersion
+from context.selectors import last_accepted_before
+from hitl.models import HitlRequest
+from hitl.words import RequestKind, RequestStatus
+from projects.access import DECIDE
+from projects.models import Membership
+
+# What a person wrote, another person decides on.
+OWN_CONTENT = """
+    SELECT request.id FROM hitl_requests AS request
+    CROSS JOIN LATERAL jsonb_array_elements(request.subject -> 'outputs') AS shown
+    JOIN context_artifact_versions AS version
+      ON version.artifact_id = (shown ->> 'artifact')::uuid
+     AND version.number = (shown ->> 'version')::int
+    WHERE request.status = 'pending' AND version.author_id = %s
+"""
+DECIDED = (
+    RequestStatus.APPROVED,
+    RequestStatus.AMENDED,
+    RequestStatus.REJECTED,
+    RequestStatus.CHANGES_REQUESTED,
+)
+
+
+def requests_for(user: Any) -> QuerySet[HitlRequest]:
+    """What the user may see, newest first."""
+    requests = HitlRequest.objects.visible_to(user).select_related("project", "task")
+    return requests.prefetch_related("decisions__decided_by").order_by("-created_at", "-id")
+
+
+def request_list_for(user: Any) -> QuerySet[HitlRequest]:
+    """As `requests_for`, with no more than a list shows."""
+    return (
+        HitlRequest.objects.visible_to(user)
+        .select_related("project")
+        .defer("project__brief")
+        .order_by("-created_at", "-id")
+    )
+
+
+def waiting_for_me(queryset: QuerySet[HitlRequest], user: Any) -> QuerySet[HitlRequest]:
+    """Pending requests on which the user may decide, by the rules of `hitl.rules.can_decide`."""
+    mine = Membership.objects.filter(user=user, role__in=DECIDE).values("project")
+    own = RawSQL(OWN_CONTENT, [user.pk])  # noqa: S611 - a constant with a parameter
+    return queryset.pending().filter(project__in=mine).exclude(pk__in=own)
+
+
+def overdue(queryset: QuerySet[HitlRequest]) -> QuerySet[HitlRequest]:
+    return queryset.pending().filter(due_at__lt=Now())
+
+
+def shown_versions(request: HitlRequest) -> list[ArtifactVersion]:
+    """The versions that the request shows, in the order of the subject."""
+    outputs = request.subject["outputs"]
+    wanted = Q(pk=None)
+    for output in outputs:
+        wanted |= Q(artifact=output["artifact"], number=output["version"])
+    found = ArtifactVersion.objects.filter(wanted).select_related("artifact")
+    versions = {(str(v.artifact_id), v.number): v for v in found}
+    return [versions[(output["artifact"], output["version"])] for output in outputs]
+
+
+def diff_of(request: HitlRequest, shown: list[ArtifactVersion]) -> dict[str, Any] | None:
+    """The first shown artifact against what was last decided; None where it is the first."""
+    if not shown:
+        return None
+    new = shown[0]
+    old = _last_decided(request, new)
+    if old is None:
+        return None
+    compared = diff_contents(new.artifact.artifact_type, old.content, new.content)
+    return {"artifact": str(new.artifact_id), "from": old.number, "to": new.number, **compared}
+
+
+def _last_decided(request: HitlRequest, new: ArtifactVersion) -> ArtifactVersion | None:
+    """The version of the last decided request before this one, else what was last accepted."""
+    before = HitlRequest.objects.filter(
+        project=request.project_id, created_at__lt=request.created_at
+    )
+    before = (
+        before.filter(step=request.step) if request.step else before.filter(task=request.task_id)
+    )
+    last = before.filter(status__in=DECIDED).order_by("-created_at", "-id").first()
+    outputs = last.subject["outputs"] if last else []
+    numbers = [o["version"] for o in outputs if o["artifact"] == str(new.artifact_id)]
+    if numbers:
+        # An amendment is always the version after the one that was shown.
+        number = numbers[0] + (last.status == RequestStatus.AMENDED)
+        return new.artifact.versions.filter(number=number).exclude(pk=new.pk).first()
+    return last_accepted_before(new.artifact_id, new.number)
+
+
+class Percentile(Aggregate):
+    """Continuous, over an interval."""
+
+    function = "percentile_cont"
+    template = "%(function)s(%(fraction)s) WITHIN GROUP (ORDER BY %(expressions)s)"
+    output_field = DurationField()
+
+    def __init__(self, expression: Any, fraction: float, **extra: Any) -> None:
+        super().__init__(expression, fraction=float(fraction), **extra)
+
+
+def statistics(user: Any, project_id: UUID | None = None) -> dict[str, Any]:
+    """Counts, approval rate and decision times over what the user may see. Times are in seconds."""
+    requests = HitlRequest.objects.visible_to(user)
+    if project_id is not None:
+        requests = requests.filter(project=project_id)
+    pairs = requests.order_by().values_list("status", "kind").annotate(count=Count("pk"))
+    counts = {(status, kind): count for status, kind, count in pairs}
+    by_status = _sums(RequestStatus.values, counts, 0)
+    decided = sum(by_status[status] for status in DECIDED)
+    approved = by_status[RequestStatus.APPROVED]
+    return {
+        "total": sum(counts.values()),
+        "pending": by_status[RequestStatus.PENDING],
+        "by_status": by_status,
+        "by_kind": _sums(RequestKind.values, counts, 1),
+        "approval_rate": round(approved / decided, 4) if decided else None,
+        "decision_time_seconds": _decision_times(requests),
+    }
+
+
+def _sums(values: list[str], counts: dict[tuple[str, str], int], place: int) -> dict[str, int]:
+    return {one: sum(n for pair, n in counts.items() if pair[place] == one) for one in values}
+
+
+def _decision_times(requests: QuerySet[HitlRequest]) -> dict[str, float | None]:
+    answered = requests.filter(status__in=[*DECIDED, RequestStatus.ANSWERED]).order_by()
+    took = ExpressionWrapper(F("resolved_at") - F("created_at"), output_field=DurationField())
+    times = answered.annotate(took=took).aggregate(
+        mean=Avg("took"), p50=Percentile("took", 0.5), p95=Percentile("took", 0.95)
+    )
+    return {name: t.total_seconds() if t is not None else None for name, t in times.items()}

@@ -1,0 +1,206 @@
+from typing import Any
+
+from rest_framework import serializers
+
+from api.fields import ContentField, TextField
+from api.serializers import StrictSerializer
+from context.models import Artifact, ArtifactVersion
+from context.rendering import render_markdown
+from hitl.models import Decision, HitlRequest
+from hitl.rules import allowed_actions, can_decide
+from hitl.selectors import diff_of, shown_versions
+from hitl.words import Action
+
+BULK_MAX = 200
+
+
+class DecisionInput(StrictSerializer):
+    """`comment` is needed for reject and request_changes, `content` for amend and answer."""
+
+    action = serializers.ChoiceField(choices=Action.choices)
+    subject_digest = TextField(max_length=64, help_text="That of the request as it was shown.")
+    comment = TextField(max_length=10_000, allow_blank=True, default="")
+    content = ContentField(required=False, allow_null=True)
+
+
+class BulkItem(StrictSerializer):
+    request = serializers.UUIDField()
+    subject_digest = TextField(max_length=64)
+
+
+class BulkInput(StrictSerializer):
+    action = serializers.ChoiceField(choices=Action.choices)
+    comment = TextField(max_length=10_000, allow_blank=True, default="")
+    items = serializers.ListField(child=BulkItem(), min_length=1, max_length=BULK_MAX)
+
+
+class BulkResult(serializers.Serializer):
+    request = serializers.UUIDField()
+    status = serializers.IntegerField(help_text="As the same decision alone would be answered.")
+    code = serializers.CharField(required=False)
+    detail = serializers.CharField(required=False)
+
+
+class BulkResults(serializers.Serializer):
+    results = BulkResult(many=True)
+
+
+class DecisionSerializer(serializers.ModelSerializer):
+    decided_by_username = serializers.CharField(source="decided_by.username", read_only=True)
+    content = serializers.JSONField(read_only=True, allow_null=True)
+
+    class Meta:
+        model = Decision
+        fields = (
+            "id",
+            "request",
+            "action",
+            "decided_by",
+            "decided_by_username",
+            "comment",
+            "content",
+            "subject_digest",
+            "channel",
+            "created_at",
+        )
+        read_only_fields = fields
+
+
+class RequestListSerializer(serializers.ModelSerializer):
+    project_name = serializers.CharField(source="project.name", read_only=True)
+    allowed_actions = serializers.SerializerMethodField()
+
+    class Meta:
+        model = HitlRequest
+        fields = (
+            "id",
+            "project",
+            "project_name",
+            "task",
+            "kind",
+            "status",
+            "title",
+            "step",
+            "phase",
+            "agent_type",
+            "subject_digest",
+            "allowed_actions",
+            "previous",
+            "created_at",
+            "due_at",
+            "expires_at",
+            "resolved_at",
+        )
+        read_only_fields = fields
+
+    def get_allowed_actions(self, request: HitlRequest) -> list[Action]:
+        return allowed_actions(request)
+
+
+class VerdictSerializer(serializers.Serializer):
+    allowed = serializers.BooleanField()
+    code = serializers.CharField(allow_blank=True)
+    detail = serializers.CharField(allow_blank=True)
+
+
+class ShownSerializer(serializers.ModelSerializer):
+    """One version that the request shows."""
+
+    artifact_type = serializers.CharField(source="artifact.artifact_type")
+    title = serializers.CharField(source="artifact.title")
+    version = serializers.IntegerField(source="number")
+    content = serializers.DictField()
+    markdown = serializers.SerializerMethodField(help_text="The content for reading.")
+
+    class Meta:
+        model = ArtifactVersion
+        fields = (
+            "artifact",
+            "artifact_type",
+            "title",
+            "version",
+            "sha256",
+            "status",
+            "provider",
+            "model",
+            "content",
+            "markdown",
+        )
+        read_only_fields = fields
+
+    def get_markdown(self, version: ArtifactVersion) -> str:
+        return render_markdown(version.artifact.artifact_type, version.content)
+
+
+class ShownArtifactSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Artifact
+        fields = ("id", "artifact_type", "title", "step", "version", "accepted_version")
+        read_only_fields = fields
+
+
+class RequestSerializer(RequestListSerializer):
+    """All that a person needs to decide."""
+
+    subject = serializers.DictField(read_only=True, help_text="What `subject_digest` is over.")
+    content = serializers.DictField(
+        allow_null=True, read_only=True, help_text="Of the first version shown."
+    )
+    contents = ShownSerializer(many=True, read_only=True)
+    artifact = ShownArtifactSerializer(allow_null=True, read_only=True)
+    diff = serializers.DictField(
+        allow_null=True, read_only=True, help_text="From what was last decided; null if first."
+    )
+    decisions = DecisionSerializer(many=True, read_only=True)
+    can_decide = VerdictSerializer(read_only=True)
+
+    class Meta(RequestListSerializer.Meta):
+        fields = (
+            *RequestListSerializer.Meta.fields,
+            "subject",
+            "content",
+            "contents",
+            "artifact",
+            "diff",
+            "decisions",
+            "can_decide",
+        )
+        read_only_fields = fields
+
+    def to_representation(self, request: HitlRequest) -> dict[str, Any]:
+        shown = shown_versions(request)
+        request.contents = shown
+        request.content = shown[0].content if shown else None
+        request.artifact = shown[0].artifact if shown else None
+        request.diff = diff_of(request, shown)
+        request.can_decide = can_decide(request, self.context["request"].user)
+        return super().to_representation(request)
+
+
+class DecisionAnswer(serializers.Serializer):
+    decision = DecisionSerializer()
+    request = RequestSerializer()
+
+
+class DecisionTimes(serializers.Serializer):
+    mean = serializers.FloatField(allow_null=True)
+    p50 = serializers.FloatField(allow_null=True)
+    p95 = serializers.FloatField(allow_null=True)
+
+
+class StatisticsQuery(serializers.Serializer):
+    project = serializers.UUIDField(required=False)
+
+
+class StatisticsSerializer(serializers.Serializer):
+    """Over the requests that the caller may see."""
+
+    total = serializers.IntegerField()
+    pending = serializers.IntegerField()
+    by_status = serializers.DictField(child=serializers.IntegerField())
+    by_kind = serializers.DictField(child=serializers.IntegerField())
+    approval_rate = serializers.FloatField(
+        allow_null=True,
+        help_text="Approved as shown, of all approved, amended, rejected and sent back; 0 to 1.",
+    )
+    decision_time_seconds = DecisionTimes()

@@ -1,0 +1,101 @@
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import mixins, status
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api.serializers import ProblemSerializer
+from api.viewsets import APIView, GenericViewSet
+from audit.actors import Actor
+from hitl.bulk import decide_all
+from hitl.filters import RequestFilter
+from hitl.models import HitlRequest
+from hitl.selectors import request_list_for, requests_for, statistics
+from hitl.serializers import (
+    BulkInput,
+    BulkResults,
+    DecisionAnswer,
+    DecisionInput,
+    DecisionSerializer,
+    RequestListSerializer,
+    RequestSerializer,
+    StatisticsQuery,
+    StatisticsSerializer,
+)
+from hitl.services import decide
+from projects.access import get_visible_project
+
+CHANNEL = "rest"
+EXPIRED = OpenApiResponse(ProblemSerializer, "`expired`: the time for this decision has passed.")
+
+
+class RequestViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet):
+    """Questions to people, each bound to exactly what it shows."""
+
+    queryset = HitlRequest.objects.all()
+    serializer_class = RequestSerializer
+    outputs = {"list": RequestListSerializer, "decisions": DecisionSerializer}
+    inputs = {"decide": DecisionInput, "bulk_decisions": BulkInput}
+    filterset_class = RequestFilter
+
+    def visible(self) -> QuerySet:
+        select = request_list_for if self.action == "list" else requests_for
+        return select(self.request.user)
+
+    @extend_schema(responses=DecisionSerializer(many=True), filters=False)
+    @action(detail=True)
+    def decisions(self, request: Request, pk: UUID) -> Response:
+        """What was decided on a request."""
+        page = self.paginate_queryset(self.get_object().decisions.select_related("decided_by"))
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    @extend_schema(
+        operation_id="hitl_requests_decide",
+        request=DecisionInput,
+        responses={201: DecisionAnswer, (410, "application/problem+json"): EXPIRED},
+    )
+    @decisions.mapping.post
+    def decide(self, request: Request, pk: UUID) -> Response:
+        """Decide, on exactly what was shown."""
+        shown = self.get_object()
+        decision = decide(
+            request_id=shown.pk,
+            actor=Actor.of_user(request.user),
+            channel=CHANNEL,
+            **self.input(request),
+        )
+        answer = {
+            "decision": DecisionSerializer(decision).data,
+            "request": self.output(requests_for(request.user).get(pk=shown.pk)),
+        }
+        return Response(answer, status.HTTP_201_CREATED)
+
+    @extend_schema(request=BulkInput, responses=BulkResults)
+    @action(detail=False, methods=["post"], url_path="bulk-decisions")
+    def bulk_decisions(self, request: Request) -> Response:
+        """The same decision on up to 200 requests: one result an item, never all or nothing."""
+        actor = Actor.of_user(request.user)
+        return Response(
+            {"results": decide_all(actor=actor, channel=CHANNEL, **self.input(request))}
+        )
+
+
+class StatisticsView(APIView):
+    """How much is asked, and how people decide."""
+
+    @extend_schema(
+        operation_id="hitl_statistics",
+        parameters=[StatisticsQuery],
+        responses=StatisticsSerializer,
+    )
+    def get(self, request: Request) -> Response:
+        query = StatisticsQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        project_id: Any = query.validated_data.get("project")
+        if project_id is not None:
+            get_visible_project(request.user, project_id)
+        return Response(statistics(request.user, project_id))

@@ -1,0 +1,94 @@
+"""A project as files: every current artifact, the audit trail, a manifest with their hashes."""
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from audit.models import Event
+from audit.wire import to_wire
+from context.models import Artifact, ArtifactVersion
+from context.rendering import as_files
+from orchestrator.engine.safe_paths import SafePaths
+from projects.models import Project
+
+# The first moment that a ZIP can name: the same project gives the same bytes.
+NO_TIME = (1980, 1, 1, 0, 0, 0)
+EVENTS_A_CHUNK = 1000
+
+
+def write_export(project: Project, target: BinaryIO) -> None:
+    """Write the ZIP. For one consistent moment call it in a REPEATABLE READ transaction."""
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, content in export_files(project):
+            entry = zipfile.ZipInfo(path, NO_TIME)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, content)
+
+
+def export_files(project: Project) -> Iterator[tuple[str, bytes]]:
+    """Relative path and content, in a fixed order, the manifest last; no path leads outside."""
+    listed: list[dict[str, Any]] = []
+    for path, content, about in _contents(project):
+        listed.append(
+            {"path": path, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+            | about
+        )
+        yield path, content
+    yield "manifest.json", _json(_manifest(project) | {"files": listed})
+
+
+def _contents(project: Project) -> Iterator[tuple[str, bytes, dict[str, Any]]]:
+    paths = SafePaths()
+    for version in _current_versions(project):
+        artifact = version.artifact
+        folder = f"artifacts/{artifact.step or artifact.artifact_type}"
+        folder = paths.folder(folder)
+        about = _about(artifact, version)
+        for name, content in sorted(as_files(artifact.artifact_type, version.content).items()):
+            data = content.encode() if isinstance(content, str) else content
+            yield paths.file(folder, name), data, about
+    yield "audit/events.jsonl", b"".join(_trail(project)), {}
+
+
+def _current_versions(project: Project) -> Iterator[ArtifactVersion]:
+    """Of each artifact what the work went on with; else, its last version."""
+    for artifact in Artifact.objects.filter(project=project).order_by("created_at", "id"):
+        number = artifact.accepted_version or artifact.version
+        version = artifact.versions.get(number=number)
+        version.artifact = artifact
+        yield version
+
+
+def _about(artifact: Artifact, version: ArtifactVersion) -> dict[str, Any]:
+    return {
+        "artifact": str(artifact.pk),
+        "artifact_type": artifact.artifact_type,
+        "title": artifact.title,
+        "version": version.number,
+        "status": version.status,
+        "content_sha256": version.sha256,
+        "provider": version.provider,
+    }
+
+
+def _manifest(project: Project) -> dict[str, Any]:
+    return {
+        "format": "countersign.export.v1",
+        "project": str(project.pk),
+        "name": project.name,
+        "workflow": project.workflow,
+        "status": project.status,
+    }
+
+
+def _trail(project: Project) -> Iterator[bytes]:
+    events = Event.objects.filter(project=project.pk).order_by("sequence")
+    for event in events.iterator(chunk_size=EVENTS_A_CHUNK):
+        yield json.dumps(to_wire(event), ensure_ascii=False).encode() + b"\n"
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n"

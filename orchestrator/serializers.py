@@ -1,0 +1,62 @@
+from rest_framework import serializers
+
+from agents.serializers import AgentStatusSerializer
+from api.fields import TextField
+from api.serializers import StrictSerializer
+from hitl.serializers import RequestListSerializer
+from projects.serializers import ProjectSerializer
+from projects.words import AgentType, Phase, ProjectStatus
+
+
+class RewindInput(StrictSerializer):
+    step = TextField(max_length=100)
+    comment = TextField(max_length=10_000, allow_blank=True, default="")
+
+
+class WaitingSerializer(serializers.Serializer):
+    """`step` is empty for the project as a whole and for work outside of the workflow."""
+
+    step = serializers.CharField(allow_blank=True)
+    what = serializers.CharField(
+        help_text="agent_work, a request kind, retry_or_rewind, rewind, start or resume."
+    )
+    who = serializers.ChoiceField(choices=["agent", "person"])
+    task = serializers.UUIDField(allow_null=True)
+    hitl_request = serializers.UUIDField(allow_null=True)
+
+
+class StepSerializer(serializers.Serializer):
+    step = serializers.CharField()
+    title = serializers.CharField()
+    phase = serializers.ChoiceField(choices=Phase.choices)
+    agent_type = serializers.ChoiceField(choices=AgentType.choices)
+    needs = serializers.ListField(child=serializers.CharField())
+    status = serializers.CharField(help_text="Of its current task; `pending` before it has one.")
+    round = serializers.IntegerField()
+    attempt = serializers.IntegerField()
+    task = serializers.UUIDField(allow_null=True)
+    hitl_request = serializers.UUIDField(allow_null=True)
+
+
+class ProgressSerializer(serializers.Serializer):
+    status = serializers.ChoiceField(choices=ProjectStatus.choices)
+    completed_steps = serializers.IntegerField()
+    total_steps = serializers.IntegerField()
+    percent = serializers.IntegerField(min_value=0, max_value=100)
+    waiting_for = WaitingSerializer(many=True)
+    steps = StepSerializer(many=True)
+
+
+class StateSerializer(serializers.Serializer):
+    project = ProjectSerializer()
+    progress = ProgressSerializer()
+    agents = AgentStatusSerializer(many=True)
+    requests = RequestListSerializer(many=True, help_text="Those that are pending.")
+
+
+class SnapshotSerializer(serializers.Serializer):
+    """All events up to `sequence` are in `state`: listen for those after it."""
+
+    epoch = serializers.CharField()
+    sequence = serializers.IntegerField()
+    state = StateSerializer()

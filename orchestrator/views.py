@@ -1,0 +1,142 @@
+"""What spans the apps: how a project goes, its files, its way back."""
+
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, BinaryIO
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.core.handlers.asgi import ASGIRequest
+from django.http import StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+
+from agents.selectors import board_for
+from api.moments import one_moment
+from api.viewsets import APIView
+from audit.actors import Actor
+from audit.models import Stream
+from hitl.selectors import request_list_for
+from orchestrator.engine.export import write_export
+from orchestrator.engine.progress import progress_of
+from orchestrator.engine.rewinding import rewind_project
+from orchestrator.serializers import ProgressSerializer, RewindInput, SnapshotSerializer
+from projects.access import get_visible_project
+from projects.models import Project
+from projects.selectors import projects_for
+from projects.serializers import ProjectSerializer
+
+IN_MEMORY = 4 * 1024 * 1024
+CHUNK = 64 * 1024
+ROOT = {
+    "projects": "project-list",
+    "tasks": "task-list",
+    "agents": "agent-list",
+    "artifacts": "artifact-list",
+    "hitl_requests": "hitl-request-list",
+    "hitl_statistics": "hitl-statistics",
+    "audit_events": "audit-event-list",
+    "schema": "schema",
+    "docs": "docs",
+}
+
+
+class RootView(APIView):
+    """Where everything is."""
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> Response:
+        return Response({key: reverse(name, request=request) for key, name in ROOT.items()})
+
+
+class RewindView(APIView):
+    """Run a step, and all that depends on it, again. What is dropped stays in history."""
+
+    serializer_class = RewindInput
+
+    def get_serializer(self, *args: Any, **kwargs: Any) -> RewindInput:
+        return RewindInput(*args, **kwargs)
+
+    @extend_schema(operation_id="projects_rewind", request=RewindInput, responses=ProjectSerializer)
+    def post(self, request: Request, project_id: UUID) -> Response:
+        project = get_visible_project(request.user, project_id)
+        form = self.get_serializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        rewind_project(
+            project_id=project.pk, actor=Actor.of_user(request.user), **form.validated_data
+        )
+        shown = projects_for(request.user).get(pk=project.pk)
+        return Response(ProjectSerializer(shown).data)
+
+
+class ProgressView(APIView):
+    """How far a project is, and what it waits for."""
+
+    @extend_schema(operation_id="projects_progress", responses=ProgressSerializer)
+    def get(self, request: Request, project_id: UUID) -> Response:
+        with one_moment():
+            return Response(progress_of(get_visible_project(request.user, project_id)))
+
+
+class SnapshotView(APIView):
+    """All of a project's state as of one event, to build upon with the stream."""
+
+    @extend_schema(operation_id="projects_snapshot", responses=SnapshotSerializer)
+    def get(self, request: Request, project_id: UUID) -> Response:
+        with one_moment():
+            project = get_visible_project(request.user, project_id)
+            head = Stream.objects.get(project=project.pk)
+            snapshot = {"epoch": head.epoch, "sequence": head.sequence}
+            return Response(
+                SnapshotSerializer(snapshot | {"state": self.state(request.user, project)}).data
+            )
+
+    def state(self, user: Any, project: Project) -> dict[str, Any]:
+        return {
+            "project": projects_for(user).get(pk=project.pk),
+            "progress": progress_of(project),
+            "agents": board_for(user).filter(project=project),
+            "requests": request_list_for(user).pending().filter(project=project),
+        }
+
+
+class ExportView(APIView):
+    """A project as a ZIP: its current artifacts as files, the audit trail, a manifest with hashes."""
+
+    @extend_schema(
+        operation_id="projects_export",
+        responses={(200, "application/zip"): OpenApiResponse(OpenApiTypes.BINARY)},
+    )
+    def get(self, request: Request, project_id: UUID) -> StreamingHttpResponse:
+        file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - closed with the answer
+        with one_moment():
+            project = get_visible_project(request.user, project_id)
+            write_export(project, file)
+        return zip_response(request, file, f"project-{project.pk}.zip")
+
+
+def zip_response(request: Request, file: Any, name: str) -> StreamingHttpResponse:
+    size = file.tell()
+    file.seek(0)
+    # An asynchronous server would read all of a synchronous iterator before it sends anything.
+    is_async = isinstance(request._request, ASGIRequest)
+    response = StreamingHttpResponse(
+        _chunks_async(file) if is_async else _chunks(file), content_type="application/zip"
+    )
+    response["Content-Length"] = size
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        yield from iter(lambda: file.read(CHUNK), b"")
+
+
+async def _chunks_async(file: BinaryIO) -> AsyncIterator[bytes]:
+    with file:
+        while chunk := await sync_to_async(file.read)(CHUNK):
+            yield chunk

@@ -1,0 +1,113 @@
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from api.fields import FlagField, TextField
+from api.serializers import StrictSerializer
+from projects.models import BRIEF_MAX_LENGTH, Membership, Project
+from projects.selectors import EXCERPT_LENGTH, find_user
+from projects.words import OversightLevel, Role
+
+TOO_LONG = f"Shorten the brief to at most {BRIEF_MAX_LENGTH:,} characters."
+
+
+class ProjectInput(StrictSerializer):
+    name = TextField(max_length=200)
+    brief = TextField(max_length=BRIEF_MAX_LENGTH, error_messages={"max_length": TOO_LONG})
+    workflow = TextField(max_length=100, default="sdlc")
+    oversight_level = serializers.ChoiceField(
+        choices=OversightLevel.choices, default=OversightLevel.HIGH
+    )
+    auto_start = FlagField(default=True)
+
+
+class ProjectChange(StrictSerializer):
+    """Brief and workflow change only before the start."""
+
+    name = TextField(max_length=200, required=False)
+    brief = TextField(
+        max_length=BRIEF_MAX_LENGTH, error_messages={"max_length": TOO_LONG}, required=False
+    )
+    workflow = TextField(max_length=100, required=False)
+    oversight_level = serializers.ChoiceField(choices=OversightLevel.choices, required=False)
+    auto_start = FlagField(required=False)
+
+
+class CancelInput(StrictSerializer):
+    reason = TextField(max_length=10_000, allow_blank=True, default="")
+
+
+class ProjectSerializer(serializers.ModelSerializer):
+    created_by_username = serializers.CharField(source="created_by.username", read_only=True)
+    role = serializers.ChoiceField(
+        choices=Role.choices,
+        allow_null=True,
+        read_only=True,
+        help_text="The caller's; null for a superuser who is no member.",
+    )
+
+    class Meta:
+        model = Project
+        fields = (
+            "id",
+            "name",
+            "brief",
+            "workflow",
+            "oversight_level",
+            "auto_start",
+            "status",
+            "status_reason",
+            "role",
+            "created_by",
+            "created_by_username",
+            "created_at",
+            "updated_at",
+            "started_at",
+            "finished_at",
+        )
+        read_only_fields = fields
+
+
+class ProjectListSerializer(ProjectSerializer):
+    """Without the brief, which may be long."""
+
+    brief_excerpt = serializers.CharField(
+        read_only=True, help_text=f"The first {EXCERPT_LENGTH} characters."
+    )
+
+    class Meta(ProjectSerializer.Meta):
+        fields = tuple(
+            "brief_excerpt" if name == "brief" else name for name in ProjectSerializer.Meta.fields
+        )
+        read_only_fields = fields
+
+
+@extend_schema_field({"oneOf": [{"type": "integer"}, {"type": "string"}]})
+class UserField(serializers.Field):
+    """An active user, by id (a number) or by username (text)."""
+
+    default_error_messages = {"does_not_exist": "There is no such user: send an id or a username."}
+
+    def to_internal_value(self, data: Any) -> Any:
+        user = find_user(data)
+        if user is None or not user.is_active:
+            self.fail("does_not_exist")
+        return user
+
+    def to_representation(self, value: Any) -> Any:
+        return value.pk
+
+
+class MemberInput(StrictSerializer):
+    user = UserField()
+    role = serializers.ChoiceField(choices=Role.choices)
+
+
+class MemberSerializer(serializers.ModelSerializer):
+    username = serializers.CharField(source="user.username", read_only=True)
+
+    class Meta:
+        model = Membership
+        fields = ("user", "username", "role", "created_at")
+        read_only_fields = fields

@@ -1,0 +1,21 @@
+from django.urls import include, path
+from rest_framework.routers import SimpleRouter
+
+from projects.views import MemberViewSet, ProjectViewSet
+
+router = SimpleRouter(use_regex_path=False)
+router.register("projects", ProjectViewSet, basename="project")
+
+urlpatterns = [
+    path("", include(router.urls)),
+    path(
+        "projects/<uuid:project_id>/members/",
+        MemberViewSet.as_view({"get": "list", "post": "create"}),
+        name="project-members",
+    ),
+    path(
+        "projects/<uuid:project_id>/members/<str:user>/",
+        MemberViewSet.as_view({"delete": "destroy"}),
+        name="project-member",
+    ),
+]

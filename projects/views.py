@@ -1,0 +1,136 @@
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, status
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api.errors import NotFound
+from api.serializers import NoInput
+from api.viewsets import GenericViewSet
+from audit.actors import Actor
+from projects.access import get_visible_project
+from projects.filters import ProjectFilter
+from projects.models import Membership, Project
+from projects.selectors import find_user, project_list_for, projects_for
+from projects.serializers import (
+    CancelInput,
+    MemberInput,
+    MemberSerializer,
+    ProjectChange,
+    ProjectInput,
+    ProjectListSerializer,
+    ProjectSerializer,
+)
+from projects.services import (
+    add_member,
+    cancel_project,
+    create_project,
+    pause_project,
+    remove_member,
+    resume_project,
+    start_project,
+    update_project,
+)
+
+
+class ProjectViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet):
+    """Projects that the caller may see."""
+
+    queryset = Project.objects.all()
+    serializer_class = ProjectSerializer
+    outputs = {"list": ProjectListSerializer}
+    inputs = {
+        "create": ProjectInput,
+        "partial_update": ProjectChange,
+        "start": NoInput,
+        "pause": NoInput,
+        "resume": NoInput,
+        "cancel": CancelInput,
+    }
+    filterset_class = ProjectFilter
+
+    def visible(self) -> QuerySet:
+        select = project_list_for if self.action == "list" else projects_for
+        return select(self.request.user)
+
+    @extend_schema(request=ProjectInput, responses={201: ProjectSerializer})
+    def create(self, request: Request) -> Response:
+        project = create_project(actor=Actor.of_user(request.user), **self.input(request))
+        location = {"Location": reverse("project-detail", args=[project.pk])}
+        return Response(self.shown(project.pk), status.HTTP_201_CREATED, headers=location)
+
+    @extend_schema(request=ProjectChange, responses=ProjectSerializer)
+    def partial_update(self, request: Request, pk: UUID) -> Response:
+        return self.change(request, update_project)
+
+    @extend_schema(request=NoInput, responses=ProjectSerializer)
+    @action(detail=True, methods=["post"])
+    def start(self, request: Request, pk: UUID) -> Response:
+        """Only a draft can be started."""
+        return self.change(request, start_project)
+
+    @extend_schema(request=NoInput, responses=ProjectSerializer)
+    @action(detail=True, methods=["post"])
+    def pause(self, request: Request, pk: UUID) -> Response:
+        """Nothing new starts until resumed; what is running may finish."""
+        return self.change(request, pause_project)
+
+    @extend_schema(request=NoInput, responses=ProjectSerializer)
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: UUID) -> Response:
+        """Only a paused project can be resumed."""
+        return self.change(request, resume_project)
+
+    @extend_schema(request=CancelInput, responses=ProjectSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: UUID) -> Response:
+        """Final: open work and requests end with it."""
+        return self.change(request, cancel_project)
+
+    def change(self, request: Request, service: Callable[..., Project]) -> Response:
+        project = self.get_object()
+        actor = Actor.of_user(request.user)
+        service(project_id=project.pk, actor=actor, **self.input(request))
+        return Response(self.shown(project.pk))
+
+    def shown(self, project_id: UUID) -> dict[str, Any]:
+        return self.output(projects_for(self.request.user).get(pk=project_id))
+
+
+class MemberViewSet(mixins.ListModelMixin, GenericViewSet):
+    """Who belongs to a project, and in which role."""
+
+    queryset = Membership.objects.all()
+    serializer_class = MemberSerializer
+    inputs = {"create": MemberInput}
+    filter_backends = ()
+    lookup_url_kwarg = "user"
+
+    def visible(self) -> QuerySet:
+        project = get_visible_project(self.request.user, self.kwargs["project_id"])
+        return project.memberships.select_related("user").order_by("created_at", "id")
+
+    @extend_schema(request=MemberInput, responses={201: MemberSerializer})
+    def create(self, request: Request, project_id: UUID) -> Response:
+        """Add a member, or change the role of one."""
+        project = get_visible_project(request.user, project_id)
+        member = add_member(
+            project_id=project.pk, actor=Actor.of_user(request.user), **self.input(request)
+        )
+        return Response(self.output(member), status.HTTP_201_CREATED)
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, project_id: UUID, user: str) -> Response:
+        """Remove a member, by id or username; a project keeps an owner."""
+        project = get_visible_project(request.user, project_id)
+        found = find_user(int(user) if user.isdecimal() else user)
+        if found is None:
+            raise NotFound("not_found", "There is no such user.")
+        remove_member(project_id=project.pk, actor=Actor.of_user(request.user), user_id=found.pk)
+        return Response(status=status.HTTP_204_NO_CONTENT)
