@@ -16,6 +16,7 @@ _PATTERNS = tuple(
     for pattern in (
         rf"\b(?:each|every|an?|all|for each|for every|jede[rs]?|ein|eine)\s+{_NP}\s+"
         rf"(?:has|have|needs|gets|must have|should have|consists of|is described by|hat|haben)\s+{_LIST}",
+        rf"^{_NP}\s+(?:have|haben)\s+{_LIST}",
         rf"\b(?:for|of|about|für|von|zu)\s+(?:each|every|an?|all|jede[rsmn]?|ein(?:e[rmn]?)?)\s+{_NP}\s*,?\s+"
         rf"(?:we|i|they|it|the program|is|are|staff|wir|werden|wird)\s+(?:must |should |want to |need to |also )?"
         rf"(?:records?|stores?|keeps?|notes? down|notes?|knows?|saves?|enters?|tracks?|erfassen|speichern)\s+{_LIST}",
@@ -43,6 +44,13 @@ _TYPES = (
     ),
 )
 _NOT_A_NUMBER = ("isbn", "phone", "invoice_number", "serial_number", "card_number", "membership_number")
+_COLLECTIVE = ("list", "number", "set", "kind", "amount")
+CHOICES = re.compile(
+    r"\b(?:the |an? |its |their )?([^\W\d_]+) (?:is |are |can be |may be |must be )(?:either |always |one of:? ?)?"
+    r"((?:[^\W\d_]+(?: [^\W\d_]+)?, )*[^\W\d_]+(?: [^\W\d_]+)?,? or [^\W\d_]+(?: [^\W\d_]+)?)(?=[.;)]|$)"
+    r"|\b([^\W\d_]+) \(((?:[^\W\d_]+, )*[^\W\d_]+,? or [^\W\d_]+)\)",
+    re.IGNORECASE,
+)
 _SKIPPED = frozenset("optional unique short long full optionally possibly maybe exactly least".split())
 
 
@@ -116,22 +124,27 @@ def _unbracketed(listing: str) -> str:
 
 
 def _field_idea(part: str) -> FieldIdea | None:
-    spoken = [w for w in words(part.lower())]
-    optional = "optional" in spoken or "optionally" in spoken
+    spoken = words(part.lower())
     kept: list[str] = []
     for word in spoken:
-        if word in STOPS or word == "must":
-            if kept and word not in ("an", "a"):
+        if word == "of" and kept and kept[-1] in _COLLECTIVE:
+            kept.pop()
+            continue
+        if word == "of" and kept == ["date"]:
+            kept.append(word)
+            continue
+        if word in STOPS:
+            if kept:
                 break
             continue
         if word not in DETERMINERS and word not in _SKIPPED and not word.isdigit():
             kept.append(word)
     if not kept or len(kept) > 4 or len(part) > 80:
         return None
-    name = identifier(" ".join([*kept[:-1], kept[-1]]), fallback="")
+    name = identifier(" ".join(kept), fallback="")
     if not name:
         return None
-    return FieldIdea(_free(name), type_of(name), required=not optional and False, unique="unique" in spoken)
+    return FieldIdea(_free(name), type_of(name), unique="unique" in spoken)
 
 
 def _free(name: str) -> str:

@@ -59,3 +59,18 @@ UNKNOWN = "The offline rules recognise nothing in this sentence that they know h
 def beyond(statement: str) -> str:
     """Why the rules cannot build what the statement asks for, or ''."""
     return next((reason for pattern, reason in _LIMITS if pattern.search(statement)), "")
+
+
+_RECORD_LIMITS = re.compile(
+    r"\b(?:last (?:time|\w+ed)|automatically|next (?:time|free)|average|mean|median|waiting list|merge|similar|forecast|"
+    r"percent|trend|compare[ds]?|nearest|repeat(?:s|ed|ing)?|recurring|durchschnitt\w*|warteliste|automatisch)\b",
+    re.IGNORECASE,
+)
+
+
+def beyond_records(statement: str) -> str:
+    """Why a program that keeps records cannot do this, although it may sound familiar; or ''."""
+    match = _RECORD_LIMITS.search(statement)
+    if not match:
+        return ""
+    return f"Only part of this is understood: the offline rules have nothing for \"{match[0].lower()}\"."

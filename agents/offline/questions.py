@@ -11,18 +11,19 @@ _DO = (
     "What do people do with it? One sentence each, for example: "
     '"Cooks can add recipes and search recipes by ingredient."'
 )
+_NOTHING = "Nothing of what is asked for can be built by the offline rules."
 
 
 def questions_for(case: Case) -> Questions | None:
     """Questions if nothing can be built; None if there is enough to go on."""
     if case.settled is not None:
-        return None
+        return None if case.program.covered() else Questions((_beyond(case),), _NOTHING)
     if sum(character.isalpha() for character in _words(case)) < 12:
         return Questions((_WHAT, _DO), "The brief holds too few words to go by.")
     if not case.wanted:
         return Questions((_WHAT, _DO), "The brief names nothing that the program should do.")
     if not case.kind or not case.program.covered():
-        return Questions((_beyond(case), _WHAT), "Nothing in the brief can be built by the offline rules.")
+        return Questions((_beyond(case), _WHAT), _NOTHING)
     return None
 
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from agents.offline.calculation.grammar import rules_in
-from agents.offline.entities import described
+from agents.offline.entities import CHOICES, described
 from agents.offline.grammar import acts
 from agents.offline.reading import Passage, Source, read
 from agents.offline.tables.grammar import speaks_of_tables
@@ -39,6 +39,7 @@ _QUALITY = re.compile(
     r"accessible|easy to use|reliable|backup|seconds|kommandozeile)\b",
     re.IGNORECASE,
 )
+_TELLS = re.compile(r"(?:my|our|we (?:have|are)|i (?:have|am)|there (?:is|are)|it is|they are|unser|wir haben)\b", re.I)
 _NUMBER = re.compile(r"\b\d+\b")
 _EMPHASIS = re.compile(r"(\*\*|__|`)(?=\S)|(?<=\S)(\*\*|__|`)")
 
@@ -111,7 +112,8 @@ def _asks(passage: Passage) -> bool:
         or acts(statement)
         or _QUALITY.search(statement)
         or described(statement)
-        or _NUMBER.search(statement)
+        or CHOICES.search(statement)
+        or (_NUMBER.search(statement) and not _TELLS.match(statement))
         or rules_in(statement)
         or speaks_of_tables(statement)
     )

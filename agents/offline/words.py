@@ -42,7 +42,7 @@ STOPS = frozenset(
     "to from by with for in on at of as when that which who whose if so and or is are be been was "
     "were has have had into onto via per than then but not can may must should could will would "
     "shall about under over after before while because until during between within without it them "
-    "he she they we i you us him there here together again also only at most least up out using "
+    "no he she they we i you us him there here together again also only at most least up out using "
     "zu von mit für im am an auf aus bei nach wenn dass damit und oder ist sind kann können soll "
     "sollen muss müssen wird werden sie er es wir ich nicht sowie pro".split()
 )

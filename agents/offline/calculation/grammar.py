@@ -33,7 +33,7 @@ _PER = re.compile(
     re.IGNORECASE,
 )
 _EXTRA = re.compile(
-    r"\b(?:extra|surcharge|additional(?:ly)?|supplement|on top|added|plus|more expensive|increase[ds]?|zuschlag|zusätzlich)\b", re.I
+    r"\b(?:extra|surcharge|additional(?:ly)?|supplement|on top(?! of that)|added|plus|more expensive|increase[ds]?|zuschlag|zusätzlich)\b", re.I
 )
 _LESS = re.compile(r"\b(?:discount|off|reduction|reduced|cheaper|less|rebate|rabatt|nachlass|subtracted|deducted)\b", re.I)
 _FREE = re.compile(r"\b(?:free(?: of charge)?|costs? nothing|no charge|pays? nothing|kostenlos|gratis)\b", re.IGNORECASE)
@@ -54,7 +54,7 @@ _FLAG_NOISE = frozenset(
     "a an the for of on to with and or if is are be cost costs get gets pay pays extra more surcharge discount off each "
     "every all we it there delivery service customer customers order orders price fee by who that when wants want asks "
     "they he she at from per day not any one as so than has have charge charged add added additional additionally plus "
-    "receive receives parcel parcels total supplement reduction our their in this whole ordered option using".split()
+    "receive receives parcel parcels total supplement reduction our their in this whole ordered option using eur day days".split()
 )
 
 
@@ -167,11 +167,12 @@ def _effect(statement: str, conditions: tuple[Condition, ...]) -> RuleIdea | Non
     amounts = _effect_money(statement)
     percent = _PERCENT.search(statement)
     per = _PER.search(statement)
-    if per and not percent and singular(per["unit"].lower()) not in ("day", "order", "parcel", "customer"):
+    if per and not percent and singular(per["unit"].lower()) not in ("order", "parcel", "customer"):
         name = input_name(per["unit"], statement)
-        return RuleIdea("per", money(per), conditions, name, per["unit"])
+        when = conditions or (_flag(statement) if _EXTRA.search(statement) else ())
+        return RuleIdea("per", money(per), when, name, per["unit"])
     if _FREE.search(statement) and not amounts and not percent:
-        return RuleIdea("free", when=conditions or _flag(statement)) if conditions or _flag(statement) else None
+        return RuleIdea("free", when=conditions) if conditions else None
     sign = -1 if _LESS.search(statement) else 1
     if percent and (_LESS.search(statement) or _EXTRA.search(statement)):
         when = conditions or _flag(statement)

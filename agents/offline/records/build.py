@@ -7,7 +7,7 @@ from types import MappingProxyType
 from agents.offline.demands import Demand, Understood, Wanted
 from agents.offline.entities import EntityIdea, FieldIdea
 from agents.offline.naming import package_name
-from agents.offline.limits import UNKNOWN, beyond
+from agents.offline.limits import UNKNOWN, beyond, beyond_records
 from agents.offline.program import Program, Test, honest, main_file, part, readme, tests_file
 from agents.offline.records.shape import FEATURES, Design, ends, shaped, stock_field
 from agents.offline.records.tests import tests_for
@@ -21,9 +21,13 @@ def understand(
     wanted: Sequence[Wanted], given: Iterable[EntityIdea], dropped: Mapping[str, str]
 ) -> tuple[World, list[Understood]]:
     """Each requirement with its demands, or with the reason why it cannot be built."""
-    buildable = [w.statement for w in wanted if not beyond(w.statement) and w.id not in dropped]
+    buildable = [w.statement for w in wanted if not _beyond(w.statement) and w.id not in dropped]
     world = world_of(buildable, given)
     return world, _superseded([_understood(w, world, dropped) for w in wanted])
+
+
+def _beyond(statement: str) -> str:
+    return beyond(statement) or beyond_records(statement)
 
 
 def _superseded(understood: list[Understood]) -> list[Understood]:
@@ -48,7 +52,7 @@ _SINGLE = frozenset("loan_limit loan_days fee most booking_limit longest low ran
 
 
 def _understood(wanted: Wanted, world: World, dropped: Mapping[str, str]) -> Understood:
-    if reason := dropped.get(wanted.id) or beyond(wanted.statement):
+    if reason := dropped.get(wanted.id) or _beyond(wanted.statement):
         return Understood(wanted, refusal=reason)
     demands = demands_of(wanted.statement, world) if world.entities else ()
     return Understood(wanted, demands, "" if demands else UNKNOWN)
@@ -129,7 +133,7 @@ def _model(design: Design, features: list[str], summary: str, package: str) -> s
         lines += _loan(design)
     names = [constant(entity.name) for entity in design.world.entities]
     names += ["LOAN"] if "Lending" in features else []
-    lines += [f"ENTITIES = ({', '.join(names)},)"]
+    lines += [f"ENTITIES = ({', '.join(names)},)" if names else "ENTITIES = ()"]
     made = [line for name in features for line in _feature(name, design)]
     lines += ["FEATURES = (", *(f"    {line}," for line in dict.fromkeys(made)), ")"] if made else ["FEATURES = ()"]
     return "\n".join(lines) + "\n"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from agents.offline.demands import Demand
-from agents.offline.entities import described, field_ideas
+from agents.offline.entities import CHOICES, described, field_ideas
 from agents.offline.grammar import Act, acts
 from agents.offline.numbers import at_most, days_in, span_of, whole
 from agents.offline.qualities import PERSIST, quality_demands
@@ -40,12 +40,6 @@ _UNIQUE = re.compile(
 _REQUIRED = re.compile(
     r"\b(?:must have|must not be empty|cannot be empty|may not be empty|mandatory|is required|are required|"
     r"without an? \w+ (?:is|are) (?:refused|rejected)|needs at least|muss .{1,40} haben)\b",
-    re.IGNORECASE,
-)
-_CHOICES = re.compile(
-    r"\b(?:the |an? |its |their )?([^\W\d_]+) (?:is |are |can be |may be |must be )(?:either |always |one of:? ?)?"
-    r"((?:[^\W\d_]+(?: [^\W\d_]+)?, )*[^\W\d_]+(?: [^\W\d_]+)?,? or [^\W\d_]+(?: [^\W\d_]+)?)(?=[.;)]|$)"
-    r"|\b([^\W\d_]+) \(((?:[^\W\d_]+, )*[^\W\d_]+,? or [^\W\d_]+)\)",
     re.IGNORECASE,
 )
 _NEGATIVE = re.compile(
@@ -253,7 +247,7 @@ def world_rule(statement: str, world: World) -> bool:
 
 
 def _choices(statement: str, world: World) -> Demand | None:
-    for match in _CHOICES.finditer(statement):
+    for match in CHOICES.finditer(statement):
         name, listing = match[1] or match[3], match[2] or match[4]
         entity = world.having(identifier(name))
         values = tuple(idea.name.replace("_", " ") for idea in field_ideas(listing))
@@ -287,6 +281,8 @@ def _fields_named(statement: str, world: World) -> list[tuple[str, str]]:
 
 
 def _reports(statement: str, world: World, found: list[Act]) -> list[Demand]:
+    if described(statement) or re.search(r"\bstreak|\bin a row\b", statement, re.IGNORECASE):
+        return []
     if not _REPORT.search(statement) or _AVERAGE.search(statement) or not world.entities:
         return []
     if any(act.operation in ("add", "change", "remove", "lend") for act in found):

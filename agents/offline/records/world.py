@@ -12,15 +12,16 @@ from agents.offline.entities import (
     entity_name,
     field_ideas,
     objects,
+    type_of,
 )
 from agents.offline.grammar import Act, acts
 from agents.offline.numbers import at_most, span_of
-from agents.offline.words import stem
+from agents.offline.words import singular, stem
 
 _GENERIC = frozenset(
     map(
         stem,
-        "system program tool application app data file csv report list loan booking entry record database "
+        "system program application app data file csv report list loan booking entry record database "
         "change command date user detail information message number result name way help total total_sum "
         "staff overview day week month year thing problem screen page amount note_down mistake error "
         "reservation history deadline statistic summary daten programm liste datei field value table".split(),
@@ -32,7 +33,7 @@ _PEOPLE = re.compile(
 )
 _BY = re.compile(
     r"\b(?:by|per|nach|in order of)\s+(?:the |its |their |an? )?([^.;:()]{2,80}?)(?=,? (?:because|so|when|if|to|which|"
-    r"that|in order|from|for|with|weil|damit)\b|[.;:()]|$)",
+    r"that|in order|from|for|with|weil|damit|suchen|finden|sortieren|sortiert|filtern|können|auflisten|anzeigen)\b|[.;:()]|$)",
     re.IGNORECASE,
 )
 
@@ -155,6 +156,8 @@ def _with_mentioned_fields(world: World, statements: Sequence[str], fixed: set[s
             if act.operation in ("find", "list") and name and name not in fixed:
                 for field in by_fields(statement, world):
                     entities[name] = entities[name].with_field(field)
+        if (named := _ranged(statement)) and world.names and world.names[0] not in fixed:
+            entities[world.names[0]] = entities[world.names[0]].with_field(named)
     complete = (_complete(entity) for entity in entities.values())
     return replace(world, entities=tuple(complete))
 
@@ -166,6 +169,15 @@ def by_fields(statement: str, world: World) -> tuple[FieldIdea, ...]:
         return ()
     ideas = field_ideas(match[1].replace(" by ", " "))
     return tuple(idea for idea in ideas if _may_be_a_field(idea, world))
+
+
+def _ranged(statement: str) -> FieldIdea | None:
+    """The number in "ratings from 1 to 5"."""
+    if span_of(statement) is None:
+        return None
+    before = re.split(r"\b(?:from|between|von|zwischen)\b", statement, maxsplit=1, flags=re.IGNORECASE)[0]
+    spoken = [singular(word.lower()) for word in re.findall(r"[^\W\d_]+", before)]
+    return next((FieldIdea(word, "integer") for word in spoken if type_of(word) == "integer"), None)
 
 
 def _may_be_a_field(idea: FieldIdea, world: World) -> bool:
