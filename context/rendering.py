@@ -35,7 +35,9 @@ def as_files(artifact_type: str, content: Content) -> dict[str, bytes | str]:
 def plain(text: Any) -> str:
     """Text in one line that Markdown shows as it is."""
     line = " ".join(str(text).split())
-    return _SPECIAL.sub(r"\\\1", line).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return (
+        _SPECIAL.sub(r"\\\1", line).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    )
 
 
 def fenced(text: str, language: str = "") -> list[str]:
@@ -72,7 +74,8 @@ def _common(content: Content) -> list[str]:
         for c in content.get("clarifications") or []
     ]
     notes = [
-        f"- {plain(n['comment'])} ({'honoured' if n['honoured'] else 'not honoured'}: {plain(n['response'])})"
+        f"- {plain(n['comment'])} ({'honoured' if n['honoured'] else 'not honoured'}: "
+        f"{plain(n['response'])})"
         for n in content.get("feedback") or []
     ]
     return [
@@ -122,7 +125,9 @@ def _specification(content: Content) -> list[str]:
 
 
 def _requirement(item: Content) -> list[str]:
-    where = [f"{s['source']} {s['start']} to {s['end']}: “{plain(s['quote'])}”" for s in item["spans"]]
+    where = [
+        f"{s['source']} {s['start']} to {s['end']}: “{plain(s['quote'])}”" for s in item["spans"]
+    ]
     return [
         f"### {item['id']} {plain(item['title'])}",
         "",
@@ -153,22 +158,42 @@ def _architecture(content: Content) -> list[str]:
 
 def _entity(entity: Content) -> list[str]:
     rows = [
-        [f["name"], f["type"], "yes" if f["required"] else "", "yes" if f["unique"] else "", ", ".join(f["choices"])]
+        [
+            f["name"],
+            f["type"],
+            "yes" if f["required"] else "",
+            "yes" if f["unique"] else "",
+            ", ".join(f["choices"]),
+        ]
         for f in entity["fields"]
     ]
-    return [f"### {plain(entity['name'])}", "", *_table(["Field", "Type", "Required", "Unique", "Values"], rows), ""]
+    return [
+        f"### {plain(entity['name'])}",
+        "",
+        *_table(["Field", "Type", "Required", "Unique", "Values"], rows),
+        "",
+    ]
 
 
 def _implementation_plan(content: Content) -> list[str]:
     rows = [
-        [i["number"], i["title"], i["detail"], ", ".join(i["files"]), ", ".join(i["requirements"]), ", ".join(map(str, i["needs"]))]
+        [
+            i["number"],
+            i["title"],
+            i["detail"],
+            ", ".join(i["files"]),
+            ", ".join(i["requirements"]),
+            ", ".join(map(str, i["needs"])),
+        ]
         for i in content["items"]
     ]
     return [
         *_title(content, "Implementation plan"),
         plain(content["approach"]),
         "",
-        *_section("Work", _table(["No.", "Item", "Detail", "Files", "Requirements", "Needs"], rows)),
+        *_section(
+            "Work", _table(["No.", "Item", "Detail", "Files", "Requirements", "Needs"], rows)
+        ),
         *_section("Tests", [plain(content["test_strategy"])]),
     ]
 
@@ -195,14 +220,20 @@ def _file(file: Content) -> list[str]:
 def _test_results(content: Content) -> list[str]:
     coverage = [[c["requirement"], c["status"], c["reason"]] for c in content["coverage"]]
     kept_apart = [f"- {plain(key)}: {plain(value)}" for key, value in content["isolation"].items()]
-    failures = [line for f in content["failures"] for line in (f"### {plain(f['name'])}", "", *fenced(f["detail"]))]
+    failures = [
+        line
+        for f in content["failures"]
+        for line in (f"### {plain(f['name'])}", "", *fenced(f["detail"]))
+    ]
     return [
         f"# Test results: {'passed' if content['passed'] else 'not passed'}",
         "",
         plain(content["summary"]),
         "",
-        f"Command: {plain(content['command']) or '(nothing ran)'}. Exit code: {content['exit_code']}. "
-        f"Time: {content['duration_ms']} ms.{' It ran out of time.' if content['timed_out'] else ''}",
+        f"Command: {plain(content['command']) or '(nothing ran)'}. Exit code: "
+        f"{content['exit_code']}. "
+        f"Time: {content['duration_ms']} "
+        f"ms.{' It ran out of time.' if content['timed_out'] else ''}",
         "",
         *_section("By requirement", _table(["Requirement", "Result", "Reason"], coverage)),
         *_section("Failures", failures),
@@ -220,7 +251,9 @@ def _deployment_package(content: Content) -> list[str]:
         "",
         plain(content["tests"]["summary"]),
         "",
-        *_section("How to run", [f"{n}. {plain(s)}" for n, s in enumerate(content["how_to_run"], start=1)]),
+        *_section(
+            "How to run", [f"{n}. {plain(s)}" for n, s in enumerate(content["how_to_run"], start=1)]
+        ),
         *_section("Needs", _bullets(content["requires"])),
         *_section("Files", _table(["Path", "Bytes", "SHA-256"], rows)),
     ]

@@ -34,7 +34,9 @@ class Case:
             for a in self.assignment.answers
         ]
         found = [*self._handed("clarifications"), *self._responses(), *own]
-        return list({item["answer"]: item for item in found if item["answer"].strip()}.values())[:50]
+        return list({item["answer"]: item for item in found if item["answer"].strip()}.values())[
+            :50
+        ]
 
     @cached_property
     def comments(self) -> list[str]:
@@ -48,7 +50,9 @@ class Case:
 
     @cached_property
     def sources(self) -> list[Source]:
-        answers = [Source("answer", n, storable(c["answer"])) for n, c in enumerate(self.clarifications)]
+        answers = [
+            Source("answer", n, storable(c["answer"])) for n, c in enumerate(self.clarifications)
+        ]
         comments = [Source("feedback", n, storable(c)) for n, c in enumerate(self.comments)]
         return [Source("brief", 0, storable(self.assignment.brief)), *answers, *comments]
 
@@ -103,14 +107,20 @@ class Case:
     @cached_property
     def program(self) -> Program:
         kind = self.kind or "records"
-        return generators.build(kind, self.title, self.wanted, given=self.given, dropped=self.failed)
+        return generators.build(
+            kind, self.title, self.wanted, given=self.given, dropped=self.failed
+        )
 
     @cached_property
     def given(self) -> list[EntityIdea]:
         """The data model that was handed over; it counts, not our own."""
         architecture = self.assignment.newest("system_architecture")
         entities = architecture.content["data_model"] if architecture else []
-        return [_entity(entity) for entity in entities if entity["fields"] and entity["name"] not in _OWN]
+        return [
+            _entity(entity)
+            for entity in entities
+            if entity["fields"] and entity["name"] not in _OWN
+        ]
 
     @cached_property
     def failed(self) -> dict[str, str]:
@@ -119,7 +129,11 @@ class Case:
         if results is None or results.content["passed"] or self.assignment.agent_type != "coder":
             return {}
         coverage = results.content["coverage"]
-        failed = {r["requirement"]: _withdrawn(r, results.version) for r in coverage if r["status"] == "failed"}
+        failed = {
+            r["requirement"]: _withdrawn(r, results.version)
+            for r in coverage
+            if r["status"] == "failed"
+        }
         return failed | {r["requirement"]: r["reason"] for r in coverage if _was_withdrawn(r)}
 
     def _handed(self, field: str) -> list[Any]:

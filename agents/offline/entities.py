@@ -15,16 +15,22 @@ _PATTERNS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         rf"\b(?:each|every|an?|all|for each|for every|jede[rs]?|ein|eine)\s+{_NP}\s+"
-        rf"(?:has|have|needs|gets|must have|should have|consists of|is described by|hat|haben)\s+{_LIST}",
+        rf"(?:has|have|needs|gets|must have|should have|consists of|is described by|hat|"
+        rf"haben)\s+{_LIST}",
         rf"^{_NP}\s+(?:have|haben)\s+{_LIST}",
         rf"\b(?:for|of|about|für|von|zu)\s+(?:each|every|an?|all|jede[rsmn]?|ein(?:e[rmn]?)?)\s+{_NP}\s*,?\s+"
-        rf"(?:we|i|they|it|the program|is|are|staff|wir|werden|wird)\s+(?:must |should |want to |need to |also )?"
-        rf"(?:records?|stores?|keeps?|notes? down|notes?|knows?|saves?|enters?|tracks?|erfassen|speichern)\s+{_LIST}",
+        rf"(?:we|i|they|it|the program|is|are|staff|wir|werden|wird)\s+(?:must |should |want "
+        rf"to |need to |also )?"
+        rf"(?:records?|stores?|keeps?|notes? down|notes?|knows?|saves?|enters?|tracks?|"
+        rf"erfassen|speichern)\s+{_LIST}",
         rf"\b(?:record|store|keep|note|know|see|saves?)\s+(?P<fields>[^.;:!?]{{3,160}}?)\s+(?:of|for|about)\s+"
         rf"(?:each|every)\s+{_NP}(?=[\s.,;]|$)",
-        rf"\b(?:add|create|register|record|enter|log|capture|save)\s+(?:an?|new|the|each|every)?\s*(?:new )?{_NP}\s+"
-        rf"(?:with|by giving|by entering|giving|consisting of|:)\s+(?:an?|its|their|the|at least)?\s*{_LIST}",
-        rf"\b(?:add|create|register|record|enter|log|capture|save)\s+(?:an?|new|the)?\s*(?:new )?{_NP}\s+\((?P<fields>[^)]{{3,200}})\)",
+        rf"\b(?:add|create|register|record|enter|log|capture|save)\s+(?:an?|new|the|each|"
+        rf"every)?\s*(?:new )?{_NP}\s+"
+        rf"(?:with|by giving|by entering|giving|consisting of|:)\s+(?:an?|its|their|the|at "
+        rf"least)?\s*{_LIST}",
+        rf"\b(?:add|create|register|record|enter|log|capture|save)\s+(?:an?|new|the)?\s*(?:new "
+        rf")?{_NP}\s+\((?P<fields>[^)]{{3,200}})\)",
         rf"^\**{_NP}\**\s*:\s+(?P<fields>[^.;:!?]{{3,200}},[^.;:!?]{{2,200}})",
         rf"\b{_NP}\s+mit\s+(?P<fields>[^.;:!?]{{3,160}}?)\s+(?:anlegen|erfassen|hinzufügen|eintragen|speichern)",
     )
@@ -43,15 +49,26 @@ _TYPES = (
         r"players|points|size|threshold|minimum|maximum|calories|bestand|units|pieces",
     ),
 )
-_NOT_A_NUMBER = ("isbn", "phone", "invoice_number", "serial_number", "card_number", "membership_number")
+_NOT_A_NUMBER = (
+    "isbn",
+    "phone",
+    "invoice_number",
+    "serial_number",
+    "card_number",
+    "membership_number",
+)
 _COLLECTIVE = ("list", "number", "set", "kind", "amount")
 CHOICES = re.compile(
-    r"\b(?:the |an? |its |their )?([^\W\d_]+) (?:is |are |can be |may be |must be )(?:either |always |one of:? ?)?"
-    r"((?:[^\W\d_]+(?: [^\W\d_]+)?, )*[^\W\d_]+(?: [^\W\d_]+)?,? or [^\W\d_]+(?: [^\W\d_]+)?)(?=[.;)]|$)"
+    r"\b(?:the |an? |its |their )?([^\W\d_]+) (?:is |are |can be |may be |must be )(?:either |"
+    r"always |one of:? ?)?"
+    r"((?:[^\W\d_]+(?: [^\W\d_]+)?, )*[^\W\d_]+(?: [^\W\d_]+)?,? or [^\W\d_]+(?: "
+    r"[^\W\d_]+)?)(?=[.;)]|$)"
     r"|\b([^\W\d_]+) \(((?:[^\W\d_]+, )*[^\W\d_]+,? or [^\W\d_]+)\)",
     re.IGNORECASE,
 )
-_SKIPPED = frozenset("optional unique short long full optionally possibly maybe exactly least".split())
+_SKIPPED = frozenset(
+    "optional unique short long full optionally possibly maybe exactly least".split()
+)
 
 
 @dataclass(frozen=True)

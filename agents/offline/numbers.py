@@ -5,12 +5,24 @@ import re
 _WORDS = {
     word: number
     for number, pair in enumerate(
-        "zero/null one/eins two/zwei three/drei four/vier five/fünf six/sechs seven/sieben eight/acht "
-        "nine/neun ten/zehn eleven/elf twelve/zwölf thirteen/dreizehn fourteen/vierzehn fifteen/fünfzehn "
-        "sixteen/sechzehn seventeen/siebzehn eighteen/achtzehn nineteen/neunzehn twenty/zwanzig".split()
+        "zero/null one/eins two/zwei three/drei four/vier five/fünf six/sechs seven/sieben "
+        "eight/acht "
+        "nine/neun ten/zehn eleven/elf twelve/zwölf thirteen/dreizehn fourteen/vierzehn "
+        "fifteen/fünfzehn "
+        "sixteen/sechzehn seventeen/siebzehn eighteen/achtzehn nineteen/neunzehn "
+        "twenty/zwanzig".split()
     )
     for word in pair.split("/")
-} | {"dozen": 12, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "hundred": 100, "a": 1, "an": 1}
+} | {
+    "dozen": 12,
+    "thirty": 30,
+    "forty": 40,
+    "fifty": 50,
+    "sixty": 60,
+    "hundred": 100,
+    "a": 1,
+    "an": 1,
+}
 NUMBER = (
     r"(?:\d{1,9}(?:[.,]\d{1,2})?|"
     + "|".join(sorted((w for w in _WORDS if w not in ("a", "an")), key=len, reverse=True))
@@ -21,12 +33,14 @@ _PERIOD = re.compile(
     rf"\b({NUMBER}|an?|eine?)[ -](day|week|month|year|tag|woche|monat)", re.IGNORECASE
 )
 _AT_MOST = re.compile(
-    r"\b(?:at most|at the most|no more than|not more than|more than|up to|maximum of|maximum|limit of|"
+    r"\b(?:at most|at the most|no more than|not more than|more than|up to|maximum of|maximum|"
+    r"limit of|"
     rf"limited to|max\.?|höchstens|maximal)\s+({NUMBER})\b\s*([^\W\d_]+)?",
     re.IGNORECASE,
 )
 _RANGE = re.compile(
-    rf"\b(?:from|between|von|zwischen)\s+({NUMBER})\s+(?:to|and|bis|und)\s+({NUMBER})\b", re.IGNORECASE
+    rf"\b(?:from|between|von|zwischen)\s+({NUMBER})\s+(?:to|and|bis|und)\s+({NUMBER})\b",
+    re.IGNORECASE,
 )
 
 

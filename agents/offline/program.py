@@ -78,7 +78,7 @@ def main_file(package: str) -> str:
     )
 
 
-def tests_file(package: str, tests: tuple[Test, ...], *, setup: str = "") -> str:
+def tests_module(package: str, tests: tuple[Test, ...], *, setup: str) -> str:
     """All tests as one module, one class a requirement, after the program's own support module."""
     blocks = [f'"""What was asked for, checked one requirement at a time."""\n\n{setup}']
     ids = list(dict.fromkeys(test.requirement for test in tests))
@@ -103,7 +103,15 @@ def readme(program: "Program") -> str:
     """How to use the program, and what is not in it."""
     asked = {u.wanted.id: u.wanted.statement for u in program.understood}
     lines = [f"# {one_line(program.title)}", "", one_line(program.summary), "", "## Use", ""]
-    lines += ["```", "python3 main.py --help", *program.usage, "```", "", "Needs Python 3.11 or newer and nothing else.", ""]
+    lines += [
+        "```",
+        "python3 main.py --help",
+        *program.usage,
+        "```",
+        "",
+        "Needs Python 3.11 or newer and nothing else.",
+        "",
+    ]
     lines += ["## Tests", "", "```", " ".join(TEST_COMMAND), "```", "", "## What it does", ""]
     lines += [f"- {key}: {one_line(asked[key])}" for key in program.covered() if key in asked]
     if missing := program.not_covered():

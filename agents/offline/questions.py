@@ -4,7 +4,8 @@ from agents.offline.case import Case
 from agents.outcomes import Questions
 
 _WHAT = (
-    "What should the program keep or work on? Name the things and what is noted about each, for example: "
+    "What should the program keep or work on? Name the things and what is noted about each, "
+    "for example: "
     '"Each recipe has a title, a cooking time and ingredients."'
 )
 _DO = (
@@ -35,6 +36,7 @@ def _beyond(case: Case) -> str:
     reasons = dict.fromkeys(u.refusal for u in case.program.understood if u.refusal)
     why = " ".join(list(reasons)[:5])
     return (
-        "Only small command-line programs that keep records, report on tables or calculate by rules can be "
+        "Only small command-line programs that keep records, report on tables or calculate by "
+        "rules can be "
         f"built offline. Which part of the wish would be one of these? {why}"
     ).strip()

@@ -12,34 +12,49 @@ from agents.offline.tables.grammar import speaks_of_tables
 MAX_REQUIREMENTS = 200
 
 _MODAL = re.compile(
-    r"\b(?:must|shall|should|has to|have to|needs? to|can|cannot|could|may|able to|wants? to|would like to|"
-    r"is required|would be nice|are required|muss|müssen|soll|sollen|sollte|kann|können|darf|dürfen)\b",
+    r"\b(?:must|shall|should|has to|have to|needs? to|can|cannot|could|may|able to|wants? to|"
+    r"would like to|"
+    r"is required|would be nice|are required|muss|müssen|soll|sollen|sollte|kann|können|darf|"
+    r"dürfen)\b",
     re.IGNORECASE,
 )
-_STRONG = re.compile(r"\b(?:must|shall|should be able|needs? to be able|muss|soll)\b", re.IGNORECASE)
+_STRONG = re.compile(
+    r"\b(?:must|shall|should be able|needs? to be able|muss|soll)\b", re.IGNORECASE
+)
 _COULD = re.compile(
-    r"\b(?:could|nice to have|would be nice|optional(?:ly)?|if time allows|perhaps|maybe|könnte|wäre schön)\b",
+    r"\b(?:could|nice to have|would be nice|optional(?:ly)?|if time allows|perhaps|maybe|"
+    r"könnte|wäre schön)\b",
     re.IGNORECASE,
 )
 _SHOULD = re.compile(r"\b(?:should|ideally|preferably|soll|sollte|sollen)\b", re.IGNORECASE)
 _OUT = re.compile(
-    r"\b(?:out of scope|not in scope|not needed|no need|not part of|do(?:es)? not need|don['’]t need|not required|"
-    r"not for now|later version|for later|we will not|what it is not|nicht nötig|nicht benötigt|brauchen (?:wir )?kein)",
+    r"\b(?:out of scope|not in scope|not needed|no need|not part of|do(?:es)? not need|"
+    r"don['’]t need|not required|"
+    r"not for now|later version|for later|we will not|what it is not|nicht nötig|nicht "
+    r"benötigt|brauchen (?:wir )?kein)",
     re.IGNORECASE,
 )
 _BACKGROUND = re.compile(
-    r"\b(?:background|context|why|about us|who we are|situation|problem|today|motivation|introduction|"
+    r"\b(?:background|context|why|about us|who we are|situation|problem|today|motivation|"
+    r"introduction|"
     r"glossary|hintergrund|ausgangslage|example|contact)\b",
     re.IGNORECASE,
 )
-_OPTIONAL_SECTION = re.compile(r"\b(?:nice to have|optional|if there is time|wish|could)\b", re.IGNORECASE)
+_OPTIONAL_SECTION = re.compile(
+    r"\b(?:nice to have|optional|if there is time|wish|could)\b", re.IGNORECASE
+)
 _QUALITY = re.compile(
-    r"\b(?:command line|terminal|internet|offline|standard library|install|fast|quick|secure|clear message|"
-    r"understandable|error|mistake|typing|wrong input|survive|restart|between runs|saved in|one file|computer|"
+    r"\b(?:command line|terminal|internet|offline|standard library|install|fast|quick|secure|"
+    r"clear message|"
+    r"understandable|error|mistake|typing|wrong input|survive|restart|between runs|saved in|"
+    r"one file|computer|"
     r"accessible|easy to use|reliable|backup|seconds|kommandozeile)\b",
     re.IGNORECASE,
 )
-_TELLS = re.compile(r"(?:my|our|we (?:have|are)|i (?:have|am)|there (?:is|are)|it is|they are|unser|wir haben)\b", re.I)
+_TELLS = re.compile(
+    r"(?:my|our|we (?:have|are)|i (?:have|am)|there (?:is|are)|it is|they are|unser|wir haben)\b",
+    re.I,
+)
 _NUMBER = re.compile(r"\b\d+\b")
 _EMPHASIS = re.compile(r"(\*\*|__|`)(?=\S)|(?<=\S)(\*\*|__|`)")
 
@@ -80,7 +95,11 @@ def understand(sources: list[Source]) -> Reading:
 
 
 def _found(passage: Passage) -> Found:
-    kind = "quality" if _QUALITY.search(passage.quote) and not described(passage.quote) else "functional"
+    kind = (
+        "quality"
+        if _QUALITY.search(passage.quote) and not described(passage.quote)
+        else "functional"
+    )
     return Found(passage, _plain(passage), _priority(passage), kind)
 
 

@@ -33,9 +33,11 @@ IRREGULAR = {
     "take-out": "taken-out",
 }  # fmt: skip
 DETERMINERS = frozenset(
-    "a an the new all any every each my our their his her its your some several existing old one more "
+    "a an the new all any every each my our their his her its your some several existing old "
+    "one more "
     "this that these those which what many own current single different other simple whole full "
-    "ein eine einen einem einer eines der die das den dem des alle jede jedes jeder jeden neue neues "
+    "ein eine einen einem einer eines der die das den dem des alle jede jedes jeder jeden neue "
+    "neues "
     "neuen mein meine meinen unsere unser unseren ihre seine".split()
 )
 STOPS = frozenset(
@@ -46,7 +48,9 @@ STOPS = frozenset(
     "zu von mit für im am an auf aus bei nach wenn dass damit und oder ist sind kann können soll "
     "sollen muss müssen wird werden sie er es wir ich nicht sowie pro".split()
 )
-PRONOUNS = frozenset("it them one ones everything things thing something anything es sie alles".split())
+PRONOUNS = frozenset(
+    "it them one ones everything things thing something anything es sie alles".split()
+)
 _WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
 _TRANSLITERATION = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "o", "æ": "ae"})
 

@@ -3,7 +3,16 @@
 import hashlib
 from typing import Any
 
-from agents.outcomes import Assignment, Completed, Material, Model, NeedsPerson, Outcome, Output, Usage
+from agents.outcomes import (
+    Assignment,
+    Completed,
+    Material,
+    Model,
+    NeedsPerson,
+    Outcome,
+    Output,
+    Usage,
+)
 from agents.roles.work import NOTHING, ask, checked, joined, needed, titled, total, with_output
 
 VERSION = "1.0.0"
@@ -14,10 +23,11 @@ class Deployer:
 
     agent_type = "deployer"
     instructions = """\
-You release a finished program. Write the deployment log: a short summary, release notes for the people who will use it
-(what it does, and as plainly what it does not do), the steps that remain for a person to do, all of status planned, and
-how to go back. Nothing has been installed anywhere: never say that it has. Which files there are, their fingerprints
-and what the tests showed is established without you.
+You release a finished program. Write the deployment log: a short summary, release notes for the
+people who will use it (what it does, and as plainly what it does not do), the steps that remain
+for a person to do, all of status planned, and how to go back. Nothing has been installed
+anywhere: never say that it has. Which files there are, their fingerprints and what the tests
+showed is established without you.
 """
 
     def run(self, assignment: Assignment, model: Model) -> Outcome:
@@ -31,7 +41,9 @@ and what the tests showed is established without you.
                 outputs.append(packed)
                 continue
             at_hand = with_output(assignment, packed, self.agent_type)
-            answer = ask(at_hand, model, artifact_type=artifact_type, instructions=self.instructions)
+            answer = ask(
+                at_hand, model, artifact_type=artifact_type, instructions=self.instructions
+            )
             usage = total(usage, answer.usage)
             if answer.questions:
                 return NeedsPerson(answer.questions.questions, usage, answer.questions.reason)
@@ -80,7 +92,12 @@ def _packed(file: dict[str, Any]) -> dict[str, Any]:
 
 def _tests(results: Material | None) -> dict[str, Any]:
     if results is None:
-        return {"ran": False, "passed": False, "total": 0, "summary": "No test results were handed over."}
+        return {
+            "ran": False,
+            "passed": False,
+            "total": 0,
+            "summary": "No test results were handed over.",
+        }
     counts = results.content["counts"]
     return {
         "ran": counts["run"] > 0,
@@ -91,7 +108,10 @@ def _tests(results: Material | None) -> dict[str, Any]:
 
 
 def _noted(comment: str) -> dict[str, Any]:
-    why = "Not covered: the package holds exactly the accepted source code; the build step can change that."
+    why = (
+        "Not covered: the package holds exactly the accepted source code; the build step can "
+        "change that."
+    )
     return {"comment": comment, "honoured": False, "response": why}
 
 
@@ -114,7 +134,8 @@ def _happened(package: dict[str, Any]) -> list[dict[str, str]]:
         {
             "action": "Take fingerprints",
             "status": "done",
-            "detail": f"{len(package['files'])} files; SHA-256 of the whole: {package['checksum']}.",
+            "detail": f"{len(package['files'])} files; SHA-256 of the whole: "
+            f"{package['checksum']}.",
         },
         {"action": "Install", "status": "skipped", "detail": "Nothing was installed anywhere."},
     ]

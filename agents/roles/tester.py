@@ -1,4 +1,4 @@
-"""Runs the tests of the program, in isolation. What it reports are facts: no model has a say in them."""
+"""Runs the tests of the program, in isolation: facts, in which no model has a say."""
 
 import re
 from collections.abc import Mapping
@@ -13,10 +13,13 @@ MEMORY_MEGABYTES = 512
 MAX_OUTPUT = 200_000
 
 _LINE = re.compile(
-    r"^(?P<name>\w+) \((?P<where>[\w.]+)\)(?:\n.*)? \.\.\. (?P<outcome>ok|FAIL|ERROR|skipped.*|expected failure)$",
+    r"^(?P<name>\w+) \((?P<where>[\w.]+)\)(?:\n.*)? \.\.\. (?P<outcome>ok|FAIL|ERROR|skipped.*|"
+    r"expected failure)$",
     re.MULTILINE,
 )
-_TRACE = re.compile(r"^(FAIL|ERROR): (\w+)[^\n]*\n-{20,}\n(.*?)(?=^={20,}|^-{20,}\nRan|\Z)", re.M | re.S)
+_TRACE = re.compile(
+    r"^(FAIL|ERROR): (\w+)[^\n]*\n-{20,}\n(.*?)(?=^={20,}|^-{20,}\nRan|\Z)", re.M | re.S
+)
 _RAN = re.compile(r"^Ran (\d+) tests? in", re.MULTILINE)
 _FACTS = Usage("offline", "sandbox", calls=0, input_tokens=0, output_tokens=0, cost_micros=0)
 
@@ -26,8 +29,9 @@ class Tester:
 
     agent_type = "tester"
     instructions = """\
-You judge a program by really running its tests in isolation. You report what happened: the command, the exit code, the
-output, and for each requirement whether its tests passed. You never report a result that you have not seen.
+You judge a program by really running its tests in isolation. You report what happened: the
+command, the exit code, the output, and for each requirement whether its tests passed. You never
+report a result that you have not seen.
 """
 
     def run(self, assignment: Assignment, model: Model) -> Outcome:
@@ -54,8 +58,14 @@ def results_of(code: Material) -> dict[str, Any]:
 
 def has_tests(content: Mapping[str, Any]) -> bool:
     """Whether there is a command, and a file with a test in it."""
-    tests = (f for f in content["files"] if re.search(r"(?:^|/)(?:test_[^/]*|[^/]*_test)\.py$", f["path"]))
-    return bool(content["test_command"]) and any(re.search(r"def test", f["content"]) for f in tests)
+    tests = (
+        f
+        for f in content["files"]
+        if re.search(r"(?:^|/)(?:test_[^/]*|[^/]*_test)\.py$", f["path"])
+    )
+    return bool(content["test_command"]) and any(
+        re.search(r"def test", f["content"]) for f in tests
+    )
 
 
 def _seen(code: Material, run: sandbox.SandboxResult) -> dict[str, Any]:
@@ -96,7 +106,11 @@ def _figure(name: str, text: str) -> int:
 def _failures(output: str) -> list[dict[str, str]]:
     names = {"FAIL": "failed", "ERROR": "error"}
     return [
-        {"name": name[:300], "outcome": names[kind], "detail": trace.strip()[-5000:] or "(no traceback)"}
+        {
+            "name": name[:300],
+            "outcome": names[kind],
+            "detail": trace.strip()[-5000:] or "(no traceback)",
+        }
         for kind, name, trace in _TRACE.findall(output)
     ][:200]
 
@@ -104,7 +118,12 @@ def _failures(output: str) -> list[dict[str, str]]:
 def _coverage(content: Mapping[str, Any], outcomes: Mapping[str, str]) -> list[dict[str, Any]]:
     covered = [_judged(item, outcomes) for item in content["covered"]]
     missing = [
-        {"requirement": item["requirement"], "status": "not_covered", "tests": [], "reason": item["reason"]}
+        {
+            "requirement": item["requirement"],
+            "status": "not_covered",
+            "tests": [],
+            "reason": item["reason"],
+        }
         for item in content["not_covered"]
     ]
     return [*covered, *missing]
@@ -118,7 +137,12 @@ def _judged(item: Mapping[str, Any], outcomes: Mapping[str, str]) -> dict[str, A
     reason = f"Did not pass: {', '.join(bad)}" if bad else ""
     if status == "not_run":
         reason = f"Did not run: {', '.join(silent)}" if silent else "There is no test for it."
-    return {"requirement": item["requirement"], "status": status, "tests": item["tests"], "reason": reason}
+    return {
+        "requirement": item["requirement"],
+        "status": status,
+        "tests": item["tests"],
+        "reason": reason,
+    }
 
 
 def _summary(run: sandbox.SandboxResult, counts: Mapping[str, int], passed: bool) -> str:
@@ -152,4 +176,7 @@ def _cut(output: str) -> str:
     if len(output) <= MAX_OUTPUT:
         return output
     half = MAX_OUTPUT // 2
-    return f"{output[:half]}\n[... {len(output) - MAX_OUTPUT} characters left out ...]\n{output[-half:]}"
+    return (
+        f"{output[:half]}\n[... {len(output) - MAX_OUTPUT} characters left out "
+        f"...]\n{output[-half:]}"
+    )

@@ -4,7 +4,15 @@ from typing import Literal
 
 from pydantic import Field
 
-from context.schemas.fields import Clarifications, Content, Feedback, Line, LongText, OptionalLine, Text
+from context.schemas.fields import (
+    Clarifications,
+    Content,
+    Feedback,
+    Line,
+    LongText,
+    OptionalLine,
+    Text,
+)
 
 
 class AgentOutput(Content):
@@ -22,4 +30,6 @@ class HitlResponse(Content):
     questions: list[Text] = Field(max_length=20, description="What was asked; empty for a comment.")
     answer: LongText = Field(description="The answer or comment, word for word.")
     answered_by: OptionalLine = Field("", description="Who said it.")
-    action: Line | Literal[""] = Field("", description="The decision it belongs to, such as answer.")
+    action: Line | Literal[""] = Field(
+        "", description="The decision it belongs to, such as answer."
+    )

@@ -83,7 +83,9 @@ Feedback = Annotated[
 ]
 Clarifications = Annotated[
     list[Clarification],
-    Field(max_length=50, description="Questions that a person answered; part of what is asked for."),
+    Field(
+        max_length=50, description="Questions that a person answered; part of what is asked for."
+    ),
 ]
 NotCoveredList = Annotated[
     list[NotCovered],

@@ -39,7 +39,9 @@ class Span(Content):
 class Requirement(Content):
     """One thing that the product must do or be."""
 
-    id: RequirementId = Field(description="Stable id, such as FR-1 (functional) or NFR-1 (quality).")
+    id: RequirementId = Field(
+        description="Stable id, such as FR-1 (functional) or NFR-1 (quality)."
+    )
     kind: Literal["functional", "quality", "constraint"] = Field(description="Which kind it is.")
     title: Line = Field(description="A few words to call it by.")
     statement: Text = Field(description="The requirement, in one or two sentences.")

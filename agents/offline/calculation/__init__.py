@@ -8,7 +8,9 @@ from agents.offline.calculation.grammar import rules_in
 
 __all__ = ["build", "score"]
 
-_SUBJECT = re.compile(r"\b(?:calculat\w*|price|quote|tariff|fee|surcharge|discount|rules?)\b", re.IGNORECASE)
+_SUBJECT = re.compile(
+    r"\b(?:calculat\w*|price|quote|tariff|fee|surcharge|discount|rules?)\b", re.IGNORECASE
+)
 
 
 def score(statements: Sequence[str]) -> int:

@@ -12,16 +12,23 @@ from agents.offline.entities import EntityIdea, FieldIdea
 from agents.offline.limits import UNKNOWN, beyond
 from agents.offline.naming import package_name
 from agents.offline.parts.calculation.engine import Input, Rule, When
-from agents.offline.program import Program, honest, main_file, one_line, part, readme, tests_file
+from agents.offline.program import Program, honest, main_file, one_line, part, readme, tests_module
 from agents.offline.qualities import quality_demands
 
 _EXPLAIN = re.compile(
-    r"\b(?:line by line|breakdown|explain|how the (?:price|total|result)|which rules?|each (?:part|step)|item by item|"
+    r"\b(?:line by line|breakdown|explain|how the (?:price|total|result)|which rules?|each "
+    r"(?:part|step)|item by item|"
     r"where (?:it|each|every)|made up)\b",
     re.IGNORECASE,
 )
-_LIST = re.compile(r"\b(?:show|list|print|see|read)\b[^.]{0,30}\b(?:rules|tariff|price list|conditions)\b", re.IGNORECASE)
-_BATCH = re.compile(r"\bcsv\b|\b(?:whole|many|list of|several)\b[^.]{0,40}\b(?:at once|in one go|file)\b", re.IGNORECASE)
+_LIST = re.compile(
+    r"\b(?:show|list|print|see|read)\b[^.]{0,30}\b(?:rules|tariff|price list|conditions)\b",
+    re.IGNORECASE,
+)
+_BATCH = re.compile(
+    r"\bcsv\b|\b(?:whole|many|list of|several)\b[^.]{0,40}\b(?:at once|in one go|file)\b",
+    re.IGNORECASE,
+)
 _ONE = re.compile(r"\b(?:calculat\w*|work out|compute|give|enter|tell)\b", re.IGNORECASE)
 
 
@@ -42,7 +49,9 @@ def build(
     """The whole program with its tests."""
     understood = _superseded([_understood(w, dropped) for w in wanted])
     ideas = [(u.wanted, d) for u in understood for d in u.demands if isinstance(d, RuleIdea)]
-    design = Design(tuple(_rule(w, idea) for w, idea in ideas), _inputs([idea for _, idea in ideas]))
+    design = Design(
+        tuple(_rule(w, idea) for w, idea in ideas), _inputs([idea for _, idea in ideas])
+    )
     made = [t for u in understood for d in u.demands for t in tests_for(u.wanted.id, d, design)]
     tests = tuple({test.function: test for test in made}.values())
     return _program(title, design, honest(understood, tests), tests)
@@ -84,19 +93,29 @@ def _or_replaced(u: Understood, last: Mapping[tuple, str]) -> Understood:
     by = {last[key] for d in u.demands if (key := _same_thing(d)) and last[key] != u.wanted.id}
     if not by:
         return u
-    return replace(u, demands=(), refusal=f"Replaced by {', '.join(sorted(by))}, which says otherwise.")
+    return replace(
+        u, demands=(), refusal=f"Replaced by {', '.join(sorted(by))}, which says otherwise."
+    )
 
 
 def _rule(wanted: Wanted, idea: RuleIdea) -> Rule:
     when = tuple(When(c.name, c.test, c.value) for c in idea.when)
-    return Rule(wanted.id, idea.kind, one_line(wanted.statement)[:150], idea.amount, when, idea.name)
+    return Rule(
+        wanted.id, idea.kind, one_line(wanted.statement)[:150], idea.amount, when, idea.name
+    )
 
 
 def _inputs(ideas: list[RuleIdea]) -> tuple[Input, ...]:
-    needed = {idea.name: idea.unit for idea in ideas if idea.kind in ("step", "per") and not idea.when or idea.kind == "step"}
+    needed = {
+        idea.name: idea.unit
+        for idea in ideas
+        if (idea.kind in ("step", "per") and not idea.when) or idea.kind == "step"
+    }
     found = {name: Input(name, unit, required=True) for name, unit in needed.items()}
     for condition in (c for idea in ideas for c in _all_conditions(idea)):
-        found.setdefault(condition.name, Input(condition.name, condition.unit, condition.test == "is"))
+        found.setdefault(
+            condition.name, Input(condition.name, condition.unit, condition.test == "is")
+        )
     return tuple(found.values())
 
 
@@ -105,19 +124,26 @@ def _all_conditions(idea: RuleIdea) -> tuple[Condition, ...]:
     return (*idea.when, *own)
 
 
-def _program(title: str, design: Design, understood: tuple[Understood, ...], tests: tuple) -> Program:
+def _program(
+    title: str, design: Design, understood: tuple[Understood, ...], tests: tuple
+) -> Program:
     package = package_name(title)
     summary = f"{one_line(title)}: calculates by {len(design.rules)} rules and shows each of them."
     files = {"main.py": main_file(package), f"{package}/__init__.py": ""}
     files |= {f"{package}/{name}": part("calculation", name) for name in ("engine.py", "cli.py")}
     files[f"{package}/rules.py"] = _rules_file(design, summary)
-    files |= {"tests/__init__.py": "", "tests/support.py": part("support", "calculation.py").replace("PACKAGE", package)}
-    files["tests/test_requirements.py"] = tests_file(package, tests, setup=_SETUP)
+    files |= {
+        "tests/__init__.py": "",
+        "tests/support.py": part("support", "calculation.py").replace("PACKAGE", package),
+    }
+    files["tests/test_requirements.py"] = tests_module(package, tests, setup=_SETUP)
     options = " ".join(f"{item.option} 1" for item in design.inputs if item.required)
     program = Program(
-        "calculation", title, summary, package, files, _modules(package, understood), tests, understood,
+        "calculation", title, summary, package, files, _modules(package, understood),
+        tests, understood,
         notes=("Surcharges come before percentages; percentages apply one after the other.",),
-        entities=(_entity(design),), usage=(f"python3 main.py calculate {options}", "python3 main.py rules"),
+        entities=(_entity(design),), usage=(f"python3 main.py calculate "
+                                            f"{options}", "python3 main.py rules"),
     )  # fmt: skip
     files["README.md"] = readme(program)
     return program

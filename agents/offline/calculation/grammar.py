@@ -9,52 +9,92 @@ from agents.offline.words import identifier, plural, singular
 
 _N = r"\d{1,7}(?:[.,]\d{1,2})?"
 _CURRENCY = r"(?:€|£|\$|EUR|USD|GBP|CHF|euros?|dollars?|pounds?)"
-_MONEY = rf"(?:{_CURRENCY}\s?(?P<before>{_N})|(?P<after>{_N})\s?{_CURRENCY}|(?P<cents>\d{{1,4}})\s?(?:cents?|ct)\b)"
+_MONEY = (
+    rf"(?:{_CURRENCY}\s?(?P<before>{_N})|(?P<after>{_N})\s?{_CURRENCY}|"
+    rf"(?P<cents>\d{{1,4}})\s?(?:cents?|ct)\b)"
+)
 _PERCENT = re.compile(rf"({_N})\s?(?:%|per ?cent\b|prozent\b)", re.IGNORECASE)
 _ANY_MONEY = re.compile(_MONEY, re.IGNORECASE)
 _SMALL = "one two three four five six seven eight nine ten twelve fifteen twenty".replace(" ", "|")
 _COMPARISONS = {
-    "over": r"over|above|more than|(?:longer|heavier|older|higher|taller|wider|larger|greater|bigger|further|farther) than|"
+    "over": r"over|above|more than|(?:longer|heavier|older|higher|taller|wider|larger|greater|"
+    r"bigger|further|farther) than|"
     r"exceed(?:s|ing)?|über|mehr als",
     "from": r"from|at least|starting (?:at|with)|not less than|ab|mindestens",
-    "under": r"under|below|less than|(?:shorter|lighter|younger|lower|smaller|fewer) than|unter|weniger als",
+    "under": r"under|below|less than|(?:shorter|lighter|younger|lower|smaller|fewer) than|"
+    r"unter|weniger als",
     "up to": r"up to|at most|no more than|not more than|bis(?: zu)?|höchstens",
 }
-_COMPARATOR = "|".join(f"(?P<{name.replace(' ', '_')}>{words})" for name, words in _COMPARISONS.items())
-_CONDITION = re.compile(
-    rf"\b(?:{_COMPARATOR})\s+(?:{_CURRENCY}\s?)?(?P<n>{_N}|{_SMALL})\s?(?P<unit>€|£|\$|[^\W\d_]+)?", re.IGNORECASE
+_COMPARATOR = "|".join(
+    f"(?P<{name.replace(' ', '_')}>{words})" for name, words in _COMPARISONS.items()
 )
-_OR_MORE = re.compile(rf"\b(?P<n>{_N}|{_SMALL})\s(?P<unit>[^\W\d_]+)?\s?(?:or|and) (?:more|older|over|longer)\b", re.IGNORECASE)
+_CONDITION = re.compile(
+    rf"\b(?:{_COMPARATOR})\s+(?:{_CURRENCY}\s?)?(?P<n>{_N}|{_SMALL})\s?(?P<unit>€|£|\$|[^\W\d_]+)?",
+    re.IGNORECASE,
+)
+_OR_MORE = re.compile(
+    rf"\b(?P<n>{_N}|{_SMALL})\s(?P<unit>[^\W\d_]+)?\s?(?:or|and) (?:more|older|over|longer)\b",
+    re.IGNORECASE,
+)
 _STEP = re.compile(
-    rf"\b(?:up to|bis(?: zu)?)\s+(?P<n>{_N})\s?(?P<unit>[^\W\d_]+)?[^\d€£$;]{{0,40}}?{_MONEY}", re.IGNORECASE
+    rf"\b(?:up to|bis(?: zu)?)\s+(?P<n>{_N})\s?(?P<unit>[^\W\d_]+)?[^\d€£$;]{{0,40}}?{_MONEY}",
+    re.IGNORECASE,
 )
 _PER = re.compile(
-    rf"{_MONEY}\s*(?:per|for each|for every|a|each|je|pro)\s+(?:started\s+|additional\s+)?(?P<unit>[^\W\d_]+)",
+    rf"{_MONEY}\s*(?:per|for each|for every|a|each|je|pro)\s+(?:started\s+|"
+    rf"additional\s+)?(?P<unit>[^\W\d_]+)",
     re.IGNORECASE,
 )
 _EXTRA = re.compile(
-    r"\b(?:extra|surcharge|additional(?:ly)?|supplement|on top(?! of that)|added|plus|more expensive|increase[ds]?|zuschlag|zusätzlich)\b", re.I
+    r"\b(?:extra|surcharge|additional(?:ly)?|supplement|on top(?! of that)|added|plus|more "
+    r"expensive|increase[ds]?|zuschlag|zusätzlich)\b",
+    re.I,
 )
-_LESS = re.compile(r"\b(?:discount|off|reduction|reduced|cheaper|less|rebate|rabatt|nachlass|subtracted|deducted)\b", re.I)
-_FREE = re.compile(r"\b(?:free(?: of charge)?|costs? nothing|no charge|pays? nothing|kostenlos|gratis)\b", re.IGNORECASE)
+_LESS = re.compile(
+    r"\b(?:discount|off|reduction|reduced|cheaper|less|rebate|rabatt|nachlass|subtracted|deducted)\b",
+    re.I,
+)
+_FREE = re.compile(
+    r"\b(?:free(?: of charge)?|costs? nothing|no charge|pays? nothing|kostenlos|gratis)\b",
+    re.IGNORECASE,
+)
 _REFUSED = re.compile(
-    r"\b(?:refused?|rejected|not accepted|not allowed|not possible|not carried|do not (?:take|carry|accept)|cannot be "
+    r"\b(?:refused?|rejected|not accepted|not allowed|not possible|not carried|do not (?:take|"
+    r"carry|accept)|cannot be "
     r"(?:sent|booked|accepted|carried)|declined|turned down|abgelehnt|nicht angenommen)\b",
     re.IGNORECASE,
 )
-_PRICE = re.compile(r"\b(?:costs?|price|fee|charge[ds]?|pays?|rate|tariff|kostet|preis|gebühr|is|are)\b", re.IGNORECASE)
-_LEAST = re.compile(rf"\b(?:at least|minimum(?: \w+)?(?: of| is)?|never less than|mindestens)\s+{_MONEY}", re.I)
-_MOST = re.compile(rf"\b(?:at most|maximum(?: \w+)?(?: of| is)?|never more than|capped at|höchstens)\s+{_MONEY}", re.I)
+_PRICE = re.compile(
+    r"\b(?:costs?|price|fee|charge[ds]?|pays?|rate|tariff|kostet|preis|gebühr|is|are)\b",
+    re.IGNORECASE,
+)
+_LEAST = re.compile(
+    rf"\b(?:at least|minimum(?: \w+)?(?: of| is)?|never less than|mindestens)\s+{_MONEY}", re.I
+)
+_MOST = re.compile(
+    rf"\b(?:at most|maximum(?: \w+)?(?: of| is)?|never more than|capped at|höchstens)\s+{_MONEY}",
+    re.I,
+)
 _UNITS = {
     "kg": "weight", "g": "weight", "km": "distance", "l": "volume", "year": "age", "jahr": "age",
     "kilo": "weight", "kilogram": "weight", "kilometre": "distance", "kilometer": "distance",
 }  # fmt: skip
-_LENGTHS = {"high": "height", "taller": "height", "tall": "height", "wide": "width", "wider": "width"}
+_LENGTHS = {
+    "high": "height",
+    "taller": "height",
+    "tall": "height",
+    "wide": "width",
+    "wider": "width",
+}
 _FLAG_NOISE = frozenset(
-    "a an the for of on to with and or if is are be cost costs get gets pay pays extra more surcharge discount off each "
-    "every all we it there delivery service customer customers order orders price fee by who that when wants want asks "
-    "they he she at from per day not any one as so than has have charge charged add added additional additionally plus "
-    "receive receives parcel parcels total supplement reduction our their in this whole ordered option using eur day days".split()
+    "a an the for of on to with and or if is are be cost costs get gets pay pays extra more "
+    "surcharge discount off each "
+    "every all we it there delivery service customer customers order orders price fee by who "
+    "that when wants want asks "
+    "they he she at from per day not any one as so than has have charge charged add added "
+    "additional additionally plus "
+    "receive receives parcel parcels total supplement reduction our their in this whole "
+    "ordered option using eur day days".split()
 )
 
 
@@ -115,14 +155,24 @@ def _steps(statement: str) -> tuple[RuleIdea, ...]:
         if not unit or re.fullmatch(_CURRENCY, unit, re.IGNORECASE):
             continue
         name = input_name(unit, statement)
-        found.append(RuleIdea("step", money(match), (Condition(name, "up to", number(match["n"]), unit),), name, unit))
+        found.append(
+            RuleIdea(
+                "step",
+                money(match),
+                (Condition(name, "up to", number(match["n"]), unit),),
+                name,
+                unit,
+            )
+        )
     return tuple(found)
 
 
 def _bounds(statement: str) -> tuple[RuleIdea, ...]:
     if _EXTRA.search(statement) or _PERCENT.search(statement) or _FREE.search(statement):
         return ()
-    if not re.search(r"\b(?:total|price|charge|fee|bill|cost|amount|pays?)\b", statement, re.IGNORECASE):
+    if not re.search(
+        r"\b(?:total|price|charge|fee|bill|cost|amount|pays?)\b", statement, re.IGNORECASE
+    ):
         return ()
     if match := _LEAST.search(statement):
         return (RuleIdea("least", money(match)),)
@@ -147,7 +197,14 @@ def _condition(match: re.Match[str], test: str, statement: str) -> Condition | N
     unit = match["unit"] or ""
     before = statement[max(0, match.start("n") - 3) : match.start("n")]
     is_money = re.fullmatch(_CURRENCY, unit, re.I) or re.search(r"[€£$]\s?$", before)
-    if not unit and not is_money or unit.lower() in ("percent", "per", "cent", "cents", "and", "or"):
+    if (not unit and not is_money) or unit.lower() in (
+        "percent",
+        "per",
+        "cent",
+        "cents",
+        "and",
+        "or",
+    ):
         return None
     name = "value" if is_money else input_name(unit, statement)
     return Condition(name, test, number(match["n"]), unit if not is_money else "money")

@@ -45,7 +45,9 @@ _SCALES = (Decimal(1), Decimal(3), Decimal(10), Decimal(40))
 
 
 def _is(rule: Rule, idea: RuleIdea) -> bool:
-    same = tuple((w.name, w.test, w.value) for w in rule.when) == tuple((c.name, c.test, c.value) for c in idea.when)
+    same = tuple((w.name, w.test, w.value) for w in rule.when) == tuple(
+        (c.name, c.test, c.value) for c in idea.when
+    )
     return same and rule.kind == idea.kind and rule.amount == idea.amount
 
 
@@ -61,7 +63,7 @@ def _edge(idea: RuleIdea, design: Design, scale: Decimal) -> tuple[Inputs | None
     """Inputs for which the rule just holds, and others for which it just does not."""
     inside = _neutral(design)
     per = [r.name for r in design.rules if r.kind == "per" and r.name in inside]
-    inside |= {name: scale for name in per}
+    inside |= dict.fromkeys(per, scale)
     if idea.name and idea.kind == "per":
         inside[idea.name] = 3 * scale
     for condition in idea.when:
@@ -80,7 +82,9 @@ def _edge(idea: RuleIdea, design: Design, scale: Decimal) -> tuple[Inputs | None
 
 
 def _holding(test: str, value: Decimal) -> Decimal:
-    return {"over": value + _A_BIT, "from": value, "under": value - _A_BIT, "up to": value}.get(test, Decimal(1))
+    return {"over": value + _A_BIT, "from": value, "under": value - _A_BIT, "up to": value}.get(
+        test, Decimal(1)
+    )
 
 
 def _failing(test: str, value: Decimal) -> Decimal:
@@ -92,7 +96,9 @@ def _neutral(design: Design) -> Inputs:
     inputs: Inputs = {}
     for item in design.inputs:
         if item.required:
-            steps = [r.when[0].value for r in design.rules if r.kind == "step" and r.name == item.name]
+            steps = [
+                r.when[0].value for r in design.rules if r.kind == "step" and r.name == item.name
+            ]
             inputs[item.name] = min([*steps, Decimal(1)])
     return inputs
 
@@ -100,13 +106,16 @@ def _neutral(design: Design) -> Inputs:
 def _compared(
     idea: RuleIdea, inside: Inputs, outside: Inputs | None, others: list[Rule], design: Design
 ) -> list[str]:
-    """What the rule adds to a result that the other rules make. The figures are worked out here by hand."""
+    """What the rule adds to a result that the other rules make, worked out here by hand."""
     without, result = _total(others, inside), _total(design.rules, inside)
     if idea.kind == "refuse":
         calm = outside is None or _total(design.rules, outside) is not None
-        return [f"self.refused({_words(inside, design)})"] + (
-            [f"self.total({_words(outside, design)})"] if outside and calm else []
-        ) if result is None else []
+        return (
+            [f"self.refused({_words(inside, design)})"]
+            + ([f"self.total({_words(outside, design)})"] if outside and calm else [])
+            if result is None
+            else []
+        )
     if idea.kind == "step":
         return _step(idea, inside, outside, design)
     expected = None if without is None else _expected(idea, without, inside)
@@ -151,7 +160,11 @@ def _step(idea: RuleIdea, inside: Inputs, outside: Inputs | None, design: Design
     if outside is not None:
         beyond = _total(design.rules, outside)
         words = _words(outside, design)
-        lines.append(f"self.refused({words})" if beyond is None else f"self.assertNotEqual(self.total({words}), Decimal({str(lines and result)!r}))")
+        lines.append(
+            f"self.refused({words})"
+            if beyond is None
+            else f"self.assertNotEqual(self.total({words}), Decimal({str(lines and result)!r}))"
+        )
     return lines if beyond_differs(result, outside, design) else lines[:1]
 
 
@@ -164,7 +177,10 @@ def _other_steps(idea: RuleIdea, inputs: Inputs, design: Design) -> list[Rule]:
     names = dict.fromkeys(r.name for r in design.rules if r.kind == "step" and r.name != idea.name)
     found = []
     for name in names:
-        own = sorted((r for r in design.rules if r.kind == "step" and r.name == name), key=lambda r: r.when[0].value)
+        own = sorted(
+            (r for r in design.rules if r.kind == "step" and r.name == name),
+            key=lambda r: r.when[0].value,
+        )
         found += [r for r in own if r.applies(inputs)][:1]
     return found
 
@@ -193,20 +209,30 @@ def _other(demand: Demand, design: Design) -> dict[str, list[str]]:
     result = _total(design.rules, inputs)
     words = _words(inputs, design)
     if demand.kind in ("one", "explain") and result is not None:
-        lines = [f"text = self.works('calculate'{', ' if words else ''}{words})", "rows = text.splitlines()"]
+        lines = [
+            f"text = self.works('calculate'{', ' if words else ''}{words})",
+            "rows = text.splitlines()",
+        ]
         lines.append("amounts = [Decimal(row.split()[0]) for row in rows]")
         lines.append("self.assertEqual(sum(amounts[:-1]), amounts[-1])")
         lines.append(f"self.assertEqual(amounts[-1], Decimal({str(result)!r}))")
         return {"the_lines_add_up_to_the_total": lines}
     if demand.kind == "rules" and design.rules:
         lines = ["text = self.works('rules')"]
-        return {"every_rule_is_shown": [*lines, *[f"self.assertIn({r.source + ':'!r}, text)" for r in design.rules]]}
+        return {
+            "every_rule_is_shown": [
+                *lines,
+                *[f"self.assertIn({r.source + ':'!r}, text)" for r in design.rules],
+            ]
+        }
     if demand.kind == "batch" and result is not None:
         return {"a_file_is_calculated_row_by_row": _batch(inputs, result)}
     first = f"self.refused({_words({k: Decimal(1) for k in inputs}, design)}, '--nonsense', '1')"
     wrong = next((i for i in design.inputs if not i.is_flag), None)
-    clear = [first] if wrong is None else [first, f"text = self.refused({_wrong(inputs, wrong.name, design)})",
-                                           f"self.assertIn({wrong.option!r}, text)"]  # fmt: skip
+    clear = [first]
+    if wrong is not None:
+        clear.append(f"text = self.refused({_wrong(inputs, wrong.name, design)})")
+        clear.append(f"self.assertIn({wrong.option!r}, text)")
     return program_tests(demand, names=("calculate",), clear=clear)
 
 

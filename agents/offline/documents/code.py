@@ -22,7 +22,9 @@ def source_code(case: Case) -> SourceCode:
             "files": [_file(path, text) for path, text in program.files.items()],
             "entry_point": "main.py",
             "test_command": TEST_COMMAND,
-            "covered": [{"requirement": k, "tests": tests} for k, tests in program.covered().items()],
+            "covered": [
+                {"requirement": k, "tests": tests} for k, tests in program.covered().items()
+            ],
             "not_covered": not_covered(case),
             "notes": _notes(case),
             "feedback": feedback_notes(case),
@@ -31,14 +33,20 @@ def source_code(case: Case) -> SourceCode:
 
 
 def _file(path: str, text: str) -> dict[str, str]:
-    return {"path": path, "content": text, "language": _LANGUAGES.get(path.rsplit(".", 1)[-1], "text")}
+    return {
+        "path": path,
+        "content": text,
+        "language": _LANGUAGES.get(path.rsplit(".", 1)[-1], "text"),
+    }
 
 
 def _notes(case: Case) -> list[str]:
     withdrawn = [f"{key} was taken out: {why}" for key, why in case.failed.items()]
     results = case.assignment.newest("test_results")
     if results is not None and not results.content["passed"] and not withdrawn:
-        withdrawn = ["The tests of the round before failed, but none could be laid to a requirement."]
+        withdrawn = [
+            "The tests of the round before failed, but none could be laid to a requirement."
+        ]
     return ["Written by fixed rules, without a language model.", *withdrawn, *case.program.notes]
 
 
@@ -46,7 +54,11 @@ def _of_a_person(case: Case, content: dict[str, Any]) -> SourceCode:
     """The code that a person wrote stays as it is; rules do not improve on it."""
     note = "A person changed this code; the offline rules leave it exactly as it is."
     return SourceCode.model_validate(
-        {**content, "notes": [*content["notes"], note][-100:], "feedback": [_left(c) for c in case.assignment.feedback]}
+        {
+            **content,
+            "notes": [*content["notes"], note][-100:],
+            "feedback": [_left(c) for c in case.assignment.feedback],
+        }
     )
 
 

@@ -29,7 +29,8 @@ def implementation_plan(case: Case) -> ImplementationPlan:
     return ImplementationPlan.model_validate(
         {
             "title": case.title,
-            "approach": "First what others need, then the rules, then the command line, then the tests.",
+            "approach": "First what others need, then the rules, then the command line, then "
+            "the tests.",
             "items": _items(program),
             "test_strategy": _strategy(program),
             "not_covered": not_covered(case),
@@ -78,8 +79,10 @@ def _uses(name: str, names: list[str], program: Program) -> list[str]:
 
 def _overview(program: Program) -> str:
     return (
-        f"{KINDS[program.kind].capitalize()}. One command is one run: the command line reads what is asked, "
-        "the modules below check and do it, the answer is printed. Python's standard library is enough."
+        f"{KINDS[program.kind].capitalize()}. One command is one run: the command line reads "
+        f"what is asked, "
+        "the modules below check and do it, the answer is printed. Python's standard library "
+        "is enough."
     )
 
 
@@ -102,7 +105,8 @@ def _entity(entity: EntityIdea) -> dict:
 
 def _decisions(program: Program) -> list[dict]:
     decisions = [
-        _decision("Python's standard library only", "Nothing to install, nothing to keep up to date.",
+        _decision("Python's standard library "
+                  "only", "Nothing to install, nothing to keep up to date.",
                   ["A framework: more to learn and to update than the task asks for."]),
         _decision("A command line", "It can be tested completely, and every computer has one.",
                   ["A web page: needs a server, accounts and somebody who looks after them."]),
@@ -162,6 +166,7 @@ def _item(number: int, part: dict, program: Program, parts: list[dict]) -> dict:
 
 def _strategy(program: Program) -> str:
     return (
-        f"{len(program.tests)} tests for {len(program.covered())} requirements, each named after its requirement; "
+        f"{len(program.tests)} tests for {len(program.covered())} requirements, each named "
+        f"after its requirement; "
         f"they call the commands as a person would. Run with: {' '.join(TEST_COMMAND)}"
     )

@@ -4,12 +4,19 @@ from agents.offline.case import Case
 from agents.offline.reading import Source, storable
 from agents.offline.requirements import understand
 
-WHY = "The offline rules found nothing in this comment that they can build. A person has to see to it."
+WHY = (
+    "The offline rules found nothing in this comment that they can build. A person has to "
+    "see to it."
+)
 
 
 def feedback_notes(case: Case) -> list[dict]:
     """One note for each comment on this step."""
-    return [_note(case, storable(comment)) for comment in dict.fromkeys(case.assignment.feedback) if comment.strip()]
+    return [
+        _note(case, storable(comment))
+        for comment in dict.fromkeys(case.assignment.feedback)
+        if comment.strip()
+    ]
 
 
 def not_covered(case: Case) -> list[dict]:

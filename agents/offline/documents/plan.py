@@ -38,7 +38,8 @@ def summary(case: Case) -> str:
     about = next((p.statement for p in (f.passage for f in case.reading.found)), case.title)
     return (
         f"{case.title}: {KINDS[case.program.kind]}, used from the command line. "
-        f"{len(found)} requirements were found, of which the offline rules can build and test {built}. "
+        f"{len(found)} requirements were found, of which the offline rules can build and test "
+        f"{built}. "
         f"The first of them: {about}"
     )
 
@@ -51,8 +52,10 @@ def audience(case: Case) -> list[str]:
 
 
 _PEOPLE = frozenset(
-    "member volunteer user librarian staff customer cook manager teacher student parent clerk owner player "
-    "employee visitor friend administrator accountant treasurer seller nutzer benutzer mitglied kunde".split()
+    "member volunteer user librarian staff customer cook manager teacher student parent clerk "
+    "owner player "
+    "employee visitor friend administrator accountant treasurer seller nutzer benutzer "
+    "mitglied kunde".split()
 )
 
 
@@ -66,7 +69,9 @@ def assumptions(case: Case) -> list[str]:
     """What was taken for granted where nobody said anything."""
     taken = ["One person uses the program at a time, on one computer.", *case.program.notes]
     if case.reading.dropped:
-        taken.append(f"The text says more: {case.reading.dropped} further statements were not read.")
+        taken.append(
+            f"The text says more: {case.reading.dropped} further statements were not read."
+        )
     return taken
 
 
@@ -74,7 +79,10 @@ def risks(case: Case) -> list[dict]:
     missing = case.program.not_covered()
     found = [] if not missing else [_missing_risk(missing)]
     reading = "The rules read sentences, not intentions: a requirement may be misunderstood."
-    return [*found, _risk(reading, "medium", "A person reads the specification before anything is built.")]
+    return [
+        *found,
+        _risk(reading, "medium", "A person reads the specification before anything is built."),
+    ]
 
 
 def _missing_risk(missing: dict[str, str]) -> dict:
@@ -104,7 +112,10 @@ def _milestones() -> list[dict]:
     return [
         {"name": "Specification", "outcome": "Every requirement with the words it came from."},
         {"name": "Design", "outcome": "Components, data model and the work in order."},
-        {"name": "Program", "outcome": "A program with a test for each requirement that it covers."},
+        {
+            "name": "Program",
+            "outcome": "A program with a test for each requirement that it covers.",
+        },
         {"name": "Validation", "outcome": "The result of really running the tests."},
         {"name": "Launch", "outcome": "A package with fingerprints, and the release notes."},
     ]

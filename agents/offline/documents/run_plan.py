@@ -39,7 +39,8 @@ def _run_plan(case: Case) -> list[str]:
         "## The brief", "", *_nature(case), "",
         "## Steps", "", *_steps(case.assignment.workflow), "",
         "## Where a person decides", "", *_stops(case.assignment.workflow), "",
-        "## Risks", "", *[f"- {one_line(r['description'])} {r['mitigation']}" for r in risks(case)], "",
+        "## Risks", "", *[f"- {one_line(r['description'])} "
+                          f"{r['mitigation']}" for r in risks(case)], "",
         "## Not covered", "", *_missing(case), "",
         *_said(case),
     ]  # fmt: skip
@@ -47,7 +48,10 @@ def _run_plan(case: Case) -> list[str]:
 
 def _nature(case: Case) -> list[str]:
     text = case.assignment.brief
-    lines = [f"- {len(text)} characters, {len(text.split())} words, {len(case.reading.headings)} headings."]
+    lines = [
+        f"- {len(text)} characters, {len(text.split())} words, {len(case.reading.headings)} "
+        f"headings."
+    ]
     lines.append(f"- {len(case.reading.found)} statements ask for something.")
     lines += [f"- Ruled out: {one_line(s)}" for s in out_of_scope(case)[:20]]
     names = ", ".join(entity.name for entity in case.program.entities)
@@ -72,14 +76,20 @@ def _step(number: int, step: dict[str, Any]) -> str:
     made = ", ".join(_words(step.get("creates"))) or "nothing by itself"
     needs = ", ".join(_words(step.get("needs"))) or "nothing"
     who = step.get("agent") or step.get("agent_type") or "an agent"
-    return f"{number}. **{step.get('id', '?')}** ({step.get('phase', '?')}): {who} makes {made}; needs {needs}.{_loop(step)}"
+    return (
+        f"{number}. **{step.get('id', '?')}** ({step.get('phase', '?')}): {who} makes "
+        f"{made}; needs {needs}.{_loop(step)}"
+    )
 
 
 def _loop(step: dict[str, Any]) -> str:
     loop = step.get("on_fail")
     if not isinstance(loop, dict):
         return ""
-    return f" On failure back to {loop.get('rewind_to')}, {loop.get('max_rounds')} rounds at most, then a person."
+    return (
+        f" On failure back to {loop.get('rewind_to')}, {loop.get('max_rounds')} rounds at "
+        f"most, then a person."
+    )
 
 
 def _words(value: Any) -> list[str]:
@@ -90,17 +100,22 @@ def _stops(workflow: dict[str, Any]) -> list[str]:
     gated = [step for step in _list(workflow.get("steps")) if step.get("gate")]
     lines = [f"- **{step.get('id')}**: {_gate(step['gate'])}" for step in gated]
     return [*lines, "- Whenever an agent has a question, or work fails for good.",
-            "- The oversight level of the project decides which of these gates are kept."]  # fmt: skip
+            "- The oversight level of the project decides which of these gates are "
+            "kept."]  # fmt: skip
 
 
 def _gate(gate: Any) -> str:
-    return {"plan": "the plan is approved", "result": "the result is approved"}.get(str(gate), str(gate))
+    return {"plan": "the plan is approved", "result": "the result is approved"}.get(
+        str(gate), str(gate)
+    )
 
 
 def _missing(case: Case) -> list[str]:
     asked = {u.wanted.id: u.wanted.statement for u in case.program.understood}
     missing = case.program.not_covered()
-    return [f"- {key}: {one_line(asked[key])} ({why})" for key, why in missing.items()] or ["- Nothing."]
+    return [f"- {key}: {one_line(asked[key])} ({why})" for key, why in missing.items()] or [
+        "- Nothing."
+    ]
 
 
 def _said(case: Case) -> list[str]:
@@ -114,7 +129,13 @@ def _remarks(case: Case) -> list[str]:
     """What fixed rules can say about a free instruction: what they were given, and what it asks."""
     asked = one_line(storable(case.assignment.instructions)) or "(no instructions)"
     lines = [f"# {one_line(case.title)}", "", f"Asked: {asked}", ""]
-    lines += ["The offline rules do not understand free instructions. This is what they can say:", ""]
+    lines += [
+        "The offline rules do not understand free instructions. This is what they can say:",
+        "",
+    ]
     lines += _nature(case)
-    handed = [f"- Handed over: {m.artifact_type} version {m.version}, {one_line(m.title)}" for m in case.assignment.materials]
+    handed = [
+        f"- Handed over: {m.artifact_type} version {m.version}, {one_line(m.title)}"
+        for m in case.assignment.materials
+    ]
     return [*lines, *handed, "", "## Not covered", "", *_missing(case)]

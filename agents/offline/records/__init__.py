@@ -1,4 +1,4 @@
-"""Programs that keep records: kinds of record, their fields, what is done to them, and the rules."""
+"""Programs that keep records: their fields, what is done to them, and by which rules."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,9 @@ from agents.offline.records import build
 
 __all__ = ["build", "score"]
 
-_KEEPING = frozenset("add change remove lend give_back done book cancel receive issue track".split())
+_KEEPING = frozenset(
+    "add change remove lend give_back done book cancel receive issue track".split()
+)
 
 
 def score(statements: Sequence[str]) -> int:

@@ -6,9 +6,9 @@ from types import MappingProxyType
 
 from agents.offline.demands import Demand, Understood, Wanted
 from agents.offline.entities import EntityIdea, FieldIdea
-from agents.offline.naming import package_name
 from agents.offline.limits import UNKNOWN, beyond, beyond_records
-from agents.offline.program import Program, Test, honest, main_file, part, readme, tests_file
+from agents.offline.naming import package_name
+from agents.offline.program import Program, Test, honest, main_file, part, readme, tests_module
 from agents.offline.records.shape import FEATURES, Design, ends, shaped, stock_field
 from agents.offline.records.tests import tests_for
 from agents.offline.records.understand import demands_of
@@ -16,7 +16,16 @@ from agents.offline.records.world import World, world_of
 from agents.offline.words import plural
 
 _CORE = ("records.py", "store.py", "catalogue.py", "tables.py", "cli.py")
-_ACTION_OF = {"add": "add", "list": "list", "find": "find", "change": "change", "remove": "remove", "guard": "remove"}
+_ACTION_OF = {
+    "add": "add",
+    "list": "list",
+    "find": "find",
+    "change": "change",
+    "remove": "remove",
+    "guard": "remove",
+}
+
+
 def understand(
     wanted: Sequence[Wanted], given: Iterable[EntityIdea], dropped: Mapping[str, str]
 ) -> tuple[World, list[Understood]]:
@@ -32,7 +41,11 @@ def _beyond(statement: str) -> str:
 
 def _superseded(understood: list[Understood]) -> list[Understood]:
     """A later number for the same thing takes the place of an earlier one."""
-    last = {(d.kind, d.entity, d.fields): (u.wanted.id, d.number) for u in understood for d in _limits(u)}
+    last = {
+        (d.kind, d.entity, d.fields): (u.wanted.id, d.number)
+        for u in understood
+        for d in _limits(u)
+    }
     return [_or_replaced(u, last) for u in understood]
 
 
@@ -68,22 +81,30 @@ def build(
     world, understood = understand(wanted, given, dropped)
     design = Design(world, tuple(d for u in understood for d in u.demands))
     made = [
-        test for u in understood for demand in u.demands for test in tests_for(u.wanted.id, demand, design)
+        test
+        for u in understood
+        for demand in u.demands
+        for test in tests_for(u.wanted.id, demand, design)
     ]
     tests = tuple({test.function: test for test in made}.values())
     return _program(title, design, honest(understood, tests), tests)
 
 
-def _program(title: str, design: Design, understood: tuple[Understood, ...], tests: tuple[Test, ...]) -> Program:
+def _program(
+    title: str, design: Design, understood: tuple[Understood, ...], tests: tuple[Test, ...]
+) -> Program:
     package = package_name(title)
-    summary = f"{title}: keeps {_and([plural(n).replace('_', ' ') for n in design.world.names])} in one file."
+    summary = (
+        f"{title}: keeps "
+        f"{_and([plural(n).replace('_', ' ') for n in design.world.names])} in one file."
+    )
     features = design.features()
     files = {"main.py": main_file(package), f"{package}/__init__.py": ""}
     files |= {f"{package}/{name}": part("records", name) for name in _CORE}
     files |= {f"{package}/{m}.py": part("records", f"{m}.py") for m in _modules(features)}
     files[f"{package}/model.py"] = _model(design, features, summary, package)
     files |= {"tests/__init__.py": "", "tests/support.py": _support(package)}
-    files["tests/test_requirements.py"] = tests_file(package, tests, setup=_SETUP)
+    files["tests/test_requirements.py"] = tests_module(package, tests, setup=_SETUP)
     modules = _modules_by_requirement(package, understood)
     program = Program(
         "records",
@@ -105,7 +126,9 @@ def _modules(features: list[str]) -> list[str]:
     return [FEATURES[name][0] for name in features]
 
 
-def _modules_by_requirement(package: str, understood: tuple[Understood, ...]) -> dict[str, tuple[str, ...]]:
+def _modules_by_requirement(
+    package: str, understood: tuple[Understood, ...]
+) -> dict[str, tuple[str, ...]]:
     """Requirement ids by the module that serves them."""
     found: dict[str, list[str]] = {}
     for u in understood:
@@ -119,7 +142,9 @@ def _modules_by_requirement(package: str, understood: tuple[Understood, ...]) ->
 def _core_module(kind: str) -> str:
     if kind in ("fields", "required", "choices", "range"):
         return "records"
-    return {"persist": "store", "terminal": "cli", "plain": "cli", "clear": "cli"}.get(kind, "catalogue")
+    return {"persist": "store", "terminal": "cli", "plain": "cli", "clear": "cli"}.get(
+        kind, "catalogue"
+    )
 
 
 def _model(design: Design, features: list[str], summary: str, package: str) -> str:
@@ -135,20 +160,35 @@ def _model(design: Design, features: list[str], summary: str, package: str) -> s
     names += ["LOAN"] if "Lending" in features else []
     lines += [f"ENTITIES = ({', '.join(names)},)" if names else "ENTITIES = ()"]
     made = [line for name in features for line in _feature(name, design)]
-    lines += ["FEATURES = (", *(f"    {line}," for line in dict.fromkeys(made)), ")"] if made else ["FEATURES = ()"]
+    lines += (
+        ["FEATURES = (", *(f"    {line}," for line in dict.fromkeys(made)), ")"]
+        if made
+        else ["FEATURES = ()"]
+    )
     return "\n".join(lines) + "\n"
 
 
 def constant(name: str) -> str:
     upper = name.upper()
-    return f"{upper}_" if upper in ("ENTITIES", "FEATURES", "SUMMARY", "DATA_FILE", "LOAN") else upper
+    return (
+        f"{upper}_" if upper in ("ENTITIES", "FEATURES", "SUMMARY", "DATA_FILE", "LOAN") else upper
+    )
 
 
 def _entity(entity: EntityIdea, design: Design) -> list[str]:
     most = [d.number for d in design.all("most") if d.entity == entity.name]
     actions = [_ACTION_OF[d.kind] for d in design.all(*_ACTION_OF) if d.entity == entity.name]
-    order = [a for a in ("add", "list", "show", "find", "change", "remove") if a in {*actions, "add", "list", "show"}]
-    lines = [f"{constant(entity.name)} = Entity(", f"    {entity.name!r},", f"    {plural(entity.name)!r},", "    ("]
+    order = [
+        a
+        for a in ("add", "list", "show", "find", "change", "remove")
+        if a in {*actions, "add", "list", "show"}
+    ]
+    lines = [
+        f"{constant(entity.name)} = Entity(",
+        f"    {entity.name!r},",
+        f"    {plural(entity.name)!r},",
+        "    (",
+    ]
     lines += [f"        {_field(field, entity.name, design)}," for field in entity.fields]
     lines += ["    ),", f"    actions=({', '.join(map(repr, order))}),"]
     lines += [f"    most={most[-1]},"] if most else []
@@ -188,9 +228,12 @@ def _feature(name: str, design: Design) -> list[str]:
         return [_lending(design)]
     if name == "Booking":
         numbers = {"limit": "booking_limit", "minutes_at_most": "longest"}
-        return [f"Booking({', '.join([constant(design.world.booked), *_numbers(design, numbers)])})"]
+        return [
+            f"Booking({', '.join([constant(design.world.booked), *_numbers(design, numbers)])})"
+        ]
     if name == "Stock":
-        return [f"Stock({', '.join([first, repr(stock_field(design)), *_numbers(design, {'low': 'low'})])})"]
+        settings = [first, repr(stock_field(design)), *_numbers(design, {"low": "low"})]
+        return [f"Stock({', '.join(settings)})"]
     if name == "Deadline":
         return [f"Deadline({first}, {own[0].fields[0]!r})"]
     if name == "Report":
@@ -204,17 +247,21 @@ def _reports(own: list[Demand]) -> dict[str, str]:
     """One report an entity; the one that says most wins."""
     ordered = sorted(own, key=lambda demand: bool(demand.fields) + bool(demand.text))
     return {
-        d.entity: f"Report({constant(d.entity)}, by={(d.fields or ('',))[0]!r}, total={d.text!r})" for d in ordered
+        d.entity: f"Report({constant(d.entity)}, by={(d.fields or ('',))[0]!r}, total={d.text!r})"
+        for d in ordered
     }
 
 
 def _lending(design: Design) -> str:
-    settings = _numbers(design, {"days": "loan_days", "limit": "loan_limit", "fee_cents_per_day": "fee"})
+    settings = _numbers(
+        design, {"days": "loan_days", "limit": "loan_limit", "fee_cents_per_day": "fee"}
+    )
     if design.all("overdue", "blocked", "fee") and design.number("loan_days") is None:
         settings.append("days=28")
     if design.all("blocked"):
         settings.append("blocked_while_overdue=True")
-    return f"Lending({', '.join([constant(design.world.item), constant(design.world.holder), *settings])})"
+    people = (constant(design.world.item), constant(design.world.holder))
+    return f"Lending({', '.join([*people, *settings])})"
 
 
 def _numbers(design: Design, settings: dict[str, str]) -> list[str]:
@@ -231,7 +278,13 @@ def _usage(design: Design) -> tuple[str, ...]:
 
 
 def _and(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + f" and {names[-1]}" if names else "records"
+    return (
+        names[0]
+        if len(names) == 1
+        else ", ".join(names[:-1]) + f" and {names[-1]}"
+        if names
+        else "records"
+    )
 
 
 _SETUP = "from tests.support import ProgramTest\n"

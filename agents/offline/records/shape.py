@@ -1,4 +1,4 @@
-"""What all demands together make of the records: their fields, their limits, the features that are needed."""
+"""What all demands together make of the records: fields, limits, features."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,10 @@ from agents.offline.entities import EntityIdea, FieldIdea
 from agents.offline.records.world import World
 
 FEATURES: dict[str, tuple[str, str]] = {
-    "Lending": ("lending", "lend give_back loan_limit loan_days fee blocked overdue not_twice loans guard"),
+    "Lending": (
+        "lending",
+        "lend give_back loan_limit loan_days fee blocked overdue not_twice loans guard",
+    ),
     "Booking": ("booking", "book cancel no_overlap bookings booking_limit longest"),
     "Stock": ("stock", "receive issue low not_negative"),
     "Tracking": ("tracking", "tick tick_once streaks"),
@@ -69,13 +72,27 @@ def ends(field: str, entity: str, design: Design) -> tuple[int | None, int | Non
     for demand in reversed(design.all("range", "not_negative")):
         if demand.kind == "range" and demand.entity == entity and field in demand.fields:
             return demand.number, demand.upper
-        if demand.kind == "not_negative" and demand.entity == entity and field == stock_field(design):
+        if (
+            demand.kind == "not_negative"
+            and demand.entity == entity
+            and field == stock_field(design)
+        ):
             return 0, None
     return None, None
 
 
 def stock_field(design: Design) -> str:
-    names = ("quantity", "stock", "amount", "menge", "bestand", "count", "units", "pieces", "anzahl")
+    names = (
+        "quantity",
+        "stock",
+        "amount",
+        "menge",
+        "bestand",
+        "count",
+        "units",
+        "pieces",
+        "anzahl",
+    )
     demands = design.all("receive", "issue", "low", "not_negative")
     entity = design.world.entity(demands[0].entity) if demands else None
     found = [f.name for n in names for f in (entity.fields if entity else ()) if n in f.name]

@@ -49,7 +49,9 @@ class Sample:
             return "yes" if number % 2 else "no"
         return f"{field.name.replace('_', ' ')} {chr(64 + number)}"
 
-    def options(self, entity: EntityIdea, number: int, over: dict[str, str], every: bool = False) -> Lines:
+    def options(
+        self, entity: EntityIdea, number: int, over: dict[str, str], every: bool = False
+    ) -> Lines:
         words = []
         for field in entity.fields:
             if field.required or every or field.unique or field.name in over:
@@ -57,7 +59,9 @@ class Sample:
                 words += [f"--{field.name.replace('_', '-')}", value]
         return words
 
-    def add(self, name: str, number: int = 1, *, every: bool = False, check: str = "works", **over: str) -> str:
+    def add(
+        self, name: str, number: int = 1, *, every: bool = False, check: str = "works", **over: str
+    ) -> str:
         words = [name, "add", *self.options(self.entities[name], number, over, every)]
         return call(*words, check=check)
 
@@ -115,7 +119,11 @@ def _find(s: Sample, d: Demand) -> dict[str, Lines]:
         first, second = (s.value(d.entity, naming, n) for n in (1, 2))
         lines = [s.add(d.entity, n, every=True) for n in (1, 2)]
         lines.append(f"text = {call(d.entity, 'find', '--' + name.replace('_', '-'), values[1])}")
-        tests[f"a_{d.entity}_is_found_by_{name}"] = [*lines, has(second, "text"), lacks(first, "text")]
+        tests[f"a_{d.entity}_is_found_by_{name}"] = [
+            *lines,
+            has(second, "text"),
+            lacks(first, "text"),
+        ]
     second = s.value(d.entity, naming, 2)
     lines = [s.add(d.entity, n, every=True) for n in (1, 2)]
     text = call(d.entity, "find", second.upper())
@@ -158,7 +166,10 @@ def _required(s: Sample, d: Demand) -> dict[str, Lines]:
         entity = s.entities[d.entity]
         others = EntityIdea(entity.name, tuple(f for f in entity.fields if f.name != name))
         without = call(d.entity, "add", *s.options(others, 1, {}), check="refused")
-        tests[f"a_{d.entity}_needs_{name}"] = [without, s.add(d.entity, **{name: " ", "check": "refused"})]
+        tests[f"a_{d.entity}_needs_{name}"] = [
+            without,
+            s.add(d.entity, **{name: " ", "check": "refused"}),
+        ]
     return tests
 
 
@@ -167,11 +178,15 @@ def _unique(s: Sample, d: Demand) -> dict[str, Lines]:
     for name in d.fields:
         value = s.value(d.entity, s.field(d.entity, name), 1)
         again = s.add(d.entity, 2, check="refused", **{name: value})
-        tests[f"two_{d.entity}_records_cannot_share_{name}"] = [
-            s.add(d.entity, 1, **{name: value}),
-            has("already", again),
-            s.add(d.entity, 3, **{name: s.value(d.entity, s.field(d.entity, name), 3)}),
-        ] if s.value(d.entity, s.field(d.entity, name), 3) != value else [s.add(d.entity, 1, **{name: value}), again]
+        tests[f"two_{d.entity}_records_cannot_share_{name}"] = (
+            [
+                s.add(d.entity, 1, **{name: value}),
+                has("already", again),
+                s.add(d.entity, 3, **{name: s.value(d.entity, s.field(d.entity, name), 3)}),
+            ]
+            if s.value(d.entity, s.field(d.entity, name), 3) != value
+            else [s.add(d.entity, 1, **{name: value}), again]
+        )
     return tests
 
 
@@ -198,7 +213,9 @@ def _most(s: Sample, d: Demand) -> dict[str, Lines]:
     if not d.number or d.number > 20:
         return {}
     lines = [s.add(d.entity, n) for n in range(1, d.number + 1)]
-    return {f"there_are_at_most_{d.number}": [*lines, s.add(d.entity, d.number + 1, check="refused")]}
+    return {
+        f"there_are_at_most_{d.number}": [*lines, s.add(d.entity, d.number + 1, check="refused")]
+    }
 
 
 def _stage(s: Sample, items: int = 1, holders: int = 1) -> Lines:
@@ -230,7 +247,9 @@ def _loan_limit(s: Sample, d: Demand) -> dict[str, Lines]:
     limit = s.design.number("loan_limit")
     if not limit or limit > 20:
         return {}
-    lines = _stage(s, items=limit + 1, holders=2) + [call("lend", n, 1) for n in range(1, limit + 1)]
+    lines = _stage(s, items=limit + 1, holders=2) + [
+        call("lend", n, 1) for n in range(1, limit + 1)
+    ]
     lines += [call("lend", limit + 1, 1, check="refused"), call("lend", limit + 1, 2)]
     return {f"at_most_{limit}_at_a_time": lines}
 
@@ -248,7 +267,9 @@ def _overdue(s: Sample, d: Demand) -> dict[str, Lines]:
     lines.append(has("Nothing", call("overdue", today=_day(s, days))))
     lines.append(has(item, call("overdue", today=_day(s, days + 1))))
     lines.append(call("return", 1, today=_day(s, days + 1)))
-    return {"what_is_late_is_listed": [*lines, has("Nothing", call("overdue", today=_day(s, days + 1)))]}
+    return {
+        "what_is_late_is_listed": [*lines, has("Nothing", call("overdue", today=_day(s, days + 1)))]
+    }
 
 
 def _blocked(s: Sample, d: Demand) -> dict[str, Lines]:
@@ -272,28 +293,41 @@ def _fee(s: Sample, d: Demand) -> dict[str, Lines]:
 
 def _not_twice(s: Sample, d: Demand) -> dict[str, Lines]:
     lines = [*_stage(s, holders=2), call("lend", 1, 1)]
-    return {"it_cannot_be_lent_twice": [*lines, has("already", call("lend", 1, 2, check="refused"))]}
+    return {
+        "it_cannot_be_lent_twice": [*lines, has("already", call("lend", 1, 2, check="refused"))]
+    }
 
 
 def _loans(s: Sample, d: Demand) -> dict[str, Lines]:
     world = s.design.world
     names = [s.value(world.item, s.entities[world.item].fields[0], n) for n in (1, 2)]
     lines = [*_stage(s, items=2, holders=2), call("lend", 1, 1), call("lend", 2, 2)]
-    lines += [f"text = {call('loans', '--holder', 2)}", has(names[1], "text"), lacks(names[0], "text")]
+    lines += [
+        f"text = {call('loans', '--holder', 2)}",
+        has(names[1], "text"),
+        lacks(names[0], "text"),
+    ]
     lines += [call("return", 2), has("No loans", call("loans", "--holder", 2))]
     return {"one_sees_who_has_what": [*lines, has(names[1], call("loans", "--all"))]}
 
 
 def _guard(s: Sample, d: Demand) -> dict[str, Lines]:
-    name = d.entity if d.entity in (s.design.world.item, s.design.world.holder) else s.design.world.item
+    name = (
+        d.entity
+        if d.entity in (s.design.world.item, s.design.world.holder)
+        else s.design.world.item
+    )
     lines = [*_stage(s), call("lend", 1, 1), call(name, "remove", 1, check="refused")]
-    return {f"a_{name}_stays_while_it_is_needed": [*lines, call("return", 1), call(name, "remove", 1)]}
+    return {
+        f"a_{name}_stays_while_it_is_needed": [*lines, call("return", 1), call(name, "remove", 1)]
+    }
 
 
 def _book(s: Sample, d: Demand) -> dict[str, Lines]:
     lines = [s.add(d.entity), call("book", 1, "Ada", "2024-03-04", "09:00", "10:00")]
-    return {"it_can_be_booked": [*lines, has("Ada", call("bookings", "--day", "2024-03-04")),
-                                 has("No bookings", call("bookings", "--day", "2024-03-05"))]}  # fmt: skip
+    lines.append(has("Ada", call("bookings", "--day", "2024-03-04")))
+    lines.append(has("No bookings", call("bookings", "--day", "2024-03-05")))
+    return {"it_can_be_booked": lines}
 
 
 def _cancel(s: Sample, d: Demand) -> dict[str, Lines]:
@@ -305,14 +339,21 @@ def _cancel(s: Sample, d: Demand) -> dict[str, Lines]:
 def _no_overlap(s: Sample, d: Demand) -> dict[str, Lines]:
     lines = [s.add(d.entity), call("book", 1, "Ada", "2024-03-04", "09:00", "10:00")]
     lines.append(call("book", 1, "Ben", "2024-03-04", "09:30", "10:30", check="refused"))
-    return {"no_two_bookings_overlap": [*lines, call("book", 1, "Ben", "2024-03-04", "10:00", "10:30")]}
+    return {
+        "no_two_bookings_overlap": [*lines, call("book", 1, "Ben", "2024-03-04", "10:00", "10:30")]
+    }
 
 
 def _bookings(s: Sample, d: Demand) -> dict[str, Lines]:
     lines = [s.add(d.entity), call("book", 1, "Ada", "2024-03-04", "09:00", "10:00")]
     lines.append(call("book", 1, "Ben", "2024-03-03", "09:00", "10:00"))
     lines.append(f"text = {call('bookings')}")
-    return {"bookings_are_listed_by_time": [*lines, "self.assertLess(text.index('Ben'), text.index('Ada'))"]}
+    return {
+        "bookings_are_listed_by_time": [
+            *lines,
+            "self.assertLess(text.index('Ben'), text.index('Ada'))",
+        ]
+    }
 
 
 def _booking_limit(s: Sample, d: Demand) -> dict[str, Lines]:
@@ -321,7 +362,12 @@ def _booking_limit(s: Sample, d: Demand) -> dict[str, Lines]:
         return {}
     days = [f"2024-03-{n:02}" for n in range(4, 5 + limit)]
     lines = [s.add(d.entity), *(call("book", 1, "Ada", day, "09:00", "10:00") for day in days[:-1])]
-    return {f"at_most_{limit}_bookings": [*lines, call("book", 1, "Ada", days[-1], "09:00", "10:00", check="refused")]}
+    return {
+        f"at_most_{limit}_bookings": [
+            *lines,
+            call("book", 1, "Ada", days[-1], "09:00", "10:00", check="refused"),
+        ]
+    }
 
 
 def _longest(s: Sample, d: Demand) -> dict[str, Lines]:
@@ -330,7 +376,12 @@ def _longest(s: Sample, d: Demand) -> dict[str, Lines]:
         return {}
     end, later = (f"{(480 + m) // 60:02}:{(480 + m) % 60:02}" for m in (minutes, minutes + 1))
     lines = [s.add(d.entity), call("book", 1, "Ada", "2024-03-04", "08:00", later, check="refused")]
-    return {f"a_booking_lasts_{minutes}_minutes_at_most": [*lines, call("book", 1, "Ada", "2024-03-04", "08:00", end)]}
+    return {
+        f"a_booking_lasts_{minutes}_minutes_at_most": [
+            *lines,
+            call("book", 1, "Ada", "2024-03-04", "08:00", end),
+        ]
+    }
 
 
 def _with_stock(s: Sample, d: Demand, number: int, quantity: int) -> str:
@@ -353,13 +404,26 @@ def _not_negative(s: Sample, d: Demand) -> dict[str, Lines]:
 def _low(s: Sample, d: Demand) -> dict[str, Lines]:
     low = s.design.number("low") or 1
     naming = s.entities[d.entity].fields[0]
-    lines = [_with_stock(s, d, 1, max(low - 1, 0)), _with_stock(s, d, 2, low), f"text = {call('low')}"]
-    lines += [has(s.value(d.entity, naming, 1), "text"), lacks(s.value(d.entity, naming, 2), "text")]
+    lines = [
+        _with_stock(s, d, 1, max(low - 1, 0)),
+        _with_stock(s, d, 2, low),
+        f"text = {call('low')}",
+    ]
+    lines += [
+        has(s.value(d.entity, naming, 1), "text"),
+        lacks(s.value(d.entity, naming, 2), "text"),
+    ]
     return {"what_runs_low_is_listed": lines}
 
 
 def _tick(s: Sample, d: Demand) -> dict[str, Lines]:
-    return {"it_can_be_ticked": [s.add(d.entity), call("tick", 1), has("  1  ", call("streaks") + " + '  '")]}
+    return {
+        "it_can_be_ticked": [
+            s.add(d.entity),
+            call("tick", 1),
+            has("  1  ", call("streaks") + " + '  '"),
+        ]
+    }
 
 
 def _tick_once(s: Sample, d: Demand) -> dict[str, Lines]:
@@ -377,7 +441,10 @@ def _streaks(s: Sample, d: Demand) -> dict[str, Lines]:
 def _done(s: Sample, d: Demand) -> dict[str, Lines]:
     naming = s.entities[d.entity].fields[0]
     lines = [s.add(d.entity, 1), s.add(d.entity, 2), call("done", 1), f"text = {call('open')}"]
-    lines += [has(s.value(d.entity, naming, 2), "text"), lacks(s.value(d.entity, naming, 1), "text")]
+    lines += [
+        has(s.value(d.entity, naming, 2), "text"),
+        lacks(s.value(d.entity, naming, 1), "text"),
+    ]
     return {f"a_{d.entity}_can_be_done": [*lines, call("done", 1, check="refused")]}
 
 
@@ -408,7 +475,10 @@ def _report(s: Sample, d: Demand) -> dict[str, Lines]:
 def _export(s: Sample, d: Demand) -> dict[str, Lines]:
     first = s.value(d.entity, s.entities[d.entity].fields[0], 1)
     lines = [s.add(d.entity, every=True), "path = str(self.folder / 'out.csv')"]
-    lines += [f"self.works('export-{d.entity}', path)", "with open(path, encoding='utf-8') as file:"]
+    lines += [
+        f"self.works('export-{d.entity}', path)",
+        "with open(path, encoding='utf-8') as file:",
+    ]
     return {f"{d.entity}_records_go_to_a_csv_file": [*lines, f"    {has(first, 'file.read()')}"]}
 
 
@@ -431,7 +501,10 @@ def _persist(s: Sample, d: Demand) -> dict[str, Lines]:
 
 def _quality(s: Sample, d: Demand) -> dict[str, Lines]:
     name = s.design.world.names[0]
-    clear = [has("999", call(name, "show", "999", check="refused")), call(name, "add", "--nonsense", "x", check="refused")]
+    clear = [
+        has("999", call(name, "show", "999", check="refused")),
+        call(name, "add", "--nonsense", "x", check="refused"),
+    ]
     return program_tests(d, names=(name,), clear=clear)
 
 

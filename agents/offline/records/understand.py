@@ -11,9 +11,12 @@ from agents.offline.qualities import PERSIST, quality_demands
 from agents.offline.records.world import World, by_fields
 from agents.offline.words import identifier, stem
 
-_OVERDUE = re.compile(r"\b(?:overdue|late|too late|past (?:its|their|the) due|überfällig)", re.IGNORECASE)
+_OVERDUE = re.compile(
+    r"\b(?:overdue|late|too late|past (?:its|their|the) due|überfällig)", re.IGNORECASE
+)
 _BLOCKED = re.compile(
-    r"\b(?:cannot|can not|can't|may not|must not|not allowed to|is refused|are refused|no longer)\b[^.]*"
+    r"\b(?:cannot|can not|can't|may not|must not|not allowed to|is refused|are refused|no "
+    r"longer)\b[^.]*"
     r"\b(?:borrow|lend|take|lent|loan)|\b(?:not|nothing)\b[^.]{0,20}\b(?:borrow|lend)",
     re.IGNORECASE,
 )
@@ -23,46 +26,62 @@ _FEE = re.compile(
     re.IGNORECASE,
 )
 _LOAN_TIME = re.compile(
-    r"\b(?:lasts?|due|loan|loans|borrow(?:ed)?|lend|lent|back|keep|kept|return(?:ed)?|period|leihfrist|ausleih)", re.I
+    r"\b(?:lasts?|due|loan|loans|borrow(?:ed)?|lend|lent|back|keep|kept|return(?:ed)?|period|leihfrist|ausleih)",
+    re.I,
 )
 _TWICE = re.compile(
-    r"\b(?:already|twice|someone else|only one|same time|before it (?:is|has)|until it (?:is|has))\b", re.IGNORECASE
+    r"\b(?:already|twice|someone else|only one|same time|before it (?:is|has)|until it (?:is|"
+    r"has))\b",
+    re.IGNORECASE,
 )
 _GUARD = re.compile(
-    r"\b(?:cannot|can not|can't|may not|must not|never|not)\b[^.]{0,30}\b(?:delete|deleted|remove|removed|discard)",
+    r"\b(?:cannot|can not|can't|may not|must not|never|not)\b[^.]{0,30}\b(?:delete|deleted|"
+    r"remove|removed|discard)",
     re.IGNORECASE,
 )
 _UNIQUE = re.compile(
-    r"\bno two\b|\bunique\b|\bduplicates?\b|\bonly once\b|\bsame\b[^.]{0,40}\b(?:twice|refused|again|once|only)\b|"
+    r"\bno two\b|\bunique\b|\bduplicates?\b|\bonly once\b|\bsame\b[^.]{0,40}\b(?:twice|refused|"
+    r"again|once|only)\b|"
     r"\btwo [^.]{0,40}\bsame\b|\beindeutig|\bdoppelt",
     re.IGNORECASE,
 )
 _REQUIRED = re.compile(
-    r"\b(?:must have|must not be empty|cannot be empty|may not be empty|mandatory|is required|are required|"
+    r"\b(?:must have|must not be empty|cannot be empty|may not be empty|mandatory|is required|"
+    r"are required|"
     r"without an? \w+ (?:is|are) (?:refused|rejected)|needs at least|muss .{1,40} haben)\b",
     re.IGNORECASE,
 )
 _NEGATIVE = re.compile(
-    r"\b(?:negative|below zero|under zero|less than zero|more than (?:there is|is in stock|we have))\b", re.IGNORECASE
+    r"\b(?:negative|below zero|under zero|less than zero|more than (?:there is|is in stock|we "
+    r"have))\b",
+    re.IGNORECASE,
 )
 _STOCK = re.compile(r"\b(?:in stock|stock|on hand|bestand|lager)\b", re.IGNORECASE)
 _LOW = re.compile(
-    r"\b(?:below|under|fewer than|less than|runs? low|running low|reorder|unter|knapp|almost (?:out|used up))\b",
+    r"\b(?:below|under|fewer than|less than|runs? low|running low|reorder|unter|knapp|almost "
+    r"(?:out|used up))\b",
     re.IGNORECASE,
 )
 _LOW_NUMBER = re.compile(r"\b(?:below|under|fewer than|less than|unter)\s+(\w+)", re.IGNORECASE)
-_DAILY = re.compile(r"\b(?:habit|streak|daily|per day|each day|every day|a day|for the day|today|in a row)\b", re.I)
+_DAILY = re.compile(
+    r"\b(?:habit|streak|daily|per day|each day|every day|a day|for the day|today|in a row)\b", re.I
+)
 _REPORT = re.compile(
-    r"\b(?:report|totals?|sums?|how many|how much|counts?|statistics?|number of|add(?:s|ed)? up|summary|summe|anzahl|"
+    r"\b(?:report|totals?|sums?|how many|how much|counts?|statistics?|number of|add(?:s|ed)? "
+    r"up|summary|summe|anzahl|"
     r"auswertung)\b",
     re.IGNORECASE,
 )
 _AVERAGE = re.compile(r"\b(?:average|mean|median|durchschnitt)", re.IGNORECASE)
-_SORT = re.compile(r"\b(?:sort(?:ed|s)?|order(?:ed)? by|in order of|alphabetical|sortier)", re.IGNORECASE)
+_SORT = re.compile(
+    r"\b(?:sort(?:ed|s)?|order(?:ed)? by|in order of|alphabetical|sortier)", re.IGNORECASE
+)
 _CSV = re.compile(r"\b(?:csv|spreadsheet)\b", re.IGNORECASE)
 _HISTORY = re.compile(
-    r"\b(?:history|who has|who (?:currently )?(?:has|borrowed|holds)|what is lent|on loan|lent out|what (?:he|she|they|a \w+) "
-    r"(?:has|have)|currently (?:has|have|lent|borrowed)|open loans|which \w+ (?:are|is) (?:out|lent|away))\b",
+    r"\b(?:history|who has|who (?:currently )?(?:has|borrowed|holds)|what is lent|on loan|lent "
+    r"out|what (?:he|she|they|a \w+) "
+    r"(?:has|have)|currently (?:has|have|lent|borrowed)|open loans|which \w+ (?:are|is) (?:out|"
+    r"lent|away))\b",
     re.IGNORECASE,
 )
 _FIELD_OPERATIONS = ("add", "list", "find", "change", "remove")
@@ -83,14 +102,20 @@ def demands_of(statement: str, world: World) -> tuple[Demand, ...]:
 
 def _limits(statement: str, world: World, found: list[Act]) -> list[Demand]:
     limit = at_most(statement)
-    if limit is None or _LOW.search(statement) and not re.search("at most|up to", statement, re.I):
+    if limit is None or (
+        _LOW.search(statement) and not re.search("at most|up to", statement, re.I)
+    ):
         return []
     number, noun = limit
     if world.booked and re.match(r"hour|minute|stunde", noun):
         minutes = number * (60 if noun[0] in "hs" else 1)
         return [Demand("longest", world.booked, number=minutes)]
     target = world.resolve(noun)
-    if world.item and (target == world.item or noun in ("loans", "things", "items") or not target and _lends(found)):
+    if world.item and (
+        target == world.item
+        or noun in ("loans", "things", "items")
+        or (not target and _lends(found))
+    ):
         return [Demand("loan_limit", world.item, number=number)]
     if world.booked and noun in ("bookings", "reservations", "times"):
         return [Demand("booking_limit", world.booked, number=number)]
@@ -119,7 +144,9 @@ def _loans(statement: str, world: World, found: list[Act]) -> list[Demand]:
         demands.append(Demand("blocked" if blocked else "overdue", world.item))
     elif _GUARD.search(statement):
         return [Demand("guard", world.resolve(world.mentioned(statement)) or world.item)]
-    elif blocked and _TWICE.search(statement) or _TWICE.search(statement) and re.search("lent|borrow|loan", statement):
+    elif (blocked and _TWICE.search(statement)) or (
+        _TWICE.search(statement) and re.search("lent|borrow|loan", statement)
+    ):
         demands.append(Demand("not_twice", world.item))
     elif _HISTORY.search(statement):
         demands.append(Demand("loans", world.item))
@@ -134,13 +161,16 @@ def _loans(statement: str, world: World, found: list[Act]) -> list[Demand]:
 def _bookings(statement: str, world: World, found: list[Act]) -> list[Demand]:
     if not world.booked:
         return []
-    if re.search(r"\boverlap|\bdouble|\btwice|\bsame time|\balready (?:booked|taken)", statement, re.I):
+    if re.search(
+        r"\boverlap|\bdouble|\btwice|\bsame time|\balready (?:booked|taken)", statement, re.I
+    ):
         return [Demand("no_overlap", world.booked)]
-    demands = [Demand(act.operation, world.booked) for act in found if act.operation in ("book", "cancel")]
-    if not demands and re.search(r"\b(?:bookings|reservations|booked)\b", statement, re.I):
-        if any(act.operation == "list" for act in found):
-            return [Demand("bookings", world.booked)]
-    return demands
+    demands = [
+        Demand(act.operation, world.booked) for act in found if act.operation in ("book", "cancel")
+    ]
+    listed = any(act.operation == "list" for act in found)
+    spoken = re.search(r"\b(?:bookings|reservations|booked)\b", statement, re.IGNORECASE)
+    return [Demand("bookings", world.booked)] if listed and spoken and not demands else demands
 
 
 def _stock(statement: str, world: World, found: list[Act]) -> list[Demand]:
@@ -163,7 +193,17 @@ def _word_number(match: re.Match[str] | None) -> int | None:
 
 
 def _stocked(world: World) -> str:
-    names = ("quantity", "stock", "amount", "menge", "bestand", "count", "units", "pieces", "anzahl")
+    names = (
+        "quantity",
+        "stock",
+        "amount",
+        "menge",
+        "bestand",
+        "count",
+        "units",
+        "pieces",
+        "anzahl",
+    )
     return next((name for field in names if (name := world.having(field))), "")
 
 
@@ -171,26 +211,38 @@ def _completion(statement: str, world: World, found: list[Act]) -> list[Demand]:
     entity = _target(statement, world, found, "done")
     if _DAILY.search(statement) and _is_tracked(statement, found):
         kind = "streaks" if re.search(r"streak|in a row|how many days", statement, re.I) else "tick"
-        kind = "tick_once" if re.search(r"\btwice|only once|once (?:a|per) day|at most once", statement, re.I) else kind
+        kind = (
+            "tick_once"
+            if re.search(r"\btwice|only once|once (?:a|per) day|at most once", statement, re.I)
+            else kind
+        )
         return [Demand(kind, entity)]
     marks = any(act.operation == "done" for act in found) or re.search(
         r"\bmark\w*\b[^.]{0,40}\b(?:done|complete|completed|finished)\b", statement, re.IGNORECASE
     )
     if marks:
         return [Demand("done", entity)]
-    if re.search(r"\b(?:open|unfinished|not (?:yet )?done|still to do|outstanding|offene)\b", statement, re.I) and (
-        any(act.operation == "list" for act in found)
-    ):
+    if re.search(
+        r"\b(?:open|unfinished|not (?:yet )?done|still to do|outstanding|offene)\b", statement, re.I
+    ) and (any(act.operation == "list" for act in found)):
         return [Demand("open", entity)]
     return []
 
 
 def _is_tracked(statement: str, found: list[Act]) -> bool:
-    words = re.search(r"\b(?:streak|in a row|habit|tick|check(?:ed|s)? (?:it |them )?off|twice)\b", statement, re.I)
-    return bool(words) and (
-        any(act.operation in ("track", "done", "list") for act in found)
-        or bool(re.search(r"streak|in a row|tick|twice|once", statement, re.I))
-    ) and not any(act.operation in ("add", "remove", "change") for act in found)
+    words = re.search(
+        r"\b(?:streak|in a row|habit|tick|check(?:ed|s)? (?:it |them )?off|twice)\b",
+        statement,
+        re.I,
+    )
+    return (
+        bool(words)
+        and (
+            any(act.operation in ("track", "done", "list") for act in found)
+            or bool(re.search(r"streak|in a row|tick|twice|once", statement, re.I))
+        )
+        and not any(act.operation in ("add", "remove", "change") for act in found)
+    )
 
 
 def _deadlines(statement: str, world: World, found: list[Act]) -> list[Demand]:
@@ -225,9 +277,15 @@ def _values(statement: str, world: World, found: list[Act]) -> list[Demand]:
     if choices := _choices(statement, world):
         return [choices]
     if _UNIQUE.search(statement) and not world_rule(statement, world):
-        entity = world.mentioned(statement) or (named[0][0] if named else next(iter(world.names), ""))
+        entity = world.mentioned(statement) or (
+            named[0][0] if named else next(iter(world.names), "")
+        )
         fields = tuple(field for name, field in named if name == entity) or _naming(world, entity)
-        return [Demand("unique", entity, fields)] if entity and fields and not described(statement) else []
+        return (
+            [Demand("unique", entity, fields)]
+            if entity and fields and not described(statement)
+            else []
+        )
     span = span_of(statement)
     if span and named:
         return [Demand("range", named[0][0], (named[0][1],), span[0], span[1])]
@@ -242,8 +300,14 @@ def _values(statement: str, world: World, found: list[Act]) -> list[Demand]:
 def world_rule(statement: str, world: World) -> bool:
     """Whether "twice" and the like are about lending, booking or ticking, not about values."""
     return bool(
-        re.search(r"\b(?:lent|borrow|loan|book(?:ed|ing)|overlap|tick|day|same time)", statement, re.I)
-    ) and not re.search(r"\bsame\s+\w+\s+(?:name|title|number|isbn)|\bsame (?:name|title|isbn|number|email)", statement, re.I)
+        re.search(
+            r"\b(?:lent|borrow|loan|book(?:ed|ing)|overlap|tick|day|same time)", statement, re.I
+        )
+    ) and not re.search(
+        r"\bsame\s+\w+\s+(?:name|title|number|isbn)|\bsame (?:name|title|isbn|number|email)",
+        statement,
+        re.I,
+    )
 
 
 def _choices(statement: str, world: World) -> Demand | None:
@@ -290,7 +354,9 @@ def _reports(statement: str, world: World, found: list[Act]) -> list[Demand]:
     entity = world.mentioned(statement) or world.names[0]
     idea = world.entity(entity)
     spoken = {field for name, field in _fields_named(statement, world) if name == entity}
-    adds = re.search(r"\b(?:totals?|sums?|how much|add(?:s|ed)? up|together|summe|value)\b", statement, re.I)
+    adds = re.search(
+        r"\b(?:totals?|sums?|how much|add(?:s|ed)? up|together|summe|value)\b", statement, re.I
+    )
     numbers = [f.name for f in idea.fields if f.name in spoken and f.type in ("integer", "decimal")]
     totals = numbers if adds else []
     groups = [f.name for f in idea.fields if f.name in spoken and f.name not in numbers]
@@ -357,7 +423,9 @@ _READERS: tuple[Callable[[str, World, list[Act]], list[Demand]], ...] = (
     _transfers,
 )
 _RULES = frozenset(
-    "loan_limit booking_limit longest most fee blocked overdue guard not_twice loans no_overlap bookings "
-    "not_negative low tick tick_once streaks done open deadline unique required choices range report "
+    "loan_limit booking_limit longest most fee blocked overdue guard not_twice loans "
+    "no_overlap bookings "
+    "not_negative low tick tick_once streaks done open deadline unique required choices range "
+    "report "
     "import export".split()
 )

@@ -21,10 +21,14 @@ from agents.offline.words import singular, stem
 _GENERIC = frozenset(
     map(
         stem,
-        "system program application app data file csv report list loan booking entry record database "
-        "change command date user detail information message number result name way help total total_sum "
-        "staff overview day week month year thing problem screen page amount note_down mistake error "
-        "reservation history deadline statistic summary daten programm liste datei field value table".split(),
+        "system program application app data file csv report list loan booking entry record "
+        "database "
+        "change command date user detail information message number result name way help total "
+        "total_sum "
+        "staff overview day week month year thing problem screen page amount note_down mistake "
+        "error "
+        "reservation history deadline statistic summary daten programm liste datei field value "
+        "table".split(),
     )
 )
 _PEOPLE = re.compile(
@@ -32,8 +36,10 @@ _PEOPLE = re.compile(
     r"patron|player|kunde|mitglied|freund|person|leser|guest|volunteer|teacher|child|family)$"
 )
 _BY = re.compile(
-    r"\b(?:by|per|nach|in order of)\s+(?:the |its |their |an? )?([^.;:()]{2,80}?)(?=,? (?:because|so|when|if|to|which|"
-    r"that|in order|from|for|with|weil|damit|suchen|finden|sortieren|sortiert|filtern|können|auflisten|anzeigen)\b|[.;:()]|$)",
+    r"\b(?:by|per|nach|in order of)\s+(?:the |its |their |an? )?([^.;:()]{2,80}?)(?=,? "
+    r"(?:because|so|when|if|to|which|"
+    r"that|in order|from|for|with|weil|damit|suchen|finden|sortieren|sortiert|filtern|können|"
+    r"auflisten|anzeigen)\b|[.;:()]|$)",
     re.IGNORECASE,
 )
 
@@ -94,13 +100,15 @@ def world_of(statements: Sequence[str], given: Iterable[EntityIdea] = ()) -> Wor
     return _with_mentioned_fields(world, statements, fixed)
 
 
-def _add_described(known: dict[str, EntityIdea], statements: Sequence[str], fixed: set[str]) -> None:
+def _add_described(
+    known: dict[str, EntityIdea], statements: Sequence[str], fixed: set[str]
+) -> None:
     for statement in statements:
         idea = described(statement)
         if idea is None or at_most(statement) or stem(idea.name) in _GENERIC - {stem("entry")}:
             continue
         name = _same(known, idea.name) or idea.name
-        if name in fixed or len(idea.fields) < 2 and name not in known and span_of(statement):
+        if name in fixed or (len(idea.fields) < 2 and name not in known and span_of(statement)):
             continue
         entity = known.get(name, EntityIdea(name))
         for field in idea.fields:
@@ -109,7 +117,12 @@ def _add_described(known: dict[str, EntityIdea], statements: Sequence[str], fixe
 
 
 def _add_objects(known: dict[str, EntityIdea], found: list[Act]) -> None:
-    for operations in (("add",), ("track", "done", "receive"), ("change", "remove", "find"), ("list",)):
+    for operations in (
+        ("add",),
+        ("track", "done", "receive"),
+        ("change", "remove", "find"),
+        ("list",),
+    ):
         if operations != ("add",) and known:
             return
         for name in objects(found, operations):
@@ -129,7 +142,9 @@ def _lending(known: dict[str, EntityIdea], found: list[Act]) -> tuple[str, str]:
         return "", ""
     things = [name for name in objects(lent, ("lend",)) if stem(name) not in _GENERIC]
     item = next((_same(known, name) for name in things if _same(known, name)), "")
-    item = item or next((n for n in known if not _PEOPLE.match(n)), "") or next(iter(things), "item")
+    item = (
+        item or next((n for n in known if not _PEOPLE.match(n)), "") or next(iter(things), "item")
+    )
     known.setdefault(item, EntityIdea(item))
     subjects = [entity_name(act.subject) for act in lent if act.subject]
     people = [*known, *subjects]
@@ -175,7 +190,9 @@ def _ranged(statement: str) -> FieldIdea | None:
     """The number in "ratings from 1 to 5"."""
     if span_of(statement) is None:
         return None
-    before = re.split(r"\b(?:from|between|von|zwischen)\b", statement, maxsplit=1, flags=re.IGNORECASE)[0]
+    before = re.split(
+        r"\b(?:from|between|von|zwischen)\b", statement, maxsplit=1, flags=re.IGNORECASE
+    )[0]
     spoken = [singular(word.lower()) for word in re.findall(r"[^\W\d_]+", before)]
     return next((FieldIdea(word, "integer") for word in spoken if type_of(word) == "integer"), None)
 
@@ -186,7 +203,11 @@ def _may_be_a_field(idea: FieldIdea, world: World) -> bool:
 
 
 _NOT_FIELDS = frozenset(
-    map(stem, "hand name_only word any staff letter people me us default day week month line command".split())
+    map(
+        stem,
+        "hand name_only word any staff letter people me us default day week month line "
+        "command".split(),
+    )
 ) - {stem("day")}
 
 

@@ -9,11 +9,15 @@ from agents.offline.tables.grammar import columns_in, speaks_of_tables
 __all__ = ["build", "score"]
 
 _INPUT = re.compile(
-    r"\b(?:read|reads|load|takes?|open|give|from|in|of|einlesen|liest)\b[^.]{0,60}\b(?:csv|spreadsheet|export)|\bcsv file|"
+    r"\b(?:read|reads|load|takes?|open|give|from|in|of|einlesen|liest)\b[^.]{0,60}\b(?:csv|"
+    r"spreadsheet|export)|\bcsv file|"
     r"\bbank export|\bcsv-datei",
     re.IGNORECASE,
 )
-_REPORT = re.compile(r"\b(?:report|totals?|sums?|average|rows?|columns?|clean\w*|duplicat\w*|statistics)\b", re.IGNORECASE)
+_REPORT = re.compile(
+    r"\b(?:report|totals?|sums?|average|rows?|columns?|clean\w*|duplicat\w*|statistics)\b",
+    re.IGNORECASE,
+)
 
 
 def score(statements: Sequence[str]) -> int:

@@ -8,13 +8,18 @@ from agents.offline.demands import Demand, Understood, Wanted
 from agents.offline.entities import EntityIdea, FieldIdea, described
 from agents.offline.limits import UNKNOWN, beyond
 from agents.offline.naming import package_name
-from agents.offline.program import Program, honest, main_file, one_line, part, readme, tests_file
+from agents.offline.program import Program, honest, main_file, one_line, part, readme, tests_module
 from agents.offline.qualities import quality_demands
 from agents.offline.tables.grammar import columns_in, demands_in
 from agents.offline.tables.tests import tests_for
 
 Columns = tuple[tuple[str, str], ...]
-_DEFAULT: Columns = (("date", "date"), ("description", "text"), ("category", "text"), ("amount", "number"))
+_DEFAULT: Columns = (
+    ("date", "date"),
+    ("description", "text"),
+    ("category", "text"),
+    ("amount", "number"),
+)
 _TYPES = {"number": "decimal", "date": "date", "text": "text"}
 _KINDS = {"decimal": "number", "integer": "number", "date": "date"}
 
@@ -71,15 +76,30 @@ def _understood(wanted: Wanted, columns: Columns, dropped: Mapping[str, str]) ->
     return Understood(wanted, found, "" if found else UNKNOWN)
 
 
-def _program(title: str, design: Design, understood: tuple[Understood, ...], tests: tuple) -> Program:
+def _program(
+    title: str, design: Design, understood: tuple[Understood, ...], tests: tuple
+) -> Program:
     package = package_name(title)
-    summary = f"{one_line(title)}: reads a CSV file with {', '.join(name for name, _ in design.columns)} and reports on it."
+    summary = (
+        f"{one_line(title)}: reads a CSV file with "
+        f"{', '.join(name for name, _ in design.columns)} and reports on it."
+    )
     files = {"main.py": main_file(package), f"{package}/__init__.py": ""}
-    files |= {f"{package}/{name}": part("tables", name) for name in ("reading.py", "sections.py", "figures.py", "cli.py")}
+    files |= {
+        f"{package}/{name}": part("tables", name)
+        for name in ("reading.py", "sections.py", "figures.py", "cli.py")
+    }
     files[f"{package}/settings.py"] = _settings(design, summary)
-    files |= {"tests/__init__.py": "", "tests/support.py": part("support", "tables.py").replace("PACKAGE", package)}
-    files["tests/test_requirements.py"] = tests_file(package, tests, setup="from tests.support import ProgramTest\n")
-    fields = tuple(FieldIdea(name, _TYPES[kind], required=kind != "text") for name, kind in design.columns)
+    files |= {
+        "tests/__init__.py": "",
+        "tests/support.py": part("support", "tables.py").replace("PACKAGE", package),
+    }
+    files["tests/test_requirements.py"] = tests_module(
+        package, tests, setup="from tests.support import ProgramTest\n"
+    )
+    fields = tuple(
+        FieldIdea(name, _TYPES[kind], required=kind != "text") for name, kind in design.columns
+    )
     program = Program(
         "tables", title, summary, package, files, _modules(package, understood), tests, understood,
         entities=(EntityIdea("row", fields),),
@@ -93,7 +113,10 @@ def _program(title: str, design: Design, understood: tuple[Understood, ...], tes
 def _notes(design: Design) -> tuple[str, ...]:
     if not design.assumed:
         return ()
-    return (f"Nobody named the columns; these were assumed: {', '.join(name for name, _ in design.columns)}.",)
+    return (
+        f"Nobody named the columns; these were assumed: "
+        f"{', '.join(name for name, _ in design.columns)}.",
+    )
 
 
 def sections(design: Design) -> list[Demand]:
@@ -103,9 +126,19 @@ def sections(design: Design) -> list[Demand]:
 
 def _settings(design: Design, summary: str) -> str:
     top, flag = design.last("top"), design.last("flag")
-    lines = ['"""What the table looks like, and what is reported."""', "", "from decimal import Decimal", "", "from .sections import Section", ""]
+    lines = [
+        '"""What the table looks like, and what is reported."""',
+        "",
+        "from decimal import Decimal",
+        "",
+        "from .sections import Section",
+        "",
+    ]
     lines += [f"SUMMARY = {summary!r}", f"COLUMNS = {design.columns!r}"]
-    lines += [f"DROP_DUPLICATES = {design.has('duplicates')}", f"IGNORE_CASE = {design.has('case')}"]
+    lines += [
+        f"DROP_DUPLICATES = {design.has('duplicates')}",
+        f"IGNORE_CASE = {design.has('case')}",
+    ]
     lines.append(f"TOP = ({top.fields[0]!r}, {top.number})" if top else "TOP = ()")
     lines.append(f"FLAG = ({flag.fields[0]!r}, Decimal({flag.text!r}))" if flag else "FLAG = ()")
     lines.append("SECTIONS = (")
@@ -120,9 +153,14 @@ def _section(d: Demand) -> str:
 
 def _modules(package: str, understood: tuple[Understood, ...]) -> dict[str, tuple[str, ...]]:
     homes = {"section": "figures", "top": "figures", "flag": "figures"}
-    homes |= dict.fromkeys(("columns", "read", "bad", "duplicates", "case", "trim", "decimal", "dates", "separator"), "reading")
+    homes |= dict.fromkeys(
+        ("columns", "read", "bad", "duplicates", "case", "trim", "decimal", "dates", "separator"),
+        "reading",
+    )
     found: dict[str, list[str]] = {}
     for u in understood:
         for demand in u.demands:
-            found.setdefault(f"{package}/{homes.get(demand.kind, 'cli')}.py", []).append(u.wanted.id)
+            found.setdefault(f"{package}/{homes.get(demand.kind, 'cli')}.py", []).append(
+                u.wanted.id
+            )
     return {path: tuple(dict.fromkeys(ids)) for path, ids in found.items()}

@@ -8,10 +8,14 @@ from agents.offline.numbers import NUMBER, whole
 from agents.offline.words import identifier, stem
 
 _COLUMNS = re.compile(
-    r"\bcolumns?(?: (?:named|called|are|such as))?:?\s+(?P<after>[^.;!?]{3,200})|\bspalten:?\s+(?P<german>[^.;!?]{3,200})", re.I
+    r"\bcolumns?(?: (?:named|called|are|such as))?:?\s+(?P<after>[^.;!?]{3,200})|"
+    r"\bspalten:?\s+(?P<german>[^.;!?]{3,200})",
+    re.I,
 )
 _INPUT = re.compile(
-    r"\b(?:csv|spreadsheet|export(?:ed)? file|bank export|log ?file|table|rows?|columns?|zeilen?|spalten?)\b", re.IGNORECASE
+    r"\b(?:csv|spreadsheet|export(?:ed)? file|bank export|log ?file|table|rows?|columns?|"
+    r"zeilen?|spalten?)\b",
+    re.IGNORECASE,
 )
 _FIGURES = (
     ("average", r"\b(?:averages?|mean|durchschnitt\w*)\b"),
@@ -21,33 +25,53 @@ _FIGURES = (
     ("total", r"\b(?:totals?|sums?|add(?:s|ed)? up|how much|altogether|summe\w*)\b"),
 )
 _BY = re.compile(
-    r"\b(?:by|per|for each|for every|each|every|in each|pro|nach|je)\s+(?:the |calendar )?(?P<by>[^\W\d_]+(?: [^\W\d_]+)?)", re.I
+    r"\b(?:by|per|for each|for every|each|every|in each|pro|nach|je)\s+(?:the |calendar "
+    r")?(?P<by>[^\W\d_]+(?: [^\W\d_]+)?)",
+    re.I,
 )
 _TOP = re.compile(
-    rf"\b(?:top|(?:the )?(?P<n1>{NUMBER}))\s*(?P<n2>{NUMBER})?\s*(?:biggest|largest|highest|most expensive|top)?\b", re.I
+    rf"\b(?:top|(?:the )?(?P<n1>{NUMBER}))\s*(?P<n2>{NUMBER})?\s*(?:biggest|largest|highest|"
+    rf"most expensive|top)?\b",
+    re.I,
 )
 _LARGEST = re.compile(r"\b(?:top|biggest|largest|highest|most expensive)\b", re.IGNORECASE)
 _FLAG = re.compile(
-    r"\b(?:above|over|more than|exceed(?:s|ing)?|larger than|greater than|higher than)\s+(?:€|£|\$|EUR )?\s?(\d{1,9}(?:[.,]\d{1,2})?)",
+    r"\b(?:above|over|more than|exceed(?:s|ing)?|larger than|greater than|higher than)\s+(?:€|"
+    r"£|\$|EUR )?\s?(\d{1,9}(?:[.,]\d{1,2})?)",
     re.IGNORECASE,
 )
 _BAD = re.compile(
-    r"\b(?:missing|wrong|invalid|broken|unreadable|cannot be read|not a number|no valid|bad|faulty|incomplete|empty|fehlerhaft\w*)\b",
+    r"\b(?:missing|wrong|invalid|broken|unreadable|cannot be read|not a number|no valid|bad|"
+    r"faulty|incomplete|empty|fehlerhaft\w*)\b",
     re.IGNORECASE,
 )
-_ROWS = re.compile(r"\b(?:rows?|lines?|entr(?:y|ies)|records?|amounts?|dates?|zeilen?)\b", re.IGNORECASE)
+_ROWS = re.compile(
+    r"\b(?:rows?|lines?|entr(?:y|ies)|records?|amounts?|dates?|zeilen?)\b", re.IGNORECASE
+)
 _DUPLICATE = re.compile(r"\b(?:duplicat\w+|twice|more than once|doppelt\w*)\b", re.IGNORECASE)
 _CASE = re.compile(r"\b(?:upper|lower|case|capital)\b", re.IGNORECASE)
 _TRIM = re.compile(r"\b(?:spaces?|white ?space|blanks?|trim\w*|leerzeichen)\b", re.IGNORECASE)
-_SEPARATOR = re.compile(r"\b(?:semicolons?|separated (?:by|with)|separators?|tabs|commas? or)\b", re.IGNORECASE)
-_DATES = re.compile(r"\b\d{2}[./]\d{2}[./]\d{4}|\bdate formats?\b|\bDD\.MM\.YYYY|\bformats? of (?:the )?dates?\b", re.IGNORECASE)
-_DECIMAL = re.compile(r"\bdecimal comma|\b\d{1,3}(?:\.\d{3})*,\d{2}\b", re.IGNORECASE)
-_WRITE = re.compile(r"\b(?:write|written|save|saved|output|store)\b[^.]{0,60}\bfile\b|\bto a file\b", re.IGNORECASE)
-_CLEAN = re.compile(r"\b(?:clean(?:ed)?|corrected|good rows|tidy|tidied|new csv|bereinigt\w*)\b", re.IGNORECASE)
-_PERIOD = re.compile(
-    r"\b(?:only|choose|select|restrict|limit|pick|narrow|filter\w*|single|given|certain|particular|one)\b", re.IGNORECASE
+_SEPARATOR = re.compile(
+    r"\b(?:semicolons?|separated (?:by|with)|separators?|tabs|commas? or)\b", re.IGNORECASE
 )
-_READ = re.compile(r"\b(?:read|reads|load|open|take|takes|import|give|feed|einlesen|liest)\b", re.IGNORECASE)
+_DATES = re.compile(
+    r"\b\d{2}[./]\d{2}[./]\d{4}|\bdate formats?\b|\bDD\.MM\.YYYY|\bformats? of (?:the )?dates?\b",
+    re.IGNORECASE,
+)
+_DECIMAL = re.compile(r"\bdecimal comma|\b\d{1,3}(?:\.\d{3})*,\d{2}\b", re.IGNORECASE)
+_WRITE = re.compile(
+    r"\b(?:write|written|save|saved|output|store)\b[^.]{0,60}\bfile\b|\bto a file\b", re.IGNORECASE
+)
+_CLEAN = re.compile(
+    r"\b(?:clean(?:ed)?|corrected|good rows|tidy|tidied|new csv|bereinigt\w*)\b", re.IGNORECASE
+)
+_PERIOD = re.compile(
+    r"\b(?:only|choose|select|restrict|limit|pick|narrow|filter\w*|single|given|certain|particular|one)\b",
+    re.IGNORECASE,
+)
+_READ = re.compile(
+    r"\b(?:read|reads|load|open|take|takes|import|give|feed|einlesen|liest)\b", re.IGNORECASE
+)
 _RANGE = re.compile(r"\bfrom\b.{1,40}\bto\b|\bbetween\b|\bdate range|\bperiod\b", re.IGNORECASE)
 
 
@@ -88,13 +112,15 @@ def demands_in(statement: str, columns: tuple[tuple[str, str], ...]) -> tuple[De
 def _shape(statement: str) -> list[tuple[str, bool]]:
     has = {
         "duplicates": _DUPLICATE.search(statement),
-        "case": _CASE.search(statement) and re.search(r"same|equal|regardless|ignor|matter|differ", statement, re.I),
+        "case": _CASE.search(statement)
+        and re.search(r"same|equal|regardless|ignor|matter|differ", statement, re.I),
         "trim": _TRIM.search(statement),
         "decimal": _DECIMAL.search(statement),
         "dates": _DATES.search(statement),
         "separator": _SEPARATOR.search(statement),
         "bad": _BAD.search(statement) and _ROWS.search(statement),
-        "clean": _CLEAN.search(statement) and re.search(r"writ|sav|output|file|produc", statement, re.I),
+        "clean": _CLEAN.search(statement)
+        and re.search(r"writ|sav|output|file|produc", statement, re.I),
         "write": _WRITE.search(statement),
     }
     return [(kind, bool(found)) for kind, found in has.items()]
@@ -106,7 +132,9 @@ def _last(statement: str) -> tuple[Demand, ...]:
     return ()
 
 
-def _selected(statement: str, columns: tuple[tuple[str, str], ...], numbers: list[str]) -> Demand | None:
+def _selected(
+    statement: str, columns: tuple[tuple[str, str], ...], numbers: list[str]
+) -> Demand | None:
     if not numbers:
         return None
     column = next((name for name in _named(statement, columns) if name in numbers), numbers[0])
@@ -120,16 +148,24 @@ def _selected(statement: str, columns: tuple[tuple[str, str], ...], numbers: lis
     return None
 
 
-def _sections(statement: str, columns: tuple[tuple[str, str], ...], numbers: list[str]) -> tuple[Demand, ...]:
-    figure = next((name for name, pattern in _FIGURES if re.search(pattern, statement, re.IGNORECASE)), "")
-    if not figure or figure != "count" and not numbers:
+def _sections(
+    statement: str, columns: tuple[tuple[str, str], ...], numbers: list[str]
+) -> tuple[Demand, ...]:
+    figure = next(
+        (name for name, pattern in _FIGURES if re.search(pattern, statement, re.IGNORECASE)), ""
+    )
+    if not figure or (figure != "count" and not numbers):
         return ()
     named = [name for name in _named(statement, columns) if name in numbers]
     column = "" if figure == "count" else (named or numbers)[0]
     groups = _groups(statement, columns)
     if groups is None:
         return ()
-    first = "largest first" if re.search(r"(?:largest|biggest|highest|most) first|descending", statement, re.I) else ""
+    first = (
+        "largest first"
+        if re.search(r"(?:largest|biggest|highest|most) first|descending", statement, re.I)
+        else ""
+    )
     return tuple(Demand("section", figure, (column, by), text=first) for by in groups)
 
 
@@ -158,7 +194,9 @@ def _filters(statement: str, columns: tuple[tuple[str, str], ...]) -> tuple[Dema
         if _RANGE.search(statement):
             found.append(Demand("period"))
     texts = [name for name, kind in columns if kind == "text"]
-    found += [Demand("only", fields=(name,)) for name in _named(statement, columns) if name in texts][:2]
+    found += [
+        Demand("only", fields=(name,)) for name in _named(statement, columns) if name in texts
+    ][:2]
     return tuple(found)
 
 

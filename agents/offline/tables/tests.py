@@ -79,8 +79,13 @@ def _columns(s: Sample, d: Demand) -> dict[str, Lines]:
 
 
 def _read(s: Sample, d: Demand) -> dict[str, Lines]:
-    missing = "self.assertIn('nowhere.csv', self.refused('report', str(self.folder / 'nowhere.csv')))"
-    return {"a_file_is_read": [*s.file(s.rows(3)), shows(3)], "a_missing_file_is_explained": [missing]}
+    missing = (
+        "self.assertIn('nowhere.csv', self.refused('report', str(self.folder / 'nowhere.csv')))"
+    )
+    return {
+        "a_file_is_read": [*s.file(s.rows(3)), shows(3)],
+        "a_missing_file_is_explained": [missing],
+    }
 
 
 def _separator(s: Sample, d: Demand) -> dict[str, Lines]:
@@ -91,9 +96,9 @@ def _separator(s: Sample, d: Demand) -> dict[str, Lines]:
 
 
 def _bad(s: Sample, d: Demand) -> dict[str, Lines]:
-    checked = [(name, kind) for name, kind in s.columns if kind != "text"]
+    checked = [name for name, kind in s.columns if kind != "text"]
     tests = {}
-    for name, kind in checked:
+    for name in checked:
         for what, text in (("missing", ""), ("wrong", "rubbish")):
             lines = s.file([s.row(0), s.row(1, **{name: text}), s.row(2)])
             lines += [shows(2), f"self.assertIn({f'line 3: {name}'!r}, {run('check')})"]
@@ -148,7 +153,9 @@ def _dates(s: Sample, d: Demand) -> dict[str, Lines]:
     name = s.of("date")[0]
     lines = s.file([s.row(0, **{name: "31.05.2024"}), s.row(1, **{name: "2024-06-01"})])
     found = _cleaned("2024-05-31", "31.05.2024")
-    return {"dates_in_several_formats_become_one": [*lines, *found, "self.assertIn('2024-06-01', text)"]}
+    return {
+        "dates_in_several_formats_become_one": [*lines, *found, "self.assertIn('2024-06-01', text)"]
+    }
 
 
 def _clean(s: Sample, d: Demand) -> dict[str, Lines]:
@@ -161,7 +168,12 @@ def _clean(s: Sample, d: Demand) -> dict[str, Lines]:
 def _write(s: Sample, d: Demand) -> dict[str, Lines]:
     lines = [*s.file(s.rows()), "target = self.folder / 'report.txt'"]
     lines.append("text = self.works('report', str(path), '--output', str(target))")
-    return {"the_report_goes_to_a_file": [*lines, "self.assertEqual(target.read_text(encoding='utf-8').strip(), text.strip())"]}
+    return {
+        "the_report_goes_to_a_file": [
+            *lines,
+            "self.assertEqual(target.read_text(encoding='utf-8').strip(), text.strip())",
+        ]
+    }
 
 
 def _section(s: Sample, d: Demand) -> dict[str, Lines]:
@@ -171,17 +183,30 @@ def _section(s: Sample, d: Demand) -> dict[str, Lines]:
         rows = rows[:2]
     groups: dict[str, list[Decimal]] = {}
     for row in rows:
-        groups.setdefault(_group(s, by, row), []).append(Decimal(row[column]) if column else Decimal(1))
+        groups.setdefault(_group(s, by, row), []).append(
+            Decimal(row[column]) if column else Decimal(1)
+        )
     expected = [(name, _figure(figure, numbers)) for name, numbers in groups.items()]
     if d.text:
         expected.sort(key=lambda pair: -Decimal(pair[1]))
     else:
         expected.sort()
     title = f"{figure} {column}".strip() + (f" by {by}" if by else "")
-    lines = [*s.file(rows), f"rows = {run('report').replace('works', 'lines')}", f"start = rows.index({title!r}) + 1"]
-    lines.append(f"found = [' '.join(row.split()) for row in rows[start : start + {len(expected)}]]")
+    lines = [
+        *s.file(rows),
+        f"rows = {run('report').replace('works', 'lines')}",
+        f"start = rows.index({title!r}) + 1",
+    ]
+    lines.append(
+        f"found = [' '.join(row.split()) for row in rows[start : start + {len(expected)}]]"
+    )
     said = [f"{name} {number}" for name, number in expected]
-    return {f"{figure}_{column or 'rows'}{'_by_' + by if by else ''}": [*lines, f"self.assertEqual(found, {said!r})"]}
+    return {
+        f"{figure}_{column or 'rows'}{'_by_' + by if by else ''}": [
+            *lines,
+            f"self.assertEqual(found, {said!r})",
+        ]
+    }
 
 
 def _group(s: Sample, by: str, row: Row) -> str:
@@ -223,19 +248,26 @@ def _flag(s: Sample, d: Demand) -> dict[str, Lines]:
     rows = [s.row(0, **{column: str(limit)}), s.row(1, **{column: str(limit + Decimal("0.01"))})]
     lines = [*s.file(rows), f"rows = {run('report').replace('works', 'lines')}"]
     lines.append(f"start = rows.index({f'{column} above {limit}'!r}) + 1")
-    return {f"what_is_above_{last.text.replace('.', '_')}_is_shown": [*lines, "found = [row.split()[1] for row in rows[start:] if 'line' in row]",
-                                                   "self.assertEqual(found, ['3:'])"]}  # fmt: skip
+    lines.append("found = [row.split()[1] for row in rows[start:] if 'line' in row]")
+    lines.append("self.assertEqual(found, ['3:'])")
+    return {f"what_is_above_{last.text.replace('.', '_')}_is_shown": lines}
 
 
 def _month(s: Sample, d: Demand) -> dict[str, Lines]:
-    return {"one_month_is_chosen": [*s.file(s.rows()), shows(2, run("report", "--month", "2024-01")),
-                                    shows(0, run("report", "--month", "2023-12"))]}  # fmt: skip
+    lines = [*s.file(s.rows()), shows(2, run("report", "--month", "2024-01"))]
+    return {"one_month_is_chosen": [*lines, shows(0, run("report", "--month", "2023-12"))]}
 
 
 def _period(s: Sample, d: Demand) -> dict[str, Lines]:
     days = [row[s.of("date")[0]] for row in s.rows()]
     chosen = run("report", "--from", days[1], "--to", days[2])
-    return {"a_period_is_chosen": [*s.file(s.rows()), shows(2, chosen), shows(3, run("report", "--from", days[1]))]}
+    return {
+        "a_period_is_chosen": [
+            *s.file(s.rows()),
+            shows(2, chosen),
+            shows(3, run("report", "--from", days[1])),
+        ]
+    }
 
 
 def _only(s: Sample, d: Demand) -> dict[str, Lines]:
@@ -245,7 +277,9 @@ def _only(s: Sample, d: Demand) -> dict[str, Lines]:
 
 
 def _quality(s: Sample, d: Demand) -> dict[str, Lines]:
-    clear = ["self.assertIn('nowhere.csv', self.refused('report', str(self.folder / 'nowhere.csv')))"]
+    clear = [
+        "self.assertIn('nowhere.csv', self.refused('report', str(self.folder / 'nowhere.csv')))"
+    ]
     clear += ["path = self.folder / 'in.csv'", "path.write_text('nonsense', encoding='utf-8')"]
     clear.append("self.assertIn('column', self.refused('report', str(path)))")
     return program_tests(d, names=("report", "check"), clear=clear)

@@ -71,7 +71,9 @@ class Lending:
     def _lend(self, store: Store, arguments: argparse.Namespace) -> list[str]:
         loan = self.lend(store, arguments.item, arguments.holder, arguments.today)
         until = f", due back on {loan['due_on']}" if loan["due_on"] else ""
-        return [f"Lent {self.item.name} {loan['item']} to {self.holder.name} {loan['holder']}{until}."]
+        return [
+            f"Lent {self.item.name} {loan['item']} to {self.holder.name} {loan['holder']}{until}."
+        ]
 
     def _return(self, store: Store, arguments: argparse.Namespace) -> list[str]:
         loan = self.take_back(store, arguments.item, arguments.today)

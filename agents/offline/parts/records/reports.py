@@ -35,7 +35,11 @@ class Report:
 
     def _report(self, store: Store, arguments: argparse.Namespace) -> list[str]:
         figures = self.figures(store)
-        head = [self.by or self.entity.name, "count", *([f"total {self.total}"] if self.total else [])]
+        head = [
+            self.by or self.entity.name,
+            "count",
+            *([f"total {self.total}"] if self.total else []),
+        ]
         rows = [
             [group or "(none)", str(count), *([str(total)] if self.total else [])]
             for group, (count, total) in sorted(figures.items())

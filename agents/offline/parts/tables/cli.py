@@ -54,7 +54,9 @@ def _add_choice(command: argparse.ArgumentParser) -> None:
     command.add_argument("--to", dest="end", type=_date, help="only up to this day")
     for name, kind in COLUMNS:
         if kind == "text":
-            command.add_argument(f"--{name.replace('_', '-')}", dest=f"only_{name}", help=f"only this {name}")
+            command.add_argument(
+                f"--{name.replace('_', '-')}", dest=f"only_{name}", help=f"only this {name}"
+            )
 
 
 def _date(text: str) -> date:
@@ -76,7 +78,11 @@ def _fits(row: Row, arguments: argparse.Namespace) -> bool:
         return False
     if arguments.end and not (days and days[0] <= arguments.end):
         return False
-    wanted = {k.removeprefix("only_"): v for k, v in vars(arguments).items() if k.startswith("only_") and v}
+    wanted = {
+        k.removeprefix("only_"): v
+        for k, v in vars(arguments).items()
+        if k.startswith("only_") and v
+    }
     return all(str(row.values[name]).lower() == text.lower() for name, text in wanted.items())
 
 
@@ -109,7 +115,10 @@ def _shown(row: Row) -> str:
 
 
 def _bad(table: Table) -> list[str]:
-    return [f"{len(table.bad)} rows could not be used:", *(f"  line {b.line}: {b.reason}" for b in table.bad)]
+    return [
+        f"{len(table.bad)} rows could not be used:",
+        *(f"  line {b.line}: {b.reason}" for b in table.bad),
+    ]
 
 
 def _check(arguments: argparse.Namespace) -> list[str]:

@@ -60,7 +60,11 @@ def _read(file) -> Table:
     rows, bad, seen, duplicates = [], [], set(), 0
     for number, texts in enumerate(reader, start=2):
         row = _row(number, {key: texts[name] for key, name in names.items()})
-        key = tuple(sorted((k, str(v)) for k, v in row.values.items())) if isinstance(row, Row) else ()
+        key = (
+            tuple(sorted((k, str(v)) for k, v in row.values.items()))
+            if isinstance(row, Row)
+            else ()
+        )
         if DROP_DUPLICATES and key and key in seen:
             duplicates += 1
             continue
