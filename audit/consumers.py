@@ -5,15 +5,14 @@ from urllib.parse import parse_qs
 from pydantic import ValidationError
 
 from audit.stream.frames import SUBPROTOCOL, Close
-from audit.stream.listener import MAX_SUBSCRIPTIONS, ClosingError, Listener
+from audit.stream.limits import limits
+from audit.stream.listener import ClosingError, Listener
 from audit.stream.messages import Complete, ConnectionInit, Subscribe, refusal, wanted_id
-from audit.stream.subscription import NotVisible
-
-INIT_SECONDS = 5
+from audit.stream.subscription import NotVisible, Subscription
 
 
 class UnknownPath(Listener):
-    """There is no such socket; said so with a code, for a refused handshake tells a browser nothing."""
+    """No such socket, said with a code: a refused handshake tells a browser nothing."""
 
     def knows_subprotocol(self, offered: list[str]) -> bool:
         return True
@@ -54,6 +53,9 @@ class ProjectConsumer(Listener):
         was_visible = self.subscriptions[id].is_begun
         return Close.NOT_ALLOWED if was_visible else Close.NOT_FOUND
 
+    async def dismiss(self, subscription: Subscription) -> None:
+        await self.end(Close.NOT_ALLOWED)
+
     async def on_connection_init(self, message: ConnectionInit) -> None:
         await self.acknowledge_init()
 
@@ -77,7 +79,7 @@ class StreamConsumer(Listener):
 
     async def serve(self) -> None:
         try:
-            await asyncio.wait_for(self.is_ready.wait(), INIT_SECONDS)
+            await asyncio.wait_for(self.is_ready.wait(), limits().init_seconds)
         except TimeoutError:
             raise ClosingError(Close.NO_INIT) from None
 
@@ -95,9 +97,13 @@ class StreamConsumer(Listener):
             detail = f"A subscription {message.id} is there already; choose another id."
             await self.say("error", id=message.id, code="id_taken", detail=detail)
             return
-        if len(self.subscriptions) >= MAX_SUBSCRIPTIONS:
-            detail = f"At most {MAX_SUBSCRIPTIONS} subscriptions a connection."
+        if len(self.subscriptions) >= limits().max_subscriptions:
+            detail = f"At most {limits().max_subscriptions} subscriptions a connection."
             raise ClosingError(Close.TOO_MANY, "too_many_subscriptions", detail)
+        if message.project == "inbox":
+            detail = "This server has no inbox to listen to."
+            await self.say("error", id=message.id, code="no_inbox", detail=detail)
+            return
         self.add(message)
         self.start(f"subscription {message.id}", self.run(message.id))
 
@@ -106,12 +112,17 @@ class StreamConsumer(Listener):
         try:
             await subscription.run()
         except NotVisible:
-            del self.subscriptions[id]
             if subscription.is_begun:
-                await self.say("complete", id=id, code="not_allowed")
+                await self.dismiss(subscription)
                 return
+            del self.subscriptions[id]
             detail = "There is no such project, or you may not see it."
             await self.say("error", id=id, code="not_found", detail=detail)
+
+    async def dismiss(self, subscription: Subscription) -> None:
+        if self.subscriptions.pop(subscription.id, None):
+            await self.say("complete", id=subscription.id, code="not_allowed")
+            self.stop(f"subscription {subscription.id}")
 
     async def on_ack(self, message: Any) -> None:
         self.require_init()

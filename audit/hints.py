@@ -1,7 +1,7 @@
 """Tell listeners that a stream has moved on. A hint only: the database has the events.
 
 One thread a process keeps one connection to the channel layer; a writer never waits for it.
-Of hints for one project that wait to be sent only the newest counts, so without Redis they stay few.
+Of the hints for one project that wait only the newest counts, so without Redis they stay few.
 """
 
 import asyncio

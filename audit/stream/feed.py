@@ -93,6 +93,14 @@ class Feed:
         elif head.sequence > self.head.sequence:
             self.hint(head.epoch, head.sequence)
 
+    async def ask_head(self) -> Head:
+        """The head in the database, now."""
+        known = self.head
+        heads = await self._read(read_heads, [self.project_id])
+        head = heads.get(self.project_id, known)
+        self.confirm(head, known)
+        return head
+
     async def next_page(self, after: int, generation: int) -> list[Item]:
         """The events that follow `after`, as many as fit a page; waits until there are some.
 
@@ -114,7 +122,7 @@ class Feed:
         async with self._replays:
             page = await self._read(read_page, self.project_id, after)
         if page.epoch != self.head.epoch:
-            await self._check()
+            await self.ask_head()
         if not page.items:
             logger.error("events missing", extra={"project": str(self.project_id), "after": after})
             await asyncio.sleep(DATABASE_PAUSE_SECONDS)
@@ -130,18 +138,12 @@ class Feed:
             while self._must_check or self._wanted > self.head.sequence:
                 if self._must_check:
                     self._must_check = False
-                    await self._check()
+                    await self.ask_head()
                 elif not await self._read_on():
                     # The hint promised more than there is.
                     self._wanted = self.head.sequence
         finally:
             self._reader = None
-
-    async def _check(self) -> None:
-        known = self.head
-        heads = await self._read(read_heads, [self.project_id])
-        if self.project_id in heads:
-            self.confirm(heads[self.project_id], known)
 
     async def _read_on(self) -> bool:
         known = self.head

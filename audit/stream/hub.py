@@ -2,7 +2,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -13,14 +13,21 @@ from audit.hints import group_of
 from audit.stream.database import in_database
 from audit.stream.feed import Feed
 from audit.stream.reading import read_heads
+from audit.stream.watch import Watched, find_ended
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 5.0
+WATCH_SECONDS = 4.0
 REJOIN_SECONDS = 1.0
 JOIN_TIMEOUT_SECONDS = 1.0
 # How many listeners may read their past at a time; the rest of the threads serves the present.
 REPLAYS = 3
+
+
+class Listening(Watched, Protocol):
+    async def log_out(self) -> None:
+        """The login has ended."""
 
 
 class Hub:
@@ -35,7 +42,9 @@ class Hub:
         self._channel: str | None = None
         self._joined: set[UUID] = set()
         self._joining = asyncio.Lock()
-        self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._poll())]
+        self.listeners: set[Listening] = set()
+        work = (self._listen, self._poll, self._watch)
+        self._tasks = [asyncio.create_task(part()) for part in work]
 
     @asynccontextmanager
     async def feed(self, project_id: UUID) -> AsyncIterator[Feed]:
@@ -52,7 +61,7 @@ class Hub:
             feed.listeners -= 1
 
     async def _join_soon(self) -> None:
-        """Without Redis nobody waits long: the poll brings the news, until the groups are joined."""
+        """Without Redis nobody waits long: until the groups are joined the poll brings the news."""
         if not self.feeds.keys() <= self._joined:
             await asyncio.wait(
                 {asyncio.ensure_future(self._join_all())}, timeout=JOIN_TIMEOUT_SECONDS
@@ -70,7 +79,7 @@ class Hub:
                         self._joined.add(project_id)
                         await self._look_again(project_id)
             except Exception as error:
-                # Whatever the layer raises while Redis is away; the next round tries again.
+                # Whatever the layer raises without Redis; the next round tries again.
                 logger.warning("cannot listen for hints", extra={"error": repr(error)})
                 return False
         return True
@@ -107,6 +116,17 @@ class Hub:
                 logger.warning("poll failed", extra={"error": repr(error)})
             if not self.feeds.keys() <= self._joined:
                 await self._join_all()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            try:
+                ended = await in_database(find_ended, [*self.listeners]) if self.listeners else []
+            except DatabaseError as error:
+                logger.warning("watch failed", extra={"error": repr(error)})
+                continue
+            for listener in ended:
+                await listener.log_out()
 
     async def _look_again(self, project_id: UUID) -> None:
         """Joined late: what happened before that was not heard."""

@@ -1,6 +1,7 @@
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Coroutine
 from typing import Any
 from uuid import UUID
@@ -11,15 +12,16 @@ from pydantic import ValidationError
 from audit.access import access_policy
 from audit.stream.database import in_database
 from audit.stream.frames import SUBPROTOCOL, Close, frame
+from audit.stream.hub import hub
+from audit.stream.limits import limits
 from audit.stream.login import Credentials
 from audit.stream.messages import Ack, Subscribe, client_message, refusal
+from audit.stream.pressure import is_congested
 from audit.stream.subscription import Position, Stalled, Subscription
 
 logger = logging.getLogger(__name__)
 
-MAX_FRAME_BYTES = 64 * 1024
-MAX_SUBSCRIPTIONS = 100
-HEARTBEAT_SECONDS = 20
+CONGESTION_CHECK_SECONDS = 0.05
 
 
 class ClosingError(Exception):
@@ -27,6 +29,21 @@ class ClosingError(Exception):
 
     def __init__(self, close: Close, code: str = "", detail: str = "") -> None:
         self.close, self.code, self.detail = close, code, detail
+
+
+class Allowance:
+    """A bucket of tokens that fills up again."""
+
+    def __init__(self, burst: int, per_second: float) -> None:
+        self.burst, self.per_second = burst, per_second
+        self.left, self.at = float(burst), time.monotonic()
+
+    def take(self) -> bool:
+        now = time.monotonic()
+        self.left = min(self.burst, self.left + (now - self.at) * self.per_second)
+        self.at = now
+        self.left -= 1
+        return self.left >= 0
 
 
 class Listener(AsyncWebsocketConsumer):
@@ -43,6 +60,9 @@ class Listener(AsyncWebsocketConsumer):
         self.subscriptions: dict[str, Subscription] = {}
         self.tasks: dict[str, asyncio.Task] = {}
         self.is_closed = False
+        self.allowance = Allowance(limits().frames_burst, limits().frames_per_second)
+        self.pong = asyncio.Event()
+        self.passing: set[asyncio.Task] = set()
         offered = self.scope.get("subprotocols") or []
         self.speaks_protocol = SUBPROTOCOL in offered
         # Accepted first, for a browser sees no code of a handshake that was refused.
@@ -70,7 +90,11 @@ class Listener(AsyncWebsocketConsumer):
             raise
 
     async def disconnect(self, code: int) -> None:
+        self.leave()
+
+    def leave(self) -> None:
         self.is_closed = True
+        hub().listeners.discard(self)
         self.stop_all()
 
     def start(self, name: str, work: Coroutine) -> None:
@@ -104,29 +128,87 @@ class Listener(AsyncWebsocketConsumer):
         await self.send_text(frame(kind, **fields))
 
     async def send_text(self, text: str) -> None:
+        """Raises Stalled for a client that does not read."""
+        if is_congested(self.base_send):
+            await self.decongested()
         if not self.is_closed:
             await self.send(text_data=text)
 
+    async def decongested(self) -> None:
+        deadline = asyncio.get_running_loop().time() + limits().stalled_seconds
+        while is_congested(self.base_send) and not self.is_closed:
+            if asyncio.get_running_loop().time() > deadline:
+                raise Stalled
+            await asyncio.sleep(CONGESTION_CHECK_SECONDS)
+
+    def send_soon(self, text: str) -> None:
+        """What may be dropped, is: where the client does not keep up."""
+        if self.is_closed or self.passing or is_congested(self.base_send):
+            return
+        task = asyncio.create_task(self.send_text(text))
+        self.passing.add(task)
+        task.add_done_callback(self.passing.discard)
+
     async def end(self, code: Close) -> None:
         if not getattr(self, "is_closed", True):
-            self.is_closed = True
+            self.leave()
             await self.close(int(code))
-            self.stop_all()
 
     async def log_in(self, credentials: Credentials) -> None:
         if credentials.is_foreign:
             detail = "A page of this origin may not use the session."
             raise ClosingError(Close.NOT_ALLOWED, "foreign_origin", detail)
+        self.credentials = credentials
         self.user = await in_database(credentials.user)
         if self.user is None:
             raise ClosingError(Close.NOT_LOGGED_IN)
+        others = [one for one in hub().listeners if one.user.pk == self.user.pk]
+        if len(others) >= limits().max_connections:
+            detail = f"You have {len(others)} connections here; close some."
+            raise ClosingError(Close.TOO_MANY, "too_many_connections", detail)
+        hub().listeners.add(self)
+        self.start("recheck", self.recheck())
+        if self.speaks_protocol:
+            self.start("heartbeat", self.heartbeat())
+
+    async def recheck(self) -> None:
+        """Also without news of it: a password that changed, a membership that is gone."""
+        while True:
+            await asyncio.sleep(limits().recheck_seconds)
+            if await in_database(self.credentials.user) is None:
+                await self.log_out()
+            for subscription in [*self.subscriptions.values()]:
+                if not await in_database(self.may_see, subscription.project_id):
+                    await self.dismiss(subscription)
+
+    async def dismiss(self, subscription: Subscription) -> None:
+        """It may not be seen any more."""
+        raise NotImplementedError
+
+    async def log_out(self) -> None:
+        await self.end(Close.NOT_LOGGED_IN)
+
+    async def heartbeat(self) -> None:
+        while True:
+            await asyncio.sleep(limits().heartbeat_seconds)
+            self.pong.clear()
+            await self.say("ping", heads=self.heads())
+            try:
+                await asyncio.wait_for(self.pong.wait(), limits().pong_seconds)
+            except TimeoutError:
+                raise ClosingError(Close.NO_PONG) from None
+
+    def heads(self) -> dict[str, int]:
+        """By subscription, so that a client sees that it is behind."""
+        begun = {id: one for id, one in self.subscriptions.items() if one.feed is not None}
+        return {id: one.feed.head.sequence for id, one in begun.items()}
 
     async def acknowledge_init(self) -> None:
         await self.say(
             "connection_ack",
             connection_id=self.connection_id,
-            heartbeat_seconds=HEARTBEAT_SECONDS,
-            max_subscriptions=MAX_SUBSCRIPTIONS,
+            heartbeat_seconds=limits().heartbeat_seconds,
+            max_subscriptions=limits().max_subscriptions,
         )
 
     def add(self, wanted: Subscribe) -> None:
@@ -137,6 +219,7 @@ class Listener(AsyncWebsocketConsumer):
             types=frozenset(wanted.types) if wanted.types else None,
             window=wanted.window,
             send=self.send_text,
+            send_soon=self.send_soon,
             may_see=self.may_see,
         )
 
@@ -149,8 +232,11 @@ class Listener(AsyncWebsocketConsumer):
         await self.guard(self.hear(text_data))
 
     async def hear(self, text: str | None) -> None:
-        if text is None or len(text.encode()) > MAX_FRAME_BYTES:
-            detail = "Send JSON text frames of at most 64 KiB."
+        if not self.allowance.take():
+            detail = f"At most {limits().frames_per_second} frames a second."
+            raise ClosingError(Close.TOO_MANY, "too_many_frames", detail)
+        if text is None or len(text.encode()) > limits().max_frame_bytes:
+            detail = "Send JSON in text frames of at most 64 KiB."
             raise ClosingError(Close.BAD_MESSAGE, "bad_message", detail)
         try:
             message = client_message.validate_json(text)
@@ -166,7 +252,7 @@ class Listener(AsyncWebsocketConsumer):
         await self.say("pong")
 
     async def on_pong(self, message: Any) -> None:
-        pass
+        self.pong.set()
 
     async def on_ack(self, message: Ack) -> None:
         if message.id in self.subscriptions:

@@ -40,7 +40,7 @@ def credentials_of(scope: dict[str, Any]) -> Credentials:
 
 
 def is_own_origin(origin: str | None, host: str) -> bool:
-    """Whether a page of this origin may use the cookie. Browsers always name it; others have no page.
+    """Whether a page of this origin may use the cookie. Browsers always name theirs.
 
     Our own hosts on our own port, and CSRF_TRUSTED_ORIGINS.
     """

@@ -29,7 +29,7 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True)
 class Page:
-    """Events without a gap, and the stream's epoch as of the same read ('' where there are none)."""
+    """Events without a gap, and the stream's epoch at the same time ('' where there are none)."""
 
     epoch: str
     items: list[Item]

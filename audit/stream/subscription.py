@@ -3,16 +3,16 @@ import json
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from audit.stream.database import in_database
 from audit.stream.feed import Feed, Restarted
 from audit.stream.frames import event_frame, frame
 from audit.stream.hub import hub
+from audit.stream.limits import limits
 from audit.stream.reading import Item
 from audit.words import EventType
-
-STALLED_SECONDS = 60.0
 
 
 class NotVisible(Exception):
@@ -39,9 +39,11 @@ class Subscription:
     project_id: UUID
     position: Position
     send: Callable[[str], Awaitable[None]]
+    send_soon: Callable[[str], None]
     may_see: Callable[[UUID], bool]
     types: frozenset[str] | None = None
     window: int | None = None
+    feed: Feed | None = None
     cursor: int = 0
     head: int = 0
     is_begun: bool = False
@@ -53,13 +55,15 @@ class Subscription:
     async def run(self) -> None:
         """Deliver until cancelled. Raises NotVisible, Stalled."""
         await self.check_visible()
-        async with hub().feed(self.project_id) as feed:
+        async with hub().feed(self.project_id) as self.feed:
+            feed = self.feed
             position = self.position
             while True:
                 position = await self._begin(feed, position)
                 generation = feed.generation
                 try:
-                    await self._deliver(feed, generation)
+                    with feed.looked_at(self._show):
+                        await self._deliver(feed, generation)
                 except Restarted:
                     position = Position(self.cursor, position.epoch)
 
@@ -73,9 +77,17 @@ class Subscription:
             self._unacknowledged.popleft()
         self._room.set()
 
+    def _show(self, content: dict[str, Any]) -> None:
+        """In passing: not to who is still reading the past."""
+        if self.is_caught_up and self.cursor == self.feed.head.sequence:
+            self.send_soon(frame("ephemeral", id=self.id, content=content))
+
     async def _begin(self, feed: Feed, wanted: Position) -> Position:
-        """Say where it goes on; a position that this log does not have starts over, after a `reset`."""
+        """Say where it goes on; after a `reset` from the start, if there is no such position."""
         epoch, head = feed.head
+        if _refusal(wanted, epoch, head):
+            # The client may know more than this process has read so far.
+            epoch, head = await feed.ask_head()
         reason = _refusal(wanted, epoch, head)
         if reason:
             await self.send(frame("reset", id=self.id, reason=reason, epoch=epoch, head=head))
@@ -121,7 +133,7 @@ class Subscription:
         while self.window and len(self._unacknowledged) >= self.window:
             self._room.clear()
             try:
-                await asyncio.wait_for(self._room.wait(), STALLED_SECONDS)
+                await asyncio.wait_for(self._room.wait(), limits().stalled_seconds)
             except TimeoutError:
                 raise Stalled from None
 

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -12,13 +13,24 @@ def daphne(django_db_setup: None) -> Iterator[Daphne]:
     server.stop()
 
 
+@pytest.fixture(scope="module")
+def impatient(django_db_setup: None) -> Iterator[Daphne]:
+    """A server whose time-outs and limits are short."""
+    server = Daphne(
+        PRODUCT_SETTINGS=os.environ["DJANGO_SETTINGS_MODULE"],
+        DJANGO_SETTINGS_MODULE="tests.audit.quick_settings",
+    )
+    yield server
+    server.stop()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     """A failure shows what the server said."""
     report = yield
-    server = getattr(item, "funcargs", {}).get("daphne")
-    if report.failed and server is not None:
-        report.sections.append(("server", server.output()[-5000:]))
+    servers = [one for one in getattr(item, "funcargs", {}).values() if isinstance(one, Daphne)]
+    if report.failed:
+        report.sections += [("server", server.output()[-5000:]) for server in servers]
     return report
 
 

@@ -6,14 +6,15 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.contrib.auth.models import User
 from django.db import connection, transaction
+from django.test import Client
 from rest_framework.authtoken.models import Token
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
@@ -31,7 +32,7 @@ class Daphne:
 
     def __init__(self, **environment: str) -> None:
         self._is_listening = threading.Event()
-        self.log = tempfile.NamedTemporaryFile("w+", prefix="daphne-", suffix=".log")
+        self._lines: list[str] = []
         command = [sys.executable, "-m", "daphne", "-e", "tcp:0:interface=127.0.0.1"]
         self.process = subprocess.Popen(
             [*command, "orchestrator.asgi:application"],
@@ -44,8 +45,7 @@ class Daphne:
 
     def _follow_log(self) -> None:
         for line in self.process.stderr:
-            self.log.write(line)
-            self.log.flush()
+            self._lines.append(line)
             if found := LISTENING.search(line):
                 self.port = int(found[1])
                 self._is_listening.set()
@@ -55,14 +55,13 @@ class Daphne:
         return f"http://127.0.0.1:{self.port}"
 
     def output(self) -> str:
-        with open(self.log.name) as log:
-            return log.read()
+        return "".join(self._lines)
 
     def stop(self, how: int = signal.SIGTERM) -> None:
         self.process.send_signal(how)
         self.process.wait(20)
 
-    def connect(self, path: str, user: User | None = None, **options: Any) -> ClientConnection:
+    def connect(self, path: str, user: User | None = None, **options: Any):
         headers = dict(options.pop("headers", {}))
         if user is not None:
             headers["Authorization"] = f"Token {token_of(user)}"
@@ -81,8 +80,9 @@ class Daphne:
 
 
 class Stream:
-    def __init__(self, socket: ClientConnection) -> None:
-        self.socket = socket
+    def __init__(self, connecting: AbstractContextManager[ClientConnection]) -> None:
+        self._connecting = connecting
+        self.socket = connecting.__enter__()
 
     def say(self, kind: str, **fields: Any) -> None:
         self.socket.send(json.dumps({"type": kind} | fields))
@@ -91,7 +91,7 @@ class Stream:
         return hear(self.socket, timeout)
 
     def close(self) -> None:
-        self.socket.close()
+        self._connecting.__exit__(None, None, None)
 
 
 def test_database_url() -> str:
@@ -104,6 +104,12 @@ test_database_url.__test__ = False
 
 def token_of(user: User) -> str:
     return Token.objects.get_or_create(user=user)[0].key
+
+
+def session_cookie(user: User) -> str:
+    client = Client()
+    client.force_login(user)
+    return f"sessionid={client.cookies['sessionid'].value}"
 
 
 def hear(socket: ClientConnection, timeout: float = 10) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 import uuid
 
 import pytest
-from django.contrib.auth.models import User
-from django.test import Client
 
+from audit.actors import Actor
 from audit.models import Event, Stream
 from audit.wire import to_wire
 from projects.models import Membership, Project
+from projects.services import remove_member
 from tests.audit.live import (
     SUBPROTOCOL,
     Daphne,
@@ -14,6 +14,7 @@ from tests.audit.live import (
     events,
     hear,
     hear_until,
+    session_cookie,
     write,
 )
 
@@ -152,16 +153,7 @@ def test_many_events_arrive_in_order_each_once(daphne: Daphne, project, viewer):
     assert sequences == list(range(head - 299, head + 1))
 
 
-def session_cookie(user: User) -> str:
-    client = Client()
-    client.force_login(user)
-    return f"sessionid={client.cookies['sessionid'].value}"
-
-
 def test_a_removed_member_is_out_at_once(daphne: Daphne, project: Project, viewer, owner):
-    from audit.actors import Actor
-    from projects.services import remove_member
-
     with daphne.follow(project.pk, viewer) as socket:
         hear_until(socket, "caught_up")
         remove_member(project_id=project.pk, actor=Actor.of_user(owner), user_id=viewer.pk)

@@ -1,0 +1,306 @@
+import json
+import time
+import uuid
+from contextlib import ExitStack
+
+import pytest
+from django.contrib.sessions.models import Session
+from rest_framework.authtoken.models import Token
+
+from audit.actors import Actor
+from audit.hints import publish_ephemeral
+from projects.services import remove_member
+from tests.audit.live import (
+    SUBPROTOCOL,
+    Daphne,
+    Stream,
+    close_code,
+    hear,
+    hear_until,
+    session_cookie,
+    write,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_the_handshake_says_what_holds(daphne: Daphne, viewer):
+    stream = Stream(daphne.connect("/ws/", viewer, subprotocols=[SUBPROTOCOL]))
+    stream.say("connection_init")
+    ack = stream.hear()
+    stream.close()
+
+    assert ack["type"] == "connection_ack"
+    assert ack["connection_id"]
+    assert ack["heartbeat_seconds"] == 20
+    assert ack["max_subscriptions"] == 100
+
+
+def test_one_connection_carries_many_projects(daphne: Daphne, make_project, viewer):
+    first, second = make_project(), make_project()
+    stream = daphne.stream(viewer)
+    stream.say("subscribe", id="a", project=str(first.pk))
+    stream.say("subscribe", id="b", project=str(second.pk), after=1)
+
+    frames = [stream.hear() for _ in range(9)]
+    stream.close()
+
+    def of(id: str) -> list:
+        return [(frame["type"], frame.get("sequence")) for frame in frames if frame["id"] == id]
+
+    past = [("event", 2), ("event", 3), ("caught_up", 3)]
+    assert of("a") == [("subscribed", None), ("event", 1), *past]
+    assert of("b") == [("subscribed", None), *past]
+
+
+def test_a_subscription_can_be_ended_and_its_id_used_again(daphne: Daphne, project, viewer):
+    stream = daphne.stream(viewer)
+    stream.say("subscribe", id="a", project=str(project.pk))
+    hear_until(stream.socket, "caught_up")
+    stream.say("complete", id="a")
+    assert stream.hear() == {"type": "complete", "id": "a", "code": "completed"}
+
+    head = write(project.pk)
+    stream.say("subscribe", id="a", project=str(project.pk), after=head)
+    assert stream.hear()["type"] == "subscribed"
+    assert stream.hear() == {"type": "caught_up", "id": "a", "sequence": head}
+    stream.close()
+
+
+def test_types_leave_holes_and_say_so(daphne: Daphne, project, viewer):
+    stream = daphne.stream(viewer)
+    stream.say(
+        "subscribe", id="a", project=str(project.pk), types=["task_progress", "project_created"]
+    )
+    frames = hear_until(stream.socket, "caught_up")
+    head = write(project.pk, 2)
+    frames += [stream.hear(), stream.hear()]
+    stream.close()
+
+    shown = [(f["previous"], f["sequence"]) for f in frames if f["type"] == "event"]
+    assert shown == [(0, 1), (1, head - 1), (head - 1, head)]
+
+
+def test_a_window_bounds_what_is_under_way(daphne: Daphne, project, viewer):
+    head = write(project.pk, 10)
+    stream = daphne.stream(viewer)
+    stream.say("subscribe", id="a", project=str(project.pk), window=4)
+    first = [stream.hear() for _ in range(5)]
+    with pytest.raises(TimeoutError):
+        stream.hear(timeout=0.5)
+    stream.say("ack", id="a", sequence=2)
+    more = [stream.hear(), stream.hear()]
+    with pytest.raises(TimeoutError):
+        stream.hear(timeout=0.5)
+    stream.say("ack", id="a", sequence=6)
+    rest = [stream.hear() for _ in range(4)]
+    stream.close()
+
+    assert [frame["sequence"] for frame in first[1:]] == [1, 2, 3, 4]
+    assert [frame["sequence"] for frame in more] == [5, 6]
+    assert [frame["sequence"] for frame in rest] == [7, 8, 9, 10]
+    assert head == 13
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"after": -1}, "invalid_after"),
+        ({"after": "x"}, "invalid_after"),
+        ({"project": "x"}, "invalid_project"),
+        ({"types": ["nothing_happened"]}, "invalid_types"),
+        ({"types": []}, "invalid_types"),
+        ({"window": 0}, "invalid_window"),
+        ({"project": str(uuid.uuid4())}, "not_found"),
+    ],
+)
+def test_a_subscription_that_cannot_be_leaves_the_others_alone(
+    daphne: Daphne, project, viewer, fields, code
+):
+    stream = daphne.stream(viewer)
+    stream.say("subscribe", **({"id": "bad", "project": str(project.pk)} | fields))
+    refused = stream.hear()
+    stream.say("subscribe", id="good", project=str(project.pk))
+    good = stream.hear()
+    stream.close()
+
+    assert (refused["type"], refused["id"], refused["code"]) == ("error", "bad", code)
+    assert good["type"] == "subscribed"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "7", '{"type": "shout"}', '{"type": "ack"}', "x" * 70_000]
+)
+def test_what_is_not_the_protocol_ends_the_connection(daphne: Daphne, viewer, text):
+    stream = daphne.stream(viewer)
+    stream.socket.send(text)
+
+    assert stream.hear()["type"] == "error"
+    assert close_code(stream.socket) == 4400
+
+
+def test_bytes_are_not_the_protocol(daphne: Daphne, viewer):
+    stream = daphne.stream(viewer)
+    stream.socket.send(b"{}")
+
+    assert close_code(stream.socket) == 4400
+
+
+def test_without_the_subprotocol_there_is_no_connection(daphne: Daphne, viewer):
+    with daphne.connect("/ws/", viewer) as socket:
+        assert close_code(socket) == 4406
+
+
+def test_nobody_gets_past_the_handshake(daphne: Daphne):
+    stream = Stream(daphne.connect("/ws/", subprotocols=[SUBPROTOCOL]))
+    stream.say("connection_init")
+    assert close_code(stream.socket) == 4401
+
+
+def test_nothing_before_connection_init(daphne: Daphne, project, viewer):
+    stream = Stream(daphne.connect("/ws/", viewer, subprotocols=[SUBPROTOCOL]))
+    stream.say("subscribe", id="a", project=str(project.pk))
+    assert close_code(stream.socket) == 4401
+
+
+def test_an_unknown_path_is_told(daphne: Daphne, viewer):
+    with daphne.connect("/ws/elsewhere/", viewer) as socket:
+        assert close_code(socket) == 4404
+
+
+def test_a_ping_is_answered(daphne: Daphne, viewer):
+    stream = daphne.stream(viewer)
+    stream.say("ping")
+    assert stream.hear() == {"type": "pong"}
+    stream.close()
+
+
+def test_an_ephemeral_reaches_who_is_up_to_date(daphne: Daphne, project, viewer):
+    stream = daphne.stream(viewer)
+    stream.say("subscribe", id="a", project=str(project.pk))
+    hear_until(stream.socket, "caught_up")
+
+    publish_ephemeral(project.pk, {"kind": "progress", "percent": 40})
+
+    assert stream.hear() == {
+        "type": "ephemeral",
+        "id": "a",
+        "content": {"kind": "progress", "percent": 40},
+    }
+    stream.close()
+
+
+def test_a_removed_member_loses_that_subscription_only(daphne: Daphne, make_project, viewer, owner):
+    left, kept = make_project(), make_project()
+    stream = daphne.stream(viewer)
+    for id, project in (("left", left), ("kept", kept)):
+        stream.say("subscribe", id=id, project=str(project.pk))
+        hear_until(stream.socket, "caught_up")
+    remove_member(project_id=left.pk, actor=Actor.of_user(owner), user_id=viewer.pk)
+
+    assert stream.hear() == {"type": "complete", "id": "left", "code": "not_allowed"}
+    write(kept.pk)
+    assert stream.hear()["id"] == "kept"
+    stream.close()
+
+
+def test_a_disabled_user_is_out_within_five_seconds(daphne: Daphne, project, viewer):
+    with daphne.follow(project.pk, viewer) as socket:
+        hear_until(socket, "caught_up")
+        viewer.is_active = False
+        viewer.save()
+        assert_out_in_time(socket)
+
+
+def test_an_ended_session_is_out_within_five_seconds(daphne: Daphne, project, viewer):
+    headers = {"Cookie": session_cookie(viewer)}
+    with daphne.connect(f"/ws/projects/{project.pk}/", headers=headers) as socket:
+        hear_until(socket, "caught_up")
+        Session.objects.all().delete()
+        assert_out_in_time(socket)
+
+
+def test_a_deleted_token_is_out_within_five_seconds(daphne: Daphne, project, viewer):
+    with daphne.follow(project.pk, viewer) as socket:
+        hear_until(socket, "caught_up")
+        Token.objects.all().delete()
+        assert_out_in_time(socket)
+
+
+def assert_out_in_time(socket) -> None:
+    started = time.monotonic()
+    assert close_code(socket) == 4401
+    assert time.monotonic() - started < 5
+
+
+def test_who_says_nothing_is_sent_away(impatient: Daphne, viewer):
+    with impatient.connect("/ws/", viewer, subprotocols=[SUBPROTOCOL]) as socket:
+        assert close_code(socket) == 4408
+
+
+def test_who_does_not_answer_a_ping_is_gone(impatient: Daphne, project, viewer):
+    stream = impatient.stream(viewer)
+    stream.say("subscribe", id="a", project=str(project.pk))
+    frames = hear_until(stream.socket, "ping")
+    assert frames[-1]["heads"] == {"a": 3}
+    assert close_code(stream.socket) == 4512
+
+
+def test_who_answers_pings_stays(impatient: Daphne, project, viewer):
+    stream = impatient.stream(viewer)
+    for _ in range(3):
+        hear_until(stream.socket, "ping")
+        stream.say("pong")
+    stream.close()
+
+
+def test_who_never_acknowledges_is_too_slow(impatient: Daphne, project, viewer):
+    stream = impatient.stream(viewer)
+    stream.say("subscribe", id="a", project=str(project.pk), window=1)
+    code = None
+    while code is None:
+        try:
+            if stream.hear()["type"] == "ping":
+                stream.say("pong")
+        except Exception as closed:
+            code = closed.rcvd.code
+    assert code == 4508
+
+
+def test_too_many_subscriptions(impatient: Daphne, project, viewer):
+    stream = impatient.stream(viewer)
+    for id in "abc":
+        stream.say("subscribe", id=id, project=str(project.pk))
+    assert close_code(stream.socket) == 4429
+
+
+def test_too_many_frames(impatient: Daphne, viewer):
+    stream = impatient.stream(viewer)
+    for _ in range(40):
+        stream.socket.send(json.dumps({"type": "ping"}))
+    assert close_code(stream.socket) == 4429
+
+
+def test_too_many_connections(impatient: Daphne, project, viewer):
+    with ExitStack() as sockets:
+        for _ in range(3):
+            socket = sockets.enter_context(impatient.follow(project.pk, viewer))
+            assert hear(socket)["type"] == "subscribed"
+        one_more = sockets.enter_context(impatient.follow(project.pk, viewer))
+        assert close_code(one_more) == 4429
+
+
+def test_a_membership_that_is_gone_without_news_is_noticed(impatient: Daphne, project, viewer):
+    with impatient.follow(project.pk, viewer) as socket:
+        hear_until(socket, "caught_up")
+        viewer.memberships.all().delete()
+        assert close_code(socket) == 4403
+
+
+def test_a_changed_password_ends_the_session(impatient: Daphne, project, viewer):
+    headers = {"Cookie": session_cookie(viewer)}
+    with impatient.connect(f"/ws/projects/{project.pk}/", headers=headers) as socket:
+        hear_until(socket, "caught_up")
+        viewer.set_password("another-password")
+        viewer.save()
+        assert close_code(socket) == 4401
