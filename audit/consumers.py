@@ -4,11 +4,14 @@ from urllib.parse import parse_qs
 
 from pydantic import ValidationError
 
+from audit.stream.database import in_database
 from audit.stream.frames import SUBPROTOCOL, Close
 from audit.stream.limits import limits
 from audit.stream.listener import ClosingError, Listener
+from audit.stream.login import Credentials
 from audit.stream.messages import Complete, ConnectionInit, Subscribe, refusal, wanted_id
 from audit.stream.subscription import NotVisible, Subscription
+from audit.stream.tickets import TicketsUnavailable, redeem_ticket
 
 
 class UnknownPath(Listener):
@@ -87,9 +90,21 @@ class StreamConsumer(Listener):
         if self.is_ready.is_set():
             detail = "connection_init comes once, first."
             raise ClosingError(Close.TOO_MANY, "already_initialised", detail)
-        await self.log_in(self.scope["credentials"])
+        await self.log_in(await self.credentials_for(message))
         self.is_ready.set()
         await self.acknowledge_init()
+
+    async def credentials_for(self, message: ConnectionInit) -> Credentials:
+        if message.ticket is None:
+            return self.scope["credentials"]
+        try:
+            credentials = await in_database(redeem_ticket, message.ticket)
+        except TicketsUnavailable:
+            raise ClosingError(Close.GOING_AWAY) from None
+        if credentials is None:
+            detail = "This ticket was used, is too old, or never was. Get a new one."
+            raise ClosingError(Close.NOT_LOGGED_IN, "bad_ticket", detail)
+        return credentials
 
     async def on_subscribe(self, message: Subscribe) -> None:
         self.require_init()

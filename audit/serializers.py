@@ -51,3 +51,8 @@ class VerificationSerializer(serializers.Serializer):
     head_sequence = serializers.IntegerField()
     head_hash = serializers.CharField(allow_blank=True)
     first_broken_sequence = serializers.IntegerField(allow_null=True)
+
+
+class TicketSerializer(serializers.Serializer):
+    ticket = serializers.CharField()
+    expires_in = serializers.IntegerField(help_text="Seconds.")

@@ -7,7 +7,7 @@ from audit.stream.login import credentials_of
 class TokenOrSessionAuth:
     """Puts the credentials of a handshake into its scope.
 
-    Whose they are is asked after the socket is accepted, so that a browser gets to see the close code.
+    Whose they are is asked after the socket is accepted, so that a browser sees the close code.
     """
 
     def __init__(self, inner: Callable[..., Awaitable[None]]) -> None:

@@ -1,7 +1,8 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
-from audit.views import EventViewSet, VerifyView
+from audit.stream.http import event_stream
+from audit.views import EventViewSet, TicketView, VerifyView
 
 router = SimpleRouter()
 router.register("events", EventViewSet, basename="audit-event")
@@ -9,4 +10,9 @@ router.register("events", EventViewSet, basename="audit-event")
 urlpatterns = [
     path("", include(router.urls)),
     path("verify/", VerifyView.as_view(), name="audit-verify"),
+]
+# Paths of the stream that belong beside those of others, directly under /api/v1/.
+stream_urls = [
+    path("auth/ws-ticket/", TicketView.as_view(), name="ws-ticket"),
+    path("projects/<uuid:project_id>/stream/", event_stream, name="project-stream"),
 ]

@@ -2,17 +2,25 @@ from typing import Any
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
-from rest_framework import mixins
+from rest_framework import mixins, views
+from rest_framework.authtoken.models import Token
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api.errors import NotFound
+from api.errors import DomainError, NotFound
 from api.pagination import CursorPagination
 from api.viewsets import APIView, GenericViewSet
 from audit.access import access_policy
 from audit.filters import EventFilter
 from audit.models import Event
-from audit.serializers import EventSerializer, VerificationSerializer, VerifyQuerySerializer
+from audit.serializers import (
+    EventSerializer,
+    TicketSerializer,
+    VerificationSerializer,
+    VerifyQuerySerializer,
+)
+from audit.stream.login import Credentials
+from audit.stream.tickets import TICKET_SECONDS, TicketsUnavailable, issue_ticket
 from audit.verification import verify_stream
 
 
@@ -54,3 +62,27 @@ class VerifyView(APIView):
         if not access_policy().may_see(request.user, project_id):
             raise NotFound("not_found", "There is no such project, or you may not see it.")
         return Response(verify_stream(project_id).as_dict())
+
+
+class Unavailable(DomainError):
+    """What it needs is away, for a while."""
+
+    status = 503
+
+
+class TicketView(views.APIView):
+    """A single-use login for `connection_init`, valid for 30 s. Never put a secret in a URL."""
+
+    # Not ours with the idempotency keys: those keep the answer, and this one is a secret.
+
+    @extend_schema(operation_id="auth_ws_ticket", request=None, responses={201: TicketSerializer})
+    def post(self, request: Request) -> Response:
+        if isinstance(request.auth, Token):
+            credentials = Credentials(token=request.auth.key)
+        else:
+            credentials = Credentials(session_key=request.session.session_key)
+        try:
+            ticket = issue_ticket(credentials)
+        except TicketsUnavailable:
+            raise Unavailable("redis_away", "No tickets just now. Try again soon.") from None
+        return Response({"ticket": ticket, "expires_in": TICKET_SECONDS}, status=201)

@@ -9,8 +9,12 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
 from audit.routing import websocket_urlpatterns  # noqa: E402
 from audit.socket_auth import TokenOrSessionAuth  # noqa: E402
+from audit.stream.http import NewsOverHttp  # noqa: E402
 
 # Which origins may use a session cookie is checked with the login: a client with a token has none.
 application = ProtocolTypeRouter(
-    {"http": http, "websocket": TokenOrSessionAuth(URLRouter(websocket_urlpatterns))}
+    {
+        "http": NewsOverHttp(http),
+        "websocket": TokenOrSessionAuth(URLRouter(websocket_urlpatterns)),
+    }
 )

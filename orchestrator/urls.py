@@ -3,6 +3,7 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from audit.urls import stream_urls
 from orchestrator import health
 from orchestrator.views import ExportView, ProgressView, RewindView, RootView, SnapshotView
 
@@ -21,6 +22,7 @@ api_urls = [
     path("", include("context.urls")),
     path("hitl/", include("hitl.urls")),
     path("audit/", include("audit.urls")),
+    path("", include(stream_urls)),
 ]
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),

@@ -101,6 +101,10 @@ class Feed:
         self.confirm(head, known)
         return head
 
+    async def news(self) -> None:
+        """Wait for something new to be read."""
+        await self._news.wait()
+
     async def next_page(self, after: int, generation: int) -> list[Item]:
         """The events that follow `after`, as many as fit a page; waits until there are some.
 
@@ -115,7 +119,7 @@ class Feed:
                 start = after - self._floor
                 return self._items[start : start + PAGE]
             else:
-                await self._news.wait()
+                await self.news()
         raise Restarted
 
     async def _replay(self, after: int) -> list[Item]:

@@ -16,12 +16,10 @@ from audit.stream.hub import hub
 from audit.stream.limits import limits
 from audit.stream.login import Credentials
 from audit.stream.messages import Ack, Subscribe, client_message, refusal
-from audit.stream.pressure import is_congested
-from audit.stream.subscription import Position, Stalled, Subscription
+from audit.stream.pressure import Stalled, decongested, is_congested
+from audit.stream.subscription import Position, Subscription
 
 logger = logging.getLogger(__name__)
-
-CONGESTION_CHECK_SECONDS = 0.05
 
 
 class ClosingError(Exception):
@@ -130,16 +128,9 @@ class Listener(AsyncWebsocketConsumer):
     async def send_text(self, text: str) -> None:
         """Raises Stalled for a client that does not read."""
         if is_congested(self.base_send):
-            await self.decongested()
+            await decongested(self.base_send, limits().stalled_seconds)
         if not self.is_closed:
             await self.send(text_data=text)
-
-    async def decongested(self) -> None:
-        deadline = asyncio.get_running_loop().time() + limits().stalled_seconds
-        while is_congested(self.base_send) and not self.is_closed:
-            if asyncio.get_running_loop().time() > deadline:
-                raise Stalled
-            await asyncio.sleep(CONGESTION_CHECK_SECONDS)
 
     def send_soon(self, text: str) -> None:
         """What may be dropped, is: where the client does not keep up."""

@@ -11,16 +11,13 @@ from audit.stream.feed import Feed, Restarted
 from audit.stream.frames import event_frame, frame
 from audit.stream.hub import hub
 from audit.stream.limits import limits
+from audit.stream.pressure import Stalled
 from audit.stream.reading import Item
 from audit.words import EventType
 
 
 class NotVisible(Exception):
     """The listener may not see the project, or not any more."""
-
-
-class Stalled(Exception):
-    """The listener did not acknowledge for too long."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,155 @@
+"""The news for who has only HTTP: Server-Sent Events, and a list request that waits."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+from urllib.parse import parse_qs
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.views.decorators.http import require_safe
+from pydantic import ValidationError
+
+from api.problems import CONTENT_TYPE, problem
+from audit.access import access_policy
+from audit.filters import EventFilter
+from audit.stream.database import in_database
+from audit.stream.hub import hub
+from audit.stream.limits import limits
+from audit.stream.login import Credentials, credentials_of
+from audit.stream.messages import Subscribe, refusal
+from audit.stream.pressure import Stalled, decongested
+from audit.stream.subscription import NotVisible, Position, Subscription
+
+RAW_SEND = "countersign.send"
+EVENT_LIST = re.compile(r"/audit/events/?$")
+KEEP_ALIVE_SECONDS = 15
+LAST_EVENT_ID = re.compile(r"([0-9a-f]{1,32}):([0-9]{1,19})")
+
+
+class NewsOverHttp:
+    """ASGI, around Django: shows views the server's own `send`, and holds requests that wait."""
+
+    def __init__(self, inner: Callable) -> None:
+        self.inner = inner
+
+    async def __call__(self, scope: dict[str, Any], receive: Callable, send: Callable) -> None:
+        if EVENT_LIST.search(scope["path"]) and b"wait=" in scope["query_string"]:
+            await wait_for_news(scope)
+        await self.inner(scope | {RAW_SEND: send}, receive, send)
+
+
+async def wait_for_news(scope: dict[str, Any]) -> None:
+    """Returns when the answer has something to say: an event, or that the request is no good."""
+    query = parse_qs(scope["query_string"].decode("latin-1"))
+    form = EventFilter({name: values[-1] for name, values in query.items()}).form
+    if not form.is_valid():
+        return
+    wanted = form.cleaned_data
+    project_id, after = wanted["project"], wanted["after_sequence"]
+    if project_id is None or after is None or not wanted["wait"]:
+        return
+    if not await in_database(may_see, credentials_of(scope), project_id):
+        return
+    async with hub().feed(project_id) as feed:
+        try:
+            async with asyncio.timeout(wanted["wait"]):
+                while feed.head.sequence <= after:
+                    await feed.news()
+        except TimeoutError:
+            return
+
+
+def may_see(credentials: Credentials, project_id: UUID) -> bool:
+    user = credentials.user()
+    return user is not None and access_policy().may_see(user, project_id)
+
+
+@require_safe
+async def event_stream(request: HttpRequest, project_id: UUID) -> HttpResponse:
+    """Server-Sent Events of a project, resumed by `Last-Event-ID: epoch:sequence`."""
+    credentials = credentials_of(request.scope)
+    if credentials.is_foreign or await in_database(credentials.user) is None:
+        return refuse(401, "not_authenticated", "Log in, or send a token.")
+    try:
+        wanted = wanted_of(request, project_id)
+    except ValidationError as error:
+        return refuse(400, *refusal(error))
+    if not await in_database(may_see, credentials, project_id):
+        return refuse(404, "not_found", "There is no such project, or you may not see it.")
+    return StreamingHttpResponse(
+        written(wanted, credentials, request.scope.get(RAW_SEND)),
+        content_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+def wanted_of(request: HttpRequest, project_id: UUID) -> Subscribe:
+    fields: dict[str, Any] = {name: request.GET[name] for name in request.GET}
+    if last := request.headers.get("Last-Event-ID"):
+        found = LAST_EVENT_ID.fullmatch(last)
+        # What is no position of ours fails as one that cannot be.
+        fields["epoch"], fields["after"] = found.groups() if found else ("", f"not {last}")
+    if "types" in fields:
+        fields["types"] = fields["types"].split(",")
+    own = {"type": "subscribe", "id": str(project_id), "project": project_id, "window": None}
+    return Subscribe.model_validate(fields | own)
+
+
+async def written(wanted: Subscribe, credentials: Credentials, send: Any) -> AsyncIterator[str]:
+    frames: asyncio.Queue[str] = asyncio.Queue(1)
+    subscription = Subscription(
+        id=wanted.id,
+        project_id=wanted.project,
+        position=Position(wanted.after, wanted.epoch),
+        types=frozenset(wanted.types) if wanted.types else None,
+        send=frames.put,
+        send_soon=lambda text: None if frames.full() else frames.put_nowait(text),
+        may_see=lambda project_id: may_see(credentials, project_id),
+    )
+    running = asyncio.create_task(subscription.run())
+    try:
+        while True:
+            try:
+                text = await next_frame(frames, running)
+            except TimeoutError:
+                await subscription.check_visible()
+                text = ""
+            await decongested(send, limits().stalled_seconds)
+            yield written_frame(text, subscription) if text else ": still here\n\n"
+    except (NotVisible, Stalled):
+        return
+    finally:
+        running.cancel()
+
+
+async def next_frame(frames: asyncio.Queue[str], running: asyncio.Task) -> str:
+    """Raises TimeoutError when there is nothing to say, and what has ended the subscription."""
+    waiting = asyncio.ensure_future(frames.get())
+    try:
+        await asyncio.wait(
+            {waiting, running}, timeout=KEEP_ALIVE_SECONDS, return_when=asyncio.FIRST_COMPLETED
+        )
+        if waiting.done():
+            return waiting.result()
+        if running.done():
+            running.result()
+        raise TimeoutError
+    finally:
+        waiting.cancel()
+
+
+def written_frame(text: str, subscription: Subscription) -> str:
+    frame = json.loads(text)
+    lines = [f"data: {text}", "", ""]
+    if frame["type"] != "event":
+        lines.insert(0, f"event: {frame['type']}")
+    if "sequence" in frame:
+        lines.insert(0, f"id: {subscription.feed.head.epoch}:{frame['sequence']}")
+    return "\n".join(lines)
+
+
+def refuse(status: int, code: str, detail: str) -> JsonResponse:
+    return JsonResponse(problem(status, code, detail), status=status, content_type=CONTENT_TYPE)

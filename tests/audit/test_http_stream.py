@@ -1,0 +1,192 @@
+import json
+import threading
+import time
+
+import httpx
+import pytest
+
+from audit.models import Stream as StreamRow
+from tests.audit.live import SUBPROTOCOL, Daphne, Stream, close_code, token_of, write
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Sse:
+    """Reads Server-Sent Events as a browser does."""
+
+    def __init__(self, daphne: Daphne, project_id, user, **headers: str) -> None:
+        headers["Authorization"] = f"Token {token_of(user)}"
+        self.context = httpx.stream(
+            "GET",
+            f"{daphne.url}/api/v1/projects/{project_id}/stream/",
+            headers=headers,
+            timeout=10,
+        )
+
+    def __enter__(self) -> "Sse":
+        self.response = self.context.__enter__()
+        self.lines = self.response.iter_lines()
+        return self
+
+    def __exit__(self, *exc) -> None:
+        self.context.__exit__(*exc)
+
+    def hear(self) -> dict:
+        message = {"event": "message"}
+        for line in self.lines:
+            if line == "" and "data" in message:
+                return message
+            name, _, value = line.partition(": ")
+            message[name] = json.loads(value) if name == "data" else value
+        raise AssertionError("the stream ended")
+
+    def sequences(self, up_to: int) -> list[int]:
+        seen = []
+        while not seen or seen[-1] < up_to:
+            message = self.hear()
+            if message["event"] == "message":
+                seen.append(message["data"]["sequence"])
+        return seen
+
+
+def test_server_sent_events_bring_the_past_and_then_the_present(daphne: Daphne, project, viewer):
+    head = write(project.pk, 2)
+
+    with Sse(daphne, project.pk, viewer) as sse:
+        assert sse.response.headers["content-type"] == "text/event-stream"
+        past = sse.sequences(head)
+        new_head = write(project.pk, 2)
+        live = sse.sequences(new_head)
+
+    assert past + live == list(range(1, new_head + 1))
+
+
+def test_last_event_id_resumes(daphne: Daphne, project, viewer):
+    head = write(project.pk, 5)
+    with Sse(daphne, project.pk, viewer) as sse:
+        sse.hear(), sse.hear()
+        last = sse.hear()["id"]
+
+    epoch = StreamRow.objects.get(project=project.pk).epoch
+    assert last == f"{epoch}:2"
+    with Sse(daphne, project.pk, viewer, **{"Last-Event-ID": last}) as sse:
+        assert sse.sequences(head) == list(range(3, head + 1))
+
+
+def test_last_event_id_of_another_epoch_starts_over(daphne: Daphne, project, viewer):
+    with Sse(daphne, project.pk, viewer, **{"Last-Event-ID": "abc:2"}) as sse:
+        message = sse.hear()
+
+    assert message["event"] == "reset"
+    assert message["data"]["reason"] == "epoch_changed"
+
+
+@pytest.mark.parametrize("last", ["rubbish", "abc:-1", "abc:1:2", "5"])
+def test_last_event_id_that_is_none(daphne: Daphne, project, viewer, last):
+    with Sse(daphne, project.pk, viewer, **{"Last-Event-ID": last}) as sse:
+        assert sse.response.status_code == 400
+        assert sse.response.headers["content-type"] == "application/problem+json"
+
+
+def test_who_may_not_see_gets_no_stream(daphne: Daphne, project, outsider):
+    with Sse(daphne, project.pk, outsider) as sse:
+        assert sse.response.status_code == 404
+    assert httpx.get(f"{daphne.url}/api/v1/projects/{project.pk}/stream/").status_code == 401
+
+
+def test_long_polling_waits_for_an_event(daphne: Daphne, project, viewer):
+    head = write(project.pk)
+    threading.Timer(0.7, write_elsewhere, [project.pk]).start()
+
+    started = time.monotonic()
+    response = poll(daphne, project, viewer, after_sequence=head, wait=20)
+    took = time.monotonic() - started
+
+    assert [event["sequence"] for event in response.json()["results"]] == [head + 1]
+    assert 0.5 < took < 5
+
+
+def test_long_polling_ends_with_nothing(daphne: Daphne, project, viewer):
+    started = time.monotonic()
+    response = poll(daphne, project, viewer, after_sequence=3, wait=1)
+
+    assert response.json()["results"] == []
+    assert time.monotonic() - started >= 1
+
+
+def test_long_polling_does_not_wait_for_what_is_there(daphne: Daphne, project, viewer):
+    started = time.monotonic()
+    response = poll(daphne, project, viewer, after_sequence=1, wait=20)
+
+    assert len(response.json()["results"]) == 2
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("query", [{"wait": "x"}, {"wait": 61}, {"wait": 1, "after_sequence": -1}])
+def test_long_polling_with_a_bad_request_is_told_at_once(daphne: Daphne, project, viewer, query):
+    assert poll(daphne, project, viewer, **query).status_code == 400
+
+
+def test_an_outsider_does_not_wait(daphne: Daphne, project, outsider):
+    response = poll(daphne, project, outsider, after_sequence=3, wait=20)
+
+    assert response.json()["results"] == []
+
+
+def poll(daphne: Daphne, project, user, **query) -> httpx.Response:
+    return httpx.get(
+        f"{daphne.url}/api/v1/audit/events/",
+        params={"project": project.pk} | query,
+        headers={"Authorization": f"Token {token_of(user)}"},
+        timeout=30,
+    )
+
+
+def write_elsewhere(project_id) -> None:
+    from django.db import connection
+
+    write(project_id)
+    connection.close()
+
+
+@pytest.fixture
+def ticket(daphne: Daphne, viewer) -> str:
+    response = httpx.post(
+        f"{daphne.url}/api/v1/auth/ws-ticket/",
+        headers={"Authorization": f"Token {token_of(viewer)}"},
+    )
+    assert response.status_code == 201
+    assert response.json()["expires_in"] == 30
+    return response.json()["ticket"]
+
+
+def with_ticket(daphne: Daphne, ticket: str) -> Stream:
+    stream = Stream(daphne.connect("/ws/", subprotocols=[SUBPROTOCOL]))
+    stream.say("connection_init", ticket=ticket)
+    return stream
+
+
+def test_a_ticket_logs_in_once(daphne: Daphne, project, ticket):
+    first = with_ticket(daphne, ticket)
+    assert first.hear()["type"] == "connection_ack"
+    first.say("subscribe", id="a", project=str(project.pk))
+    assert first.hear()["type"] == "subscribed"
+    first.close()
+
+    second = with_ticket(daphne, ticket)
+    assert second.hear()["code"] == "bad_ticket"
+    assert close_code(second.socket) == 4401
+
+
+def test_a_made_up_ticket_is_refused(daphne: Daphne):
+    assert close_code(with_ticket(daphne, "é" * 40).socket) == 4401
+
+
+def test_a_ticket_ends_with_the_login_it_stands_for(daphne: Daphne, viewer, ticket):
+    viewer.auth_token.delete()
+
+    assert close_code(with_ticket(daphne, ticket).socket) == 4401
+
+
+def test_nobody_gets_a_ticket(daphne: Daphne):
+    assert httpx.post(f"{daphne.url}/api/v1/auth/ws-ticket/").status_code == 401
