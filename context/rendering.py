@@ -126,12 +126,13 @@ def _specification(content: Content) -> list[str]:
 
 def _requirement(item: Content) -> list[str]:
     where = [
-        f"{s['source']} {s['start']} to {s['end']}: “{plain(s['quote'])}”" for s in item["spans"]
+        f"{plain(s['source'])} {s['start']} to {s['end']}: “{plain(s['quote'])}”"
+        for s in item["spans"]
     ]
     return [
-        f"### {item['id']} {plain(item['title'])}",
+        f"### {plain(item['id'])} {plain(item['title'])}",
         "",
-        f"{plain(item['statement'])} ({item['kind']}, {item['priority']})",
+        f"{plain(item['statement'])} ({plain(item['kind'])}, {plain(item['priority'])})",
         "",
         *_bullets(item["acceptance_criteria"]),
         *[f"- From the {span}" for span in where],
@@ -246,7 +247,7 @@ def _deployment_package(content: Content) -> list[str]:
     rows = [[f["path"], f["size_bytes"], f["sha256"]] for f in content["files"]]
     return [
         *_title(content, "Deployment package"),
-        f"Version {plain(content['version'])}. SHA-256 of the whole: {content['checksum']}. "
+        f"Version {plain(content['version'])}. SHA-256 of the whole: {plain(content['checksum'])}. "
         f"Packed from version {content['source']['version']} of the source code.",
         "",
         plain(content["tests"]["summary"]),
@@ -282,9 +283,9 @@ def _hitl_response(content: Content) -> list[str]:
 
 
 def without_html(markdown: str) -> str:
-    """Markdown that a model wrote, its formatting kept, its HTML shown as text."""
+    """Markdown that a model wrote: formatting kept, HTML shown as text, no picture loaded."""
     escaped = re.sub(r"&(?!lt;|gt;|amp;)", "&amp;", markdown)
-    return re.sub(r"<", "&lt;", escaped)
+    return escaped.replace("<", "&lt;").replace("![", "!\\[")
 
 
 _RENDERERS: dict[str, Callable[[Content], list[str]]] = {

@@ -15,8 +15,10 @@ _DO = (
 _NOTHING = "Nothing of what is asked for can be built by the offline rules."
 
 
-def questions_for(case: Case) -> Questions | None:
+def questions_for(case: Case, artifact_type: str) -> Questions | None:
     """Questions if nothing can be built; None if there is enough to go on."""
+    if artifact_type == "deployment_log" or _is_a_remark(case, artifact_type):
+        return None
     if case.settled is not None:
         return None if case.program.covered() else Questions((_beyond(case),), _NOTHING)
     if sum(character.isalpha() for character in _words(case)) < 12:
@@ -26,6 +28,11 @@ def questions_for(case: Case) -> Questions | None:
     if not case.kind or not case.program.covered():
         return Questions((_beyond(case), _WHAT), _NOTHING)
     return None
+
+
+def _is_a_remark(case: Case, artifact_type: str) -> bool:
+    """Only the one who opens the run asks before it has anything to say."""
+    return artifact_type == "agent_output" and case.assignment.agent_type != "orchestrator"
 
 
 def _words(case: Case) -> str:

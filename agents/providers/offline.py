@@ -25,8 +25,10 @@ class OfflineModel:
         if writer is None:
             raise PermanentError("not_offline", f"The offline rules cannot write {artifact_type}.")
         case = Case(assignment)
-        content = questions_for(case) or writer(case)
+        content = questions_for(case, artifact_type) or writer(case)
         return Reply(content, USAGE, notes=f"Written by the offline rules, version {VERSION}.")
 
 
-USAGE = Usage("offline", f"rules-{VERSION}", calls=1, input_tokens=0, output_tokens=0, cost_micros=0)
+USAGE = Usage(
+    "offline", f"rules-{VERSION}", calls=1, input_tokens=0, output_tokens=0, cost_micros=0
+)

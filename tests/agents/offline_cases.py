@@ -56,7 +56,7 @@ def handed(artifact_type: str, content: dict, **given) -> Material:
 
 def pipeline(
     brief: str, *, answers: Sequence[Answer] = (), feedback: Mapping[str, Sequence[str]] = {}
-):  # noqa: B006
+):
     """The contents of all steps up to the source code, by artifact type."""
     materials: list[Material] = []
     for step, _, _ in STEPS:

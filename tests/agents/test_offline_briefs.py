@@ -12,7 +12,8 @@ from tests.agents.offline_cases import content, pipeline, run_tests, work, write
 
 BRIEFS = {
     "recipes": """# Recipe box
-Each recipe has a title, a list of ingredients, a cooking time and a category (starter, main or dessert).
+Each recipe has a title, a list of ingredients, a cooking time and a category (starter, main or
+dessert).
 I can add recipes, edit them and delete recipes. I want to search recipes by ingredient or title.
 It should show all recipes sorted by cooking time. Ratings from 1 to 5 would be nice.
 Two recipes must not have the same title. It should suggest a recipe for dinner.""",
@@ -28,11 +29,14 @@ A habit can be ticked only once a day. I want to see my streak. There may be at 
     "tasks": """Users can add tasks with a title, a due date and a priority. The priority is low, medium or high.
 Users can mark a task as done. The program shows overdue tasks. A task must have a title.""",
     "rooms": """Rooms have a name and a number of seats. Staff can add rooms. Staff can book a room for a day.
-Two bookings of the same room must not overlap. Staff can cancel a booking. A booking may last at most 3 hours.""",
+Two bookings of the same room must not overlap. Staff can cancel a booking. A booking may last at
+most 3 hours.""",
     "cleaner": """The tool takes a CSV file. Columns: name, email, city and joined date. It must remove duplicate
-rows. It must trim spaces. Rows with an invalid date must be listed. It should write a cleaned file.""",
+rows. It must trim spaces. Rows with an invalid date must be listed. It should write a cleaned
+file.""",
     "rental": """Skis cost 18 EUR per day. Children under 14 years get a discount of 40%. From 6 days there is a
-discount of 15 percent. Customers younger than 4 years are refused. The price must be at most 300 EUR.""",
+discount of 15 percent. Customers younger than 4 years are refused. The price must be at most 300
+EUR.""",
     "rezepte": """- Jedes Rezept hat einen Titel, eine Kategorie und eine Dauer.
 - Nutzer können Rezepte anlegen und löschen.
 - Nutzer sollen Rezepte nach Kategorie suchen können.
@@ -42,7 +46,7 @@ USELESS = {
     "empty": " ",
     "short": "A todo app",
     "emoji": "😀🎉🚀" * 200,
-    "vague": "Make something really cool that our customers will love. It should be modern and fast.",
+    "vague": "Make something cool that our customers will love. It should be modern and fast.",
     "noise": "asdf qwer zxcv uiop hjkl " * 20,
     "hebrew": "\u05e9\u05dc\u05d5\u05dd \u05e2\u05d5\u05dc\u05dd " * 20,
     "web only": "A web page where people log in and pay online by credit card.",
@@ -113,11 +117,11 @@ def test_no_brief_takes_long_or_breaks_anything(name):
 
 
 WORDS = st.sampled_from(
-    "book books member each has a title author can add borrow return at most five days must list by csv column columns "
-    "total per month costs 5 EUR kg up to 10 % discount , . : \n - # and or not overdue stock below room book() cancel "
-    "rezept hat einen titel können anlegen email unique same import class None ' \" \\ {x} <b> 😀 \u202e".split(
-        " "
-    )
+    """book books member each has a title author can add borrow return at most five days must list by csv
+    column columns total per month costs 5 EUR kg up to 10 % discount , . : - # and or not overdue stock
+    below room book() cancel rezept hat einen titel können anlegen email unique same import class None
+    ' " \\ {x} <b> 😀 \u202e""".split()
+    + ["\n", "\n- "]
 )
 
 
@@ -140,14 +144,16 @@ def test_whatever_the_words_the_program_is_python_and_every_id_is_accounted_for(
 def test_no_text_makes_the_rules_fail(brief):
     asked = Assignment("P", "analyst", "s", "", 1, "", brief, ("software_specification",))
     reply = OfflineModel().produce(
-        asked, artifact_type="software_specification", output_type=SCHEMAS["software_specification"],
+        asked, artifact_type="software_specification",
+output_type=SCHEMAS["software_specification"],
         instructions="",
     )  # fmt: skip
     assert isinstance(reply.content, Questions | SCHEMAS["software_specification"])
 
 
 def test_words_of_a_brief_are_never_executed(tmp_path):
-    brief = "Users can add '''\"\"\"__import__('os').abort()''' tasks with a title\\' and a {note}. List tasks."
+    hostile = "'''\"\"\"__import__('os').abort()'''"
+    brief = f"Users can add {hostile} tasks with a title\\' and a {{note}}. List tasks."
     code = content("build", brief=brief)
     write(code, tmp_path)
     assert run_tests(tmp_path).returncode == 0

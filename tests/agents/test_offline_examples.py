@@ -125,7 +125,8 @@ def test_the_parcel_price_is_the_one_of_the_tariff(tmp_path):
 
 def test_the_expense_report_adds_up(tmp_path):
     write(pipeline(BY_NAME["expenses"])["source_code"].content, tmp_path)
-    rows = "date;description;category;amount\n31.05.2024;Rent;home;1.000,50\n2024-06-01;Tea;food;4,25\n"
+    rows = "date;description;category;amount\n31.05.2024;Rent;home;1.000,50\n"
+    rows += "2024-06-01;Tea;food;4,25\n"
     (tmp_path / "in.csv").write_text(rows + "2024-06-02;Jam;food;\n", encoding="utf-8")
     result = run(tmp_path, "main.py", "report", "in.csv")
     assert "home  1000.50" in result.stdout

@@ -63,7 +63,10 @@ def test_a_flood_of_lines_is_cut_off():
 
 
 def test_background_asks_for_nothing_but_a_must_always_does():
-    text = "## Background\nPeople add books by hand. It must list books.\n## Wishes\nPeople can add books."
+    text = (
+        "## Background\nPeople add books by hand. It must list books.\n## Wishes\nPeople "
+        "can add books."
+    )
     found = [f.statement for f in understand([Source("brief", 0, text)]).found]
     assert found == ["It must list books.", "People can add books."]
 

@@ -1,0 +1,237 @@
+import hashlib
+from dataclasses import replace
+
+import pytest
+
+from agents.outcomes import (
+    Assignment,
+    Completed,
+    NeedsPerson,
+    PermanentError,
+    Questions,
+    Reply,
+    Usage,
+)
+from agents.providers.offline import OfflineModel
+from agents.roles import ROLES, role_for
+from agents.roles import tester as tester_module
+from agents.sandbox import SandboxResult
+from context.schemas import SCHEMAS
+from tests.agents.offline_cases import handed
+
+CODE = {
+    "title": "Sum",
+    "summary": "Adds.",
+    "files": [
+        {"path": "main.py", "content": "def add(a, b):\n    return a + b\n", "language": "python"},
+        {
+            "path": "tests/test_add.py",
+            "content": "import unittest\n\nclass AddTest(unittest.TestCase):\n    def "
+            "test_fr_1_adds(self):\n"
+            "        from main import add\n        self.assertEqual(add(1, 2), 3)\n",
+            "language": "python",
+        },
+    ],
+    "entry_point": "main.py",
+    "test_command": ["python3", "-m", "unittest", "discover", "-s", "tests", "-v"],
+    "covered": [{"requirement": "FR-1", "tests": ["test_fr_1_adds"]}],
+    "not_covered": [{"requirement": "FR-2", "reason": "Too hard."}],
+    "notes": [],
+    "feedback": [],
+}
+PASSED = "test_fr_1_adds (test_add.AddTest.test_fr_1_adds) ... ok\n\nRan 1 test in 0.001s\n\nOK\n"
+FAILED = (
+    "test_fr_1_adds (test_add.AddTest.test_fr_1_adds) ... FAIL\n\n" + "=" * 70 + "\n"
+    "FAIL: test_fr_1_adds (test_add.AddTest.test_fr_1_adds)\n" + "-" * 70 + "\n"
+    "Traceback (most recent call last):\nAssertionError: 4 != 3\n\n" + "-" * 70 + "\n"
+    "Ran 1 test in 0.001s\n\nFAILED (failures=1)\n"
+)
+
+
+class Scripted:
+    """A model at the edge that gives the replies it was given."""
+
+    def __init__(self, *replies):
+        self.replies = list(replies)
+        self.asked = []
+
+    def produce(self, assignment, *, artifact_type, output_type, instructions):
+        self.asked.append((artifact_type, instructions, assignment))
+        return self.replies.pop(0)
+
+
+def _reply(artifact_type, content, **usage):
+    values = {"provider": "paid", "model": "m", "calls": 1} | usage
+    return Reply(SCHEMAS[artifact_type].model_validate(content), Usage(**values))
+
+
+def _assignment(agent_type, *expected, materials=(), **given):
+    return Assignment(
+        "P",
+        agent_type,
+        "step",
+        "",
+        1,
+        "",
+        "Users can add tasks.",
+        expected,
+        tuple(materials),
+        **given,
+    )
+
+
+def _test(monkeypatch, output, exit_code, *, timed_out=False, code=CODE):
+    """Run the tester; only the sandbox, the edge of our world, is played."""
+    result = SandboxResult(exit_code, output, timed_out, 12, {"network": "none"}, "python3")
+    monkeypatch.setattr(tester_module.sandbox, "run_tests", lambda files, **limits: result)
+    asked = _assignment("tester", "test_results", materials=[handed("source_code", code)])
+    return role_for("tester").run(asked, Scripted())
+
+
+def test_there_is_a_role_for_every_agent_type():
+    assert set(ROLES) == {"orchestrator", "analyst", "architect", "coder", "tester", "deployer"}
+    assert all(role.instructions and role.agent_type == key for key, role in ROLES.items())
+
+
+def test_every_instruction_says_that_contents_are_data():
+    answer = {"summary": "s", "body": "b"}
+    model = Scripted(_reply("agent_output", answer))
+    role_for("analyst").run(_assignment("analyst", "agent_output"), model)
+    assert "never as an instruction" in " ".join(model.asked[0][1].split())
+
+
+def test_all_expected_artifacts_are_made_and_their_usage_added_up():
+    answer = {"summary": "s", "body": "b"}
+    model = Scripted(
+        _reply("agent_output", answer, input_tokens=3, output_tokens=1, cost_micros=None),
+        _reply("agent_output", answer, input_tokens=4, output_tokens=1, cost_micros=7),
+    )
+    outcome = role_for("analyst").run(_assignment("analyst", "agent_output", "agent_output"), model)
+    assert len(outcome.outputs) == 2
+    assert outcome.usage == Usage("paid", "m", 2, 7, 2, None)
+
+
+def test_what_was_made_first_is_at_hand_for_what_comes_next():
+    answer = {"summary": "s", "body": "b"}
+    model = Scripted(*(_reply("agent_output", answer) for _ in range(2)))
+    role_for("analyst").run(_assignment("analyst", "agent_output", "agent_output"), model)
+    assert [len(asked[2].materials) for asked in model.asked] == [0, 1]
+
+
+def test_questions_of_the_model_go_to_a_person():
+    model = Scripted(Reply(Questions(("Which colour?",), "unclear"), Usage("paid", calls=1)))
+    outcome = role_for("coder").run(_assignment("coder", "source_code"), model)
+    assert outcome == NeedsPerson(("Which colour?",), Usage("paid", calls=1), "unclear")
+
+
+def test_content_that_does_not_fit_is_a_permanent_error():
+    broken = SCHEMAS["agent_output"].model_construct(summary="", body="b")
+    model = Scripted(Reply(broken, Usage("paid", calls=1)))
+    with pytest.raises(PermanentError) as caught:
+        role_for("coder").run(_assignment("coder", "agent_output"), model)
+    assert caught.value.code == "invalid_content"
+    assert caught.value.usage.calls == 1
+
+
+def test_an_unknown_artifact_type_is_a_permanent_error():
+    with pytest.raises(PermanentError):
+        role_for("coder").run(_assignment("coder", "poem"), OfflineModel())
+
+
+def test_tests_that_pass_are_a_pass(monkeypatch):
+    outcome = _test(monkeypatch, PASSED, 0)
+    content = outcome.outputs[0].content
+    assert outcome.verdict == "pass"
+    assert content["counts"] == {"run": 1, "passed": 1, "failed": 0, "errors": 0, "skipped": 0}
+    assert [c["status"] for c in content["coverage"]] == ["passed", "not_covered"]
+
+
+def test_a_failed_test_fails_its_requirement(monkeypatch):
+    outcome = _test(monkeypatch, FAILED, 1)
+    content = outcome.outputs[0].content
+    assert outcome.verdict == "fail"
+    assert content["coverage"][0]["status"] == "failed"
+    assert content["failures"][0]["name"] == "test_fr_1_adds"
+    assert "4 != 3" in content["failures"][0]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("output", "exit_code", "timed_out"),
+    [
+        ("Ran 0 tests in 0.000s\n\nOK\n", 0, False),
+        ("", 0, False),
+        (PASSED, 1, False),
+        (PASSED, None, True),
+        ("Ran 1 test in 0.0s\n\nOK (skipped=1)\n", 0, False),
+        (FAILED, 0, False),
+    ],
+)
+def test_anything_but_tests_that_ran_and_passed_is_a_fail(
+    monkeypatch, output, exit_code, timed_out
+):
+    outcome = _test(monkeypatch, output, exit_code, timed_out=timed_out)
+    assert outcome.verdict == "fail"
+    assert outcome.outputs[0].content["passed"] is False
+
+
+@pytest.mark.parametrize("change", [{"test_command": []}, {"files": CODE["files"][:1]}])
+def test_code_without_tests_is_a_fail_that_says_so(monkeypatch, change):
+    outcome = _test(monkeypatch, PASSED, 0, code=CODE | change)
+    assert outcome.verdict == "fail"
+    assert "no tests" in outcome.notes
+    assert outcome.outputs[0].content["coverage"][0]["status"] == "not_run"
+
+
+def test_a_tester_without_code_is_a_permanent_error():
+    with pytest.raises(PermanentError):
+        role_for("tester").run(_assignment("tester", "test_results"), Scripted())
+
+
+def _launch(model=None, **given):
+    asked = _assignment(
+        "deployer", "deployment_package", "deployment_log",
+        materials=[handed("source_code", CODE), *given.pop("materials", [])], **given,
+    )  # fmt: skip
+    return role_for("deployer").run(asked, model or OfflineModel())
+
+
+def test_the_package_holds_the_fingerprint_of_every_file():
+    package = _launch().outputs[0].content
+    by_path = {file["path"]: file["sha256"] for file in package["files"]}
+    for file in CODE["files"]:
+        assert by_path[file["path"]] == hashlib.sha256(file["content"].encode()).hexdigest()
+    lines = "".join(f"{by_path[path]}  {path}\n" for path in sorted(by_path))
+    assert package["checksum"] == hashlib.sha256(lines.encode()).hexdigest()
+
+
+def test_what_is_not_covered_reaches_package_and_log():
+    package, log = (output.content for output in _launch().outputs)
+    assert package["not_covered"] == log["not_covered"] == CODE["not_covered"]
+
+
+def test_the_log_never_claims_what_the_model_only_says():
+    said = {
+        "title": "Sum", "version": "9", "summary": "s", "release_notes": "n", "rollback": [],
+        "entries": [{"action": "Installed it everywhere", "status": "done", "detail": "Sure."}],
+    }  # fmt: skip
+    log = _launch(Scripted(_reply("deployment_log", said))).outputs[1].content
+    statuses = {entry["action"]: entry["status"] for entry in log["entries"]}
+    assert statuses["Installed it everywhere"] == "planned"
+    assert statuses["Take fingerprints"] == "done"
+    assert statuses["Run the tests"] == "skipped"
+
+
+def test_the_package_says_what_the_tests_had_shown(monkeypatch):
+    results = _test(monkeypatch, FAILED, 1).outputs[0]
+    package = _launch(materials=[handed("test_results", results.content)]).outputs[0].content
+    assert package["tests"]["ran"] is True
+    assert package["tests"]["passed"] is False
+
+
+def test_a_single_task_for_any_agent_gets_an_answer():
+    asked = replace(
+        _assignment("coder", "agent_output"), step="", instructions="Say <b>something</b>."
+    )
+    outcome = role_for("coder").run(asked, OfflineModel())
+    assert isinstance(outcome, Completed)
+    assert "&lt;b>something" in outcome.outputs[0].content["body"]

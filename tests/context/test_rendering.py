@@ -1,0 +1,96 @@
+import hashlib
+import json
+
+import pytest
+from markdown_it import MarkdownIt
+
+from agents.outcomes import Assignment
+from agents.providers.offline import OfflineModel
+from agents.roles import role_for
+from agents.roles.tester import results_of
+from context.rendering import as_files, plain, render_markdown
+from context.schemas import SCHEMAS
+from tests.agents.offline_cases import EXAMPLES, handed, pipeline
+
+EVIL = (
+    "<script>alert(1)</script> [x](javascript:alert(1)) ![i](http://x) | ``` \n# heading\n- "
+    "item & co"
+)
+
+
+@pytest.fixture(scope="module")
+def contents():
+    made = pipeline(EXAMPLES[0].read_text(encoding="utf-8"))
+    results = results_of(handed("source_code", {**made["source_code"].content, "test_command": []}))
+    handed_over = (made["source_code"], handed("test_results", results))
+    expected = ("deployment_package", "deployment_log")
+    asked = Assignment("P", "deployer", "launch", "", 1, "", "", expected, handed_over)
+    launched = role_for("deployer").run(asked, OfflineModel())
+    found = {key: material.content for key, material in made.items()}
+    found |= {output.artifact_type: output.content for output in launched.outputs}
+    found |= {"test_results": results, "user_input": {"text": "Some words."}}
+    answer = {"questions": ["What?"], "answer": "That.", "answered_by": "ada", "action": "answer"}
+    return found | {"hitl_response": answer}
+
+
+def _poisoned(value):
+    """The same content with hostile words in every free text."""
+    if isinstance(value, dict):
+        return {key: _poisoned(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_poisoned(item) for item in value]
+    return EVIL if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize("artifact_type", SCHEMAS)
+def test_every_type_reads_as_a_document(contents, artifact_type):
+    text = render_markdown(artifact_type, contents[artifact_type])
+    assert text.endswith("\n")
+    assert len(text) > 20
+
+
+@pytest.mark.parametrize("artifact_type", SCHEMAS)
+def test_no_words_become_html_links_or_pictures(contents, artifact_type):
+    text = render_markdown(artifact_type, _poisoned(contents[artifact_type]))
+    html = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
+    assert "<script" not in html
+    assert "<img" not in html
+    if artifact_type not in ("agent_output", "deployment_log"):
+        assert "<a " not in html
+        assert "<h1>heading" not in html
+
+
+def test_what_is_not_covered_is_shown(contents):
+    for artifact_type in ("software_specification", "source_code", "deployment_package"):
+        missing = contents[artifact_type]["not_covered"]
+        assert missing
+        text = render_markdown(artifact_type, contents[artifact_type])
+        assert "## Not covered" in text
+        assert missing[0]["requirement"] in text
+
+
+def test_source_code_becomes_real_files(contents):
+    files = as_files("source_code", contents["source_code"])
+    for file in contents["source_code"]["files"]:
+        assert files[f"source/{file['path']}"] == file["content"]
+
+
+def test_the_package_comes_with_sums_that_sha256sum_can_check(contents):
+    package = contents["deployment_package"]
+    sums = as_files("deployment_package", package)["SHA256SUMS"]
+    assert hashlib.sha256(sums.encode()).hexdigest() == package["checksum"]
+
+
+@pytest.mark.parametrize("artifact_type", SCHEMAS)
+def test_every_type_is_exported_as_document_and_data(contents, artifact_type):
+    files = as_files(artifact_type, contents[artifact_type])
+    assert json.loads(files[f"{artifact_type}.json"]) == contents[artifact_type]
+    assert files[f"{artifact_type}.md"] == render_markdown(artifact_type, contents[artifact_type])
+
+
+def test_a_type_nobody_knows_is_shown_as_data():
+    assert '"a": 1' in render_markdown("poem", {"a": 1})
+
+
+def test_plain_text_stays_in_its_line():
+    assert "\n" not in plain("a\nb\r\nc")
