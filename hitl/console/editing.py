@@ -39,7 +39,7 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def as_yaml(content: Any) -> str:
-    return yaml.dump(content, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=100)
+    return yaml.dump(content, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=1_000_000)
 
 
 def parse(text: str, source: str) -> Any:

@@ -76,7 +76,10 @@ class Terminal:
         if not self.is_live:
             self.write(text)
             return
-        self.show(Syntax(clean(text), "diff", theme="ansi_dark", background_color="default"))
+        syntax = Syntax(
+            clean(text), "diff", theme="ansi_dark", background_color="default", word_wrap=True
+        )
+        self.show(syntax)
 
     def page(self, text: str) -> None:
         """All of it in the pager, or in one go where there is none."""

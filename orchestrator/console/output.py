@@ -3,8 +3,10 @@ from uuid import UUID
 
 from django.core.management.base import CommandError
 
+from api.moments import one_moment
 from hitl.console.terminal import Terminal
 from hitl.console.text import one_line
+from orchestrator.engine.export import export_files
 from projects.models import Project
 
 
@@ -21,14 +23,13 @@ def check_folder(path: Path | None) -> None:
 
 def write_export(terminal: Terminal, project_id: UUID, folder: Path) -> None:
     """Raises CommandError for a path that leads out of the folder, or a disk that refuses."""
-    from orchestrator.engine.export import export_files
-
     check_folder(folder)
     count = 0
     try:
-        for name, content in export_files(Project.objects.get(pk=project_id)):
-            _write(folder, name, content)
-            count += 1
+        with one_moment():
+            for name, content in export_files(Project.objects.get(pk=project_id)):
+                _write(folder, name, content)
+                count += 1
     except OSError as error:
         raise CommandError(f"The export cannot be written: {one_line(str(error))}") from error
     terminal.say(f"{count} files are in {folder}")

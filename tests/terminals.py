@@ -1,0 +1,93 @@
+"""A command of ours on a pseudo-terminal, with somebody who reads and types."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import struct
+import termios
+import time
+from urllib.parse import urlsplit
+
+from django.db import connection
+
+from orchestrator.local.runtime import PROJECT_DIR
+
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def environment() -> dict[str, str]:
+    """That of this test run, on the test's own database."""
+    url = urlsplit(os.environ["DATABASE_URL"])
+    name = connection.settings_dict["NAME"]
+    mine = {"DATABASE_URL": url._replace(path=f"/{name}").geturl(), "TERM": "xterm"}
+    return {**os.environ, **mine, "PYTHONWARNINGS": "ignore"}
+
+
+class Typist:
+    """Starts `manage.py` with the arguments; use it as a context manager."""
+
+    def __init__(self, python: str, *arguments: str) -> None:
+        self.python, self.arguments = python, arguments
+        self.seen = ""
+        self.mark = 0
+
+    def __enter__(self) -> "Typist":
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.chdir(PROJECT_DIR)
+            program = [self.python, "manage.py", *self.arguments]
+            os.execve(self.python, program, environment())
+        size = struct.pack("HHHH", 40, 160, 0, 0)
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, size)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        os.close(self.fd)
+
+    def expect(self, text: str, seconds: float = 40) -> None:
+        """Until it is on the screen, after what was expected before."""
+        until = time.monotonic() + seconds
+        while text not in self.plain[self.mark :]:
+            if time.monotonic() > until or not self._read():
+                raise AssertionError(f"{text!r} did not come. There was:\n{self.plain[-3000:]}")
+        self.mark = self.plain.index(text, self.mark) + len(text)
+
+    def type(self, text: str) -> None:
+        """A line, once the program reads: what comes before its question is thrown away."""
+        until = time.monotonic() + 10
+        while self._is_reading_nothing() and time.monotonic() < until:
+            self._read(0.05)
+        os.write(self.fd, f"{text}\r".encode())
+
+    def type_blindly(self, text: str) -> None:
+        os.write(self.fd, text.encode())
+
+    def interrupt(self) -> None:
+        """Ctrl-C."""
+        os.write(self.fd, b"\x03")
+
+    def exit_status(self) -> int:
+        while self._read():
+            pass
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+    @property
+    def plain(self) -> str:
+        return ESCAPES.sub("", self.seen).replace("\r\n", "\n")
+
+    def _read(self, seconds: float = 1.0) -> bool:
+        """Whether there is, or may yet be, something to read."""
+        if not select.select([self.fd], [], [], seconds)[0]:
+            return True
+        try:
+            data = os.read(self.fd, 65536)
+        except OSError:
+            return False
+        self.seen += data.decode(errors="replace")
+        return bool(data)
+
+    def _is_reading_nothing(self) -> bool:
+        """Readline waits in a mode of its own, without the terminal's line editing."""
+        return bool(termios.tcgetattr(self.fd)[3] & termios.ICANON)
