@@ -28,6 +28,8 @@ ACTIONS = {
 
 class Command(BaseCommand):
     help = "Lists and shows requests for a person, and decides on them. Exit status 1: it did not."
+    # The checks load every URL and admin page, which takes longer than the command.
+    requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

@@ -28,6 +28,8 @@ WRITTEN = frozenset({ExitStatus.COMPLETED, ExitStatus.FAILED, ExitStatus.CANCELL
 
 class Command(BaseCommand):
     help = "Creates a project from a brief, follows it, and asks here where a person is needed."
+    # The checks load every URL and admin page, which takes longer than the command.
+    requires_system_checks = []
 
     def create_parser(self, *args: Any, **options: Any) -> CommandParser:
         parser = super().create_parser(*args, **options)
