@@ -1,7 +1,14 @@
+from typing import Any
+
 from django.contrib import admin
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
 
 from context.models import Artifact, ArtifactVersion
-from projects.member_admin import MemberAdmin
+from context.reading import json_tree, read_content
+from context.side_by_side import compare_contents
+from projects.desk import desk_page
+from projects.member_admin import MemberAdmin, as_uuid
 
 
 @admin.register(Artifact)
@@ -18,6 +25,55 @@ class ArtifactAdmin(MemberAdmin):
     list_filter = ("artifact_type", "source_agent", "granularity")
     list_select_related = ("project",)
     search_fields = ("title", "project__name")
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """One version for reading (`?version=`), and what changed since another (`?against=`)."""
+        found = self.get_queryset(request).select_related("project")
+        artifact = found.filter(pk=as_uuid(object_id)).first()
+        if artifact is None:
+            raise Http404("There is no such artifact, or you may not see it.")
+        versions = list(artifact.versions.defer("content").select_related("author"))
+        shown = _version(artifact, request.GET.get("version"), artifact.version)
+        against = _version(artifact, request.GET.get("against"), None)
+        context = {
+            "title": artifact.title,
+            "trail": _trail(artifact),
+            "artifact": artifact,
+            "versions": versions[::-1],
+            "shown": shown,
+            "against": against,
+            "html": read_content(artifact.artifact_type, shown.content),
+            "tree": json_tree(shown.content),
+            "compared": _compared(artifact, against, shown),
+        }
+        return desk_page(self.admin_site, request, "context/artifact.html", context)
+
+
+def _trail(artifact: Artifact) -> list[tuple[str, str]]:
+    project = reverse("admin:projects_project_change", args=[artifact.project_id])
+    return [
+        ("Artifacts", reverse("admin:context_artifact_changelist")),
+        (artifact.project.name, project),
+    ]
+
+
+def _version(artifact: Artifact, wanted: str | None, default: int | None) -> ArtifactVersion | None:
+    """Raises Http404 for a version that is named and is not there."""
+    if not wanted and default is None:
+        return None
+    if wanted and not (wanted.isascii() and wanted.isdigit() and len(wanted) < 10):
+        raise Http404("A version is a number.")
+    number = int(wanted) if wanted else default
+    found = artifact.versions.select_related("author").filter(number=number).first()
+    if found is None:
+        raise Http404("There is no such version.")
+    return found
+
+
+def _compared(artifact: Artifact, old: ArtifactVersion | None, new: ArtifactVersion) -> list:
+    return compare_contents(artifact.artifact_type, old.content, new.content) if old else []
 
 
 @admin.register(ArtifactVersion)

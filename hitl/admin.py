@@ -5,17 +5,28 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.views.decorators.http import require_GET, require_POST
 
 from audit.actors import Actor
 from hitl.inbox.bulk import decide_each
+from hitl.inbox.views import check_draft, count_waiting, decide_on, get_request, show_request
 from hitl.models import Decision, HitlRequest
 from hitl.words import Action
-from projects.member_admin import MemberAdmin
+from projects.desk import desk_page
+from projects.member_admin import MemberAdmin, as_uuid
 
 DIGEST = "digest-{}"
+TITLES = {
+    Action.REQUEST_CHANGES: "Request changes",
+    Action.REJECT: "Reject, and stop the project",
+}
+
+admin.site.index_template = "hitl/inbox.html"
 
 
 @admin.register(HitlRequest)
@@ -45,9 +56,36 @@ class HitlRequestAdmin(MemberAdmin):
         """Django shows no actions to who may only look. The page itself stays without a form."""
         return obj is None and request.user.is_staff
 
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("waiting/", wrap(self.waiting_view), name="hitl_waiting"),
+            path("<uuid:request_id>/decide/", wrap(self.decide_view), name="hitl_decide"),
+            path("<uuid:request_id>/check/", wrap(self.check_view), name="hitl_check"),
+            *super().get_urls(),
+        ]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        item = get_request(request.user, as_uuid(object_id))
+        return show_request(self.admin_site, request, item)
+
+    @method_decorator(require_POST)
+    def decide_view(self, request: HttpRequest, request_id: UUID) -> HttpResponse:
+        return decide_on(self.admin_site, request, get_request(request.user, request_id))
+
+    @method_decorator(require_POST)
+    def check_view(self, request: HttpRequest, request_id: UUID) -> HttpResponse:
+        return check_draft(request, get_request(request.user, request_id))
+
+    @method_decorator(require_GET)
+    def waiting_view(self, request: HttpRequest) -> HttpResponse:
+        return count_waiting(request)
+
     @admin.action(description="Approve what is shown")
-    def approve(self, request: HttpRequest, queryset: QuerySet) -> None:
-        self._decide(request, queryset, Action.APPROVE, "")
+    def approve(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
+        return self._decide(request, queryset, Action.APPROVE, "")
 
     @admin.action(description="Request changes…")
     def request_changes(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
@@ -63,19 +101,20 @@ class HitlRequestAdmin(MemberAdmin):
         comment = request.POST.get("comment", "").strip()
         if comment:
             return self._decide(request, queryset, action, comment)
-        context = self.admin_site.each_context(request) | {
-            "title": {"reject": "Reject, and stop the project"}.get(action, "Request changes"),
+        context = {
+            "title": TITLES[action],
+            "trail": [("Inbox", reverse("admin:index"))],
             "action": action,
             "items": [(one, _shown(request, one.pk)) for one in queryset],
             "checkbox": ACTION_CHECKBOX_NAME,
             "is_missing": "comment" in request.POST,
-            "opts": self.opts,
+            "origin": request.POST.get("origin", ""),
         }
-        return TemplateResponse(request, "hitl/comment_on_many.html", context)
+        return desk_page(self.admin_site, request, "hitl/comment_on_many.html", context)
 
     def _decide(
         self, request: HttpRequest, queryset: QuerySet, action: Action, comment: str
-    ) -> None:
+    ) -> HttpResponse | None:
         chosen = {one.pk: one for one in queryset}
         results = decide_each(
             actor=Actor.of_user(request.user),
@@ -89,8 +128,9 @@ class HitlRequestAdmin(MemberAdmin):
             if result.error:
                 self.say_refused(request, result.error, title)
             else:
-                done = f"{title}: {result.decision.request.status}."
+                done = f"{title}: {result.decision.request.status.replace('_', ' ')}."
                 self.message_user(request, done, messages.SUCCESS)
+        return redirect("admin:index") if request.POST.get("origin") == "inbox" else None
 
 
 def _shown(request: HttpRequest, request_id: UUID) -> str:

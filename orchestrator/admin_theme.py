@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.http import HttpRequest
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 
@@ -24,6 +25,10 @@ UNFOLD = {
     "SITE_SUBHEADER": "Agents work, people sign",
     "SITE_SYMBOL": "signature",
     "SITE_URL": None,
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("desk/icon.svg")}
+    ],
+    "DASHBOARD_CALLBACK": "hitl.inbox.page.add_inbox",
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "COLORS": {

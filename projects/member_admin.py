@@ -1,13 +1,12 @@
 """What the admin pages have in common: members see what is theirs, services do the writing."""
 
-from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
 from django.contrib import messages
+from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.http import Http404, HttpRequest
 from unfold.admin import ModelAdmin
 
 from api.errors import DomainError
@@ -47,10 +46,9 @@ class MemberAdmin(ModelAdmin):
         self.message_user(request, f"{prefix}{error.detail} ({error.code})", messages.ERROR)
 
 
-def choices_by_value(values: Iterable[str]) -> list[tuple[str, str]]:
-    """For filters: the public word, not the sentence that explains it."""
-    return [(value, value.replace("_", " ")) for value in values]
-
-
-def link(url: str, text: str) -> SafeString:
-    return format_html('<a class="text-primary-600 underline" href="{}">{}</a>', url, text)
+def as_uuid(text: str) -> UUID:
+    """From a path of the admin. Raises Http404."""
+    try:
+        return UUID(unquote(text).replace("-", ""))
+    except ValueError as error:
+        raise Http404("This is not an id.") from error

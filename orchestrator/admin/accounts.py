@@ -1,3 +1,5 @@
+"""Who may log in, and with what."""
+
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -7,20 +9,9 @@ from rest_framework.authtoken.models import TokenProxy
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from orchestrator.models import WorkflowRun
-from projects.member_admin import MemberAdmin
-
 # Celery's results are not stored, and those of others come back in the theme of this admin.
 for model in (TaskResult, GroupResult, User, Group, TokenProxy):
     admin.site.unregister(model)
-
-
-@admin.register(WorkflowRun)
-class WorkflowRunAdmin(MemberAdmin):
-    list_display = ("project", "workflow", "definition_hash", "created_at")
-    list_filter = ("workflow",)
-    list_select_related = ("project",)
-    search_fields = ("project__name", "=definition_hash")
 
 
 @admin.register(User)

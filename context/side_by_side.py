@@ -1,0 +1,87 @@
+"""Two texts side by side, with what differs marked, for a page without scripts."""
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from context.rendering import as_files, render_markdown
+
+# Comparing lines takes quadratic time at worst.
+MAX_LINES = 8_000
+CONTEXT_LINES = 3
+
+
+@dataclass(frozen=True)
+class Line:
+    """A pair of lines. `kind`: same, changed, added, removed, or gap for lines left out."""
+
+    kind: str
+    old_number: int | None = None
+    old: str = ""
+    new_number: int | None = None
+    new: str = ""
+
+
+@dataclass(frozen=True)
+class ComparedFile:
+    """`lines` is None where the file is too long to compare."""
+
+    path: str
+    status: str
+    lines: list[Line] | None
+
+
+def compare_contents(
+    artifact_type: str, old: dict[str, Any], new: dict[str, Any]
+) -> list[ComparedFile]:
+    """By file, what differs between two contents of one type, as people read them."""
+    before, after = _texts(artifact_type, old), _texts(artifact_type, new)
+    paths = sorted(before.keys() | after.keys())
+    return [
+        _compare(path, before.get(path), after.get(path))
+        for path in paths
+        if before.get(path) != after.get(path)
+    ]
+
+
+def _texts(artifact_type: str, content: dict[str, Any]) -> dict[str, str]:
+    """The JSON says the same as the document; a program's document would repeat its files."""
+    files = as_files(artifact_type, content)
+    files.pop(f"{artifact_type}.json")
+    if artifact_type == "source_code":
+        files["source_code.md"] = render_markdown("source_code", content | {"files": []})
+    return {
+        path: text if isinstance(text, str) else text.decode(errors="replace")
+        for path, text in files.items()
+    }
+
+
+def _compare(path: str, old: str | None, new: str | None) -> ComparedFile:
+    status = "added" if old is None else "removed" if new is None else "changed"
+    before, after = (old or "").splitlines(), (new or "").splitlines()
+    if max(len(before), len(after)) > MAX_LINES:
+        return ComparedFile(path, status, None)
+    return ComparedFile(path, status, list(_lines(before, after)))
+
+
+def _lines(old: list[str], new: list[str]) -> Iterator[Line]:
+    matcher = difflib.SequenceMatcher(None, old, new)
+    for number, group in enumerate(matcher.get_grouped_opcodes(CONTEXT_LINES)):
+        if number:
+            yield Line("gap")
+        for tag, i1, i2, j1, j2 in group:
+            yield from _block(tag, old[i1:i2], new[j1:j2], i1 + 1, j1 + 1)
+
+
+def _block(tag: str, old: list[str], new: list[str], first_old: int, first_new: int):
+    for offset in range(max(len(old), len(new))):
+        has_old, has_new = offset < len(old), offset < len(new)
+        kind = "same" if tag == "equal" else "changed" if has_old and has_new else "added"
+        yield Line(
+            "removed" if has_old and not has_new else kind,
+            first_old + offset if has_old else None,
+            old[offset] if has_old else "",
+            first_new + offset if has_new else None,
+            new[offset] if has_new else "",
+        )

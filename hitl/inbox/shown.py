@@ -1,0 +1,134 @@
+"""All that a person needs to decide on one request, gathered for its page."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils.safestring import SafeString
+
+from context.models import Artifact, ArtifactVersion
+from context.reading import json_tree, read_content, read_markdown
+from context.schemas import SCHEMAS
+from context.selectors import last_accepted_before
+from context.side_by_side import ComparedFile, compare_contents
+from hitl.inbox.waiting import blocked_by
+from hitl.models import HitlRequest
+from hitl.rules import allowed_actions, can_decide
+from hitl.words import Action, RequestKind
+from projects.access import DECIDE
+from projects.models import Membership
+
+WHY = {
+    RequestKind.PLAN_APPROVAL: "The {agent} has a plan. The work follows it only after your yes.",
+    RequestKind.RESULT_APPROVAL: "The {agent} is done. The result goes on only after your yes.",
+    RequestKind.CLARIFICATION: "The {agent} cannot go on without an answer.",
+    RequestKind.ESCALATION: "The {agent} cannot go on by itself.",
+}
+# Parts of the handoff that have a place of their own on the page.
+ON_THE_PAGE = {"materials", "instructions", "feedback", "answers", "workflow"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One artifact version that is shown, and its difference from what was last decided."""
+
+    artifact: Artifact
+    version: ArtifactVersion
+    html: SafeString
+    tree: SafeString
+    against: ArtifactVersion | None = None
+    compared: list[ComparedFile] = field(default_factory=list)
+
+
+def everything_about(request: HitlRequest, user: Any) -> dict[str, Any]:
+    """The context of the request's page."""
+    task, subject = request.task, request.subject
+    blocked = blocked_by([request])[request.pk]
+    return {
+        "item": request,
+        "task": task,
+        "project": request.project,
+        "subject": subject,
+        "why": WHY[RequestKind(request.kind)].format(agent=request.agent_type),
+        "parts": [_part(output, request) for output in subject["outputs"]],
+        "blocks": blocked,
+        "consequences": consequences(request, blocked),
+        "verdict": can_decide(request, user),
+        "allowed": allowed_actions(request),
+        "deciders": _deciders(request),
+        "earlier": _earlier(request),
+        "decisions": list(request.decisions.select_related("decided_by")),
+        "newer": request.next.order_by("created_at").last(),
+        "notes": read_markdown(task.result.get("notes", "") or ""),
+        "handoff": json_tree({k: v for k, v in task.handoff.items() if k not in ON_THE_PAGE}),
+    }
+
+
+def _part(output: dict[str, Any], request: HitlRequest) -> Part:
+    """Exactly the version that the digest is about, though a newer one may be there."""
+    artifact = Artifact.objects.get(pk=output["artifact"])
+    version = artifact.versions.select_related("author").get(number=output["version"])
+    against = _last_decided(artifact, version, request)
+    compared = (
+        compare_contents(artifact.artifact_type, against.content, version.content)
+        if against
+        else []
+    )
+    html = read_content(artifact.artifact_type, version.content)
+    return Part(artifact, version, html, json_tree(version.content), against, compared)
+
+
+def _last_decided(
+    artifact: Artifact, version: ArtifactVersion, request: HitlRequest
+) -> ArtifactVersion | None:
+    """What the request before showed, else what was last accepted, else the version before."""
+    before = request.previous.subject["outputs"] if request.previous else []
+    numbers = [one["version"] for one in before if one["artifact"] == str(artifact.pk)]
+    if numbers and numbers[0] < version.number:
+        return artifact.versions.get(number=numbers[0])
+    return (
+        last_accepted_before(artifact.pk, version.number)
+        or artifact.versions.filter(number__lt=version.number).last()
+    )
+
+
+def _deciders(request: HitlRequest) -> list[str]:
+    members = Membership.objects.filter(project=request.project_id, role__in=DECIDE)
+    return list(members.values_list("user__username", flat=True))
+
+
+def _earlier(request: HitlRequest) -> list[HitlRequest]:
+    """What was asked and decided before about the same step."""
+    asked = HitlRequest.objects.filter(
+        project=request.project_id, created_at__lt=request.created_at
+    )
+    asked = asked.filter(step=request.step) if request.step else asked.filter(task=request.task_id)
+    return list(asked.prefetch_related("decisions__decided_by").order_by("-created_at")[:20])
+
+
+def consequences(request: HitlRequest, blocked: list[str]) -> dict[str, str]:
+    """What happens on each choice, in words."""
+    follows = f"Then: {blocked[0]}." if blocked else "Nothing else waits for it."
+    if request.kind == RequestKind.ESCALATION and not request.subject["outputs"]:
+        amended = f"Your text takes the place of what the agent could not make. {follows}"
+    else:
+        amended = f"Your text becomes the next version, and the work goes on with it. {follows}"
+    return {
+        Action.APPROVE: f"The work goes on with exactly this. {follows}",
+        Action.AMEND: amended,
+        Action.REQUEST_CHANGES: "The agent does it again with your comment; you are asked again.",
+        Action.ANSWER: "The agent goes on with your answer.",
+        Action.REJECT: "The project stops as failed, for the reason that you give.",
+    }
+
+
+def amended_type(request: HitlRequest) -> str:
+    """The type of the content that an amendment would replace."""
+    outputs = request.subject["outputs"]
+    if outputs:
+        return outputs[0]["artifact_type"]
+    return request.task.handoff["expected_outputs"][0]
+
+
+def schema_of(request: HitlRequest) -> dict[str, Any]:
+    """For the editor: which fields there are, and what each means."""
+    return SCHEMAS[amended_type(request)].model_json_schema()

@@ -1,0 +1,222 @@
+// An amendment as fields, made from the content and its schema; the JSON text stays the truth that is sent.
+
+const CHECK_DELAY = 400;
+
+export function startEditor() {
+  const form = document.getElementById("amend-form");
+  if (form) new Editor(form).start();
+}
+
+class Editor {
+  constructor(form) {
+    this.form = form;
+    this.text = document.getElementById("amend-content");
+    this.fields = document.getElementById("amend-fields");
+    this.problems = document.getElementById("amend-problems");
+    this.schema = JSON.parse(document.getElementById("editor-schema").textContent);
+    this.number = 0;
+    this.round = 0;
+  }
+
+  start() {
+    document.getElementById("amend-modes").hidden = false;
+    for (const button of this.form.querySelectorAll("[data-mode]")) {
+      button.addEventListener("click", () => this.show(button.dataset.mode));
+    }
+    this.text.addEventListener("input", () => this.checkSoon());
+    this.show("fields");
+  }
+
+  show(mode) {
+    if (mode === "fields" && !this.draw()) return;
+    this.fields.hidden = mode !== "fields";
+    document.getElementById("amend-text").hidden = mode === "fields";
+    for (const button of this.form.querySelectorAll("[data-mode]")) {
+      button.setAttribute("aria-pressed", String(button.dataset.mode === mode));
+    }
+  }
+
+  // False where the text is no JSON: then only the text can be edited.
+  draw() {
+    try {
+      this.content = JSON.parse(this.text.value);
+    } catch {
+      this.checkSoon();
+      document.getElementById("amend-text").hidden = false;
+      return false;
+    }
+    this.content = this.completed(this.schema, this.content);
+    this.fields.replaceChildren(this.part(this.schema, this.content, [], "", true));
+    return true;
+  }
+
+  resolve(schema) {
+    let found = schema ?? {};
+    while (found.$ref || found.allOf?.length === 1) {
+      const target = found.$ref ? this.schema.$defs[found.$ref.split("/").pop()] : found.allOf[0];
+      found = { ...target, description: found.description ?? target.description };
+    }
+    return found;
+  }
+
+  // What the schema wants and the content lacks, as empty fields.
+  completed(schema, value) {
+    const wanted = this.resolve(schema);
+    if (wanted.type !== "object" || !wanted.properties) return value;
+    const whole = value && typeof value === "object" ? { ...value } : {};
+    for (const [name, inner] of Object.entries(wanted.properties)) {
+      whole[name] ??= this.empty(inner);
+    }
+    return whole;
+  }
+
+  empty(schema) {
+    const wanted = this.resolve(schema);
+    if (wanted.default !== undefined) return structuredClone(wanted.default);
+    if (wanted.enum) return wanted.enum[0];
+    if (wanted.const !== undefined) return wanted.const;
+    if (wanted.type === "object") return this.completed(wanted, {});
+    return { array: [], integer: 0, boolean: false }[wanted.type] ?? "";
+  }
+
+  set(path, value) {
+    let place = this.content;
+    for (const key of path.slice(0, -1)) place = place[key];
+    place[path.at(-1)] = value;
+    this.write();
+  }
+
+  write() {
+    this.text.value = JSON.stringify(this.content, null, 2);
+    this.checkSoon();
+  }
+
+  redraw() {
+    this.write();
+    this.draw();
+  }
+
+  part(schema, value, path, name, isRoot = false) {
+    const wanted = this.resolve(schema);
+    if (Array.isArray(value)) return this.list(wanted, value, path, name);
+    if (value && typeof value === "object") return this.group(wanted, value, path, name, isRoot);
+    return this.leaf(wanted, value, path, name);
+  }
+
+  group(schema, value, path, name, isRoot) {
+    const group = document.createElement(isRoot ? "div" : "fieldset");
+    if (!isRoot && name) group.append(element("legend", readable(name)));
+    for (const [key, inner] of Object.entries(value)) {
+      group.append(this.part(schema.properties?.[key], inner, [...path, key], key));
+    }
+    return group;
+  }
+
+  list(schema, value, path, name) {
+    const group = document.createElement("fieldset");
+    group.append(element("legend", `${readable(name)} (${value.length})`));
+    if (schema.description) group.append(element("p", schema.description, "hint"));
+    value.forEach((item, index) => {
+      const place = element("div", "", "item");
+      place.append(this.part(schema.items, item, [...path, index], `${name} ${index + 1}`));
+      place.append(this.button(`Remove ${readable(name)} ${index + 1}`, () => value.splice(index, 1)));
+      group.append(place);
+    });
+    group.append(
+      this.button(`Add to ${readable(name)}`, () => value.push(this.empty(schema.items))),
+    );
+    return group;
+  }
+
+  button(text, act) {
+    const button = element("button", text, "plain");
+    button.type = "button";
+    button.addEventListener("click", () => {
+      act();
+      this.redraw();
+    });
+    return button;
+  }
+
+  leaf(schema, value, path, name) {
+    const part = element("div", "", "part");
+    const label = element("label", readable(name));
+    const field = this.input(schema, value);
+    this.number += 1;
+    field.id = `amend-field-${this.number}`;
+    field.dataset.path = path.join(".");
+    label.htmlFor = field.id;
+    part.append(label);
+    if (schema.description) part.append(element("span", schema.description, "hint"));
+    part.append(field);
+    field.addEventListener("input", () => this.set(path, read(field, value)));
+    return part;
+  }
+
+  input(schema, value) {
+    if (schema.enum) {
+      const select = document.createElement("select");
+      select.append(...schema.enum.map((one) => new Option(one, one, false, one === value)));
+      return select;
+    }
+    if (typeof value === "boolean" || typeof value === "number") {
+      const field = document.createElement("input");
+      field.type = typeof value === "boolean" ? "checkbox" : "number";
+      if (field.type === "checkbox") field.checked = value;
+      else field.value = value;
+      return field;
+    }
+    const isLong = String(value ?? "").length > 80 || (schema.maxLength ?? 0) > 1000;
+    const field = document.createElement(isLong ? "textarea" : "input");
+    if (isLong) field.rows = Math.min(24, Math.max(2, Math.ceil(String(value ?? "").length / 70), String(value ?? "").split("\n").length));
+    else field.type = "text";
+    field.value = value ?? "";
+    return field;
+  }
+
+  checkSoon() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.check(), CHECK_DELAY);
+  }
+
+  // Only the answer to the newest question counts.
+  async check() {
+    this.round += 1;
+    const round = this.round;
+    const token = this.form.querySelector("[name=csrfmiddlewaretoken]").value;
+    const answer = await fetch(this.form.dataset.check, {
+      method: "POST",
+      headers: { "X-CSRFToken": token },
+      body: new URLSearchParams({ content: this.text.value }),
+    }).catch(() => null);
+    if (!answer?.ok || round !== this.round) return;
+    this.report(await answer.json());
+  }
+
+  report({ is_valid: isValid, errors }) {
+    const lines = errors.map((one) => element("p", `${one.field}: ${one.detail}`, "problem"));
+    this.problems.replaceChildren(...(isValid ? [element("p", "This can go on as it is.", "quiet")] : lines));
+    this.text.setAttribute("aria-invalid", String(!isValid));
+    const wrong = new Set(errors.map((one) => one.field.replace(/^content\.?/, "")));
+    for (const field of this.fields.querySelectorAll("[data-path]")) {
+      field.setAttribute("aria-invalid", String(wrong.has(field.dataset.path)));
+    }
+    document.getElementById("amend-send").disabled = !isValid;
+  }
+}
+
+function element(tag, text, className = "") {
+  const made = document.createElement(tag);
+  made.textContent = text;
+  if (className) made.className = className;
+  return made;
+}
+
+function readable(name) {
+  return String(name).replaceAll("_", " ");
+}
+
+function read(field, before) {
+  if (field.type === "checkbox") return field.checked;
+  return typeof before === "number" ? Number(field.value) : field.value;
+}

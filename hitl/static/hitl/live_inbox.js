@@ -1,0 +1,65 @@
+// The inbox follows what happens: new requests appear, decided ones leave; selections stay.
+
+import { announce, askWaiting, setWaiting } from "../desk/desk.js";
+import { followInbox, freshen, soon } from "../desk/live.js";
+
+const POLL_MILLISECONDS = 10_000;
+const form = document.getElementById("bulk");
+const counter = document.getElementById("bulk-count");
+let isLive = false;
+
+function digestOf(id) {
+  return form.querySelector(`input[name="digest-${id}"]`)?.value;
+}
+
+function selected() {
+  return new Map(
+    [...form.querySelectorAll("input[name=_selected_action]:checked")].map((box) => [
+      box.value,
+      digestOf(box.value),
+    ]),
+  );
+}
+
+function showCount() {
+  const number = selected().size;
+  counter.textContent = number
+    ? `${number} selected.`
+    : "Select requests to decide on many at once.";
+  for (const button of form.querySelectorAll("#bulk-bar button")) button.disabled = number === 0;
+}
+
+// What changed while it was selected must be read again, so it is not selected any more.
+function keepSelection(before) {
+  for (const [id, digest] of before) {
+    const box = form.querySelector(`input[name=_selected_action][value="${id}"]`);
+    if (box && digestOf(id) === digest) box.checked = true;
+  }
+  showCount();
+}
+
+const refresh = soon(async () => {
+  const before = selected();
+  const known = new Set([...document.querySelectorAll(".waiting > li")].map((row) => row.id));
+  const fresh = await freshen();
+  if (fresh === null) return;
+  setWaiting(Number(fresh.body.dataset.waiting));
+  keepSelection(before);
+  const added = [...document.querySelectorAll(".waiting > li")].filter((row) => !known.has(row.id));
+  for (const row of added) row.classList.add("just-changed");
+  if (added.length) announce(`New: ${added.map((row) => row.querySelector("a").textContent).join("; ")}`);
+});
+
+form.addEventListener("change", showCount);
+showCount();
+followInbox(refresh, (state) => {
+  isLive = state;
+  if (state) refresh();
+});
+// The news may be lost; the page asks by itself, seldom while the socket is open.
+let rounds = 0;
+setInterval(async () => {
+  rounds += 1;
+  if (document.hidden || (isLive && rounds % 6)) return;
+  if (await askWaiting().catch(() => false)) refresh();
+}, POLL_MILLISECONDS);

@@ -1,0 +1,81 @@
+// The request's page: keyboard, the editor of an amendment, and a warning when the request has changed.
+
+import { followInbox, soon } from "../desk/live.js";
+import { askWaiting } from "../desk/desk.js";
+import { startEditor } from "./editor.js";
+
+const body = document.body;
+const keys = document.getElementById("keys");
+
+function open(id) {
+  const section = document.getElementById(id);
+  section.hidden = false;
+  section.scrollIntoView({ block: "start" });
+  section.querySelector("textarea:not([hidden]), input:not([type=hidden])")?.focus();
+}
+
+function isTyping(target) {
+  return target.matches("input:not([type=checkbox]), textarea, select, [contenteditable]");
+}
+
+function press(target) {
+  if (target.matches("summary")) {
+    target.parentElement.open = true;
+    target.parentElement.querySelector("textarea").focus();
+  } else if (target.dataset.opens) open(target.dataset.opens);
+  else target.click();
+}
+
+function onKey(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  if (event.key === "Escape" && isTyping(event.target)) event.target.blur();
+  if (!keys?.checked && keys) return;
+  if (isTyping(event.target)) return;
+  const target = document.querySelector(
+    `[data-key="${CSS.escape(event.key)}"], [data-focus="${CSS.escape(event.key)}"]`,
+  );
+  if (event.key === "n") document.getElementById("next")?.click();
+  if (!target) return;
+  event.preventDefault();
+  if (target.dataset.focus) target.focus();
+  else press(target);
+}
+
+function rememberKeys() {
+  if (!keys) return;
+  keys.checked = localStorage.getItem("deskKeys") !== "off";
+  const show = () => body.classList.toggle("no-keys", !keys.checked);
+  keys.addEventListener("change", () => {
+    localStorage.setItem("deskKeys", keys.checked ? "on" : "off");
+    show();
+  });
+  show();
+}
+
+// Somebody decided, or another version took the place: say so before the person decides on it.
+const look = soon(async () => {
+  askWaiting().catch(() => {});
+  if (!("pending" in body.dataset)) return;
+  const answer = await fetch(location.href.split("#")[0].replace(/decide\/$/, "change/"));
+  if (!answer.ok) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").body.dataset;
+  const isSame = "pending" in fresh && fresh.digest === body.dataset.digest;
+  document.getElementById("changed").hidden = isSame;
+});
+
+document.addEventListener("keydown", onKey);
+for (const opener of document.querySelectorAll("[data-opens]")) {
+  opener.addEventListener("click", (event) => {
+    event.preventDefault();
+    open(opener.dataset.opens);
+  });
+}
+for (const closer of document.querySelectorAll("[data-closes]")) {
+  closer.addEventListener("click", () => {
+    document.getElementById(closer.dataset.closes).hidden = true;
+  });
+}
+rememberKeys();
+startEditor();
+followInbox(look);
+setInterval(() => document.hidden || look(), 30_000);

@@ -1,0 +1,57 @@
+"""Everything that the project's page shows, in a constant number of reads."""
+
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from agents.models import AgentStatus, Task
+from audit.models import Event, Stream
+from context.models import Artifact
+from hitl.models import HitlRequest
+from orchestrator.engine.progress import progress_of
+from projects.access import role_of
+from projects.models import Project
+from projects.words import Role
+
+EVENTS_SHOWN = 60
+
+
+def everything_about(project: Project, user: Any) -> dict[str, Any]:
+    """The context of the project's page."""
+    progress = progress_of(project)
+    steps = progress["steps"]
+    return {
+        "project": project,
+        "progress": progress,
+        "phases": [(phase, list(group)) for phase, group in groupby(steps, itemgetter("phase"))],
+        "rewindable": [step for step in steps if step["task"]],
+        "side_tasks": list(Task.objects.filter(project=project, step="", is_current=True)),
+        "pending": list(HitlRequest.objects.pending().filter(project=project)[::-1]),
+        "decided": _decided(project),
+        "agents": list(AgentStatus.objects.filter(project=project)),
+        "artifacts": list(Artifact.objects.filter(project=project).order_by("created_at")),
+        "events": list(_events(project)[:EVENTS_SHOWN]),
+        "head": _head(project),
+        "members": list(project.memberships.select_related("user")),
+        "verbs": _verbs(project, user),
+    }
+
+
+def _events(project: Project) -> Any:
+    return Event.objects.filter(project=project.pk).order_by("-sequence")
+
+
+def _decided(project: Project) -> list[HitlRequest]:
+    settled = HitlRequest.objects.filter(project=project).exclude(status="pending")
+    return list(settled.prefetch_related("decisions__decided_by").order_by("-resolved_at")[:10])
+
+
+def _head(project: Project) -> int:
+    head = Stream.objects.filter(project=project.pk).values_list("sequence", flat=True).first()
+    return head or 0
+
+
+def _verbs(project: Project, user: Any) -> set[str]:
+    """What the person may do and the state allows."""
+    may_manage = user.is_superuser or role_of(user, project.pk) == Role.OWNER
+    return project.TRANSITIONS[project.status] if may_manage else set()

@@ -1,0 +1,89 @@
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+TONES = {
+    "clarification": "info",
+    "escalation": "warn",
+    "completed": "good",
+    "approved": "good",
+    "accepted": "good",
+    "amended": "good",
+    "answered": "good",
+    "active": "info",
+    "working": "info",
+    "waiting_for_hitl": "warn",
+    "pending": "warn",
+    "paused": "warn",
+    "expired": "bad",
+    "error": "bad",
+    "failed": "bad",
+    "rejected": "bad",
+}
+MARKS = {
+    "completed": "check_circle",
+    "working": "autorenew",
+    "waiting_for_hitl": "pan_tool",
+    "failed": "error",
+    "cancelled": "cancel",
+    "pending": "schedule",
+}
+
+
+@register.filter
+def words(value: str) -> str:
+    """A public value as people say it."""
+    return str(value).replace("_", " ")
+
+
+@register.filter
+def state_words(value: str) -> str:
+    return {"waiting_for_hitl": "waits for a person", "": "not started"}.get(value, words(value))
+
+
+@register.filter
+def kind_tone(value: str) -> str:
+    return TONES.get(value, "")
+
+
+@register.filter
+def mark(value: str) -> str:
+    """The name of the icon of a state."""
+    return MARKS.get(value, "circle")
+
+
+@register.simple_tag
+def state(value: str) -> SafeString:
+    return format_html('<span class="chip {}">{}</span>', TONES.get(value, ""), state_words(value))
+
+
+@register.filter
+def age(since: datetime) -> str:
+    """How long ago, in its largest unit."""
+    seconds = max(0, int((timezone.now() - since).total_seconds()))
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            number = seconds // size
+            return f"{number} {unit}{'' if number == 1 else 's'}"
+    return "less than a minute"
+
+
+@register.filter
+def join_first(names: Sequence[str], number: int) -> str:
+    """The first ones, and how many more there are."""
+    shown = ", ".join(names[:number])
+    more = len(names) - number
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+@register.filter
+def answer_to(said: Any, number: int) -> str:
+    """What the person had written before the page came back."""
+    return said.get(f"answer-{number}", "") if said else ""
