@@ -187,49 +187,61 @@ def store_output(
     content: Any,
     provider: str,
     model: str,
+    is_accepted: bool,
 ) -> tuple[Artifact, ArtifactVersion]:
-    """An agent's output as the first or next version of its step's artifact, as a draft.
+    """An agent's output as the first or next version of its step's artifact.
 
     The caller holds the project's lock and records it. Raises InvalidInput, TooLarge.
     """
     content, sha256 = check_content(artifact_type, content)
-    made = {"source_agent": agent_type, "task": task}
-    artifact = None
-    if step:
-        artifact = Artifact.objects.filter(
-            project=project_id, step=step, artifact_type=artifact_type
-        ).first()
-    if artifact is None:
-        artifact = Artifact.objects.create(
-            project_id=project_id,
-            artifact_type=ArtifactType(artifact_type),
-            title=title[:300],
-            step=step,
-            version=1,
-            **made,
-        )
-    else:
-        artifact.version, artifact.title, artifact.task = artifact.version + 1, title[:300], task
-        artifact.save(update_fields=["version", "title", "task", "updated_at"])
+    artifact = _next_of_step(project_id, step, artifact_type, title, is_accepted)
+    artifact.source_agent, artifact.task = agent_type, task
+    artifact.save()
     version = ArtifactVersion.objects.create(
         artifact=artifact,
         number=artifact.version,
         content=content,
         sha256=sha256,
+        status=VersionStatus.ACCEPTED if is_accepted else VersionStatus.DRAFT,
+        source_agent=agent_type,
+        task=task,
         attempt=attempt,
         fence=fence,
         provider=provider,
         model=model,
-        **made,
     )
     return artifact, version
 
 
+def _next_of_step(
+    project_id: UUID, step: str, artifact_type: str, title: str, is_accepted: bool
+) -> Artifact:
+    """The step's artifact with its number raised for the next version, or a new one. Not saved."""
+    artifact = _of_step(project_id, step, artifact_type) if step else None
+    if artifact is None:
+        artifact = Artifact(
+            project_id=project_id, artifact_type=ArtifactType(artifact_type), step=step
+        )
+    artifact.title, artifact.version = title[:300], artifact.version + 1
+    if is_accepted:
+        if artifact.accepted_version:
+            _supersede_accepted(artifact)
+        artifact.accepted_version = artifact.version
+    return artifact
+
+
+def _of_step(project_id: UUID, step: str, artifact_type: str) -> Artifact | None:
+    made = Artifact.objects.filter(project=project_id, step=step, artifact_type=artifact_type)
+    return next(iter(made), None)
+
+
+def _supersede_accepted(artifact: Artifact) -> None:
+    artifact.versions.filter(status=VersionStatus.ACCEPTED).update(status=VersionStatus.SUPERSEDED)
+
+
 def accept_version(artifact: Artifact, version: ArtifactVersion) -> None:
     """From now on this is what the work goes on with; the caller holds the project's lock."""
-    artifact.versions.filter(status=VersionStatus.ACCEPTED).exclude(pk=version.pk).update(
-        status=VersionStatus.SUPERSEDED
-    )
+    _supersede_accepted(artifact)
     version.status = VersionStatus.ACCEPTED
     version.save(update_fields=["status"])
     artifact.accepted_version = version.number

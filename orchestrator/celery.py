@@ -2,6 +2,7 @@ import os
 from typing import Any
 
 from celery import Celery
+from celery.signals import task_postrun, task_prerun
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
 
@@ -19,4 +20,15 @@ class QuickToRing(Celery):
 
 app = QuickToRing("countersign")
 app.config_from_object("django.conf:settings", namespace="CELERY")
+# Celery would open a new database connection for every job, which costs more than most of our jobs.
+app.conf.CELERY_DB_REUSE_MAX = 1_000_000_000
 app.autodiscover_tasks()
+
+
+@task_prerun.connect
+@task_postrun.connect
+def drop_broken_connections(**kwargs: Any) -> None:
+    """Keep connections from job to job as Django keeps them from request to request."""
+    from django.db import close_old_connections
+
+    close_old_connections()

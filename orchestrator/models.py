@@ -12,6 +12,7 @@ class WorkflowRun(models.Model):
     definition_hash = models.CharField(max_length=64)
     loops = models.JSONField(default=dict, help_text="Automatic rewinds so far, by failing step.")
     feedback = models.JSONField(default=dict, help_text="What people asked for, by step.")
+    is_rewound = models.BooleanField(default=False, help_text="Some step has had a round before.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

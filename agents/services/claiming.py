@@ -14,22 +14,34 @@ from agents.words import AttemptOutcome, TaskStatus
 from audit.actors import Actor
 from audit.services import Draft, record_all
 from audit.words import EventType
+from projects.models import Project
 from projects.words import ProjectStatus
 
 RUNS_TASKS = (ProjectStatus.DRAFT, ProjectStatus.ACTIVE)
 
 LOCK_PROJECT = """
-    SELECT project.id, project.status FROM projects AS project
+    SELECT project.id, project.status, project.name, project.brief FROM projects AS project
     JOIN tasks ON tasks.project_id = project.id WHERE tasks.id = %s
     FOR NO KEY UPDATE OF project
 """
 CLAIM = """
-    UPDATE tasks
-    SET status = 'working', attempt = attempt + 1, fence = fence + 1, worker = %s,
-        lease_expires_at = clock_timestamp() + make_interval(secs => %s),
-        started_at = coalesce(started_at, clock_timestamp())
-    WHERE id = %s AND status = 'pending' AND run_after <= clock_timestamp()
-    RETURNING *
+    WITH claimed AS (
+        UPDATE tasks
+        SET status = 'working', attempt = attempt + 1, fence = fence + 1, worker = %s,
+            lease_expires_at = clock_timestamp() + make_interval(secs => %s),
+            started_at = coalesce(started_at, clock_timestamp())
+        WHERE id = %s AND status = 'pending' AND run_after <= clock_timestamp()
+        RETURNING *
+    ), noted AS (
+        INSERT INTO task_attempts
+            (task_id, number, fence, worker, outcome, error_code, error_detail, provider, model, calls)
+        SELECT id, attempt, fence, worker, 'running', '', '', '', '', 0 FROM claimed
+    )
+    SELECT * FROM claimed
+"""
+LOCK_PROJECT_OF_CLAIM = "SELECT 1 FROM projects WHERE id = %s FOR NO KEY UPDATE"
+LOCK_CLAIMED = """
+    SELECT 1 FROM tasks WHERE id = %s AND fence = %s AND status = 'working' FOR NO KEY UPDATE
 """
 RENEW = """
     UPDATE tasks SET lease_expires_at = clock_timestamp() + make_interval(secs => %s)
@@ -50,17 +62,15 @@ class Claim:
 @transaction.atomic
 def claim_task(*, task_id: UUID, worker: str) -> Claim | None:
     """Take a due task, or None: another has it, it is not due, or its project stands still."""
-    with connection.cursor() as cursor:
-        cursor.execute(LOCK_PROJECT, [task_id])
-        project = cursor.fetchone()
-    if project is None or project[1] not in RUNS_TASKS:
+    # A raw query runs when it is read.
+    project = next(iter(Project.objects.raw(LOCK_PROJECT, [task_id])), None)
+    if project is None or project.status not in RUNS_TASKS:
         return None
     parameters = [worker, settings.TASK_LEASE_SECONDS, task_id]
-    # A raw query runs when it is read.
     task = next(iter(Task.objects.raw(CLAIM, parameters)), None)
     if task is None:
         return None
-    TaskAttempt.objects.create(task=task, number=task.attempt, fence=task.fence, worker=worker)
+    task.project = project
     actor = Actor.of_agent(task.agent_type)
     started = {"agent_type": task.agent_type, "step": task.step, "attempt": task.attempt}
     record_all(
@@ -71,6 +81,14 @@ def claim_task(*, task_id: UUID, worker: str) -> Claim | None:
         ],
     )
     return Claim(task, task.fence)
+
+
+def lock_claimed(claim: Claim) -> bool:
+    """Lock the project, then the task; False where another holds the task by now."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK_PROJECT_OF_CLAIM, [claim.task.project_id])
+        cursor.execute(LOCK_CLAIMED, [claim.task.pk, claim.fence])
+        return cursor.fetchone() is not None
 
 
 def renew_leases(held: Mapping[UUID, int]) -> set[UUID]:

@@ -1,7 +1,7 @@
 import random
 from dataclasses import asdict
 from datetime import timedelta
-from uuid import UUID
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -9,15 +9,23 @@ from django.db.models.functions import Now
 
 from agents.board import refresh_board
 from agents.models import Task
-from agents.outcomes import Completed, NeedsPerson, Outcome, TransientError, Usage, WorkError
-from agents.services.claiming import Claim, close_attempt
-from agents.services.locking import lock_task
+from agents.outcomes import (
+    Completed,
+    NeedsPerson,
+    Outcome,
+    Output,
+    TransientError,
+    Usage,
+    WorkError,
+)
+from agents.services.claiming import Claim, close_attempt, lock_claimed
 from agents.signals import task_stopped
 from agents.words import AttemptOutcome, TaskStatus, WaitsFor
 from audit.actors import Actor
 from audit.services import Draft, record_all
 from audit.words import EventType
-from context.services import accept_version, store_output, version_draft
+from context.models import Artifact, ArtifactVersion
+from context.services import store_output, version_draft
 
 RESULT = [
     "status",
@@ -85,10 +93,11 @@ def escalate(task: Task, code: str, detail: str, actor: Actor) -> None:
 
 
 def _lock_claimed(claim: Claim) -> Task | None:
-    """The task under lock, or None where another holds it by now."""
-    task = lock_task(claim.task.pk)
-    is_ours = task.fence == claim.fence and task.status == TaskStatus.WORKING
-    return task if is_ours else None
+    """The task under lock, or None where another holds it by now.
+
+    The fence has not moved, so no one has written the row since it was claimed.
+    """
+    return claim.task if lock_claimed(claim) else None
 
 
 def _ask(task: Task, outcome: NeedsPerson, actor: Actor) -> list[Draft]:
@@ -101,11 +110,8 @@ def _ask(task: Task, outcome: NeedsPerson, actor: Actor) -> list[Draft]:
 
 def _deliver(task: Task, outcome: Completed, actor: Actor) -> list[Draft]:
     close_attempt(task, AttemptOutcome.COMPLETED, **_usage_fields(outcome.usage))
-    stored = [_store(task, output, outcome.usage) for output in outcome.outputs]
     waits_for = _gate(task, outcome.verdict)
-    if not waits_for:
-        for artifact, version in stored:
-            accept_version(artifact, version)
+    stored = [_store(task, one, outcome.usage, not waits_for) for one in outcome.outputs]
     task.result = {
         "outputs": [output_reference(artifact, version) for artifact, version in stored],
         "verdict": outcome.verdict,
@@ -124,7 +130,9 @@ def _deliver(task: Task, outcome: Completed, actor: Actor) -> list[Draft]:
     return [*drafts, Draft(EventType.TASK_COMPLETED, actor, data, task=task.pk)]
 
 
-def _store(task: Task, output, usage: Usage) -> tuple:
+def _store(
+    task: Task, output: Output, usage: Usage, is_accepted: bool
+) -> tuple[Artifact, ArtifactVersion]:
     return store_output(
         project_id=task.project_id,
         step=task.step,
@@ -137,10 +145,11 @@ def _store(task: Task, output, usage: Usage) -> tuple:
         content=output.content,
         provider=usage.provider,
         model=usage.model,
+        is_accepted=is_accepted,
     )
 
 
-def output_reference(artifact, version) -> dict:
+def output_reference(artifact: Artifact, version: ArtifactVersion) -> dict[str, Any]:
     return {
         "artifact": str(artifact.pk),
         "artifact_type": artifact.artifact_type,

@@ -29,20 +29,23 @@ from orchestrator.engine.rewinding import apply_rewind
 from orchestrator.engine.state import Loaded, definition_of, is_outdated, load, open_side_tasks
 from orchestrator.models import WorkflowRun
 from projects.models import Project
-from projects.services import complete_project, fail_project, lock_project
+from projects.services import complete_project, fail_project
 from projects.words import ProjectStatus
 
 ENGINE = Actor.of_system("engine")
+
+# An UPDATE locks the row as `lock_project` does.
+LOCK_AND_ATTEND = """
+    UPDATE projects SET attention_since = NULL WHERE id = %s
+    RETURNING id, name, status, workflow, oversight_level, created_by_id
+"""
 
 
 @transaction.atomic
 def advance_project(project_id: UUID) -> int:
     """Do what is next in a project; how many actions there were."""
-    project = lock_project(project_id)
-    Project.objects.filter(pk=project_id, attention_since__isnull=False).update(
-        attention_since=None
-    )
-    if project.status not in {ProjectStatus.DRAFT, ProjectStatus.ACTIVE}:
+    project = next(iter(Project.objects.raw(LOCK_AND_ATTEND, [project_id])), None)
+    if project is None or project.status not in {ProjectStatus.DRAFT, ProjectStatus.ACTIVE}:
         return 0
     is_active = project.status == ProjectStatus.ACTIVE
     run = _get_run(project) if is_active else None
@@ -50,7 +53,7 @@ def advance_project(project_id: UUID) -> int:
 
 
 def _get_run(project: Project) -> WorkflowRun:
-    run = WorkflowRun.objects.filter(project=project).first()
+    run = WorkflowRun.objects.defer("definition").filter(project=project).first()
     return run or _open_run(project)
 
 
@@ -123,9 +126,8 @@ class _Hand:
 
     def _start(self, step_id: str, loaded: Loaded) -> None:
         step = self.definition.step(step_id)
-        done = Task.objects.filter(project=self.project, step=step_id).order_by("-round").first()
-        round = done.round + 1 if done else 1
-        handoff = build_handoff(self.run, self.definition, step, loaded.tasks, done)
+        before = self._round_before(step_id)
+        handoff = build_handoff(self.run, self.definition, step, loaded.tasks, before)
         _, drafts = create_task(
             project=self.project,
             actor=ENGINE,
@@ -134,13 +136,19 @@ class _Hand:
             instructions=step.instructions,
             step=step.id,
             phase=step.phase,
-            round=round,
+            round=before.round + 1 if before else 1,
             answers=handoff["answers"],
             gate=gate_for(step, self.project.oversight_level),
             escalates_on_fail=escalates_on_fail(self.definition, step_id, self.run.loops),
             handoff=handoff,
         )
         self.drafts += drafts
+
+    def _round_before(self, step_id: str) -> Task | None:
+        if not self.run.is_rewound:
+            return None
+        rounds = Task.objects.filter(project=self.project, step=step_id)
+        return rounds.order_by("-round").first()
 
     def _ask(self, task: Task) -> None:
         _, drafts = open_request(task=task, actor=ENGINE)

@@ -38,7 +38,14 @@ def build_handoff(
 def _materials(
     run: WorkflowRun, definition: Definition, step: Step, *, is_again: bool
 ) -> Iterator[dict[str, Any]]:
-    artifacts = list(Artifact.objects.filter(project=run.project_id).order_by("created_at", "id"))
+    wanted = {*step.requires, *(step.revises if is_again else ())}
+    if not wanted:
+        return
+    artifacts = list(
+        Artifact.objects.filter(project=run.project_id, artifact_type__in=wanted).order_by(
+            "created_at", "id"
+        )
+    )
     made = {(artifact.step, artifact.artifact_type): artifact for artifact in artifacts}
     if ArtifactType.USER_INPUT in step.requires:
         for artifact in artifacts:

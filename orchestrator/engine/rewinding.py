@@ -58,7 +58,8 @@ def apply_rewind(
     run.loops = loops_after(
         definition, run.loops, to=rewind.to, because_of=rewind.because_of, cause=rewind.cause
     )
-    run.save(update_fields=["loops", "feedback"])
+    run.is_rewound = True
+    run.save(update_fields=["loops", "feedback", "is_rewound"])
     dropped = [tasks[step] for step in steps if step in tasks]
     unfinished = [task for task in dropped if task.status not in FINAL]
     data = {

@@ -1,7 +1,5 @@
 """Load what is: the run's definition, its tasks and their requests, as the pure plan wants them."""
 
-import functools
-import json
 from dataclasses import dataclass
 
 from agents.models import Task
@@ -14,6 +12,22 @@ from orchestrator.models import WorkflowRun
 from projects.models import Project
 
 
+# What a plan needs of a task; the rest is fetched where a task is acted on.
+SEEN = (
+    "project_id",
+    "step",
+    "phase",
+    "agent_type",
+    "title",
+    "round",
+    "attempt",
+    "status",
+    "waits_for",
+    "answers",
+    "result",
+)
+
+
 @dataclass(frozen=True)
 class Loaded:
     """A project's run as it is in the database."""
@@ -24,18 +38,18 @@ class Loaded:
     state: RunState
 
 
-@functools.lru_cache(maxsize=64)
-def _parsed(definition_hash: str, text: str) -> Definition:
-    return Definition.from_json(json.loads(text))
+_parsed: dict[str, Definition] = {}
 
 
 def definition_of(run: WorkflowRun) -> Definition:
-    """The pinned definition."""
-    return _parsed(run.definition_hash, json.dumps(run.definition, sort_keys=True))
+    """The pinned definition, parsed once a process for each hash."""
+    if run.definition_hash not in _parsed:
+        _parsed[run.definition_hash] = Definition.from_json(run.definition)
+    return _parsed[run.definition_hash]
 
 
 def load(project: Project, run: WorkflowRun | None) -> Loaded:
-    current = list(Task.objects.filter(project=project, is_current=True))
+    current = list(Task.objects.filter(project=project, is_current=True).only(*SEEN))
     waits = any(task.status == TaskStatus.WAITING_FOR_HITL for task in current)
     pending = HitlRequest.objects.pending().filter(project=project) if waits else []
     requests = {str(request.task_id): request for request in pending}

@@ -1,0 +1,49 @@
+"""The real parts on this machine: PostgreSQL, Redis and one worker with two processes."""
+
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from orchestrator.local.folder import open_data_folder
+from orchestrator.local.servers import LocalServers
+
+WORKER_PROCESSES = 2
+
+
+@contextmanager
+def servers() -> Iterator[None]:
+    """PostgreSQL and Redis as `manage.py up` runs them, durable, unless the environment names others."""
+    os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(50))
+    os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
+    os.environ.setdefault("LOG_LEVEL", "WARNING")
+    needs = {key for key in ("DATABASE_URL", "REDIS_URL") if not os.environ.get(key)}
+    with tempfile.TemporaryDirectory(prefix="countersign-bench-") as home:
+        Path(home).chmod(0o711)
+        folder = open_data_folder(Path(home) / "data", places_dir=Path(home))
+        local = LocalServers(folder, needs=needs)
+        local.start()
+        os.environ.update(local.environment())
+        try:
+            yield
+        finally:
+            local.stop()
+            folder.close()
+
+
+@contextmanager
+def worker() -> Iterator[None]:
+    """One Celery worker with two processes, for both queues."""
+    command = [sys.executable, "-m", "celery", "-A", "orchestrator", "worker"]
+    options = ["-c", str(WORKER_PROCESSES), "-Q", "engine,agents", "-l", "WARNING"]
+    flags = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    process = subprocess.Popen([*command, *options, *flags])
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
