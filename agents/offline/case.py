@@ -46,7 +46,23 @@ class Case:
     @cached_property
     def late_comments(self) -> list[str]:
         """Comments of people after the specification was settled."""
-        return self._comments(_LATE, settled=self.settled is None)
+        if self.settled is None:
+            return self._comments(_LATE, settled=True)
+        if "software_specification" not in self.assignment.expected:
+            return self._comments(_LATE, settled=False)
+        known = {note["comment"] for note in self.settled.content["feedback"]}
+        return [c for c in self._comments(_EARLY, settled=False) if c not in known]
+
+    @cached_property
+    def own_comments(self) -> list[str]:
+        """Comments on what is to be written: of this round and of earlier ones."""
+        earlier = [
+            note["comment"]
+            for material in self.assignment.materials
+            if material.artifact_type in self.assignment.expected
+            for note in material.content.get("feedback") or []
+        ]
+        return [c for c in dict.fromkeys([*earlier, *self.assignment.feedback]) if c.strip()][-50:]
 
     @cached_property
     def sources(self) -> list[Source]:
@@ -80,15 +96,21 @@ class Case:
 
     @property
     def settled(self) -> Material | None:
-        """The specification that was handed over; it counts, not the brief."""
-        return self.assignment.newest("software_specification")
+        """The specification that was handed over; it counts, not the brief.
+
+        Who writes it anew goes back to the words, unless a person had a hand in it.
+        """
+        return self._truth("software_specification")
 
     @cached_property
     def changes(self) -> list[Wanted]:
         """Requirements made of late comments."""
         sources = [Source("feedback", n, storable(c)) for n, c in enumerate(self.late_comments)]
         found = understand(sources).found
-        return [Wanted(f"CR-{n}", f.statement) for n, f in enumerate(found, start=1)]
+        handed = self.settled.content["requirements"] if self.settled else []
+        numbers = [int(r["id"].split("-")[1]) for r in handed if r["id"].startswith("CR-")]
+        first = max(numbers, default=0) + 1
+        return [Wanted(f"CR-{n}", f.statement) for n, f in enumerate(found, start=first)]
 
     @cached_property
     def wanted(self) -> list[Wanted]:
@@ -97,8 +119,7 @@ class Case:
             return own + self.changes
         handed = self.settled.content["requirements"]
         own = [Wanted(r["id"], storable(r["statement"]), r["priority"]) for r in handed]
-        taken = {wanted.id for wanted in own}
-        return own + [change for change in self.changes if change.id not in taken]
+        return own + self.changes
 
     @cached_property
     def kind(self) -> str:
@@ -114,7 +135,7 @@ class Case:
     @cached_property
     def given(self) -> list[EntityIdea]:
         """The data model that was handed over; it counts, not our own."""
-        architecture = self.assignment.newest("system_architecture")
+        architecture = self._truth("system_architecture")
         entities = architecture.content["data_model"] if architecture else []
         return [
             _entity(entity)
@@ -135,6 +156,12 @@ class Case:
             if r["status"] == "failed"
         }
         return failed | {r["requirement"]: r["reason"] for r in coverage if _was_withdrawn(r)}
+
+    def _truth(self, artifact_type: str) -> Material | None:
+        material = self.assignment.newest(artifact_type)
+        if material is None or material.changed_by_person:
+            return material
+        return None if artifact_type in self.assignment.expected else material
 
     def _handed(self, field: str) -> list[Any]:
         return [item for m in self.assignment.materials for item in m.content.get(field) or []]

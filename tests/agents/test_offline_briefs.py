@@ -24,17 +24,22 @@ Two recipes must not have the same title. It should suggest a recipe for dinner.
 * The program lists all parts with fewer than 5 pieces
 * Show the total quantity by shelf
 * Import parts from a CSV file""",
-    "habits": """As a user I want to add habits with a name and a goal. I want to tick off a habit each day.
+    "habits": """As a user I want to add habits with a name and a goal. I want to tick off a habit
+each day.
 A habit can be ticked only once a day. I want to see my streak. There may be at most 10 habits.""",
-    "tasks": """Users can add tasks with a title, a due date and a priority. The priority is low, medium or high.
+    "tasks": """Users can add tasks with a title, a due date and a priority. The priority is low,
+medium or high.
 Users can mark a task as done. The program shows overdue tasks. A task must have a title.""",
-    "rooms": """Rooms have a name and a number of seats. Staff can add rooms. Staff can book a room for a day.
+    "rooms": """Rooms have a name and a number of seats. Staff can add rooms. Staff can book a
+room for a day.
 Two bookings of the same room must not overlap. Staff can cancel a booking. A booking may last at
 most 3 hours.""",
-    "cleaner": """The tool takes a CSV file. Columns: name, email, city and joined date. It must remove duplicate
+    "cleaner": """The tool takes a CSV file. Columns: name, email, city and joined date. It must
+remove duplicate
 rows. It must trim spaces. Rows with an invalid date must be listed. It should write a cleaned
 file.""",
-    "rental": """Skis cost 18 EUR per day. Children under 14 years get a discount of 40%. From 6 days there is a
+    "rental": """Skis cost 18 EUR per day. Children under 14 years get a discount of 40%. From 6
+days there is a
 discount of 15 percent. Customers younger than 4 years are refused. The price must be at most 300
 EUR.""",
     "rezepte": """- Jedes Rezept hat einen Titel, eine Kategorie und eine Dauer.
@@ -116,13 +121,13 @@ def test_no_brief_takes_long_or_breaks_anything(name):
             validate_content(artifact_type, reply.content.model_dump(mode="json"))
 
 
-WORDS = st.sampled_from(
-    """book books member each has a title author can add borrow return at most five days must list by csv
-    column columns total per month costs 5 EUR kg up to 10 % discount , . : - # and or not overdue stock
-    below room book() cancel rezept hat einen titel können anlegen email unique same import class None
-    ' " \\ {x} <b> 😀 \u202e""".split()
-    + ["\n", "\n- "]
-)
+TOKENS = """
+book books member each has a title author can add borrow return at most five days must list by csv
+column columns total per month costs 5 EUR kg up to 10 % discount , . : - # and or not overdue stock
+below room book() cancel rezept hat einen titel können anlegen email unique same import class None
+' " \\ {x} <b> 😀 \u202e
+"""
+WORDS = st.sampled_from([*TOKENS.split(), "\n", "\n- "])
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

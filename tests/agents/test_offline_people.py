@@ -133,3 +133,50 @@ def test_a_specification_of_which_nothing_can_be_built_becomes_a_question():
     ]
     outcome = work("build", brief=BRIEF, materials=(handed("software_specification", spec),))
     assert isinstance(outcome, NeedsPerson)
+
+
+def test_a_comment_on_an_earlier_step_counts_when_the_specification_is_written_again():
+    made = pipeline(BRIEF)
+    wish = "It must export the tools to a CSV file."
+    plan = handed("project_plan", content("project_plan", brief=BRIEF, feedback=(wish,)), version=2)
+    again = content("specification", brief=BRIEF, materials=(plan, made["software_specification"]))
+    assert wish in [r["statement"] for r in again["requirements"]]
+
+
+def test_comments_of_earlier_rounds_are_not_forgotten():
+    first = handed(
+        "project_plan", content("project_plan", brief=BRIEF, feedback=("Export to CSV.",))
+    )
+    again = content(
+        "project_plan", brief=BRIEF, materials=(first,), feedback=("Be kind.",), round=3
+    )
+    assert [note["comment"] for note in again["feedback"]] == ["Export to CSV.", "Be kind."]
+
+
+def test_a_field_that_a_comment_asks_for_is_added_to_the_data_model():
+    made = pipeline(BRIEF)
+    wish = "Each tool has a name and a weight."
+    before = (made["software_specification"], made["system_architecture"])
+    design = content("architecture", brief=BRIEF, materials=before, feedback=(wish,))
+    code = content("build", brief=BRIEF, materials=before, feedback=(wish,))
+    tool = next(entity for entity in design["data_model"] if entity["name"] == "tool")
+    assert "weight" in [field["name"] for field in tool["fields"]]
+    assert "CR-1" in [c["requirement"] for c in code["covered"]]
+
+
+def test_a_specification_that_a_person_amended_stays_and_comments_add_to_it():
+    amended = pipeline(BRIEF)["software_specification"].content
+    amended["requirements"] = amended["requirements"][:3]
+    spec = handed("software_specification", amended, version=2, changed_by_person=True)
+    wish = "Tools can be found by condition."
+    again = content("specification", brief=BRIEF, materials=(spec,), feedback=(wish,))
+    assert again["requirements"][:3] == amended["requirements"]
+    assert [r["statement"] for r in again["requirements"][3:]] == [wish]
+
+
+def test_a_late_change_gets_a_number_of_its_own():
+    amended = pipeline(BRIEF)["software_specification"].content
+    amended["requirements"][0]["id"] = "CR-1"
+    spec = handed("software_specification", amended, version=2, changed_by_person=True)
+    code = content("build", brief=BRIEF, materials=(spec,), feedback=("List tools by condition.",))
+    assert code["feedback"][0]["response"] == "Taken up as CR-2."

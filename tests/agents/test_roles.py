@@ -235,3 +235,14 @@ def test_a_single_task_for_any_agent_gets_an_answer():
     outcome = role_for("coder").run(asked, OfflineModel())
     assert isinstance(outcome, Completed)
     assert "&lt;b>something" in outcome.outputs[0].content["body"]
+
+
+def test_the_tester_really_runs_the_program():
+    good = _assignment("tester", "test_results", materials=[handed("source_code", CODE)])
+    files = [
+        {**CODE["files"][0], "content": "def add(a, b):\n    return a - b\n"},
+        CODE["files"][1],
+    ]
+    bad = replace(good, materials=(handed("source_code", CODE | {"files": files}),))
+    verdicts = [role_for("tester").run(asked, Scripted()).verdict for asked in (good, bad)]
+    assert verdicts == ["pass", "fail"]

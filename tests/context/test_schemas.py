@@ -133,7 +133,7 @@ def _specification(**span):
         "id": "FR-1", "kind": "functional", "title": "t", "statement": "s", "priority": "must",
         "acceptance_criteria": [], "spans": [span] if span else [],
     }  # fmt: skip
-    lists = dict.fromkeys(("actors", "out_of_scope", "assumptions"), [])
+    lists = {name: [] for name in ("actors", "out_of_scope", "assumptions")}
     kind = {"title": "t", "summary": "s", "product_kind": "k"}
     return {**kind, **lists, "requirements": [requirement]}
 

@@ -12,11 +12,7 @@ WHY = (
 
 def feedback_notes(case: Case) -> list[dict]:
     """One note for each comment on this step."""
-    return [
-        _note(case, storable(comment))
-        for comment in dict.fromkeys(case.assignment.feedback)
-        if comment.strip()
-    ]
+    return [_note(case, storable(comment)) for comment in case.own_comments]
 
 
 def not_covered(case: Case) -> list[dict]:

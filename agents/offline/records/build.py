@@ -31,7 +31,8 @@ def understand(
 ) -> tuple[World, list[Understood]]:
     """Each requirement with its demands, or with the reason why it cannot be built."""
     buildable = [w.statement for w in wanted if not _beyond(w.statement) and w.id not in dropped]
-    world = world_of(buildable, given)
+    later = [w.statement for w in wanted if w.id.startswith("CR-") and w.statement in buildable]
+    world = world_of(buildable, given, later=later)
     return world, _superseded([_understood(w, world, dropped) for w in wanted])
 
 

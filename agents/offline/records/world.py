@@ -87,12 +87,18 @@ class World:
         return ""
 
 
-def world_of(statements: Sequence[str], given: Iterable[EntityIdea] = ()) -> World:
-    """Everything the statements speak of. `given` entities are the truth about their fields."""
+def world_of(
+    statements: Sequence[str], given: Iterable[EntityIdea] = (), *, later: Sequence[str] = ()
+) -> World:
+    """Everything the statements speak of.
+
+    `given` entities are the truth about their fields; only what is said `later` adds to them.
+    """
     found = [act for statement in statements for act in acts(statement)]
     known = {entity.name: entity for entity in given}
     fixed = set(known)
     _add_described(known, statements, fixed)
+    _add_described(known, later, set())
     _add_objects(known, found)
     item, holder = _lending(known, found)
     booked = _booked(known, found)

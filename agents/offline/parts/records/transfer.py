@@ -35,12 +35,19 @@ class Transfer:
         return [f"Wrote {len(rows)} {self.entity.plural} to {arguments.file}."]
 
     def _import(self, store: Store, arguments: argparse.Namespace) -> list[str]:
+        try:
+            count = self._import_rows(store, arguments.file)
+        except (UnicodeError, csv.Error) as error:
+            raise Problem(f"cannot read {arguments.file}: {error}") from None
+        return [f"Imported {count} {self.entity.plural}."]
+
+    def _import_rows(self, store: Store, path: str) -> int:
         count = 0
-        with open(arguments.file, encoding="utf-8-sig", newline="") as file:
+        with open(path, encoding="utf-8-sig", newline="") as file:
             for line, row in enumerate(csv.DictReader(file), start=2):
                 try:
                     catalogue.add(store, self.entity, {k: v or "" for k, v in row.items() if k})
                 except Problem as problem:
                     raise Problem(f"line {line}: {problem}; nothing was imported") from None
                 count += 1
-        return [f"Imported {count} {self.entity.plural}."]
+        return count
