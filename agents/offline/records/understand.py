@@ -387,18 +387,27 @@ def _plain_operations(statement: str, world: World, found: list[Act]) -> list[De
     for act in found:
         if act.operation not in _FIELD_OPERATIONS or not world.entities:
             continue
-        name = world.resolve(act.thing)
-        if not name and act.thing and act.operation == "add":
-            continue
-        name = name or world.mentioned(statement) or world.names[0]
-        fields = _asked_fields(statement, world, name, act.operation)
-        demands.append(Demand(act.operation, name, fields))
+        for name in _meant(act, statement, world, demands):
+            fields = _asked_fields(statement, world, name, act.operation)
+            demands.append(Demand(act.operation, name, fields))
     if _SORT.search(statement) and not any(d.kind == "list" and d.fields for d in demands):
         name = world.mentioned(statement) or next(iter(world.names), "")
         fields = _asked_fields(statement, world, name, "list") or _naming(world, name)
         demands = [d for d in demands if d.kind != "list"]
         demands += [Demand("list", name, fields)] if name else []
     return demands
+
+
+def _meant(act: Act, statement: str, world: World, before: list[Demand]) -> list[str]:
+    """What an act is about; "add books and members, and correct them" is about both."""
+    if name := world.resolve(act.thing):
+        return [name]
+    if act.thing and act.operation == "add":
+        return []
+    spoken = list(dict.fromkeys(demand.entity for demand in before))
+    if not act.thing and spoken:
+        return spoken
+    return [world.mentioned(statement) or world.names[0]]
 
 
 def _asked_fields(statement: str, world: World, name: str, operation: str) -> tuple[str, ...]:
