@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from typing import Any
 
 from django.db import transaction
@@ -11,7 +12,9 @@ from rest_framework.utils.encoders import JSONEncoder
 
 from api.errors import InvalidInput, Unprocessable
 from api.models import IdempotencyKey
+from api.problems import label
 
+KEY = re.compile(r"[\x20-\x7e]{1,255}")
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 
 
@@ -41,11 +44,7 @@ class IdempotentMixin:
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, Replay):
-            return Response(
-                exc.stored.body,
-                status=exc.stored.status,
-                headers={"Idempotency-Replayed": "true"},
-            )
+            return replay(exc.stored, self.get_exception_handler_context())
         return super().handle_exception(exc)
 
     def finalize_response(self, request: Request, response: Response, *args, **kwargs) -> Response:
@@ -56,8 +55,9 @@ class IdempotentMixin:
 
 def reserve(request: Request, key: str) -> IdempotencyKey:
     """The key's new row. Raises Replay, or Unprocessable when the key came with another body."""
-    if not 1 <= len(key) <= 255:
-        raise InvalidInput.of("Idempotency-Key", "invalid", "Use a key of 1 to 255 characters.")
+    if not KEY.fullmatch(key):
+        detail = "Use a key of 1 to 255 visible ASCII characters."
+        raise InvalidInput.of("Idempotency-Key", "invalid", detail)
     fingerprint = fingerprint_of(request)
     # A second request with the key waits here until the first one is done.
     row, is_new = IdempotencyKey.objects.get_or_create(
@@ -82,4 +82,15 @@ def fingerprint_of(request: Request) -> str:
 def store(row: IdempotencyKey, response: Response) -> None:
     row.status = response.status_code
     row.body = json.loads(json.dumps(response.data, cls=JSONEncoder))
-    row.save(update_fields=["status", "body"])
+    row.location = response.headers.get("Location", "")
+    row.save(update_fields=["status", "body", "location"])
+
+
+def replay(row: IdempotencyKey, context: dict[str, Any]) -> Response:
+    headers = {"Idempotency-Replayed": "true"} | (
+        {"Location": row.location} if row.location else {}
+    )
+    response = Response(row.body, status=row.status, headers=headers)
+    if row.status >= 400:
+        label(response, context)
+    return response

@@ -39,7 +39,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     else:
         return None
     set_rollback()
-    _label(response, context)
+    label(response, context)
     return response
 
 
@@ -94,7 +94,8 @@ def _join(path: str, key: Any) -> str:
     return f"{path}.{key}" if path else str(key)
 
 
-def _label(response: Response, context: dict[str, Any]) -> None:
+def label(response: Response, context: dict[str, Any]) -> None:
+    """Say that it is a problem document, except on a page for people."""
     renderer = getattr(context.get("request"), "accepted_renderer", None)
     if renderer is None or renderer.format == "json":
         response.content_type = CONTENT_TYPE

@@ -1,4 +1,5 @@
 import pytest
+from django.conf import settings
 from django.db import connections
 from django.test import TransactionTestCase
 
@@ -29,3 +30,9 @@ def _flush_append_only_tables():
     TransactionTestCase._fixture_teardown = _flush_past_the_triggers
     yield
     TransactionTestCase._fixture_teardown = _flush
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _hash_passwords_quickly():
+    """A good hash is slow by design, and every test makes its cast anew."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
