@@ -14,7 +14,7 @@ from agents.offline.records.world import world_of
     ("statement", "expected"),
     [
         ("Members can borrow books.", [("lend", "book")]),
-        ("Staff can add, edit and remove books", [(a, "book") for a in ("add", "change", "remove")]),
+        ("Staff add, edit and remove books", [(a, "book") for a in ("add", "change", "remove")]),
         ("Books can be added by staff", [("add", "book")]),
         ("Volunteers can add books and members", [("add", "book"), ("add", "member")]),
         ("The program shows a list of all tasks", [("list", "task")]),
