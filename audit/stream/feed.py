@@ -8,10 +8,11 @@ from uuid import UUID
 from django.db import InterfaceError, OperationalError
 
 from audit.stream.database import in_database
-from audit.stream.reading import PAGE, Head, Item, Page, read_heads, read_page
+from audit.stream.reading import Head, Item, Page, read_heads, read_page
 
 logger = logging.getLogger(__name__)
 
+PAGE = 500
 KEPT_EVENTS = 500
 FIRST_EVENTS = 200
 DATABASE_PAUSE_SECONDS = 1.0
@@ -55,7 +56,7 @@ class Feed:
         heads = await self._read(read_heads, [self.project_id])
         head = heads.get(self.project_id, Head("", 0))
         floor = max(0, head.sequence - FIRST_EVENTS)
-        page: Page = await self._read(read_page, self.project_id, floor)
+        page: Page = await self._read(read_page, self.project_id, floor, PAGE)
         if page.epoch != head.epoch:
             # Restored between the two reads.
             await self._open()
@@ -124,7 +125,7 @@ class Feed:
 
     async def _replay(self, after: int) -> list[Item]:
         async with self._replays:
-            page = await self._read(read_page, self.project_id, after)
+            page = await self._read(read_page, self.project_id, after, PAGE)
         if page.epoch != self.head.epoch:
             await self.ask_head()
         if not page.items:
@@ -151,7 +152,7 @@ class Feed:
 
     async def _read_on(self) -> bool:
         known = self.head
-        page: Page = await self._read(read_page, self.project_id, known.sequence)
+        page: Page = await self._read(read_page, self.project_id, known.sequence, PAGE)
         if not page.items or known != self.head:
             return False
         if page.epoch != known.epoch:

@@ -46,6 +46,13 @@ class Hub:
         work = (self._listen, self._poll, self._watch)
         self._tasks = [asyncio.create_task(part()) for part in work]
 
+    async def close(self) -> None:
+        """For an event loop that ends before its process does."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await get_channel_layer().flush()
+
     @asynccontextmanager
     async def feed(self, project_id: UUID) -> AsyncIterator[Feed]:
         """The project's feed, open: first the group was joined, then the head was read."""

@@ -9,8 +9,6 @@ from django.db.models import Subquery
 from audit.models import Event, Stream
 from audit.wire import to_wire
 
-PAGE = 500
-
 
 class Head(NamedTuple):
     """The end of a project's log."""
@@ -44,7 +42,7 @@ def read_heads(project_ids: Collection[UUID]) -> dict[UUID, Head]:
     }
 
 
-def read_page(project_id: UUID, after: int, limit: int = PAGE) -> Page:
+def read_page(project_id: UUID, after: int, limit: int) -> Page:
     epoch = Stream.objects.filter(project=project_id).values("epoch")
     rows = Event.objects.filter(project=project_id, sequence__gt=after)
     events = list(rows.annotate(stream_epoch=Subquery(epoch)).order_by("sequence")[:limit])

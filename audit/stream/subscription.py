@@ -111,13 +111,14 @@ class Subscription:
     async def _pass_on(self, item: Item) -> None:
         if self.types is None or item.event_type in self.types:
             await self._wait_for_room()
+            if self.window:
+                # Before it is sent: the answer may be here before `send` returns.
+                self._unacknowledged.append(item.sequence)
             previous = None if self.types is None else self._last_sent
             is_replay = item.sequence <= self.head
             id_json = json.dumps(self.id)
             await self.send(event_frame(id_json, item, replay=is_replay, previous=previous))
             self._last_sent = item.sequence
-            if self.window:
-                self._unacknowledged.append(item.sequence)
         self.cursor = item.sequence
         await self._say_caught_up()
 
