@@ -1,0 +1,36 @@
+# syntax=docker/dockerfile:1
+ARG PYTHON_VERSION=3.11
+
+FROM python:${PYTHON_VERSION}-slim-bookworm AS build
+WORKDIR /build
+COPY requirements.lock deploy/production_requirements.py ./
+# The embedded database servers of `manage.py up` are not for production; the rest is checked by hash.
+RUN python production_requirements.py requirements.lock > production.lock \
+    && python -m venv /opt/venv \
+    && /opt/venv/bin/pip install --no-cache-dir --no-deps --require-hashes -r production.lock \
+    && /opt/venv/bin/pip check \
+    && /opt/venv/bin/pip uninstall --yes pip setuptools
+
+FROM python:${PYTHON_VERSION}-slim-bookworm
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    LOG_FORMAT=json
+RUN groupadd --gid 10001 countersign \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent countersign
+WORKDIR /app
+COPY --from=build /opt/venv /opt/venv
+COPY manage.py ./
+COPY api api
+COPY audit audit
+COPY projects projects
+COPY context context
+COPY agents agents
+COPY hitl hitl
+COPY orchestrator orchestrator
+COPY examples examples
+# Made here, so that the container needs no folder to write to. Settings take no secret for this.
+RUN python manage.py collectstatic --noinput --verbosity 0 && python -m compileall -q .
+USER 10001:10001
+EXPOSE 8000
+CMD ["daphne", "--bind", "0.0.0.0", "--port", "8000", "--proxy-headers", "orchestrator.asgi:application"]

@@ -1,0 +1,138 @@
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from deploy.production_requirements import EMBEDDED, split, without_embedded
+from orchestrator import settings as settings_module
+from orchestrator.local.runtime import PROJECT_DIR
+
+SETTINGS = PROJECT_DIR / "orchestrator" / "settings.py"
+COMPOSE = (PROJECT_DIR / "docker-compose.yml").read_text()
+EXAMPLE = (PROJECT_DIR / ".env.example").read_text()
+LINE = re.compile(r"^#?([A-Z][A-Z_]+)=(.*)$", re.MULTILINE)
+DOCUMENTED = dict(LINE.findall(EXAMPLE))
+# Read by the local commands, not by the settings.
+OF_COMMANDS = {"ADMIN_PASSWORD", "DATA_DIR", "COUNTERSIGN_URL", "COUNTERSIGN_TOKEN"}
+# Explained by what `make run` or compose do, so there is no one default to show.
+WITHOUT_DEFAULT = {"SECRET_KEY", "DATABASE_URL", "REDIS_URL"}
+
+
+def read_by_settings() -> dict[str, str]:
+    """Each variable with its default, as one writes it in the environment."""
+    found = {}
+    for call in ast.walk(ast.parse(SETTINGS.read_text())):
+        if not _is_env_call(call) or not isinstance(call.args[0], ast.Constant):
+            continue
+        default = next((k.value for k in call.keywords if k.arg == "default"), None)
+        found[call.args[0].value] = _written(default)
+    agents = {f"MODEL_{agent.upper()}": "offline" for agent in settings_module.AGENT_TYPES}
+    return found | agents
+
+
+def _is_env_call(node: ast.AST) -> bool:
+    function = getattr(node, "func", None)
+    return isinstance(function, ast.Attribute) and getattr(function.value, "id", "") == "env"
+
+
+def _written(node: ast.AST | None) -> str:
+    value = ast.literal_eval(node) if node is not None else ""
+    if isinstance(value, list):
+        return ",".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def compose_variables() -> set[str]:
+    return set(re.findall(r"\$\{([A-Z_]+)", COMPOSE))
+
+
+def test_every_variable_that_is_read_is_documented_and_the_other_way_round():
+    read = read_by_settings().keys() | OF_COMMANDS | compose_variables()
+
+    assert set(DOCUMENTED) == read
+
+
+@pytest.mark.parametrize("name", sorted(read_by_settings().keys() - WITHOUT_DEFAULT))
+def test_the_documented_default_is_the_real_one(name):
+    assert DOCUMENTED[name] == read_by_settings()[name]
+
+
+def test_every_documented_variable_has_its_one_line():
+    lines = EXAMPLE.splitlines()
+    for number, line in enumerate(lines):
+        if LINE.match(line):
+            assert lines[number - 1].startswith("# "), line
+
+
+def test_the_compose_file_is_well_formed_and_complete():
+    services = yaml.safe_load(COMPOSE)["services"]
+
+    assert set(services) == {
+        *("proxy", "web", "engine", "agents", "beat", "migrate", "postgres", "redis")
+    }
+    for name, service in services.items():
+        assert service["restart"] in {"unless-stopped", "on-failure"}, name
+        assert name == "migrate" or "healthcheck" in service, name
+        for needed in service.get("depends_on", {}):
+            assert needed in services, needed
+
+
+def test_only_the_proxy_is_reachable_from_outside():
+    services = yaml.safe_load(COMPOSE)["services"]
+
+    assert [name for name, service in services.items() if "ports" in service] == ["proxy"]
+
+
+@pytest.mark.parametrize("name", ["POSTGRES_PASSWORD", "REDIS_PASSWORD", "SECRET_KEY", "DOMAIN"])
+def test_no_secret_is_in_the_compose_file_and_a_missing_one_stops_the_start(name):
+    assert f"${{{name}:?" in COMPOSE
+    assert f"${{{name}:-" not in COMPOSE
+
+
+def test_every_setting_that_an_operator_may_choose_reaches_the_containers():
+    services = yaml.safe_load(COMPOSE)["services"]
+    given = set(services["web"]["environment"]) | set(services["agents"]["environment"])
+    for_developers = {"DEBUG", "CHANNEL_PREFIX", "QUEUE_PREFIX"}
+
+    assert read_by_settings().keys() - for_developers <= given
+
+
+def test_redis_keeps_what_it_has():
+    command = yaml.safe_load(COMPOSE)["services"]["redis"]["command"]
+
+    assert command[command.index("--maxmemory-policy") + 1] == "noeviction"
+    assert command[command.index("--appendonly") + 1] == "yes"
+
+
+def test_production_installs_all_but_the_embedded_servers_and_what_only_they_need():
+    lock = (PROJECT_DIR / "requirements.lock").read_text()
+    every = {name for name, _ in split(lock)}
+    kept = {name for name, _ in split(without_embedded(lock))}
+
+    assert not kept & EMBEDDED
+    assert {"django", "daphne", "celery", "redis", "rich"} <= kept
+    assert every - kept == EMBEDDED | {"fasteners", "platformdirs", "valkey"}
+
+
+def test_every_production_requirement_has_its_hash():
+    lock = without_embedded((PROJECT_DIR / "requirements.lock").read_text())
+
+    assert all("--hash=sha256:" in text for _, text in split(lock))
+
+
+def test_what_the_image_copies_is_let_through_to_the_build():
+    dockerfile = (PROJECT_DIR / "Dockerfile").read_text()
+    let_through = (PROJECT_DIR / ".dockerignore").read_text()
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", dockerfile, re.MULTILINE)
+
+    for path in " ".join(copied).split():
+        assert Path(PROJECT_DIR, path).exists(), path
+        assert f"!{path}\n" in let_through, path
+
+
+def test_the_image_does_not_run_as_root():
+    dockerfile = (PROJECT_DIR / "Dockerfile").read_text()
+
+    assert re.findall(r"^USER (.+)$", dockerfile, re.MULTILINE) == ["10001:10001"]
