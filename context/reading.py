@@ -11,7 +11,6 @@ import nh3
 from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
-from markdown_it.token import Token
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import TextLexer, get_lexer_by_name, get_lexer_for_filename
@@ -28,16 +27,26 @@ TAGS = {
     *("h3", "h4", "h5", "h6", "p", "br", "hr", "blockquote", "em", "strong", "s", "a"),
     *("ul", "ol", "li", "table", "thead", "tbody", "tr", "th", "td", "pre", "code", "span"),
 }
-ATTRIBUTES = {"a": {"href", "title"}, "span": {"class"}, "code": {"class"}, "ol": {"start"}}
+ATTRIBUTES = {
+    "a": {"href", "title"},
+    "span": {"class"},
+    "code": {"class"},
+    "ol": {"start"},
+    "table": {"tabindex"},
+}
 # The document stands below the page's own headings.
 HEADING_SHIFT = 2
 
 
 def read_content(artifact_type: str, content: dict[str, Any]) -> SafeString:
     """The artifact for a person: a program as files, everything else as a document."""
-    if artifact_type == "source_code":
-        return format_html("{}{}", _about_program(content), source_files(content["files"]))
-    return read_markdown(render_markdown(artifact_type, content))
+    try:
+        if artifact_type == "source_code":
+            return format_html("{}{}", _about_program(content), source_files(content["files"]))
+        return read_markdown(render_markdown(artifact_type, content))
+    except (KeyError, TypeError):
+        # Versions are kept for good; one may be older than its schema.
+        return json_tree(content)
 
 
 def _about_program(content: dict[str, Any]) -> SafeString:
@@ -79,18 +88,17 @@ def _markdown() -> MarkdownIt:
     options = {"html": False, "linkify": False, "highlight": _fence}
     markdown = MarkdownIt("commonmark", options).enable(["table", "strikethrough"])
     markdown.disable("image")
-    markdown.core.ruler.push("lower_headings", _lower_headings)
+    markdown.core.ruler.push("fit_the_page", _fit_the_page)
     return markdown
 
 
-def _lower_headings(state: Any) -> None:
+def _fit_the_page(state: Any) -> None:
+    """Headings go below the page's own; wide tables scroll, so the keyboard must reach them."""
     for token in state.tokens:
         if token.type in {"heading_open", "heading_close"}:
-            _lower(token)
-
-
-def _lower(token: Token) -> None:
-    token.tag = f"h{min(6, int(token.tag[1]) + HEADING_SHIFT)}"
+            token.tag = f"h{min(6, int(token.tag[1]) + HEADING_SHIFT)}"
+        if token.type == "table_open":
+            token.attrSet("tabindex", "0")
 
 
 def _fence(code: str, language: str, attributes: str) -> str:

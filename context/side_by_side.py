@@ -1,6 +1,7 @@
 """Two texts side by side, with what differs marked, for a page without scripts."""
 
 import difflib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -47,13 +48,18 @@ def compare_contents(
 
 def _texts(artifact_type: str, content: dict[str, Any]) -> dict[str, str]:
     """The JSON says the same as the document; a program's document would repeat its files."""
-    files = as_files(artifact_type, content)
-    files.pop(f"{artifact_type}.json")
-    if artifact_type == "source_code":
-        files["source_code.md"] = render_markdown("source_code", content | {"files": []})
+    data = f"{artifact_type}.json"
+    try:
+        files = as_files(artifact_type, content)
+        if artifact_type == "source_code":
+            files["source_code.md"] = render_markdown("source_code", content | {"files": []})
+    except (KeyError, TypeError):
+        # Older than its schema.
+        return {data: json.dumps(content, indent=2, ensure_ascii=False)}
     return {
         path: text if isinstance(text, str) else text.decode(errors="replace")
         for path, text in files.items()
+        if path != data
     }
 
 

@@ -58,6 +58,7 @@ def everything_about(request: HitlRequest, user: Any) -> dict[str, Any]:
         "earlier": _earlier(request),
         "decisions": list(request.decisions.select_related("decided_by")),
         "newer": request.next.order_by("created_at").last(),
+        "instructions": read_markdown(task.instructions),
         "notes": read_markdown(task.result.get("notes", "") or ""),
         "handoff": json_tree({k: v for k, v in task.handoff.items() if k not in ON_THE_PAGE}),
     }

@@ -38,7 +38,7 @@ MARKS = {
 
 
 @register.filter
-def words(value: str) -> str:
+def words(value: Any) -> str:
     """A public value as people say it."""
     return str(value).replace("_", " ")
 
@@ -87,3 +87,9 @@ def join_first(names: Sequence[str], number: int) -> str:
 def answer_to(said: Any, number: int) -> str:
     """What the person had written before the page came back."""
     return said.get(f"answer-{number}", "") if said else ""
+
+
+@register.filter
+def any_permitted(items: Sequence[dict[str, Any]]) -> bool:
+    """Whether a group of the menu has anything for this person."""
+    return any(item["has_permission"] for item in items)

@@ -1,6 +1,8 @@
 // An amendment as fields, made from the content and its schema; the JSON text stays the truth that is sent.
 
 const CHECK_DELAY = 400;
+// Longer ones are documents and programs, which are easier to write in letters of one width.
+const LONG_TEXT = 100_000;
 
 export function startEditor() {
   const form = document.getElementById("amend-form");
@@ -14,6 +16,7 @@ class Editor {
     this.fields = document.getElementById("amend-fields");
     this.problems = document.getElementById("amend-problems");
     this.schema = JSON.parse(document.getElementById("editor-schema").textContent);
+    this.unfolded = new Set();
     this.number = 0;
     this.round = 0;
   }
@@ -106,8 +109,11 @@ class Editor {
   group(schema, value, path, name, isRoot) {
     const group = document.createElement(isRoot ? "div" : "fieldset");
     if (!isRoot && name) group.append(element("legend", readable(name)));
-    for (const [key, inner] of Object.entries(value)) {
-      group.append(this.part(schema.properties?.[key], inner, [...path, key], key));
+    // In the order of the schema; the database keeps none.
+    const known = Object.keys(schema.properties ?? {}).filter((key) => key in value);
+    const others = Object.keys(value).filter((key) => !known.includes(key));
+    for (const key of [...known, ...others]) {
+      group.append(this.part(schema.properties?.[key], value[key], [...path, key], key));
     }
     return group;
   }
@@ -116,16 +122,35 @@ class Editor {
     const group = document.createElement("fieldset");
     group.append(element("legend", `${readable(name)} (${value.length})`));
     if (schema.description) group.append(element("p", schema.description, "hint"));
-    value.forEach((item, index) => {
-      const place = element("div", "", "item");
-      place.append(this.part(schema.items, item, [...path, index], `${name} ${index + 1}`));
-      place.append(this.button(`Remove ${readable(name)} ${index + 1}`, () => value.splice(index, 1)));
-      group.append(place);
-    });
+    value.forEach((item, index) => group.append(this.item(schema, item, path, name, index)));
     group.append(
       this.button(`Add to ${readable(name)}`, () => value.push(this.empty(schema.items))),
     );
     return group;
+  }
+
+  // An object folds, so that a long list can be overlooked.
+  item(schema, item, path, name, index) {
+    const title = `${readable(name)} ${index + 1}`;
+    const isObject = item && typeof item === "object";
+    const place = element(isObject ? "details" : "div", "", "item");
+    place.id = `amend-${[...path, index].join("-")}`;
+    if (isObject) {
+      const hint = Object.values(item).find((one) => typeof one === "string" && one.length < 200);
+      place.append(element("summary", hint ? `${title}: ${hint}` : title));
+      place.open = this.unfolded.has(place.id);
+      place.addEventListener("toggle", () =>
+        this.unfolded[place.open ? "add" : "delete"](place.id),
+      );
+    }
+    place.append(this.part(schema.items, item, [...path, index], isObject ? "" : title));
+    const list = this.at(path);
+    place.append(this.button(`Remove ${title}`, () => list.splice(index, 1)));
+    return place;
+  }
+
+  at(path) {
+    return path.reduce((place, key) => place[key], this.content);
   }
 
   button(text, act) {
@@ -168,9 +193,11 @@ class Editor {
     }
     const isLong = String(value ?? "").length > 80 || (schema.maxLength ?? 0) > 1000;
     const field = document.createElement(isLong ? "textarea" : "input");
-    if (isLong) field.rows = Math.min(24, Math.max(2, Math.ceil(String(value ?? "").length / 70), String(value ?? "").split("\n").length));
+    const text = String(value ?? "");
+    if (isLong) field.rows = Math.min(24, Math.max(2, text.length / 70, text.split("\n").length));
     else field.type = "text";
-    field.value = value ?? "";
+    if ((schema.maxLength ?? 0) > LONG_TEXT) field.className = "code";
+    field.value = text;
     return field;
   }
 

@@ -26,6 +26,7 @@ function showCount() {
   counter.textContent = number
     ? `${number} selected.`
     : "Select requests to decide on many at once.";
+  document.getElementById("bulk-bar").classList.toggle("idle", number === 0);
   for (const button of form.querySelectorAll("#bulk-bar button")) button.disabled = number === 0;
 }
 
