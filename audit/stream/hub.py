@@ -13,6 +13,7 @@ from audit.hints import group_of
 from audit.stream.database import in_database
 from audit.stream.feed import Feed
 from audit.stream.reading import read_heads
+from audit.stream.shutdown import before_shutdown
 from audit.stream.watch import Watched, find_ended
 
 logger = logging.getLogger(__name__)
@@ -20,6 +21,7 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 5.0
 WATCH_SECONDS = 4.0
 REJOIN_SECONDS = 1.0
+LAST_WORD_SECONDS = 0.2
 JOIN_TIMEOUT_SECONDS = 1.0
 # How many listeners may read their past at a time; the rest of the threads serves the present.
 REPLAYS = 3
@@ -28,6 +30,9 @@ REPLAYS = 3
 class Listening(Watched, Protocol):
     async def log_out(self) -> None:
         """The login has ended."""
+
+    async def go_away(self) -> None:
+        """The server stops."""
 
 
 class Hub:
@@ -45,6 +50,7 @@ class Hub:
         self.listeners: set[Listening] = set()
         work = (self._listen, self._poll, self._watch)
         self._tasks = [asyncio.create_task(part()) for part in work]
+        before_shutdown(self._say_goodbye)
 
     async def close(self) -> None:
         """For an event loop that ends before its process does."""
@@ -52,6 +58,12 @@ class Hub:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await get_channel_layer().flush()
+
+    async def _say_goodbye(self) -> None:
+        for listener in [*self.listeners]:
+            await listener.go_away()
+        # What was written is on its way only a moment later.
+        await asyncio.sleep(LAST_WORD_SECONDS)
 
     @asynccontextmanager
     async def feed(self, project_id: UUID) -> AsyncIterator[Feed]:

@@ -80,13 +80,6 @@ class Listener(AsyncWebsocketConsumer):
         # Not the inherited one: it visits the database thread for each message.
         await getattr(self, message["type"].replace(".", "_"))(message)
 
-    async def __call__(self, scope: dict, receive: Any, send: Any) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        except asyncio.CancelledError:
-            await self.end(Close.GOING_AWAY)
-            raise
-
     async def disconnect(self, code: int) -> None:
         self.leave()
 
@@ -175,6 +168,9 @@ class Listener(AsyncWebsocketConsumer):
     async def dismiss(self, subscription: Subscription) -> None:
         """It may not be seen any more."""
         raise NotImplementedError
+
+    async def go_away(self) -> None:
+        await self.end(Close.GOING_AWAY)
 
     async def log_out(self) -> None:
         await self.end(Close.NOT_LOGGED_IN)
