@@ -1,5 +1,6 @@
 """Errors as `application/problem+json` (RFC 9457)."""
 
+import re
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
@@ -13,6 +14,7 @@ from rest_framework.views import set_rollback
 from api.errors import DomainError, Forbidden, NotFound, TooLarge
 
 CONTENT_TYPE = "application/problem+json"
+UNPRINTABLE = re.compile("[\x00\ud800-\udfff]")
 PUBLIC_CODES = {"parse_error": "malformed_json", "throttled": "rate_limited"}
 
 
@@ -39,8 +41,18 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     else:
         return None
     set_rollback()
+    response.data = printable(response.data)
     label(response, context)
     return response
+
+
+def printable(value: Any) -> Any:
+    """Errors quote what was sent; what no text may hold is replaced, so that they can be sent."""
+    if isinstance(value, dict):
+        return {printable(key): printable(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [printable(part) for part in value]
+    return UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) else value
 
 
 def _as_known(exc: Exception) -> Exception:

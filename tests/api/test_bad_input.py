@@ -117,6 +117,21 @@ def test_a_body_over_the_limit_is_413_and_names_it(owner, client_of, headers):
     assert "5 MiB" in response.json()["detail"]
 
 
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "k"}])
+@pytest.mark.parametrize("bad", ["a\ud800b", "a\0b"])
+def test_an_error_that_quotes_what_no_text_may_hold_can_still_be_sent(
+    owner, client_of, bad, headers
+):
+    body = json.dumps(GOOD | {"oversight_level": bad, bad: 1})
+
+    response = client_of(owner).generic(
+        "POST", PROJECTS, body, content_type="application/json", headers=headers
+    )
+
+    assert response.status_code == 400
+    assert {e["field"] for e in response.json()["errors"]} == {"oversight_level", "a\ufffdb"}
+
+
 def test_all_faults_are_told_at_once(owner, client_of):
     response = client_of(owner).post(PROJECTS, {"oversight_level": "none", "nmae": "x"})
 
