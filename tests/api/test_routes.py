@@ -235,3 +235,15 @@ def test_a_request_id_that_is_not_plain_is_replaced(client, given):
     response = client.get("/health", headers={"X-Request-ID": given})
 
     assert response["X-Request-ID"] not in ("", given)
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_path_without_its_slash_is_sent_on_with_method_and_body(owner, client_of, method):
+    response = getattr(client_of(owner), method)("/api/v1/projects")
+
+    assert (response.status_code, response["Location"]) == (308, "/api/v1/projects/")
+
+
+@pytest.mark.parametrize("path", ["/", "/api/"])
+def test_the_beginning_leads_somewhere(client, path):
+    assert client.get(path).status_code == 302
