@@ -3,6 +3,7 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from audit.stream.asyncapi import asyncapi_document
 from audit.urls import stream_urls
 from orchestrator import health
 from orchestrator.views import ExportView, ProgressView, RewindView, RootView, SnapshotView
@@ -30,6 +31,7 @@ urlpatterns = [
     path("api/", RedirectView.as_view(pattern_name="api-root")),
     path("api/v1/", include(api_urls)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/asyncapi.yaml", asyncapi_document, name="asyncapi"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("api/login/", include("rest_framework.urls")),
     re_path(r"^health/?$", health.basic, name="health"),

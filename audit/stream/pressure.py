@@ -6,7 +6,8 @@ ASGI has no word for it: `send` returns at once, and Daphne would keep any amoun
 import asyncio
 from typing import Any
 
-CHECK_SECONDS = 0.05
+FIRST_PAUSE_SECONDS = 0.001
+LONGEST_PAUSE_SECONDS = 0.1
 
 
 class Stalled(Exception):
@@ -27,8 +28,10 @@ def is_congested(send: Any) -> bool:
 
 async def decongested(send: Any, seconds: float) -> None:
     """Wait for the client to read. Raises Stalled."""
-    for _ in range(max(1, round(seconds / CHECK_SECONDS))):
-        if not is_congested(send):
-            return
-        await asyncio.sleep(CHECK_SECONDS)
-    raise Stalled
+    pause, waited = FIRST_PAUSE_SECONDS, 0.0
+    while is_congested(send):
+        if waited >= seconds:
+            raise Stalled
+        await asyncio.sleep(pause)
+        # A fast reader is back in a millisecond, a slow one is not asked so often.
+        waited, pause = waited + pause, min(2 * pause, LONGEST_PAUSE_SECONDS)

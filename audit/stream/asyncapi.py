@@ -1,0 +1,180 @@
+"""The protocol as an AsyncAPI 3 document; a client's messages are described by what parses them."""
+
+from typing import Any
+
+import yaml
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+
+from audit.chain import HEADER_FIELDS
+from audit.stream.frames import SUBPROTOCOL, Close
+from audit.stream.limits import limits
+from audit.stream.messages import Ack, Complete, ConnectionInit, Ping, Pong, Subscribe
+from audit.words import EventSource, EventType
+
+SAID_BY_CLIENT = (ConnectionInit, Subscribe, Ack, Complete, Ping, Pong)
+TEXT = {"type": "string"}
+SEQUENCE = {"type": "integer", "minimum": 0}
+UUID = {"type": "string", "format": "uuid"}
+MAYBE_UUID = {"type": ["string", "null"], "format": "uuid"}
+HASH = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+
+EVENT_FIELDS: dict[str, Any] = {
+    "id": {"type": "integer"},
+    "project": UUID,
+    "epoch": TEXT,
+    "sequence": {"type": "integer", "minimum": 1},
+    "event_type": {"enum": EventType.values},
+    "event_source": {"enum": EventSource.values},
+    "actor": TEXT,
+    "task": MAYBE_UUID,
+    "hitl_request": MAYBE_UUID,
+    "data": {"type": "object"},
+    "salt": TEXT,
+    "metadata": {"type": "object"},
+    "created_at": {"type": "string", "format": "date-time"},
+    "payload_hash": HASH,
+    "previous_hash": {"type": "string", "pattern": "^([0-9a-f]{64})?$"},
+    "hash": HASH,
+}
+
+
+def _object(required: dict[str, Any], optional: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": required | (optional or {}),
+        "required": [*required],
+        "additionalProperties": False,
+    }
+
+
+def _frame(kind: str, required: dict[str, Any], optional: dict[str, Any] | None = None) -> dict:
+    return _object({"type": {"const": kind}} | required, optional)
+
+
+EVENT = _object(EVENT_FIELDS)
+SAID_BY_SERVER: dict[str, dict[str, Any]] = {
+    "connection_ack": _frame(
+        "connection_ack",
+        {
+            "connection_id": TEXT,
+            "heartbeat_seconds": {"type": "number"},
+            "max_subscriptions": {"type": "integer"},
+        },
+    ),
+    "subscribed": _frame(
+        "subscribed",
+        {
+            "id": TEXT,
+            "project": UUID,
+            "epoch": TEXT,
+            "head": SEQUENCE,
+            "from": SEQUENCE,
+            "recovered": {"type": "boolean"},
+        },
+    ),
+    "event": _frame(
+        "event",
+        {"id": TEXT, "sequence": SEQUENCE, "replay": {"type": "boolean"}, "event": EVENT},
+        {"previous": SEQUENCE},
+    ),
+    "caught_up": _frame("caught_up", {"id": TEXT, "sequence": SEQUENCE}),
+    "reset": _frame(
+        "reset",
+        {
+            "id": TEXT,
+            "reason": {"enum": ["epoch_changed", "ahead_of_head"]},
+            "epoch": TEXT,
+            "head": SEQUENCE,
+        },
+    ),
+    "ephemeral": _frame("ephemeral", {"id": TEXT, "content": {"type": "object"}}),
+    "ping": _frame("ping", {"heads": {"type": "object", "additionalProperties": SEQUENCE}}),
+    "pong": _frame("pong", {}),
+    "error": _frame("error", {"code": TEXT, "detail": TEXT}, {"id": TEXT}),
+    "complete": _frame("complete", {"id": TEXT, "code": {"enum": ["completed", "not_allowed"]}}),
+}
+
+
+def server_schemas() -> dict[str, dict[str, Any]]:
+    """JSON Schema of each frame that the server sends, by its type."""
+    return SAID_BY_SERVER
+
+
+def document() -> dict[str, Any]:
+    messages = {f"server_{kind}": {"payload": schema} for kind, schema in SAID_BY_SERVER.items()}
+    for model in SAID_BY_CLIENT:
+        kind = model.model_fields["type"].annotation.__args__[0]
+        messages[f"client_{kind}"] = {"payload": _without_defs(model.model_json_schema())}
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Countersign events",
+            "version": SUBPROTOCOL.rpartition(".")[2],
+            "description": _description(),
+        },
+        "defaultContentType": "application/json",
+        "channels": {
+            "stream": _channel("/ws/", messages),
+            "project": _channel("/ws/projects/{project_id}/", messages)
+            | {"parameters": {"project_id": {"description": "UUID of the project"}}},
+        },
+        "operations": {
+            f"{channel}_{action}": _operation(channel, action, messages)
+            for channel in ("stream", "project")
+            for action in ("send", "receive")
+        },
+        "components": {"messages": messages},
+    }
+
+
+def _channel(address: str, messages: dict[str, Any]) -> dict[str, Any]:
+    references = {name: {"$ref": f"#/components/messages/{name}"} for name in messages}
+    return {"address": address, "messages": references}
+
+
+def _operation(channel: str, action: str, messages: dict[str, Any]) -> dict[str, Any]:
+    """As the server sees it: it sends frames and receives messages."""
+    speaker = "server_" if action == "send" else "client_"
+    said = [name for name in messages if name.startswith(speaker)]
+    return {
+        "action": action,
+        "channel": {"$ref": f"#/channels/{channel}"},
+        "messages": [{"$ref": f"#/channels/{channel}/messages/{name}"} for name in said],
+    }
+
+
+def _description() -> str:
+    codes = ", ".join(f"{code.value} {code.name.lower()}" for code in Close)
+    return (
+        f"Subprotocol {SUBPROTOCOL}. JSON text frames, inbound at most {limits().max_frame_bytes} "
+        f"bytes. Events carry the hashed fields {', '.join(HEADER_FIELDS)}. Close codes: {codes}. "
+        "The rules are in docs/stream.md."
+    )
+
+
+def _without_defs(schema: dict[str, Any]) -> dict[str, Any]:
+    """References within a message would point into the whole document."""
+    defs = schema.pop("$defs", {})
+
+    def inline(node: Any) -> Any:
+        if isinstance(node, dict):
+            if "$ref" in node:
+                return inline(defs[node["$ref"].rpartition("/")[2]])
+            return {key: inline(value) for key, value in node.items()}
+        return [inline(value) for value in node] if isinstance(node, list) else node
+
+    return inline(schema)
+
+
+class _Plain(yaml.SafeDumper):
+    """Without anchors, which a reader of the document would have to follow."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+@require_safe
+def asyncapi_document(request: HttpRequest) -> HttpResponse:
+    text = yaml.dump(document(), Dumper=_Plain, sort_keys=False, allow_unicode=True)
+    return HttpResponse(text, content_type="application/yaml")
