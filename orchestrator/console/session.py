@@ -109,7 +109,8 @@ class Session:
     def _react(self) -> ExitStatus | None:
         if self.state.has_ended:
             return ENDINGS[ProjectStatus(self.state.project.status)]
-        if self.state.project.status == ProjectStatus.PAUSED and self.approves_all:
+        is_unattended = self.approves_all or not self.terminal.can_ask
+        if self.state.project.status == ProjectStatus.PAUSED and is_unattended:
             return self._refuse("The project is paused, and somebody has to resume it.")
         for request in self.state.requests:
             if request.pk in self.left:

@@ -134,6 +134,22 @@ def test_resume_starts_a_draft_and_resumes_a_paused_project(project, as_owner, o
     assert status == 0
 
 
+def test_a_project_that_is_paused_meanwhile_needs_a_person(as_owner, owner, brief, monkeypatch):
+    hear = session.Session._hear
+
+    def hear_then_pause(following):
+        project = Project.objects.get()
+        if project.status == "active":
+            pause_project(project_id=project.pk, actor=Actor.of_user(owner))
+        return hear(following)
+
+    monkeypatch.setattr(session.Session, "_hear", hear_then_pause)
+    status, said = run_project(brief, as_owner)
+
+    assert status == PERSON_NEEDED
+    assert "somebody has to resume it" in said
+
+
 def test_a_cancelled_project_has_its_own_exit_status(project, as_owner, owner):
     cancel_project(project_id=project.pk, actor=Actor.of_user(owner), reason="No budget")
 

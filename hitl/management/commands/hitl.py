@@ -11,7 +11,7 @@ from hitl.console.finding import find_request
 from hitl.console.listing import list_requests, write_request
 from hitl.console.people import acting_user, add_user_option
 from hitl.console.showing import show_request
-from hitl.console.terminal import Terminal
+from hitl.console.terminal import Terminal, until_nobody_reads
 from hitl.console.text import clean
 from hitl.models import HitlRequest
 from hitl.rules import NEEDS_COMMENT
@@ -49,22 +49,16 @@ class Command(BaseCommand):
         self.stdout.ending = ""
         terminal = Terminal(self.stdout, no_color=options["no_color"])
         person = acting_user(user)
-        if command == "list":
-            wanted = {"project": options["project"], "is_all": options["all"]}
-            list_requests(terminal, person, as_json=options["json"], **wanted)
-            return
-        request = find_request(person, options["id"])
-        if command == "show":
-            _show(terminal, request, person, as_json=options["json"])
-            return
-        try:
-            _decide(terminal, request, person, ACTIONS[command][0], options)
-        except (EOFError, KeyboardInterrupt) as error:
-            raise CommandError("Nothing was decided.", returncode=130) from error
-        except DomainError as error:
-            raise CommandError(clean(f"{error.code}: {error.detail}")) from error
-        except EditingError as error:
-            raise CommandError(clean(str(error))) from error
+        with until_nobody_reads():
+            if command == "list":
+                wanted = {"project": options["project"], "is_all": options["all"]}
+                list_requests(terminal, person, as_json=options["json"], **wanted)
+                return
+            request = find_request(person, options["id"])
+            if command == "show":
+                _show(terminal, request, person, as_json=options["json"])
+                return
+        _decide_or_complain(terminal, request, person, ACTIONS[command][0], options)
 
 
 def _add_decision(parser: CommandParser, name: str) -> None:
@@ -85,6 +79,17 @@ def _show(terminal: Terminal, request: HitlRequest, user: Any, *, as_json: bool)
         write_request(terminal, request, user)
     else:
         show_request(terminal, request, user, in_full=True)
+
+
+def _decide_or_complain(terminal: Terminal, *rest: Any) -> None:
+    try:
+        _decide(terminal, *rest)
+    except (EOFError, KeyboardInterrupt) as error:
+        raise CommandError("Nothing was decided.", returncode=130) from error
+    except DomainError as error:
+        raise CommandError(clean(f"{error.code}: {error.detail}")) from error
+    except EditingError as error:
+        raise CommandError(clean(str(error))) from error
 
 
 def _decide(
