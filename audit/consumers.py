@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from audit.stream.database import in_database
 from audit.stream.frames import SUBPROTOCOL, Close
+from audit.stream.inbox import InboxSubscription, inbox_source
 from audit.stream.limits import limits
 from audit.stream.listener import ClosingError, Listener
 from audit.stream.login import Credentials
@@ -115,11 +116,15 @@ class StreamConsumer(Listener):
         if len(self.subscriptions) >= limits().max_subscriptions:
             detail = f"At most {limits().max_subscriptions} subscriptions a connection."
             raise ClosingError(Close.TOO_MANY, "too_many_subscriptions", detail)
-        if message.project == "inbox":
+        if message.project != "inbox":
+            self.add(message)
+        elif inbox_source() is not None:
+            inbox = InboxSubscription(message.id, self.user, self.send_text)
+            self.subscriptions[message.id] = inbox
+        else:
             detail = "This server has no inbox to listen to."
             await self.say("error", id=message.id, code="no_inbox", detail=detail)
             return
-        self.add(message)
         self.start(f"subscription {message.id}", self.run(message.id))
 
     async def run(self, id: str) -> None:

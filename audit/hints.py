@@ -21,6 +21,7 @@ SEND_TIMEOUT_SECONDS = 1.0
 RETRY_SECONDS = 0.5
 FLUSH_TIMEOUT_SECONDS = 0.5
 MAX_PASSING = 1000
+INBOX_GROUP = "inbox"
 
 
 def group_of(project_id: UUID | str) -> str:
@@ -31,6 +32,11 @@ def group_of(project_id: UUID | str) -> str:
 def publish_hint(project_id: UUID | str, epoch: str, head: int) -> None:
     """Announce a new head, soon, without waiting."""
     _sender().put(str(project_id), epoch, head)
+
+
+def publish_inbox_hint() -> None:
+    """Announce that what waits for somebody may have changed."""
+    _sender().put_inbox()
 
 
 def publish_ephemeral(project_id: UUID | str, content: dict[str, Any]) -> None:
@@ -55,6 +61,7 @@ class HintSender:
         self.failed = 0
         self._heads: dict[str, tuple[str, int]] = {}
         self._passing: deque[tuple[str, dict[str, Any]]] = deque(maxlen=MAX_PASSING)
+        self._is_inbox_waiting = False
         self._lock = threading.Lock()
         self._is_idle = threading.Event()
         self._is_idle.set()
@@ -66,6 +73,10 @@ class HintSender:
         with self._lock:
             self._keep_newest(project_id, epoch, head)
             self._is_idle.clear()
+        self._loop.call_soon_threadsafe(self._wake.set)
+
+    def put_inbox(self) -> None:
+        self._is_inbox_waiting = True
         self._loop.call_soon_threadsafe(self._wake.set)
 
     def pass_on(self, project_id: str, content: dict[str, Any]) -> None:
@@ -103,12 +114,15 @@ class HintSender:
         while heads:
             project_id, (epoch, head) = heads.popitem()
             hint = {"type": "stream.hint", "project": project_id, "epoch": epoch, "head": head}
-            if not await self._send(project_id, hint):
+            if not await self._send(group_of(project_id), hint):
                 self._put_back(heads | {project_id: (epoch, head)})
                 return False
+        if self._is_inbox_waiting:
+            self._is_inbox_waiting = False
+            await self._send(INBOX_GROUP, {"type": "stream.inbox"})
         for project_id, content in passing:
             shown = {"type": "stream.ephemeral", "project": project_id, "content": content}
-            await self._send(project_id, shown)
+            await self._send(group_of(project_id), shown)
         with self._lock:
             if not self._heads:
                 self._is_idle.set()
@@ -120,15 +134,15 @@ class HintSender:
             for project_id, (epoch, head) in newer.items():
                 self._keep_newest(project_id, epoch, head)
 
-    async def _send(self, project_id: str, message: dict[str, Any]) -> bool:
+    async def _send(self, group: str, message: dict[str, Any]) -> bool:
         try:
-            send = get_channel_layer().group_send(group_of(project_id), message)
+            send = get_channel_layer().group_send(group, message)
             await asyncio.wait_for(send, SEND_TIMEOUT_SECONDS)
         except Exception as error:
             # Whatever keeps the news from going out, the writer's work is done and safe.
             self.failed += 1
             log = logger.warning if self.failed % 100 == 1 else logger.debug
-            log("hint not sent", extra={"project": project_id, "error": repr(error)})
+            log("hint not sent", extra={"group": group, "error": repr(error)})
             return False
         self.sent += 1
         return True

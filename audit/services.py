@@ -9,9 +9,9 @@ from django.db import connection, transaction
 
 from audit.actors import Actor
 from audit.chain import event_hash, payload_hash, time_text
-from audit.hints import publish_hint
+from audit.hints import publish_hint, publish_inbox_hint
 from audit.origin import current_origin
-from audit.words import EventType
+from audit.words import CHANGES_AN_INBOX, EventType
 
 LOCK_HEAD = """
     SELECT epoch, sequence, head_hash, greatest(clock_timestamp(), head_at)
@@ -70,6 +70,8 @@ def record_all(project_id: UUID, drafts: Sequence[Draft]) -> int:
             rows.append(event)
         _append(cursor, project_id, rows, now)
     transaction.on_commit(lambda: publish_hint(project_id, epoch, sequence), robust=True)
+    if any(draft.event_type in CHANGES_AN_INBOX for draft in drafts):
+        transaction.on_commit(lambda: publish_inbox_hint(), robust=True)
     return sequence
 
 

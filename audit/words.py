@@ -40,3 +40,11 @@ class EventType(models.TextChoices):
     EMERGENCY_STOP_RELEASED = "emergency_stop_released"
     SYSTEM_WARNING = "system_warning"
     SYSTEM_ERROR = "system_error"
+
+
+# What waits for a person may be another thing after these.
+CHANGES_AN_INBOX = frozenset(
+    event_type
+    for event_type in EventType
+    if event_type.startswith(("hitl_", "member_", "emergency_"))
+)

@@ -89,6 +89,7 @@ SAID_BY_SERVER: dict[str, dict[str, Any]] = {
         },
     ),
     "ephemeral": _frame("ephemeral", {"id": TEXT, "content": {"type": "object"}}),
+    "inbox": _frame("inbox", {"id": TEXT, "items": {"type": "array", "items": {"type": "object"}}}),
     "ping": _frame("ping", {"heads": {"type": "object", "additionalProperties": SEQUENCE}}),
     "pong": _frame("pong", {}),
     "error": _frame("error", {"code": TEXT, "detail": TEXT}, {"id": TEXT}),

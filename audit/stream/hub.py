@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 from channels.layers import get_channel_layer
 from django.db import DatabaseError
 
-from audit.hints import group_of
+from audit.hints import INBOX_GROUP, group_of
 from audit.stream.database import in_database
 from audit.stream.feed import Feed
 from audit.stream.reading import read_heads
@@ -47,6 +47,7 @@ class Hub:
         self._channel: str | None = None
         self._joined: set[UUID] = set()
         self._joining = asyncio.Lock()
+        self.inbox_changed = asyncio.Event()
         self.listeners: set[Listening] = set()
         work = (self._listen, self._poll, self._watch)
         self._tasks = [asyncio.create_task(part()) for part in work]
@@ -91,7 +92,9 @@ class Hub:
         async with self._joining:
             try:
                 if self._channel is None:
-                    self._channel = await layer.new_channel("stream.")
+                    channel = await layer.new_channel("stream.")
+                    await layer.group_add(INBOX_GROUP, channel)
+                    self._channel = channel
                 for project_id in [*self.feeds]:
                     if project_id not in self._joined:
                         await layer.group_add(group_of(project_id), self._channel)
@@ -117,6 +120,10 @@ class Hub:
                 await asyncio.sleep(REJOIN_SECONDS)
 
     def _hear(self, message: dict[str, Any]) -> None:
+        if message["type"] == "stream.inbox":
+            self.inbox_changed.set()
+            self.inbox_changed = asyncio.Event()
+            return
         feed = self.feeds.get(UUID(message["project"]))
         if feed is None:
             return

@@ -13,6 +13,7 @@ from audit.access import access_policy
 from audit.stream.database import in_database
 from audit.stream.frames import SUBPROTOCOL, Close, frame
 from audit.stream.hub import hub
+from audit.stream.inbox import InboxSubscription
 from audit.stream.limits import limits
 from audit.stream.login import Credentials
 from audit.stream.messages import Ack, Subscribe, client_message, refusal
@@ -55,7 +56,7 @@ class Listener(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         self.connection_id = secrets.token_hex(8)
         self.user: Any = None
-        self.subscriptions: dict[str, Subscription] = {}
+        self.subscriptions: dict[str, Subscription | InboxSubscription] = {}
         self.tasks: dict[str, asyncio.Task] = {}
         self.is_closed = False
         self.allowance = Allowance(limits().frames_burst, limits().frames_per_second)
@@ -161,9 +162,12 @@ class Listener(AsyncWebsocketConsumer):
             await asyncio.sleep(limits().recheck_seconds)
             if await in_database(self.credentials.user) is None:
                 await self.log_out()
-            for subscription in [*self.subscriptions.values()]:
+            for subscription in self.project_subscriptions():
                 if not await in_database(self.may_see, subscription.project_id):
                     await self.dismiss(subscription)
+
+    def project_subscriptions(self) -> list[Subscription]:
+        return [one for one in self.subscriptions.values() if isinstance(one, Subscription)]
 
     async def dismiss(self, subscription: Subscription) -> None:
         """It may not be seen any more."""
@@ -187,8 +191,8 @@ class Listener(AsyncWebsocketConsumer):
 
     def heads(self) -> dict[str, int]:
         """By subscription, so that a client sees that it is behind."""
-        begun = {id: one for id, one in self.subscriptions.items() if one.feed is not None}
-        return {id: one.feed.head.sequence for id, one in begun.items()}
+        begun = [one for one in self.project_subscriptions() if one.feed is not None]
+        return {one.id: one.feed.head.sequence for one in begun}
 
     async def acknowledge_init(self) -> None:
         await self.say(

@@ -16,3 +16,5 @@ STREAM_LIMITS = {
     "frames_burst": 20,
     "frames_per_second": 10,
 }
+
+STREAM_INBOX = "tests.audit.inbox.waiting_for"

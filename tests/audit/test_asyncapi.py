@@ -94,6 +94,10 @@ def test_every_frame_is_as_the_document_says(document, impatient: Daphne, projec
     witness.hear_until("event")
     witness.say("complete", id="c")
     witness.hear_until("complete")
+    witness.say("subscribe", id="d", project="inbox")
+    witness.hear_until("inbox")
+    witness.say("complete", id="d")
+    witness.hear_until("complete")
     stream.close()
 
     described = {

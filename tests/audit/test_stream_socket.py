@@ -4,11 +4,15 @@ import uuid
 from contextlib import ExitStack
 
 import pytest
+from django.conf import settings
 from django.contrib.sessions.models import Session
+from django.db import transaction
 from rest_framework.authtoken.models import Token
 
 from audit.actors import Actor
 from audit.hints import publish_ephemeral
+from audit.services import record
+from audit.words import EventType
 from projects.services import remove_member
 from tests.audit.live import (
     SUBPROTOCOL,
@@ -304,3 +308,31 @@ def test_a_changed_password_ends_the_session(impatient: Daphne, project, viewer)
         viewer.set_password("another-password")
         viewer.save()
         assert close_code(socket) == 4401
+
+
+def test_an_inbox_says_what_waits_whenever_it_changes(impatient: Daphne, project, viewer):
+    stream = impatient.stream(viewer)
+    stream.say("subscribe", id="i", project="inbox")
+    assert stream.hear() == {"type": "inbox", "id": "i", "items": []}
+    with transaction.atomic():
+        head = record(
+            project_id=project.pk,
+            event_type=EventType.HITL_REQUEST_CREATED,
+            actor=Actor.of_system("test"),
+        )
+    frames = [stream.hear()]
+    while frames[-1]["type"] == "ping":
+        stream.say("pong")
+        frames.append(stream.hear())
+    stream.close()
+
+    assert frames[-1] == {"type": "inbox", "id": "i", "items": [{"sequence": head}]}
+
+
+def test_without_a_source_there_is_no_inbox(daphne: Daphne, viewer):
+    if getattr(settings, "STREAM_INBOX", None):
+        pytest.skip("an app above has registered one")
+    stream = daphne.stream(viewer)
+    stream.say("subscribe", id="i", project="inbox")
+    assert stream.hear()["code"] == "no_inbox"
+    stream.close()
