@@ -1,8 +1,5 @@
-import os
 import pydoc
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -22,20 +19,6 @@ try:
     import termios
 except ImportError:
     termios = None
-
-
-@contextmanager
-def until_nobody_reads() -> Iterator[None]:
-    """Whoever read has enough, as `head` does: that is no error."""
-    try:
-        yield
-    except BrokenPipeError:
-        stop_writing()
-
-
-def stop_writing() -> None:
-    """Nobody reads any more; the interpreter must not try to flush once more when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Harmless:

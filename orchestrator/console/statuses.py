@@ -15,7 +15,8 @@ class ExitStatus(IntEnum):
 
 MEANING = """exit status:
   0    the project completed
-  1    it could not be started, or its result not be written: the message says why
+  1    it could not be started, or its result not be written: the message says why;
+       or nobody reads the output any more
   2    wrong usage
   3    the project failed: a person rejected something
   4    the project was cancelled

@@ -11,7 +11,7 @@ from hitl.console.finding import find_request
 from hitl.console.listing import list_requests, write_request
 from hitl.console.people import acting_user, add_user_option
 from hitl.console.showing import show_request
-from hitl.console.terminal import Terminal, until_nobody_reads
+from hitl.console.terminal import Terminal
 from hitl.console.text import clean
 from hitl.models import HitlRequest
 from hitl.rules import NEEDS_COMMENT
@@ -49,15 +49,14 @@ class Command(BaseCommand):
         self.stdout.ending = ""
         terminal = Terminal(self.stdout, no_color=options["no_color"])
         person = acting_user(user)
-        with until_nobody_reads():
-            if command == "list":
-                wanted = {"project": options["project"], "is_all": options["all"]}
-                list_requests(terminal, person, as_json=options["json"], **wanted)
-                return
-            request = find_request(person, options["id"])
-            if command == "show":
-                _show(terminal, request, person, as_json=options["json"])
-                return
+        if command == "list":
+            wanted = {"project": options["project"], "is_all": options["all"]}
+            list_requests(terminal, person, as_json=options["json"], **wanted)
+            return
+        request = find_request(person, options["id"])
+        if command == "show":
+            _show(terminal, request, person, as_json=options["json"])
+            return
         _decide_or_complain(terminal, request, person, ACTIONS[command][0], options)
 
 

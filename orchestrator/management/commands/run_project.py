@@ -10,7 +10,7 @@ from api.errors import DomainError
 from audit.actors import Actor
 from audit.origin import origin
 from hitl.console.people import acting_user, add_user_option
-from hitl.console.terminal import Terminal, stop_writing
+from hitl.console.terminal import Terminal
 from hitl.console.text import clean, one_line
 from orchestrator.console.brief import name_from, read_brief
 from orchestrator.console.closing import close
@@ -123,9 +123,6 @@ def _follow(session: Session) -> ExitStatus:
     try:
         return session.follow()
     except (KeyboardInterrupt, EOFError):
-        return ExitStatus.INTERRUPTED
-    except BrokenPipeError:
-        stop_writing()
         return ExitStatus.INTERRUPTED
 
 
