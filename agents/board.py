@@ -3,10 +3,10 @@
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
 
 from agents.models import AgentStatus
 from agents.words import AgentState
+from api.rows import prepared_cursor
 from audit.actors import Actor
 from audit.services import Draft
 from audit.words import EventType
@@ -45,7 +45,7 @@ def refresh_board(project_id: UUID, agent_type: str, actor: Actor) -> list[Draft
 
     The caller holds the project's lock.
     """
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(UPDATE, {"project": project_id, "agent": agent_type})
         row: Any = cursor.fetchone()
     if row is None or row[0] == row[1]:

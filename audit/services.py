@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from api.rows import prepared_cursor
 from audit.actors import Actor
 from audit.chain import event_hash, payload_hash, time_text
 from audit.hints import publish_hint, publish_inbox_hint
@@ -30,7 +31,7 @@ ROW = "(" + ", ".join(["%s"] * 15) + ")"
 
 @dataclass(frozen=True)
 class Draft:
-    """A fact about to be recorded. `data`: ids, names, old and new state; every member may read it."""
+    """A fact about to be recorded. `data`: ids, names, old and new state; all members read it."""
 
     event_type: EventType
     actor: Actor
@@ -60,7 +61,7 @@ def record_all(project_id: UUID, drafts: Sequence[Draft]) -> int:
     """
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("An event needs the transaction of its change")
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         epoch, sequence, head_hash, now = _lock_head(cursor, project_id)
         rows, metadata = [], current_origin()
         for draft in drafts:
@@ -114,9 +115,9 @@ def _append(cursor: Any, project_id: UUID, events: list[dict[str, Any]], now: An
     for event in events:
         row = event | {"data": json.dumps(event["data"]), "metadata": json.dumps(event["metadata"])}
         parameters += [row[name.strip()] for name in COLUMNS.split(",")]
-    head = events[-1]
+    head, rows = events[-1], ", ".join([ROW] * len(events))
     cursor.execute(
-        f"WITH appended AS (INSERT INTO event_log ({COLUMNS}) VALUES {', '.join([ROW] * len(events))})"
+        f"WITH appended AS (INSERT INTO event_log ({COLUMNS}) VALUES {rows})"  # noqa: S608
         " UPDATE event_streams SET sequence = %s, head_hash = %s, head_at = %s WHERE project = %s",
         [*parameters, head["sequence"], head["hash"], now, project_id],
     )

@@ -6,6 +6,7 @@ from django.db import transaction
 from rfc8785 import CanonicalizationError
 
 from api.errors import Conflict, InvalidInput, NotFound, TooLarge
+from api.rows import fetch_row, insert_row
 from audit.actors import Actor
 from audit.canonical import canonical
 from audit.services import Draft, record_all
@@ -18,6 +19,10 @@ from projects.access import DECIDE, authorize
 from projects.models import Project
 from projects.services import lock_project
 
+OF_STEP = """
+    SELECT {columns} FROM context_artifacts
+    WHERE project_id = %s AND step = %s AND artifact_type = %s
+"""
 CONTENT_MAX_BYTES = 2 * 1024 * 1024
 
 
@@ -196,8 +201,11 @@ def store_output(
     content, sha256 = check_content(artifact_type, content)
     artifact = _next_of_step(project_id, step, artifact_type, title, is_accepted)
     artifact.source_agent, artifact.task = agent_type, task
-    artifact.save()
-    version = ArtifactVersion.objects.create(
+    if artifact.version == 1:
+        insert_row(artifact)
+    else:
+        artifact.save()
+    version = ArtifactVersion(
         artifact=artifact,
         number=artifact.version,
         content=content,
@@ -210,6 +218,7 @@ def store_output(
         provider=provider,
         model=model,
     )
+    insert_row(version)
     return artifact, version
 
 
@@ -231,8 +240,7 @@ def _next_of_step(
 
 
 def _of_step(project_id: UUID, step: str, artifact_type: str) -> Artifact | None:
-    made = Artifact.objects.filter(project=project_id, step=step, artifact_type=artifact_type)
-    return next(iter(made), None)
+    return fetch_row(Artifact, OF_STEP, [project_id, step, artifact_type])
 
 
 def _supersede_accepted(artifact: Artifact) -> None:

@@ -87,6 +87,10 @@ if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
 DATABASES["default"]["CONN_MAX_AGE"] = 600
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASES["default"].setdefault("OPTIONS", {})["connect_timeout"] = 3
+# Statements on the hot path are planned once a connection. Turn it off behind a pooler in
+# transaction mode that does not keep prepared statements apart.
+if env.bool("DATABASE_PREPARE", default=True):
+    DATABASES["default"]["OPTIONS"]["prepare_threshold"] = 2
 
 REDIS_URL = env.str("REDIS_URL")
 if not REDIS_URL.startswith(("redis://", "rediss://")):

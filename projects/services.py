@@ -2,9 +2,9 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models.functions import Now
 
 from api.errors import Conflict, InvalidInput, NotFound
+from api.rows import prepared_cursor
 from audit.actors import Actor
 from audit.services import record
 from audit.words import EventType
@@ -18,6 +18,7 @@ from projects.signals import (
 )
 from projects.words import OversightLevel, ProjectStatus, Role
 
+ASK_FOR_ATTENTION = "UPDATE projects SET attention_since = clock_timestamp() WHERE id = %s"
 STATE = ["status", "status_reason", "started_at", "finished_at", "updated_at"]
 
 
@@ -151,7 +152,8 @@ def reopen_project(*, project_id: UUID, actor: Actor) -> Project:
 
 def ask_for_attention(project_id: UUID) -> None:
     """The engine has to look at the project. The caller holds its lock."""
-    Project.objects.filter(pk=project_id).update(attention_since=Now())
+    with prepared_cursor() as cursor:
+        cursor.execute(ASK_FOR_ATTENTION, [project_id])
 
 
 @transaction.atomic

@@ -1,16 +1,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models.functions import Now
 
 from agents.board import refresh_board
 from agents.models import Task, TaskAttempt
 from agents.ring import ring_on_commit
 from agents.services.locking import lock_task
 from agents.words import AttemptOutcome, TaskStatus
+from api.rows import fetch_row, prepared_cursor
 from audit.actors import Actor
 from audit.services import Draft, record_all
 from audit.words import EventType
@@ -20,9 +21,8 @@ from projects.words import ProjectStatus
 RUNS_TASKS = (ProjectStatus.DRAFT, ProjectStatus.ACTIVE)
 
 LOCK_PROJECT = """
-    SELECT project.id, project.status, project.name, project.brief FROM projects AS project
-    JOIN tasks ON tasks.project_id = project.id WHERE tasks.id = %s
-    FOR NO KEY UPDATE OF project
+    SELECT {columns} FROM projects JOIN tasks ON tasks.project_id = projects.id
+    WHERE tasks.id = %s FOR NO KEY UPDATE OF projects
 """
 CLAIM = """
     WITH claimed AS (
@@ -37,11 +37,27 @@ CLAIM = """
             (task_id, number, fence, worker, outcome, error_code, error_detail, provider, model, calls)
         SELECT id, attempt, fence, worker, 'running', '', '', '', '', 0 FROM claimed
     )
-    SELECT * FROM claimed
+    SELECT {columns} FROM claimed AS tasks
 """
 LOCK_PROJECT_OF_CLAIM = "SELECT 1 FROM projects WHERE id = %s FOR NO KEY UPDATE"
 LOCK_CLAIMED = """
     SELECT 1 FROM tasks WHERE id = %s AND fence = %s AND status = 'working' FOR NO KEY UPDATE
+"""
+ENDED = (
+    "outcome",
+    "error_code",
+    "error_detail",
+    "provider",
+    "model",
+    "calls",
+    "input_tokens",
+    "output_tokens",
+    "cost_micros",
+)
+CLOSE_ATTEMPT = f"""
+    UPDATE task_attempts SET finished_at = clock_timestamp(),
+        {", ".join(f"{name} = %s" for name in ENDED)}
+    WHERE task_id = %s AND fence = %s
 """
 RENEW = """
     UPDATE tasks SET lease_expires_at = clock_timestamp() + make_interval(secs => %s)
@@ -62,12 +78,11 @@ class Claim:
 @transaction.atomic
 def claim_task(*, task_id: UUID, worker: str) -> Claim | None:
     """Take a due task, or None: another has it, it is not due, or its project stands still."""
-    # A raw query runs when it is read.
-    project = next(iter(Project.objects.raw(LOCK_PROJECT, [task_id])), None)
+    project = fetch_row(Project, LOCK_PROJECT, [task_id])
     if project is None or project.status not in RUNS_TASKS:
         return None
     parameters = [worker, settings.TASK_LEASE_SECONDS, task_id]
-    task = next(iter(Task.objects.raw(CLAIM, parameters)), None)
+    task = fetch_row(Task, CLAIM, parameters)
     if task is None:
         return None
     task.project = project
@@ -85,7 +100,7 @@ def claim_task(*, task_id: UUID, worker: str) -> Claim | None:
 
 def lock_claimed(claim: Claim) -> bool:
     """Lock the project, then the task; False where another holds the task by now."""
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(LOCK_PROJECT_OF_CLAIM, [claim.task.project_id])
         cursor.execute(LOCK_CLAIMED, [claim.task.pk, claim.fence])
         return cursor.fetchone() is not None
@@ -123,8 +138,9 @@ def _hand_back_one(task_id: UUID) -> bool:
     return True
 
 
-def close_attempt(task: Task, outcome: AttemptOutcome, **fields: object) -> None:
+def close_attempt(task: Task, outcome: AttemptOutcome, **fields: Any) -> None:
     """Note how the current attempt ended."""
-    TaskAttempt.objects.filter(task=task, fence=task.fence).update(
-        outcome=outcome, finished_at=Now(), **fields
-    )
+    attempt = TaskAttempt(outcome=outcome, **fields)
+    values = [getattr(attempt, name) for name in ENDED]
+    with prepared_cursor() as cursor:
+        cursor.execute(CLOSE_ATTEMPT, [*values, task.pk, task.fence])

@@ -11,6 +11,7 @@ from agents.services.locking import lock_task
 from agents.signals import task_stopped
 from agents.words import TaskStatus, WaitsFor
 from api.errors import Conflict, InvalidInput
+from api.rows import insert_row
 from audit.actors import Actor
 from audit.services import Draft, record_all
 from audit.words import EventType
@@ -27,7 +28,7 @@ ACCEPTS_TASKS = {ProjectStatus.DRAFT, ProjectStatus.ACTIVE, ProjectStatus.PAUSED
 def create_task(*, project: Project, actor: Actor, **fields: Any) -> tuple[Task, list[Draft]]:
     """A new task and the events to record. The caller holds the project's lock."""
     task = Task(project=project, rung_at=Now(), **fields)
-    task.save(force_insert=True)
+    insert_row(task)
     data = {
         "agent_type": task.agent_type,
         "title": task.title,

@@ -21,6 +21,7 @@ from agents.outcomes import (
 from agents.services.claiming import Claim, close_attempt, lock_claimed
 from agents.signals import task_stopped
 from agents.words import AttemptOutcome, TaskStatus, WaitsFor
+from api.rows import update_row
 from audit.actors import Actor
 from audit.services import Draft, record_all
 from audit.words import EventType
@@ -184,7 +185,7 @@ def _plan_retry(task: Task, delay: float, error: WorkError, actor: Actor) -> Non
 
 
 def _stop(task: Task, actor: Actor, drafts: list[Draft]) -> None:
-    task.save(update_fields=RESULT)
+    update_row(task, RESULT)
     task_stopped.send(Task, task=task)
     record_all(task.project_id, [*drafts, *refresh_board(task.project_id, task.agent_type, actor)])
 

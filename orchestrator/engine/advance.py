@@ -7,6 +7,7 @@ from django.db import transaction
 from agents.models import Task
 from agents.services import create_task
 from agents.words import TaskStatus
+from api.rows import fetch_row
 from audit.actors import Actor
 from audit.services import Draft, record_all
 from context.services import store_input
@@ -34,17 +35,17 @@ from projects.words import ProjectStatus
 
 ENGINE = Actor.of_system("engine")
 
+RUN = "SELECT {columns} FROM workflow_runs WHERE project_id = %s"
 # An UPDATE locks the row as `lock_project` does.
 LOCK_AND_ATTEND = """
-    UPDATE projects SET attention_since = NULL WHERE id = %s
-    RETURNING id, name, status, workflow, oversight_level, created_by_id
+    UPDATE projects SET attention_since = NULL WHERE id = %s RETURNING {columns}
 """
 
 
 @transaction.atomic
 def advance_project(project_id: UUID) -> int:
     """Do what is next in a project; how many actions there were."""
-    project = next(iter(Project.objects.raw(LOCK_AND_ATTEND, [project_id])), None)
+    project = fetch_row(Project, LOCK_AND_ATTEND, [project_id])
     if project is None or project.status not in {ProjectStatus.DRAFT, ProjectStatus.ACTIVE}:
         return 0
     is_active = project.status == ProjectStatus.ACTIVE
@@ -53,7 +54,7 @@ def advance_project(project_id: UUID) -> int:
 
 
 def _get_run(project: Project) -> WorkflowRun:
-    run = WorkflowRun.objects.defer("definition").filter(project=project).first()
+    run = fetch_row(WorkflowRun, RUN, [project.pk])
     return run or _open_run(project)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from agents.models import Task
 from agents.words import FINAL, TaskStatus
+from api.rows import fetch_rows
 from hitl.models import HitlRequest
 from hitl.subject import digest_of, subject_of
 from orchestrator.engine.definition import Definition
@@ -12,20 +13,7 @@ from orchestrator.models import WorkflowRun
 from projects.models import Project
 
 
-# What a plan needs of a task; the rest is fetched where a task is acted on.
-SEEN = (
-    "project_id",
-    "step",
-    "phase",
-    "agent_type",
-    "title",
-    "round",
-    "attempt",
-    "status",
-    "waits_for",
-    "answers",
-    "result",
-)
+CURRENT = "SELECT {columns} FROM tasks WHERE project_id = %s AND is_current"
 
 
 @dataclass(frozen=True)
@@ -49,7 +37,7 @@ def definition_of(run: WorkflowRun) -> Definition:
 
 
 def load(project: Project, run: WorkflowRun | None) -> Loaded:
-    current = list(Task.objects.filter(project=project, is_current=True).only(*SEEN))
+    current = fetch_rows(Task, CURRENT, [project.pk])
     waits = any(task.status == TaskStatus.WAITING_FOR_HITL for task in current)
     pending = HitlRequest.objects.pending().filter(project=project) if waits else []
     requests = {str(request.task_id): request for request in pending}

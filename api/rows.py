@@ -1,0 +1,125 @@
+"""Rows of models on the hot path: statements that are written once a process and planned once a connection.
+
+Django's ORM builds and PostgreSQL plans each query anew, which costs more than most of our queries
+themselves. Only what runs several times a workflow step belongs here; the rest uses the ORM.
+"""
+
+import functools
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import psycopg
+from django.db import connection, models
+from django.db.models.expressions import DatabaseDefault
+from django.db.models.functions import Now
+
+M = TypeVar("M", bound=models.Model)
+
+
+@contextmanager
+def prepared_cursor() -> Iterator[psycopg.Cursor]:
+    """A cursor of Django's connection, in its transaction; errors are Django's."""
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        yield cursor
+
+
+def fetch_rows(model: type[M], statement: str, parameters: Sequence[Any]) -> list[M]:
+    """Instances from a statement that returns `columns(model)`, named as `{columns}`."""
+    with prepared_cursor() as cursor:
+        cursor.execute(_with_columns(model, statement), parameters)
+        return [_instance(model, row) for row in cursor.fetchall()]
+
+
+def fetch_row(model: type[M], statement: str, parameters: Sequence[Any]) -> M | None:
+    return next(iter(fetch_rows(model, statement, parameters)), None)
+
+
+def insert_row(instance: models.Model) -> None:
+    """INSERT with every field. Expressions other than Now() and database defaults are refused."""
+    fields = _inserted_fields(type(instance))
+    values = [field.pre_save(instance, add=True) for field in fields]
+    sql = tuple(_placeholder(value) for value in values)
+    bound = [
+        field.get_db_prep_save(value, connection)
+        for field, value, mark in zip(fields, values, sql, strict=True)
+        if mark == "%s"
+    ]
+    with prepared_cursor() as cursor:
+        cursor.execute(_insert_statement(type(instance), sql), bound)
+        if isinstance(instance._meta.pk, models.AutoField):
+            instance.pk = cursor.fetchone()[0]
+    instance._state.adding, instance._state.db = False, connection.alias
+
+
+def update_row(instance: models.Model, names: Sequence[str]) -> None:
+    """UPDATE of the named fields; the same expressions as for `insert_row`."""
+    fields = _updated_fields(type(instance), tuple(names))
+    values = [field.pre_save(instance, add=False) for field in fields]
+    sql = tuple(_placeholder(value) for value in values)
+    bound = [
+        field.get_db_prep_save(value, connection)
+        for field, value, mark in zip(fields, values, sql, strict=True)
+        if mark == "%s"
+    ]
+    statement = _update_statement(type(instance), tuple(f.column for f in fields), sql)
+    with prepared_cursor() as cursor:
+        cursor.execute(statement, [*bound, instance.pk])
+
+
+def _placeholder(value: Any) -> str:
+    if isinstance(value, DatabaseDefault):
+        return "DEFAULT"
+    if isinstance(value, Now):
+        return "STATEMENT_TIMESTAMP()"
+    if hasattr(value, "resolve_expression"):
+        raise TypeError(f"{value!r} needs the ORM")
+    return "%s"
+
+
+@functools.cache
+def _fields(model: type[models.Model]) -> tuple[models.Field, ...]:
+    return tuple(model._meta.concrete_fields)
+
+
+@functools.cache
+def _inserted_fields(model: type[models.Model]) -> tuple[models.Field, ...]:
+    """All but a key that the database numbers."""
+    return tuple(f for f in _fields(model) if not isinstance(f, models.AutoField))
+
+
+@functools.cache
+def _updated_fields(model: type[models.Model], names: tuple[str, ...]) -> tuple[models.Field, ...]:
+    return tuple(model._meta.get_field(name) for name in names)
+
+
+@functools.cache
+def _with_columns(model: type[models.Model], statement: str) -> str:
+    table = model._meta.db_table
+    return statement.format(columns=", ".join(f"{table}.{f.column}" for f in _fields(model)))
+
+
+@functools.cache
+def _insert_statement(model: type[models.Model], sql: tuple[str, ...]) -> str:
+    names = ", ".join(field.column for field in _inserted_fields(model))
+    key = model._meta.pk.column
+    return f"INSERT INTO {model._meta.db_table} ({names}) VALUES ({', '.join(sql)}) RETURNING {key}"
+
+
+@functools.cache
+def _update_statement(
+    model: type[models.Model], columns: tuple[str, ...], sql: tuple[str, ...]
+) -> str:
+    changes = ", ".join(f"{name} = {mark}" for name, mark in zip(columns, sql, strict=True))
+    return f"UPDATE {model._meta.db_table} SET {changes} WHERE {model._meta.pk.column} = %s"
+
+
+def _instance(model: type[M], row: Sequence[Any]) -> M:
+    fields = _fields(model)
+    values = [
+        json.loads(value) if isinstance(field, models.JSONField) and value is not None else value
+        for field, value in zip(fields, row, strict=True)
+    ]
+    return model.from_db(connection.alias, [f.attname for f in fields], values)
