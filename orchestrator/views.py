@@ -104,7 +104,7 @@ class SnapshotView(APIView):
 
 
 class ExportView(APIView):
-    """A project as a ZIP: its current artifacts as files, the audit trail, a manifest with hashes."""
+    """A project as a ZIP: its current artifacts, the audit trail, and a manifest with hashes."""
 
     @extend_schema(
         operation_id="projects_export",
