@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+UNUSUAL_BREAKS = frozenset("\x85\u2028\u2029\ufeff")
 FILE_MAX_BYTES = 4 * 1024 * 1024
 
 
@@ -28,6 +29,9 @@ class _Loader(yaml.SafeLoader):
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
     style = "|" if "\n" in text else None
+    # To YAML these are line breaks, and it would fold them; escaped they stay what they are.
+    if not UNUSUAL_BREAKS.isdisjoint(text):
+        style = '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

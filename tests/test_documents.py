@@ -1,0 +1,39 @@
+"""What the documents say must be there."""
+
+import re
+
+import pytest
+
+from agents.words import AgentState, AttemptOutcome, TaskStatus
+from context.words import VersionStatus
+from hitl.words import Action, RequestKind, RequestStatus
+from orchestrator.local.runtime import PROJECT_DIR
+from projects.words import OversightLevel, Phase, ProjectStatus, Role
+
+DOCUMENTS = sorted([*PROJECT_DIR.glob("*.md"), *PROJECT_DIR.glob("docs/**/*.md")])
+WORDS = [
+    *(AgentState, AttemptOutcome, TaskStatus, VersionStatus, Action, RequestKind),
+    *(RequestStatus, OversightLevel, Phase, ProjectStatus, Role),
+]
+
+
+@pytest.mark.parametrize("words", WORDS, ids=lambda words: words.__name__)
+def test_the_glossary_knows_every_word(words):
+    glossary = (PROJECT_DIR / "docs" / "glossary.md").read_text()
+    marked = set(" ".join(re.findall(r"`([a-z_ ]+)`", glossary)).split())
+
+    assert set(words.values) <= marked
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(PROJECT_DIR)))
+def test_every_link_leads_somewhere(path):
+    links = re.findall(r"(?<!!)\[[^\]]*\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text())
+
+    assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_every_decision_is_listed():
+    folder = PROJECT_DIR / "docs" / "adr"
+    listed = re.findall(r"\]\((\d{4}-[a-z0-9-]+\.md)\)", (folder / "README.md").read_text())
+
+    assert listed == sorted(path.name for path in folder.glob("0*.md"))
