@@ -26,11 +26,13 @@ def prepared_cursor() -> Iterator[psycopg.Cursor]:
         yield cursor
 
 
-def fetch_rows(model: type[M], statement: str, parameters: Sequence[Any]) -> list[M]:
-    """Instances from a statement that returns `columns(model)`, named as `{columns}`."""
+def fetch_rows(
+    model: type[M], statement: str, parameters: Sequence[Any], only: tuple[str, ...] = ()
+) -> list[M]:
+    """Instances from a statement that returns `{columns}`: all, or those of the fields in `only`."""
     with prepared_cursor() as cursor:
-        cursor.execute(_with_columns(model, statement), parameters)
-        return [_instance(model, row) for row in cursor.fetchall()]
+        cursor.execute(_with_columns(model, statement, only), parameters)
+        return [_instance(model, row, only) for row in cursor.fetchall()]
 
 
 def fetch_row(model: type[M], statement: str, parameters: Sequence[Any]) -> M | None:
@@ -80,8 +82,9 @@ def _placeholder(value: Any) -> str:
 
 
 @functools.cache
-def _fields(model: type[models.Model]) -> tuple[models.Field, ...]:
-    return tuple(model._meta.concrete_fields)
+def _fields(model: type[models.Model], only: tuple[str, ...] = ()) -> tuple[models.Field, ...]:
+    fields = model._meta.concrete_fields
+    return tuple(field for field in fields if not only or field.attname in only)
 
 
 @functools.cache
@@ -96,9 +99,9 @@ def _updated_fields(model: type[models.Model], names: tuple[str, ...]) -> tuple[
 
 
 @functools.cache
-def _with_columns(model: type[models.Model], statement: str) -> str:
+def _with_columns(model: type[models.Model], statement: str, only: tuple[str, ...]) -> str:
     table = model._meta.db_table
-    return statement.format(columns=", ".join(f"{table}.{f.column}" for f in _fields(model)))
+    return statement.format(columns=", ".join(f"{table}.{f.column}" for f in _fields(model, only)))
 
 
 @functools.cache
@@ -116,8 +119,8 @@ def _update_statement(
     return f"UPDATE {model._meta.db_table} SET {changes} WHERE {model._meta.pk.column} = %s"
 
 
-def _instance(model: type[M], row: Sequence[Any]) -> M:
-    fields = _fields(model)
+def _instance(model: type[M], row: Sequence[Any], only: tuple[str, ...]) -> M:
+    fields = _fields(model, only)
     values = [
         json.loads(value) if isinstance(field, models.JSONField) and value is not None else value
         for field, value in zip(fields, row, strict=True)

@@ -9,8 +9,8 @@ from benchmarks.stack import servers, worker
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--projects", type=int, default=20, help="projects side by side")
-    parser.add_argument("--steps", type=int, default=30, help="steps of each")
+    parser.add_argument("--projects", type=int, default=60, help="projects side by side")
+    parser.add_argument("--steps", type=int, default=10, help="steps of each")
     parser.add_argument("--decisions", type=int, default=150)
     options = parser.parse_args()
     with servers():

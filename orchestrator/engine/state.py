@@ -13,6 +13,21 @@ from orchestrator.models import WorkflowRun
 from projects.models import Project
 
 
+# What a plan needs of a task; the rest is fetched where a task is acted on.
+SEEN = (
+    "id",
+    "project_id",
+    "agent_type",
+    "title",
+    "step",
+    "phase",
+    "round",
+    "status",
+    "waits_for",
+    "attempt",
+    "answers",
+    "result",
+)
 CURRENT = "SELECT {columns} FROM tasks WHERE project_id = %s AND is_current"
 
 
@@ -37,7 +52,7 @@ def definition_of(run: WorkflowRun) -> Definition:
 
 
 def load(project: Project, run: WorkflowRun | None) -> Loaded:
-    current = fetch_rows(Task, CURRENT, [project.pk])
+    current = fetch_rows(Task, CURRENT, [project.pk], SEEN)
     waits = any(task.status == TaskStatus.WAITING_FOR_HITL for task in current)
     pending = HitlRequest.objects.pending().filter(project=project) if waits else []
     requests = {str(request.task_id): request for request in pending}
