@@ -4,7 +4,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Actor:
-    """Who did it. `reference` goes into the hashed header, the name of a person into the erasable payload."""
+    """Who did it. `id` goes into the hashed header, a person's name into the erasable payload."""
 
     source: str
     id: str

@@ -1,4 +1,4 @@
-"""The hash chain. An event's hash covers its header; the header covers its payload through a salted hash.
+"""The hash chain. An event's hash covers its header, which covers its payload by a salted hash.
 
 Contents can be erased later (data and salt removed) and the chain still verifies.
 """

@@ -1,4 +1,4 @@
-"""Through which channel a change came. Context for the log's `metadata`; never used to decide anything."""
+"""Through which channel a change came: for the log's `metadata`, never to decide anything."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

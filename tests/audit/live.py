@@ -87,7 +87,7 @@ class Stream:
     def say(self, kind: str, **fields: Any) -> None:
         self.socket.send(json.dumps({"type": kind} | fields))
 
-    def hear(self, timeout: float = 10) -> dict[str, Any]:
+    def hear(self, timeout: float = 40) -> dict[str, Any]:
         return hear(self.socket, timeout)
 
     def close(self) -> None:
@@ -112,7 +112,7 @@ def session_cookie(user: User) -> str:
     return f"sessionid={client.cookies['sessionid'].value}"
 
 
-def hear(socket: ClientConnection, timeout: float = 10) -> dict[str, Any]:
+def hear(socket: ClientConnection, timeout: float = 40) -> dict[str, Any]:
     return json.loads(socket.recv(timeout=timeout))
 
 
@@ -138,7 +138,7 @@ def close_code(socket: ClientConnection) -> int:
     """The code with which the server closes, whatever it sends before."""
     try:
         while True:
-            socket.recv(timeout=10)
+            socket.recv(timeout=40)
     except ConnectionClosed as closed:
         return closed.rcvd.code
 

@@ -106,7 +106,7 @@ def test_two_servers_and_two_writers(servers, mortal_redis, project, viewer):
     readers = [Reader(server, project.pk, viewer, 203) for server in servers for _ in range(3)]
     writers = [writer(project.pk, mortal_redis.url, 100, 100) for _ in range(2)]
     for reader in readers:
-        reader.join(60)
+        reader.join(120)
 
     assert all(one.wait(20) == 0 for one in writers)
     for reader in readers:
@@ -125,7 +125,7 @@ def test_redis_dies_in_the_middle_and_comes_back(servers, mortal_redis, project,
         if sequence == "253":
             mortal_redis.start()
     for reader in readers:
-        reader.join(60)
+        reader.join(120)
 
     assert max(milliseconds) < 1000
     for reader in readers:

@@ -6,6 +6,7 @@ import random
 import uuid
 
 import pytest
+from django.db import connections
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -77,6 +78,8 @@ class Client:
 @pytest.fixture
 def hints(monkeypatch) -> list[tuple]:
     """What the channel layer was given to carry. It may lose, repeat and reorder it."""
+    # The reading threads outlive the test; their connections must not.
+    monkeypatch.setitem(connections.settings["default"], "CONN_MAX_AGE", 0)
     sent: list[tuple] = []
     monkeypatch.setattr(services, "publish_hint", lambda *hint: sent.append(hint))
     monkeypatch.setattr(feed_module, "PAGE", 3)
