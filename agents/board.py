@@ -3,7 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-
 from agents.models import AgentStatus
 from agents.words import AgentState
 from api.rows import prepared_cursor
@@ -14,7 +13,8 @@ from projects.words import AgentType
 
 # The most telling of a type's current tasks decides.
 UPDATE = """
-    UPDATE agent_status AS board SET status = now_is.status, task_id = now_is.task, updated_at = now()
+    UPDATE agent_status AS board
+    SET status = now_is.status, task_id = now_is.task, updated_at = now()
     FROM (SELECT coalesce(found.state, 'idle') AS status, found.id AS task
           FROM (SELECT 1) AS one LEFT JOIN LATERAL (
             SELECT id, CASE status WHEN 'failed' THEN 'error' ELSE status END AS state

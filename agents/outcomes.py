@@ -1,4 +1,7 @@
-"""What goes into a piece of agent work and what comes out: the vocabulary between engine, roles and providers."""
+"""What goes into a piece of agent work and what comes out.
+
+The vocabulary between the engine, the roles and the providers.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -54,7 +57,10 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Usage:
-    """What one or more model calls took. Costs are micro-units of the currency; None is unknown, not free."""
+    """What one or more model calls took.
+
+    Costs are micro-units of the currency; None is unknown, not free.
+    """
 
     provider: str
     model: str = ""

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 def run(*, task_id: UUID, worker: str) -> bool:
-    """Whether this call did the work; False for a duplicate, or when the lease was lost on the way."""
+    """Whether this call did the work; not for a duplicate, nor when the lease was lost."""
     claim = claim_task(task_id=task_id, worker=worker)
     if claim is None:
         return False

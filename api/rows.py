@@ -1,4 +1,4 @@
-"""Rows of models on the hot path: statements that are written once a process and planned once a connection.
+"""Rows of models on the hot path: statements written once a process, planned once a connection.
 
 Django's ORM builds and PostgreSQL plans each query anew, which costs more than most of our queries
 themselves. Only what runs several times a workflow step belongs here; the rest uses the ORM.
@@ -29,7 +29,7 @@ def prepared_cursor() -> Iterator[psycopg.Cursor]:
 def fetch_rows(
     model: type[M], statement: str, parameters: Sequence[Any], only: tuple[str, ...] = ()
 ) -> list[M]:
-    """Instances from a statement that returns `{columns}`: all, or those of the fields in `only`."""
+    """Instances from a statement that returns `{columns}`: all, or those in `only`."""
     with prepared_cursor() as cursor:
         cursor.execute(_with_columns(model, statement, only), parameters)
         return [_instance(model, row, only) for row in cursor.fetchall()]

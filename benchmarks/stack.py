@@ -17,7 +17,7 @@ WORKER_PROCESSES = 2
 
 @contextmanager
 def servers() -> Iterator[None]:
-    """PostgreSQL and Redis as `manage.py up` runs them, durable, unless the environment names others."""
+    """PostgreSQL and Redis as `manage.py up` runs them, unless the environment names others."""
     os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(50))
     os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
     os.environ.setdefault("LOG_LEVEL", "WARNING")

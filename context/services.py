@@ -33,9 +33,8 @@ def check_content(artifact_type: str, content: Any) -> tuple[dict[str, Any], str
         encoded = canonical(content)
     except ContentError as error:
         errors = [e | {"field": _join("content", e["field"])} for e in error.errors]
-        detail = (
-            f"The content does not fit {artifact_type}: {errors[0]['field']}: {errors[0]['detail']}"
-        )
+        first = f"{errors[0]['field']}: {errors[0]['detail']}"
+        detail = f"The content does not fit {artifact_type}: {first}"
         raise InvalidInput("invalid_content", detail, errors=errors) from error
     except (CanonicalizationError, UnicodeError, RecursionError) as error:
         raise InvalidInput.of("content", "not_storable", f"Cannot be stored: {error}.") from error
@@ -72,7 +71,7 @@ def create_artifact(
     content: Any,
     granularity: str = Granularity.DOCUMENT,
 ) -> Artifact:
-    """A person's own artifact, accepted as it is: what they hand in is input, not a result to judge.
+    """A person's own artifact, accepted as it is: what is handed in is input, not a result.
 
     Raises InvalidInput, TooLarge, NotFound.
     """
@@ -101,7 +100,7 @@ def store_input(
     content: Any,
     granularity: str = Granularity.DOCUMENT,
 ) -> tuple[Artifact, Draft]:
-    """A person's artifact with its first version; the caller holds the project's lock and records it."""
+    """A person's artifact with its first version; the caller holds the lock and records it."""
     content, sha256 = check_content(artifact_type, content)
     artifact = Artifact.objects.create(
         project=project,
@@ -134,15 +133,16 @@ def add_version(
 ) -> ArtifactVersion:
     """A person's new version, as a draft: the work goes on with it only by a decision.
 
-    A person's own input (`user_input`) is accepted at once. Raises InvalidInput, TooLarge, NotFound,
-    Conflict `stale_version` when `base_version` is no longer the last one.
+    A person's own input (`user_input`) is accepted at once. Raises InvalidInput, TooLarge,
+    NotFound, Conflict `stale_version` when `base_version` is no longer the last one.
     """
     artifact = _lock_artifact(artifact_id)
     authorize(actor, artifact.project_id, DECIDE)
     if base_version is not None and base_version != artifact.version:
         raise Conflict(
             "stale_version",
-            f"The last version is {artifact.version}, not {base_version}. Read it, then send your change again.",
+            f"The last version is {artifact.version}, not {base_version}. "
+            "Read it, then send your change again.",
             version=artifact.version,
             base_version=base_version,
         )

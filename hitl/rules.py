@@ -76,8 +76,9 @@ def check_action(request: HitlRequest, action: Action, comment: str, content: An
             errors=[{"field": "comment", "code": "required", "detail": "Say why."}],
         )
     if action in NEEDS_CONTENT and (content is None or content in ("", [], {})):
+        what = "answer" if action == Action.ANSWER else "new content"
         raise Unprocessable(
             "content_required",
-            f"To {action}, send the {'answer' if action == Action.ANSWER else 'new content'} as `content`.",
+            f"To {action}, send the {what} as `content`.",
             errors=[{"field": "content", "code": "required", "detail": "Must not be empty."}],
         )

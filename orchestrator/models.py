@@ -4,7 +4,7 @@ from projects.models import Project
 
 
 class WorkflowRun(models.Model):
-    """A project's run. The definition is pinned at the start: a later edit of the file changes no run."""
+    """A project's run. The definition is pinned: a later edit of the file changes no run."""
 
     project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="run")
     workflow = models.CharField(max_length=100)

@@ -1,4 +1,4 @@
-"""Settings. Every deployment value comes from the environment; a bad one stops the start with a clear message."""
+"""Settings. Deployment values come from the environment; a bad one stops the start and says why."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="")
 if not SECRET_KEY:
     raise ImproperlyConfigured(
-        "SECRET_KEY is not set. `make run` makes one; elsewhere set it to a long random value, e.g. "
+        "SECRET_KEY is not set. `make run` makes one; elsewhere set a long random value, e.g. "
         "python3 -c 'import secrets; print(secrets.token_urlsafe(50))'."
     )
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])

@@ -40,7 +40,7 @@ def create_project(
     oversight_level: str = OversightLevel.HIGH,
     auto_start: bool = True,
 ) -> Project:
-    """A new project with the actor as owner, started at once unless told not to. Raises InvalidInput."""
+    """A new project with the actor as owner, started unless told not to. Raises InvalidInput."""
     _check_text(name=name, brief=brief)
     project = Project.objects.create(
         name=name.strip(),
@@ -77,7 +77,10 @@ def _check_text(*, name: str, brief: str) -> None:
 
 @transaction.atomic
 def update_project(*, project_id: UUID, actor: Actor, **changes: Any) -> Project:
-    """Change name, oversight level or, before the start, brief and workflow. Raises Conflict, InvalidInput."""
+    """Change name, oversight level or, before the start, brief and workflow.
+
+    Raises Conflict, InvalidInput.
+    """
     project = lock_project(project_id)
     authorize(actor, project_id, MANAGE)
     changes = {field: new for field, new in changes.items() if getattr(project, field) != new}
@@ -86,7 +89,7 @@ def update_project(*, project_id: UUID, actor: Actor, **changes: Any) -> Project
     if project.status != ProjectStatus.DRAFT and (fixed := {"brief", "workflow"} & set(changes)):
         raise Conflict(
             "invalid_transition",
-            f"{' and '.join(sorted(fixed))} cannot change after the start: work already rests on it. "
+            f"{' and '.join(sorted(fixed))} cannot change after the start: work rests on it. "
             "Add a `user_input` artifact and rewind, or create a new project.",
         )
     _check_text(name=changes.get("name", project.name), brief=changes.get("brief", project.brief))
@@ -141,7 +144,7 @@ def fail_project(*, project_id: UUID, actor: Actor, reason: str) -> Project:
 
 @transaction.atomic
 def reopen_project(*, project_id: UUID, actor: Actor) -> Project:
-    """For a rewind: a finished project works again. Raises Conflict, Forbidden. The engine records it."""
+    """For a rewind, which records it: a finished project works again. Raises Conflict, Forbidden."""
     project = lock_project(project_id)
     authorize(actor, project_id, MANAGE)
     project.rewind()
@@ -175,7 +178,7 @@ def _move(
 
 @transaction.atomic
 def add_member(*, project_id: UUID, actor: Actor, user: Any, role: str) -> Membership:
-    """Add a member, or change the role of one. Raises Conflict for the last owner's own step down."""
+    """Add a member, or change a role. Raises Conflict for the last owner's own step down."""
     project = lock_project(project_id)
     authorize(actor, project_id, MANAGE)
     existing = Membership.objects.filter(project=project, user=user).first()

@@ -12,7 +12,9 @@ from audit.actors import Actor
 from projects.models import Project
 from projects.services import add_member, create_project
 
-BRIEF = "# A lending library\n\nMembers borrow books. Librarians must be able to add books and lend them."
+BRIEF = """# A lending library
+
+Members borrow books. Librarians must be able to add books and lend them."""
 
 
 def make_user(name: str, **fields: Any) -> User:
@@ -53,9 +55,7 @@ def make_project(owner: User, approver: User, viewer: User) -> Callable[..., Pro
         wanted = {"name": "Library", "brief": BRIEF, "auto_start": False} | fields
         project = create_project(actor=Actor.of_user(owner), **wanted)
         for user, role in ((approver, "approver"), (viewer, "viewer")):
-            add_member(
-                project_id=project.pk, actor=Actor.of_user(owner), user=user, role=role
-            )
+            add_member(project_id=project.pk, actor=Actor.of_user(owner), user=user, role=role)
         return project
 
     return make

@@ -76,8 +76,9 @@ def run_in(mode: str, files: Mapping[str, str], asked: Mapping[str, object]) -> 
 
 
 def _remedy(refusals: Sequence[str]) -> str:
+    why = "; ".join(refusals) or "not Linux"
     return (
-        f"This machine offers no safe place to run a program ({'; '.join(refusals) or 'not Linux'}). "
+        f"This machine offers no safe place to run a program ({why}). "
         "See docs/models.md, or set SANDBOX_ALLOW_NETWORK or SANDBOX_ALLOW_FILES to run without."
     )
 

@@ -34,7 +34,8 @@ CLAIM = """
         RETURNING *
     ), noted AS (
         INSERT INTO task_attempts
-            (task_id, number, fence, worker, outcome, error_code, error_detail, provider, model, calls)
+            (task_id, number, fence, worker, outcome,
+             error_code, error_detail, provider, model, calls)
         SELECT id, attempt, fence, worker, 'running', '', '', '', '', 0 FROM claimed
     )
     SELECT {columns} FROM claimed AS tasks
@@ -54,6 +55,7 @@ ENDED = (
     "output_tokens",
     "cost_micros",
 )
+# Names of our own columns only.
 CLOSE_ATTEMPT = f"""
     UPDATE task_attempts SET finished_at = clock_timestamp(),
         {", ".join(f"{name} = %s" for name in ENDED)}

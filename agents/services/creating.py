@@ -49,7 +49,7 @@ def request_task(
     instructions: str,
     context_ids: list[UUID] | None = None,
 ) -> Task:
-    """A single piece of agent work, outside of the workflow, on the artifacts named by `context_ids`.
+    """A single piece of agent work outside of the workflow, on the artifacts of `context_ids`.
 
     Raises InvalidInput, Conflict, NotFound, Forbidden.
     """
@@ -118,7 +118,10 @@ def material_reference(artifact: Artifact, version: int) -> dict[str, Any]:
 
 @transaction.atomic
 def cancel_task(*, actor: Actor, task_id: UUID) -> Task:
-    """Give up a task; a running worker's result is refused. Raises Conflict, NotFound, Forbidden."""
+    """Give up a task; a running worker's result is refused.
+
+    Raises Conflict, NotFound, Forbidden.
+    """
     task = lock_task(task_id)
     authorize(actor, task.project_id, MANAGE)
     task.move(TaskStatus.CANCELLED)

@@ -161,7 +161,7 @@ def output_reference(artifact: Artifact, version: ArtifactVersion) -> dict[str, 
 
 
 def _gate(task: Task, verdict: str) -> str:
-    """What the result waits for. A failed verdict loops back by itself until its rounds are used up."""
+    """What the result waits for. A failed verdict loops back until its rounds are used up."""
     if verdict == "fail":
         return WaitsFor.ESCALATION if task.escalates_on_fail else ""
     return task.gate
@@ -169,7 +169,7 @@ def _gate(task: Task, verdict: str) -> str:
 
 def _plan_retry(task: Task, delay: float, error: WorkError, actor: Actor) -> None:
     # Up to a quarter more, so that tasks that failed together do not return together.
-    wait = max(delay, getattr(error, "retry_after", None) or 0) * (1 + random.random() / 4)
+    wait = max(delay, getattr(error, "retry_after", None) or 0) * (1 + random.random() / 4)  # noqa: S311
     task.move(TaskStatus.PENDING)
     task.run_after, task.rung_at = Now() + timedelta(seconds=wait), None
     task.save(update_fields=RESULT)

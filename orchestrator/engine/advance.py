@@ -1,4 +1,4 @@
-"""The small hand: look at what is, plan, act through the services. Calling it again does nothing."""
+"""The small hand: look at what is, plan, act through the services. Again, it does nothing."""
 
 from uuid import UUID
 

@@ -1,4 +1,7 @@
-"""The structured handoff to a step: what, from whom, what is expected, and how. Stored with the task."""
+"""The structured handoff to a step: what, from whom, what is expected, and how.
+
+It is stored with the task.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -88,6 +91,6 @@ def _answers(
 
 def outline(definition: Definition) -> dict[str, Any]:
     """The workflow as the orchestrator agent sees it."""
-    fields = ("id", "title", "phase", "agent", "creates", "needs", "gate")
+    fields = ("id", "title", "phase", "agent", "creates", "needs", "gate", "on_fail")
     steps = [{name: one[name] for name in fields} for one in definition.to_json()["steps"]]
     return {"name": definition.name, "title": definition.title, "steps": steps}

@@ -1,4 +1,4 @@
-"""Ring for the engine. A ring may be lost: `attention_since` is the truth, and the sweep rings again."""
+"""Ring for the engine. A ring may be lost: `attention_since` is the truth, the sweep rings again."""
 
 import logging
 from uuid import UUID
@@ -10,7 +10,7 @@ logger = logging.getLogger(__name__)
 
 
 def ring_engine(project_id: UUID) -> None:
-    """In a worker that has just finished a task the nearest engine is its own: that saves a job a step."""
+    """A worker that has just finished a task is the engine itself: that saves a job a step."""
     from orchestrator.tasks import advance
 
     if current_task and current_task.name == "agents.tasks.run_task":

@@ -12,7 +12,6 @@ from orchestrator.engine.plan import RunState, StepState
 from orchestrator.models import WorkflowRun
 from projects.models import Project
 
-
 # What a plan needs of a task; the rest is fetched where a task is acted on.
 SEEN = (
     "id",
