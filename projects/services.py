@@ -144,7 +144,7 @@ def fail_project(*, project_id: UUID, actor: Actor, reason: str) -> Project:
 
 @transaction.atomic
 def reopen_project(*, project_id: UUID, actor: Actor) -> Project:
-    """For a rewind, which records it: a finished project works again. Raises Conflict, Forbidden."""
+    """For a rewind, which records it: what has ended goes on. Raises Conflict, Forbidden."""
     project = lock_project(project_id)
     authorize(actor, project_id, MANAGE)
     project.rewind()

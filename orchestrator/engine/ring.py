@@ -1,4 +1,4 @@
-"""Ring for the engine. A ring may be lost: `attention_since` is the truth, the sweep rings again."""
+"""Ring for the engine. A ring may be lost: `attention_since` stays, and the sweep rings again."""
 
 import logging
 from uuid import UUID
