@@ -48,6 +48,7 @@ class Subscription:
     _unacknowledged: deque[int] = field(default_factory=deque)
     _room: asyncio.Event = field(default_factory=asyncio.Event)
     _last_sent: int = 0
+    _generation: int = 0
 
     async def run(self) -> None:
         """Deliver until cancelled. Raises NotVisible, Stalled."""
@@ -57,10 +58,9 @@ class Subscription:
             position = self.position
             while True:
                 position = await self._begin(feed, position)
-                generation = feed.generation
                 try:
                     with feed.looked_at(self._show):
-                        await self._deliver(feed, generation)
+                        await self._deliver(feed)
                 except Restarted:
                     position = Position(self.cursor, position.epoch)
 
@@ -85,6 +85,8 @@ class Subscription:
         if _refusal(wanted, epoch, head):
             # The client may know more than this process has read so far.
             epoch, head = await feed.ask_head()
+        # Of this head: a restart while we tell a slow client must not go unnoticed.
+        self._generation = feed.generation
         reason = _refusal(wanted, epoch, head)
         if reason:
             await self.send(frame("reset", id=self.id, reason=reason, epoch=epoch, head=head))
@@ -97,10 +99,10 @@ class Subscription:
         self.is_begun = True
         return Position(start, epoch or None)
 
-    async def _deliver(self, feed: Feed, generation: int) -> None:
+    async def _deliver(self, feed: Feed) -> None:
         while True:
             await self._say_caught_up()
-            items = await feed.next_page(self.cursor, generation)
+            items = await feed.next_page(self.cursor, self._generation)
             if any(item.event_type == EventType.MEMBER_REMOVED for item in items):
                 await self.check_visible()
             for item in items:

@@ -36,7 +36,10 @@ class Daphne:
         command = [sys.executable, "-m", "daphne", "-e", "tcp:0:interface=127.0.0.1"]
         self.process = subprocess.Popen(
             [*command, "orchestrator.asgi:application"],
-            env=os.environ | {"DATABASE_URL": test_database_url()} | environment,
+            env=os.environ
+            # Its port is in a message of that level.
+            | {"DATABASE_URL": test_database_url(), "LOG_LEVEL": "INFO"}
+            | environment,
             stderr=subprocess.PIPE,
             text=True,
         )

@@ -3,15 +3,18 @@
 import asyncio
 import json
 import random
+import threading
 import uuid
+from collections.abc import Iterator
 
 import pytest
 from django.db import connections
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from audit import services
 from audit.models import Stream
+from audit.stream import database
 from audit.stream import feed as feed_module
 from audit.stream.database import in_database
 from audit.stream.hub import Hub, hub
@@ -29,6 +32,7 @@ ACTIONS = st.lists(
         st.tuples(st.just("stop_reading"), st.just(0)),
         st.tuples(st.just("read"), st.just(0)),
         st.tuples(st.just("restore"), st.just(0)),
+        st.tuples(st.just("poll"), st.just(0)),
     ),
     max_size=25,
 )
@@ -76,22 +80,38 @@ class Client:
 
 
 @pytest.fixture
-def hints(monkeypatch) -> list[tuple]:
+def hints(monkeypatch) -> Iterator[list[tuple]]:
     """What the channel layer was given to carry. It may lose, repeat and reorder it."""
-    # The reading threads outlive the test; their connections must not.
-    monkeypatch.setitem(connections.settings["default"], "CONN_MAX_AGE", 0)
     sent: list[tuple] = []
     monkeypatch.setattr(services, "publish_hint", lambda *hint: sent.append(hint))
     monkeypatch.setattr(feed_module, "PAGE", 3)
     monkeypatch.setattr(feed_module, "KEPT_EVENTS", 4)
     monkeypatch.setattr(feed_module, "FIRST_EVENTS", 2)
-    return sent
+    yield sent
+    close_connections_of_readers()
+
+
+def close_connections_of_readers() -> None:
+    """Their threads outlive the test; all of them must be here at once, so that each gets a job."""
+    together = threading.Barrier(database.THREADS)
+
+    def close() -> None:
+        together.wait(20)
+        connections.close_all()
+
+    for job in [database._threads.submit(close) for _ in range(database.THREADS)]:
+        job.result()
 
 
 @settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@example(
+    # Another log, while the first word to a slow reader is still on its way.
+    actions=[(name, 3) for name in ("stop_reading", "reconnect", "wait", "restore", "poll")],
+    windows=[None],
 )
 @given(actions=ACTIONS, windows=st.lists(st.sampled_from([None, 1, 3]), min_size=1, max_size=3))
 def test_the_client_has_exactly_the_log(hints, actions, windows):
@@ -132,6 +152,8 @@ async def act(action, number, project_id, clients, hints, news: Hub) -> None:
             client.reads.clear()
         case "read":
             client.reads.set()
+        case "poll":
+            await news._look([*news.feeds])
         case "restore":
             await in_database(set_epoch, project_id, f"{random.getrandbits(64):016x}")
 
