@@ -8,12 +8,12 @@ DATA_DIR ?= .data
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench lock clean venv dev
+.PHONY: help run test test-browser lint format bench lock clean venv dev
 
 help: ## Show this list
 	@echo "Countersign. Commands:"
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' \
-		| awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' \
+		| awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
 	@echo "Options: PORT=8000 DATA_DIR=.data (run), TESTS='tests/agents -x' (test), PYTHON=python3"
 
 run: $(VENV)/.installed ## Run everything on this machine (PORT=, DATA_DIR=); Ctrl-C stops it
@@ -21,6 +21,9 @@ run: $(VENV)/.installed ## Run everything on this machine (PORT=, DATA_DIR=); Ct
 
 test: $(VENV)/.installed-dev ## Run the tests on PostgreSQL and Redis that they start themselves (TESTS=)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+
+test-browser: $(VENV)/.installed-browser ## Click through the admin in the system's Chromium (CHROMIUM=)
+	@BROWSER_TESTS=1 $(BIN)/python -m pytest tests/browser
 
 lint: $(VENV)/.installed-dev ## Check style, layers, migrations and the API description
 	$(BIN)/ruff check .
@@ -66,5 +69,12 @@ $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	@digest=$$(cksum requirements-dev.txt); [ "$$(cat $@ 2>/dev/null)" = "$$digest" ] || { \
 		echo "Installing what the tests and checks need" && \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt && \
+		echo "$$digest" > $@; }
+	@touch $@
+
+$(VENV)/.installed-browser: requirements-browser.txt $(VENV)/.installed-dev
+	@digest=$$(cksum requirements-browser.txt); [ "$$(cat $@ 2>/dev/null)" = "$$digest" ] || { \
+		echo "Installing what the browser tests need" && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-browser.txt && \
 		echo "$$digest" > $@; }
 	@touch $@

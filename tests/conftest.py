@@ -1,9 +1,13 @@
+import os
+
 import pytest
 from django.conf import settings
 from django.db import connections
 from django.test import TransactionTestCase
 
 pytest_plugins = ["tests.fixtures"]
+# They need a browser, and run by `make test-browser`.
+collect_ignore = [] if os.environ.get("BROWSER_TESTS") else ["browser"]
 
 _flush = TransactionTestCase._fixture_teardown
 

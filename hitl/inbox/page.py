@@ -6,7 +6,15 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest
 from django.utils import timezone
 
-from hitl.inbox.waiting import InboxFilter, blocked_by, in_order, tally, waiting_for
+from hitl.inbox.waiting import (
+    InboxFilter,
+    blocked_by,
+    heads_of,
+    in_order,
+    tally,
+    unfinished_of,
+    waiting_for,
+)
 from hitl.models import HitlRequest
 from projects.access import DECIDE
 from projects.desk import STRICT
@@ -30,6 +38,7 @@ def add_inbox(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "page": page,
         "rows": _rows(list(page.object_list), request.user),
         "waiting_count": waiting_for(request.user).count(),
+        "heads": heads_of(unfinished_of(request.user)),
         "query": _without_page(request),
     }
 

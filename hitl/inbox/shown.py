@@ -10,12 +10,12 @@ from context.reading import json_tree, read_content, read_markdown
 from context.schemas import SCHEMAS
 from context.selectors import last_accepted_before
 from context.side_by_side import ComparedFile, compare_contents
-from hitl.inbox.waiting import blocked_by
+from hitl.inbox.waiting import blocked_by, heads_of
 from hitl.models import HitlRequest
 from hitl.rules import allowed_actions, can_decide
 from hitl.words import Action, RequestKind
 from projects.access import DECIDE
-from projects.models import Membership
+from projects.models import Membership, Project
 
 WHY = {
     RequestKind.PLAN_APPROVAL: "The {agent} has a plan. The work follows it only after your yes.",
@@ -58,6 +58,7 @@ def everything_about(request: HitlRequest, user: Any) -> dict[str, Any]:
         "earlier": _earlier(request),
         "decisions": list(request.decisions.select_related("decided_by")),
         "newer": request.next.order_by("created_at").last(),
+        "head": heads_of(Project.objects.filter(pk=request.project_id))[str(request.project_id)],
         "instructions": read_markdown(task.instructions),
         "notes": read_markdown(task.result.get("notes", "") or ""),
         "handoff": json_tree({k: v for k, v in task.handoff.items() if k not in ON_THE_PAGE}),

@@ -10,6 +10,7 @@ from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from audit.models import Stream
 from hitl.models import HitlRequest
 from hitl.words import RequestKind
 from projects.access import DECIDE
@@ -17,6 +18,8 @@ from projects.models import Membership, Project
 from projects.words import AgentType, Phase
 
 Pending = QuerySet[HitlRequest]
+# As many subscriptions as one socket takes.
+FOLLOWED = 100
 ANY = [("", "any")]
 EXACT = ("project", "kind", "phase", "agent_type")
 
@@ -55,6 +58,18 @@ def blocked_by(requests: Sequence[HitlRequest]) -> dict[UUID, list[str]]:
         settings.HITL_OUTLOOK
     )
     return outlook(requests)
+
+
+def heads_of(projects: QuerySet[Project]) -> dict[str, int]:
+    """Where each project's stream of events stands, for a page that follows it from there."""
+    ids = list(projects.values_list("pk", flat=True)[:FOLLOWED])
+    heads = dict(Stream.objects.filter(project__in=ids).values_list("project", "sequence"))
+    return {str(pk): heads.get(pk, 0) for pk in ids}
+
+
+def unfinished_of(user: Any) -> QuerySet[Project]:
+    """The projects in which something may still come up, newest first."""
+    return Project.objects.visible_to(user).filter(finished_at__isnull=True).order_by("-created_at")
 
 
 def _words(values: Any) -> list[tuple[str, str]]:

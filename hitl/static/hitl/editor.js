@@ -220,13 +220,29 @@ class Editor {
     this.report(await answer.json());
   }
 
+  // What is wrong stands at its field, too.
+  mark(field, detail) {
+    const id = `${field.id}-problem`;
+    document.getElementById(id)?.remove();
+    field.setAttribute("aria-invalid", String(Boolean(detail)));
+    field.removeAttribute("aria-describedby");
+    if (!detail) return;
+    const note = element("p", detail, "problem");
+    note.id = id;
+    field.setAttribute("aria-describedby", id);
+    field.after(note);
+    for (let fold = field.closest("details"); fold; fold = fold.parentElement.closest("details")) {
+      fold.open = true;
+    }
+  }
+
   report({ is_valid: isValid, errors }) {
     const lines = errors.map((one) => element("p", `${one.field}: ${one.detail}`, "problem"));
     this.problems.replaceChildren(...(isValid ? [element("p", "This can go on as it is.", "quiet")] : lines));
     this.text.setAttribute("aria-invalid", String(!isValid));
-    const wrong = new Set(errors.map((one) => one.field.replace(/^content\.?/, "")));
+    const wrong = new Map(errors.map((one) => [one.field.replace(/^content\.?/, ""), one.detail]));
     for (const field of this.fields.querySelectorAll("[data-path]")) {
-      field.setAttribute("aria-invalid", String(wrong.has(field.dataset.path)));
+      this.mark(field, wrong.get(field.dataset.path));
     }
     document.getElementById("amend-send").disabled = !isValid;
   }

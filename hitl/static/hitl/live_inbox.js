@@ -1,7 +1,7 @@
 // The inbox follows what happens: new requests appear, decided ones leave; selections stay.
 
 import { announce, askWaiting, setWaiting } from "../desk/desk.js";
-import { followInbox, freshen, soon } from "../desk/live.js";
+import { followRequests, freshen, soon } from "../desk/live.js";
 
 const POLL_MILLISECONDS = 10_000;
 const form = document.getElementById("bulk");
@@ -39,12 +39,17 @@ function keepSelection(before) {
   showCount();
 }
 
+function headsIn(page) {
+  return JSON.parse(page.getElementById("heads").textContent);
+}
+
 const refresh = soon(async () => {
   const before = selected();
   const known = new Set([...document.querySelectorAll(".waiting > li")].map((row) => row.id));
   const fresh = await freshen();
   if (fresh === null) return;
   setWaiting(Number(fresh.body.dataset.waiting));
+  follow(headsIn(fresh));
   keepSelection(before);
   const added = [...document.querySelectorAll(".waiting > li")].filter((row) => !known.has(row.id));
   for (const row of added) row.classList.add("just-changed");
@@ -53,7 +58,7 @@ const refresh = soon(async () => {
 
 form.addEventListener("change", showCount);
 showCount();
-followInbox(refresh, (state) => {
+const follow = followRequests(headsIn(document), refresh, (state) => {
   isLive = state;
   if (state) refresh();
 });

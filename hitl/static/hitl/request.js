@@ -1,6 +1,6 @@
 // The request's page: keyboard, the editor of an amendment, and a warning when the request has changed.
 
-import { followInbox, soon } from "../desk/live.js";
+import { followRequests, soon } from "../desk/live.js";
 import { askWaiting } from "../desk/desk.js";
 import { startEditor } from "./editor.js";
 
@@ -77,5 +77,5 @@ for (const closer of document.querySelectorAll("[data-closes]")) {
 }
 rememberKeys();
 startEditor();
-followInbox(look);
+followRequests({ [body.dataset.project]: Number(body.dataset.head) }, look);
 setInterval(() => document.hidden || look(), 30_000);

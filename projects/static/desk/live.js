@@ -42,20 +42,53 @@ export function followProject(project, head, onEvent, onState) {
   });
 }
 
-// Whatever changes in what waits for me, over all my projects.
-export function followInbox(onNews, onState) {
+const REQUESTS = [
+  "hitl_request_created",
+  "hitl_request_resolved",
+  "hitl_request_superseded",
+  "hitl_request_expired",
+];
+
+// Whatever changes in the requests of many projects, over one socket. `heads`: project to sequence.
+// The answer takes projects that came later.
+export function followRequests(heads, onNews, onState) {
+  const positions = new Map(Object.entries(heads));
+  const subscribed = new Set();
+  let current = null;
+  const subscribe = () => {
+    if (!current) return;
+    for (const [project, after] of positions) {
+      if (subscribed.has(project)) continue;
+      subscribed.add(project);
+      const wanted = { type: "subscribe", id: project, project, after, types: REQUESTS };
+      current.send(JSON.stringify(wanted));
+    }
+  };
   keepOpen("/ws/", ["countersign.events.v1"], {
     begin: (socket) => socket.send(JSON.stringify({ type: "connection_init" })),
     onFrame: (frame, socket) => {
       if (frame.type === "ping") socket.send(JSON.stringify({ type: "pong" }));
-      else if (frame.type === "connection_ack") {
-        socket.send(JSON.stringify({ type: "subscribe", id: "inbox", project: "inbox" }));
-      } else if (frame.type === "subscribed" || frame.type === "caught_up") onState?.(true);
-      else if (frame.type === "error") onState?.(false);
-      else if (frame.id === "inbox") onNews(frame);
+      if (frame.type === "connection_ack") {
+        current = socket;
+        subscribe();
+        onState?.(true);
+      }
+      if (frame.type !== "event") return;
+      positions.set(frame.id, frame.sequence);
+      onNews(frame.event);
     },
-    onState,
+    onState: (isLive) => {
+      current = null;
+      subscribed.clear();
+      onState?.(isLive);
+    },
   });
+  return (later) => {
+    for (const [project, after] of Object.entries(later)) {
+      if (!positions.has(project)) positions.set(project, after);
+    }
+    subscribe();
+  };
 }
 
 // Run `work` soon after the last call, never twice at once, and again if called meanwhile.

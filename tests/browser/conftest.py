@@ -1,0 +1,125 @@
+"""A real server on the test database, and a real browser. Runs by `make test-browser` only."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import override_settings
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.admin.conftest import plan_request, running, staff_members  # noqa: F401
+
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+SHOTS = Path(settings.BASE_DIR) / "build" / "screenshots"
+APPLICATION = "orchestrator.asgi:application"
+LISTENING = re.compile(r"Listening on TCP address 127\.0\.0\.1:(\d+)")
+# Playwright keeps an event loop in this thread, for which Django would refuse the database.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if not Path(CHROMIUM).exists():
+        pytest.fail(
+            f"There is no Chromium at {CHROMIUM}. On Debian: apt-get install chromium; "
+            "elsewhere name it: CHROMIUM=/path/to/chromium make test-browser."
+        )
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def server(transactional_db: None) -> Iterator[str]:
+    """Where daphne serves the test database."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", "0", APPLICATION],
+        env=os.environ | {"DATABASE_URL": _test_database(), "DEBUG": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield f"http://127.0.0.1:{_port(process)}"
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+def _port(process: subprocess.Popen) -> str:
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if found := LISTENING.search(line):
+            return found[1]
+    raise RuntimeError("The server did not start:\n" + "".join(said))
+
+
+def _test_database() -> str:
+    """The URL of this run's servers, with the name of the test database."""
+    url = urlsplit(os.environ["DATABASE_URL"])
+    return urlunsplit(url._replace(path="/" + connection.settings_dict["NAME"]))
+
+
+class Person:
+    """Somebody at a browser. What the console complains about is kept."""
+
+    def __init__(self, page: Page, server: str) -> None:
+        self.page, self.server = page, server
+        self.complaints: list[str] = []
+        page.on("console", self._listen)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _listen(self, message) -> None:
+        # A refused decision is a 4xx page, which is what it should be.
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            self.complaints.append(message.text)
+
+    def opens(self, path: str) -> None:
+        self.page.goto(self.server + path)
+
+    def shoots(self, name: str) -> None:
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=SHOTS / f"{name}.png")
+
+
+@pytest.fixture
+def person(browser: Browser, server: str) -> Iterator[Callable[..., Person]]:
+    """Log somebody in by the form. At the end the console must have said nothing."""
+    contexts, people = [], []
+
+    def log_in(user: User, **options) -> Person:
+        _set_password(user)
+        contexts.append(browser.new_context(**options))
+        contexts[-1].set_default_timeout(10_000)
+        one = Person(contexts[-1].new_page(), server)
+        one.opens("/admin/")
+        one.page.fill("[name=username]", user.username)
+        one.page.fill("[name=password]", f"{user.username}-password")
+        one.page.click("button[type=submit]")
+        one.page.wait_for_url(f"{server}/admin/")
+        people.append(one)
+        return one
+
+    yield log_in
+    for context in contexts:
+        context.close()
+    assert [said for one in people for said in one.complaints] == []
+
+
+def _set_password(user: User) -> None:
+    """Hashed as the server knows it; the tests' own quick hash would be refused there."""
+    hashers = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+    with override_settings(PASSWORD_HASHERS=hashers):
+        user.set_password(f"{user.username}-password")
+        user.save(update_fields=["password"])
