@@ -88,6 +88,8 @@ def _answer(stored: dict[str, Any]) -> Answer:
 
 
 def _materials(references: list[dict[str, Any]]) -> tuple[Material, ...]:
+    if not references:
+        return ()
     ids = {reference["artifact"] for reference in references}
     versions = ArtifactVersion.objects.filter(artifact__in=ids).select_related("artifact")
     found = {(str(v.artifact_id), v.number): v for v in versions}
