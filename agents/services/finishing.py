@@ -27,6 +27,7 @@ from audit.services import Draft, record_all
 from audit.words import EventType
 from context.models import Artifact, ArtifactVersion
 from context.services import store_output, version_draft
+from context.words import ArtifactType
 
 RESULT = [
     "status",
@@ -142,12 +143,18 @@ def _store(
         attempt=task.attempt,
         fence=task.fence,
         artifact_type=output.artifact_type,
-        title=output.title,
+        title=_title(task, output),
         content=output.content,
         provider=usage.provider,
         model=usage.model,
         is_accepted=is_accepted,
     )
+
+
+def _title(task: Task, output: Output) -> str:
+    """A free answer is named after what was asked for."""
+    is_free = output.artifact_type == ArtifactType.AGENT_OUTPUT
+    return task.title if is_free and task.title else output.title
 
 
 def output_reference(artifact: Artifact, version: ArtifactVersion) -> dict[str, Any]:

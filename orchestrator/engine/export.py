@@ -41,11 +41,14 @@ def export_files(project: Project) -> Iterator[tuple[str, bytes]]:
 
 
 def _contents(project: Project) -> Iterator[tuple[str, bytes, dict[str, Any]]]:
-    paths = SafePaths()
+    paths, folders = SafePaths(), {}
     for version in _current_versions(project):
         artifact = version.artifact
-        folder = f"artifacts/{artifact.step or artifact.artifact_type}"
-        folder = paths.folder(folder)
+        # A step has one folder, whatever it makes; what has no step has one each.
+        key = artifact.step or artifact.pk
+        if key not in folders:
+            folders[key] = paths.folder(f"artifacts/{artifact.step or artifact.artifact_type}")
+        folder = folders[key]
         about = _about(artifact, version)
         for name, content in sorted(as_files(artifact.artifact_type, version.content).items()):
             data = content.encode() if isinstance(content, str) else content
