@@ -27,9 +27,9 @@ def work_returns(project: Project, outcome: Outcome) -> HitlRequest:
     return HitlRequest.objects.pending().get(project=project)
 
 
-def plan_outcome(**changes: Any) -> Completed:
+def plan_outcome(title: str = "Run plan", **changes: Any) -> Completed:
     return Completed(
-        (Output("agent_output", "Run plan", PLAN | changes),),
+        (Output("agent_output", title, PLAN | changes),),
         Usage("offline", "rules"),
         notes="Two steps are enough here.",
     )

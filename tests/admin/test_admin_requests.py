@@ -125,3 +125,15 @@ def test_the_list_takes_as_many_queries_for_ten_requests_as_for_one(
     with django_assert_max_num_queries(9):
         page = client.get(LIST)
     assert page.context["cl"].result_count == 10
+
+
+def test_no_page_of_any_model_lets_an_agents_text_become_markup(running, staff):
+    evil = "<script>alert(1)</script>"
+    work_returns(running, plan_outcome(title=evil, summary=evil, body=evil))
+    client = logged_in(staff)
+    for model in (m for m in admin.site._registry if m._meta.app_label in OURS):
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        pages = [reverse(f"{name}_changelist")]
+        pages += [reverse(f"{name}_change", args=[one.pk]) for one in model.objects.all()[:30]]
+        for page in pages:
+            assert "<script>alert" not in client.get(page).content.decode(), page
