@@ -1,5 +1,6 @@
 """Settings. Deployment values come from the environment; a bad one stops the start and says why."""
 
+import warnings
 from pathlib import Path
 
 import environ
@@ -116,6 +117,8 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = True
+# Before `collectstatic` the finders serve; that needs no warning at every start.
+warnings.filterwarnings("ignore", message="No directory at", category=UserWarning)
 
 # A brief has up to 100,000 characters, of up to 4 bytes each, escaped as JSON.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
