@@ -42,6 +42,10 @@ class Heart:
             self._due[claim.task.pk] = time.monotonic() + settings.TASK_HEARTBEAT_SECONDS
             self._change.notify()
 
+    def holds(self, claim: Claim) -> bool:
+        """Without a lock: a signal handler asks."""
+        return self._held.get(claim.task.pk) == claim.fence
+
     def let_go(self, claim: Claim) -> None:
         with self._change:
             self._held.pop(claim.task.pk, None)
@@ -89,6 +93,7 @@ class Heart:
 
 
 _heart: Heart | None = None
+_at_work: Claim | None = None  # of the main thread, which alone gets signals
 
 
 def _get_heart() -> Heart:
@@ -98,21 +103,29 @@ def _get_heart() -> Heart:
     return _heart
 
 
-def _raise_lease_lost(signum: int, frame: object) -> None:
+def _interrupt_work(signum: int, frame: object) -> None:
+    """An interrupt that comes late, when the work is over or other work has begun, does nothing."""
+    global _at_work
+    if _at_work is None or _get_heart().holds(_at_work):
+        return
+    _at_work = None
     raise LeaseLost
 
 
 @contextmanager
 def held(claim: Claim) -> Iterator[None]:
     """Hold the lease while the work runs. Raises LeaseLost into it when another takes over."""
+    global _at_work
     is_main = threading.current_thread() is threading.main_thread()
-    previous = signal.signal(INTERRUPT, _raise_lease_lost) if is_main else None
     heart = _get_heart()
     heart.hold(claim)
+    if is_main:
+        # It stays: without a handler an interrupt that comes late would kill the process.
+        signal.signal(INTERRUPT, _interrupt_work)
+        _at_work = claim
     try:
         yield
     finally:
-        heart.let_go(claim)
         if is_main:
-            # An interrupt that comes late must not kill the process.
-            signal.signal(INTERRUPT, signal.SIG_IGN if previous in (None, 0) else previous)
+            _at_work = None
+        heart.let_go(claim)

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models.functions import Now
 
 from agents.board import refresh_board
 from agents.models import Task, TaskAttempt
@@ -138,6 +139,14 @@ def _hand_back_one(task_id: UUID) -> bool:
     record_all(task.project_id, [retried, *drafts])
     ring_on_commit(task.pk)
     return True
+
+
+def give_up(task: Task) -> None:
+    """Cancel the task; from now on a result of its worker is refused. Does not save it."""
+    if task.status == TaskStatus.WORKING:
+        close_attempt(task, AttemptOutcome.CANCELLED)
+    task.move(TaskStatus.CANCELLED)
+    task.fence, task.finished_at = task.fence + 1, Now()
 
 
 def close_attempt(task: Task, outcome: AttemptOutcome, **fields: Any) -> None:

@@ -7,6 +7,7 @@ from django.db.models.functions import Now
 from agents.board import refresh_board
 from agents.models import Task
 from agents.ring import ring_on_commit
+from agents.services.claiming import give_up
 from agents.services.locking import lock_task
 from agents.signals import task_stopped
 from agents.words import TaskStatus, WaitsFor
@@ -124,8 +125,7 @@ def cancel_task(*, actor: Actor, task_id: UUID) -> Task:
     """
     task = lock_task(task_id)
     authorize(actor, task.project_id, MANAGE)
-    task.move(TaskStatus.CANCELLED)
-    task.fence, task.finished_at = task.fence + 1, Now()
+    give_up(task)
     task.result = task.result | {"cancelled_by": actor.name}
     task.save(
         update_fields=["status", "waits_for", "lease_expires_at", "fence", "finished_at", "result"]

@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 
 from agents.board import refresh_board
 from agents.models import Task
+from agents.services.claiming import give_up
 from agents.services.creating import requeue
 from agents.words import TaskStatus
 from audit.actors import Actor
@@ -90,8 +91,7 @@ def drop_tasks(project: Project, steps: Iterable[str], actor: Actor, cause: str)
 def _cancel_all(tasks: list[Task], actor: Actor, cause: str) -> list[Draft]:
     drafts = []
     for task in tasks:
-        task.move(TaskStatus.CANCELLED)
-        task.fence, task.finished_at = task.fence + 1, Now()
+        give_up(task)
         task.save(update_fields=SETTLED)
         data = {"step": task.step, "cause": cause}
         drafts.append(Draft(EventType.TASK_CANCELLED, actor, data, task=task.pk))

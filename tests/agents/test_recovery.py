@@ -1,0 +1,139 @@
+import pytest
+from django.db.models import F
+from django.db.models.functions import Now
+
+from agents.models import Task, TaskAttempt
+from agents.services import (
+    cancel_task,
+    finish_task,
+    renew_leases,
+    ring_due_tasks,
+    take_back_lost_tasks,
+)
+from audit.actors import Actor
+from projects.services import pause_project
+from tests.agents.moves import (
+    HOUR,
+    board,
+    claim,
+    events,
+    first_task,
+    let_lease_run_out,
+    log_length,
+    make_due,
+    seen,
+)
+from tests.scenes import side_task, work
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("whole_logs")]
+
+
+def test_a_lost_task_is_pending_again_at_once(project):
+    task = first_task(project)
+    claim(task)
+    let_lease_run_out(task)
+
+    assert take_back_lost_tasks() == 1
+
+    now = seen(task)
+    assert (now.status, now.attempt, now.fence, now.crashes) == ("pending", 1, 2, 1)
+    assert now.lease_expires_at is None
+    assert events(task, "task_retried") == [
+        {"step": "orchestrate", "attempt": 1, "cause": "worker_lost"}
+    ]
+    assert TaskAttempt.objects.get().error_code == "worker_lost"
+    assert board(task) == "idle"
+    assert claim(task, "test:2:2").task.attempt == 2
+
+
+def test_taking_back_twice_takes_back_once(project):
+    task = first_task(project)
+    claim(task)
+    let_lease_run_out(task)
+    take_back_lost_tasks()
+    length = log_length(task)
+
+    assert take_back_lost_tasks() == 0
+    assert (seen(task).fence, log_length(task)) == (2, length)
+
+
+def test_a_task_with_a_lease_stays_with_its_worker(project):
+    task = first_task(project)
+    claim(task)
+
+    assert take_back_lost_tasks() == 0
+    assert seen(task).status == "working"
+
+
+def test_a_task_that_ran_over_its_lease_may_finish_until_it_is_taken_back(project):
+    task = first_task(project)
+    held = claim(task)
+    let_lease_run_out(task)
+
+    assert finish_task(claim=held, outcome=work()) is True
+    assert take_back_lost_tasks() == 0
+
+
+def test_a_lost_task_of_a_paused_project_is_taken_back_and_waits(project, owner):
+    task = first_task(project)
+    claim(task)
+    pause_project(project_id=project.pk, actor=Actor.of_user(owner))
+    let_lease_run_out(task)
+
+    assert take_back_lost_tasks() == 1
+    assert seen(task).status == "pending"
+    Task.objects.update(rung_at=None)
+    assert ring_due_tasks() == 0
+
+
+def test_a_lease_is_renewed_only_by_its_fence(project):
+    task = first_task(project)
+    held = claim(task)
+    let_lease_run_out(task)
+
+    assert renew_leases({task.pk: held.fence + 1}) == set()
+    assert take_back_lost_tasks() == 1
+    assert renew_leases({task.pk: held.fence}) == set()
+
+
+def test_a_renewed_lease_reaches_into_the_future(project):
+    task = first_task(project)
+    held = claim(task)
+    let_lease_run_out(task)
+
+    assert renew_leases({task.pk: held.fence}) == {task.pk}
+    assert Task.objects.filter(lease_expires_at__gt=Now()).count() == 1
+    assert take_back_lost_tasks() == 0
+
+
+def test_a_cancelled_task_has_no_lease_to_renew(project, owner):
+    task = first_task(project)
+    held = claim(task)
+    cancel_task(actor=Actor.of_user(owner), task_id=task.pk)
+
+    assert renew_leases({task.pk: held.fence}) == set()
+
+
+def test_a_due_task_is_rung_for_only_after_a_while(project):
+    task = first_task(project)
+    fresh = ring_due_tasks()
+    Task.objects.update(rung_at=F("rung_at") - HOUR)
+
+    assert (fresh, ring_due_tasks(), ring_due_tasks()) == (0, 1, 0)
+    assert seen(task).status == "pending"
+
+
+def test_a_retry_is_rung_for_when_it_is_due_and_not_before(project):
+    task = first_task(project)
+    Task.objects.update(run_after=Now() + HOUR, rung_at=None)
+    before = ring_due_tasks()
+    make_due(task)
+
+    assert (before, ring_due_tasks()) == (0, 1)
+
+
+def test_work_of_a_draft_is_rung_for_too(project):
+    side_task(project)
+    Task.objects.update(rung_at=None)
+
+    assert ring_due_tasks() == 1

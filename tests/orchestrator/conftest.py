@@ -1,0 +1,3 @@
+from tests.whole_logs import whole_logs
+
+__all__ = ["whole_logs"]
