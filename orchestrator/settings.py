@@ -88,6 +88,11 @@ if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
 DATABASES["default"]["CONN_MAX_AGE"] = 600
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASES["default"].setdefault("OPTIONS", {})["connect_timeout"] = 3
+if env.bool("DATABASE_POOL", default=False):
+    # The web server answers each request in a thread of its own: a connection that is kept by
+    # its thread would be opened anew for every request.
+    DATABASES["default"]["CONN_MAX_AGE"] = 0
+    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 2, "max_size": 20, "timeout": 5}
 # Statements on the hot path are planned once a connection. Turn it off behind a pooler in
 # transaction mode that does not keep prepared statements apart.
 if env.bool("DATABASE_PREPARE", default=True):
