@@ -103,6 +103,11 @@ class ProjectViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVi
         return self.output(projects_for(self.request.user).get(pk=project_id))
 
 
+def as_user_name(text: str) -> int | str:
+    """What stands in a path: digits are an id, as far as an id can be that long."""
+    return int(text) if text.isdecimal() and len(text) < 20 else text
+
+
 class MemberViewSet(mixins.ListModelMixin, GenericViewSet):
     """Who belongs to a project, and in which role."""
 
@@ -129,7 +134,7 @@ class MemberViewSet(mixins.ListModelMixin, GenericViewSet):
     def destroy(self, request: Request, project_id: UUID, user: str) -> Response:
         """Remove a member, by id or username; a project keeps an owner."""
         project = get_visible_project(request.user, project_id)
-        found = find_user(int(user) if user.isdecimal() else user)
+        found = find_user(as_user_name(user))
         if found is None:
             raise NotFound("not_found", "There is no such user.")
         remove_member(project_id=project.pk, actor=Actor.of_user(request.user), user_id=found.pk)

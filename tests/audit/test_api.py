@@ -58,6 +58,12 @@ def test_what_is_appended_between_pages_comes_last(project, viewer, client_of):
     assert sequences(first) + sequences(second) == list(range(1, head + 2))
 
 
+@pytest.mark.parametrize("cursor", ["zzz", "cD1hYmM=", "cD0tMQ==", "cD0" + "5" * 43])
+def test_a_cursor_that_is_none_of_ours_leads_nowhere(project, viewer, client_of, cursor):
+    for about in ({}, {"project": project.pk}):
+        assert client_of(viewer).get(EVENTS, about | {"cursor": cursor}).status_code == 404
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -224,7 +224,7 @@ def test_the_last_owner_stays(project, owner, client_of):
     assert (lowered.status_code, lowered.json()["code"]) == (409, "last_owner")
 
 
-@pytest.mark.parametrize("user", ["99999999999999999999999", "nobody", "0", "%00"])
+@pytest.mark.parametrize("user", ["9" * 23, "9" * 5000, "nobody", "0", "%00"])
 def test_who_is_no_member_cannot_be_removed(project, owner, client_of, user):
     response = client_of(owner).delete(f"{PROJECTS}{project.pk}/members/{user}/")
 
