@@ -35,6 +35,8 @@ def verify_stream(project_id: UUID) -> Verification:
         if event.sequence != expected or not is_later or not _holds(event, previous_hash):
             return Verification(False, expected - 1, head_sequence, head_hash, expected)
         expected, previous_hash, previous_time = expected + 1, event.hash, event.created_at
+    if head is None and Event.objects.filter(project=project_id).exists():
+        return Verification(False, 0, 0, "", 1)
     if expected - 1 != head_sequence or previous_hash != head_hash:
         broken = min(expected, head_sequence) or 1
         return Verification(False, expected - 1, head_sequence, head_hash, broken)

@@ -99,6 +99,16 @@ def test_verify_audit_notices_that_the_end_is_gone(project):
     assert "broken at sequence 6" in errors.getvalue()
 
 
+def test_verify_audit_notices_that_the_head_is_gone(project):
+    tamper("DELETE FROM event_streams WHERE project = %s", project)
+    errors = io.StringIO()
+
+    with pytest.raises(CommandError):
+        call_command("verify_audit", stderr=errors)
+
+    assert "broken at sequence 1" in errors.getvalue()
+
+
 def test_verify_audit_of_an_unknown_project():
     with pytest.raises(CommandError, match="no audit trail"):
         call_command("verify_audit", str(uuid.uuid4()))
