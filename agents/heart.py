@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error as DatabaseAway
+from django.db import connection
 
 from agents.services import Claim, renew_leases
 
@@ -56,7 +57,7 @@ class Heart:
             due = self._wait_for_due()
             try:
                 lost = set(due) - renew_leases(due)
-            except DatabaseError as error:
+            except DatabaseAway as error:
                 # The lease has room for two more tries; after that the fence protects.
                 logger.warning("heartbeat failed", extra={"error": repr(error)})
                 lost = set()

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import DatabaseError
+from django.db import Error as DatabaseAway
 
 from agents.heart import LeaseLost, held
 from agents.models import Task
@@ -45,7 +45,7 @@ def run(*, task_id: UUID, worker: str) -> bool:
 def _work(task: Task) -> Outcome:
     try:
         return role_for(task.agent_type).run(assignment_of(task), model_for(task.agent_type))
-    except (WorkError, DatabaseError):
+    except (WorkError, DatabaseAway):
         # Without the database nothing can be said of the attempt; the sweep takes the task back.
         raise
     except SoftTimeLimitExceeded as error:

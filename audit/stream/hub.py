@@ -7,7 +7,7 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from channels.layers import get_channel_layer
-from django.db import DatabaseError
+from django.db import Error as DatabaseAway
 
 from audit.hints import INBOX_GROUP, group_of
 from audit.stream.database import in_database
@@ -138,7 +138,7 @@ class Hub:
             try:
                 await self._forget_the_unheard()
                 await self._look([*self.feeds])
-            except DatabaseError as error:
+            except DatabaseAway as error:
                 logger.warning("poll failed", extra={"error": repr(error)})
             if not self.feeds.keys() <= self._joined:
                 await self._join_all()
@@ -148,7 +148,7 @@ class Hub:
             await asyncio.sleep(WATCH_SECONDS)
             try:
                 ended = await in_database(find_ended, [*self.listeners]) if self.listeners else []
-            except DatabaseError as error:
+            except DatabaseAway as error:
                 logger.warning("watch failed", extra={"error": repr(error)})
                 continue
             for listener in ended:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection
 
 from agents import heart
 from agents.heart import INTERRUPT, LeaseLost, held
@@ -189,7 +189,8 @@ def test_in_a_thread_of_a_pool_the_lease_is_kept_without_signals(project):
     assert kept == [True]
 
 
-def test_a_database_that_is_away_for_a_moment_loses_no_lease(project, monkeypatch):
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_a_database_that_is_away_for_a_moment_loses_no_lease(project, monkeypatch, error):
     task = first_task(project)
     taken = claim(task)
     first = seen(task).lease_expires_at
@@ -198,7 +199,7 @@ def test_a_database_that_is_away_for_a_moment_loses_no_lease(project, monkeypatc
     def away_at_first(due):
         calls.append(due)
         if len(calls) <= 2:
-            raise OperationalError("away")
+            raise error("away")
         return real(due)
 
     monkeypatch.setattr(heart, "renew_leases", away_at_first)
