@@ -21,6 +21,7 @@ from agents.outcomes import (
 from agents.services.claiming import Claim, close_attempt, lock_claimed
 from agents.signals import task_stopped
 from agents.words import AttemptOutcome, TaskStatus, WaitsFor
+from api.errors import InvalidInput
 from api.rows import update_row
 from audit.actors import Actor
 from audit.services import Draft, record_all
@@ -103,6 +104,8 @@ def _lock_claimed(claim: Claim) -> Task | None:
 
 
 def _ask(task: Task, outcome: NeedsPerson, actor: Actor) -> list[Draft]:
+    if any("\0" in text for text in (*outcome.questions, outcome.reason)):
+        raise InvalidInput.of("questions", "binary", "The questions hold null characters.")
     close_attempt(task, AttemptOutcome.NEEDS_PERSON, **_usage_fields(outcome.usage))
     task.wait_for(WaitsFor.CLARIFICATION)
     task.result = {"questions": list(outcome.questions), "reason": outcome.reason}

@@ -229,6 +229,15 @@ def test_content_that_does_not_fit_leaves_nothing_behind(project):
     assert (seen(task).status, log_length(task)) == ("working", length)
 
 
+def test_questions_that_cannot_be_stored_are_tried_again(project):
+    held = claim(first_task(project))
+
+    assert _finish(held, NeedsPerson(("Who\0lends?",), USAGE))
+
+    assert seen(held.task).status == "pending"
+    assert events(held.task, "task_retried")[0]["code"] == "invalid_output"
+
+
 def test_content_that_does_not_fit_is_tried_again_and_then_a_persons_matter(project):
     task = first_task(project)
     for _ in range(3):
