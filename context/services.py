@@ -23,6 +23,11 @@ OF_STEP = """
     SELECT {columns} FROM context_artifacts
     WHERE project_id = %s AND step = %s AND artifact_type = %s
 """
+# Outside of a workflow the task takes the place of the step.
+OF_TASK = """
+    SELECT {columns} FROM context_artifacts
+    WHERE project_id = %s AND step = '' AND task = %s AND artifact_type = %s
+"""
 CONTENT_MAX_BYTES = 2 * 1024 * 1024
 
 
@@ -194,12 +199,12 @@ def store_output(
     model: str,
     is_accepted: bool,
 ) -> tuple[Artifact, ArtifactVersion]:
-    """An agent's output as the first or next version of its step's artifact.
+    """An agent's output as the first or next version of its step's (or lone task's) artifact.
 
     The caller holds the project's lock and records it. Raises InvalidInput, TooLarge.
     """
     content, sha256 = check_content(artifact_type, content)
-    artifact = _next_of_step(project_id, step, artifact_type, title, is_accepted)
+    artifact = _next_artifact(project_id, step, task, artifact_type, title, is_accepted)
     artifact.source_agent, artifact.task = agent_type, task
     if artifact.version == 1:
         insert_row(artifact)
@@ -222,11 +227,11 @@ def store_output(
     return artifact, version
 
 
-def _next_of_step(
-    project_id: UUID, step: str, artifact_type: str, title: str, is_accepted: bool
+def _next_artifact(
+    project_id: UUID, step: str, task: UUID, artifact_type: str, title: str, is_accepted: bool
 ) -> Artifact:
-    """The step's artifact with its number raised for the next version, or a new one. Not saved."""
-    artifact = _of_step(project_id, step, artifact_type) if step else None
+    """The artifact with its number raised for the next version, or a new one. Not saved."""
+    artifact = _artifact_of(project_id, step, task, artifact_type)
     if artifact is None:
         artifact = Artifact(
             project_id=project_id, artifact_type=ArtifactType(artifact_type), step=step
@@ -239,8 +244,10 @@ def _next_of_step(
     return artifact
 
 
-def _of_step(project_id: UUID, step: str, artifact_type: str) -> Artifact | None:
-    return fetch_row(Artifact, OF_STEP, [project_id, step, artifact_type])
+def _artifact_of(project_id: UUID, step: str, task: UUID, artifact_type: str) -> Artifact | None:
+    if step:
+        return fetch_row(Artifact, OF_STEP, [project_id, step, artifact_type])
+    return fetch_row(Artifact, OF_TASK, [project_id, task, artifact_type])
 
 
 def _supersede_accepted(artifact: Artifact) -> None:

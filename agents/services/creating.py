@@ -149,11 +149,19 @@ def retry_task(*, actor: Actor, task_id: UUID) -> Task:
     if task.status not in {TaskStatus.FAILED, TaskStatus.CANCELLED}:
         detail = f"The task is {task.status}; only a failed or cancelled task can be retried."
         raise Conflict("invalid_transition", detail, task_status=task.status)
+    _check_not_settled(task)
     requeue(task)
     task.save()
     draft = Draft(EventType.TASK_RETRIED, actor, {"step": task.step, "by_hand": True}, task=task.pk)
     record_all(task.project_id, [draft, *refresh_board(task.project_id, task.agent_type, actor)])
     return task
+
+
+def _check_not_settled(task: Task) -> None:
+    """What a person decided stands, also while the engine has not acted on it yet."""
+    if {"changes_requested", "rejected"} & set(task.result):
+        detail = "A decision ended this task, and stands. To do the step again, rewind to it."
+        raise Conflict("invalid_transition", detail, task_status=task.status)
 
 
 def requeue(task: Task) -> None:

@@ -32,10 +32,35 @@ def accept_result(task: Task, outputs: list[dict[str, Any]], actor: Actor) -> li
 
 
 def return_for_changes(task: Task, comment: str, actor: Actor) -> list[Draft]:
-    """The step is to be done again, with the comment."""
+    """The work is to be done again, with the comment: a step in a new round."""
     changes = {"comment": comment, "by": actor.name}
+    if not task.step:
+        return _do_again(task, changes, actor)
     task.result = task.result | {"changes_requested": changes}
     return _settle(task, TaskStatus.CANCELLED, EventType.TASK_CANCELLED, actor, "changes_requested")
+
+
+def _do_again(task: Task, changes: dict[str, str], actor: Actor) -> list[Draft]:
+    """Outside of a workflow the same task goes on, with what it made and the comment."""
+    handoff = task.handoff
+    given = [one for one in handoff["materials"] if not one.get("revises")]
+    made = [_to_revise(one, task) for one in task.result.get("outputs", [])]
+    said = changes | {"cause": "changes_requested"}
+    task.handoff = handoff | {
+        "materials": [*given, *made],
+        "feedback": [*handoff["feedback"], said],
+    }
+    requeue(task)
+    task.save()
+    return [
+        Draft(EventType.TASK_RETRIED, actor, {"step": "", "cause": said["cause"]}, task=task.pk),
+        *refresh_board(task.project_id, task.agent_type, actor),
+    ]
+
+
+def _to_revise(output: dict[str, Any], task: Task) -> dict[str, Any]:
+    wanted = {name: output[name] for name in ("artifact", "version", "artifact_type", "title")}
+    return wanted | {"from_agent": task.agent_type, "from_step": "", "revises": True}
 
 
 def reject_result(task: Task, reason: str, actor: Actor) -> list[Draft]:

@@ -1,6 +1,7 @@
 import pytest
 
 from agents.models import Task
+from agents.services import retry_task
 from api.errors import Conflict, Forbidden, Gone, InvalidInput, NotFound, Unprocessable
 from audit.actors import Actor
 from audit.models import Event
@@ -25,6 +26,8 @@ TASK_AFTER = {
     "reject": "failed",
     "answer": "pending",
 }
+# Outside of a workflow no new round begins: the same task goes on.
+TASK_ALONE_AFTER = TASK_AFTER | {"request_changes": "pending"}
 POSSIBLE = [(kind, action) for kind in KINDS for action in sorted(ALLOWED[kind])]
 IMPOSSIBLE = [
     (kind, action) for kind in KINDS for action in Action.values if action not in ALLOWED[kind]
@@ -59,7 +62,8 @@ def test_an_allowed_action_settles_the_request_and_its_task(project, approver, k
     assert decision.decided_by == approver
     assert decision.channel == "rest"
     assert decision.subject_digest == request.subject_digest
-    assert Task.objects.get(pk=request.task_id).status == TASK_AFTER[action]
+    after = TASK_AFTER if request.step else TASK_ALONE_AFTER
+    assert Task.objects.get(pk=request.task_id).status == after[action]
 
 
 @pytest.mark.parametrize(("kind", "action"), POSSIBLE)
@@ -325,6 +329,44 @@ def test_an_approved_side_task_is_done(project, approver):
     decide_as(approver, request)
 
     assert Task.objects.get(pk=request.task_id).status == "completed"
+
+
+def test_changes_of_a_side_task_are_made_by_the_same_task(project, approver):
+    request = finish(side_task(project), work())
+    decide_as(approver, request, action="request_changes", comment="Name the risks.")
+
+    again = Task.objects.get(pk=request.task_id)
+    newer = finish(again, work(body="# The plan with risks"))
+
+    shown = newer.subject["outputs"][0]
+    before = request.subject["outputs"][0]
+    assert again.handoff["feedback"][0]["comment"] == "Name the risks."
+    assert [one["version"] for one in again.handoff["materials"]] == [1]
+    assert (newer.previous, newer.status) == (request, "pending")
+    assert (shown["artifact"], shown["version"]) == (before["artifact"], 2)
+
+
+def test_changes_asked_for_twice_hand_over_the_last_version_only(project, approver):
+    request = finish(side_task(project), work())
+    for number in (2, 3):
+        decide_as(approver, request, action="request_changes", comment=f"Again, {number}.")
+        task = Task.objects.get(pk=request.task_id)
+        request = finish(task, work(body=f"# Plan {number}"))
+
+    assert [one["version"] for one in task.handoff["materials"]] == [2]
+    assert [one["comment"] for one in task.handoff["feedback"]] == ["Again, 2.", "Again, 3."]
+
+
+@pytest.mark.parametrize("action", ["request_changes", "reject"])
+def test_a_retry_does_not_undo_a_decision(project, owner, approver, action):
+    request = asked(project)
+    pause_project(project_id=project.pk, actor=Actor.of_user(owner))
+    decide_as(approver, request, **said(action))
+
+    with pytest.raises(Conflict, match="decision"):
+        retry_task(task_id=request.task_id, actor=Actor.of_user(owner))
+
+    assert Task.objects.get(pk=request.task_id).status == TASK_AFTER[action]
 
 
 def test_the_same_work_again_asks_anew_for_the_same_content(project, approver):
