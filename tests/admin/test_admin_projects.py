@@ -70,7 +70,7 @@ def test_the_brief_is_stored_as_it_was_written(staff_members, outsider):
 
 def test_the_page_shows_steps_agents_artifacts_and_events(plan_request, running, viewer):
     page = logged_in(viewer).get(page_of(running)).content.decode()
-    for words in ("Plan of the run", "0 of 8 done", "waits for a person", "Run plan", "Brief"):
+    for words in ("Plan of the run", "0 of 8 done", "waits for a person", "agent output", "Brief"):
         assert words in page
     assert "hitl request created" in page
 
@@ -147,7 +147,7 @@ def test_an_outsider_finds_no_project(running, outsider):
 
 def test_an_artifact_is_read_and_compared_version_by_version(plan_request, running, owner):
     client = logged_in(owner)
-    artifact = Artifact.objects.get(title="Run plan")
+    artifact = Artifact.objects.get(artifact_type="agent_output")
     base = f"/admin/context/artifact/{artifact.pk}/change/"
     assert "A plan of the run." in client.get(base).content.decode()
     assert client.get(base + "?version=1&against=1").status_code == 200
@@ -156,6 +156,6 @@ def test_an_artifact_is_read_and_compared_version_by_version(plan_request, runni
 
 
 def test_an_outsider_finds_no_artifact(plan_request, outsider):
-    artifact = Artifact.objects.get(title="Run plan")
+    artifact = Artifact.objects.get(artifact_type="agent_output")
     response = logged_in(outsider).get(f"/admin/context/artifact/{artifact.pk}/change/")
     assert response.status_code == 404
