@@ -1,9 +1,8 @@
 import pytest
 
-from api.errors import Conflict, Forbidden, NotFound
 from audit.actors import Actor
 from audit.models import Event
-from projects.services import add_member, cancel_project, pause_project, remove_member, start_project
+from projects.services import start_project
 
 pytestmark = pytest.mark.django_db
 
@@ -12,5 +11,5 @@ def test_the_owner_can_start_a_draft(project, owner):
     started = start_project(project_id=project.pk, actor=Actor.of_user(owner))
 
     assert started.status == "active"
-    assert Event.objects.filter(project=project.pk, event_type="project_started").count() == 1
     assert started.started_at is not None
+    assert Event.objects.filter(project=project.pk, event_type="project_started").count() == 1
