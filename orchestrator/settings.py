@@ -231,6 +231,8 @@ SPECTACULAR_SETTINGS = {
 AUDIT_ACCESS_POLICY = "projects.access.ProjectAccess"
 # What waits behind a request; the inbox asks through this seam.
 HITL_OUTLOOK = "orchestrator.engine.outlook.blocked_steps"
+# What waits for a person; the stream asks through this seam.
+STREAM_INBOX = "hitl.stream_inbox.inbox_items"
 
 AGENT_TYPES = ("orchestrator", "analyst", "architect", "coder", "tester", "deployer")
 MODEL_DEFAULT = env.str("MODEL_DEFAULT", default="offline")

@@ -16,12 +16,25 @@ def daphne(django_db_setup: None) -> Iterator[Daphne]:
 @pytest.fixture(scope="module")
 def impatient(django_db_setup: None) -> Iterator[Daphne]:
     """A server whose time-outs and limits are short."""
-    server = Daphne(
-        PRODUCT_SETTINGS=os.environ["DJANGO_SETTINGS_MODULE"],
-        DJANGO_SETTINGS_MODULE="tests.audit.quick_settings",
-    )
+    server = quick_daphne()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def without_inbox(django_db_setup: None) -> Iterator[Daphne]:
+    """A server that no app told what waits for whom."""
+    server = quick_daphne(STREAM_INBOX="")
+    yield server
+    server.stop()
+
+
+def quick_daphne(**environment: str) -> Daphne:
+    return Daphne(
+        PRODUCT_SETTINGS=os.environ["DJANGO_SETTINGS_MODULE"],
+        DJANGO_SETTINGS_MODULE="tests.audit.quick_settings",
+        **environment,
+    )
 
 
 @pytest.hookimpl(wrapper=True)

@@ -17,4 +17,4 @@ STREAM_LIMITS = {
     "frames_per_second": 10,
 }
 
-STREAM_INBOX = "tests.audit.inbox.waiting_for"
+STREAM_INBOX = os.environ.get("STREAM_INBOX", "tests.audit.inbox.waiting_for")

@@ -4,7 +4,6 @@ import uuid
 from contextlib import ExitStack
 
 import pytest
-from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import transaction
 from rest_framework.authtoken.models import Token
@@ -329,10 +328,8 @@ def test_an_inbox_says_what_waits_whenever_it_changes(impatient: Daphne, project
     assert frames[-1] == {"type": "inbox", "id": "i", "items": [{"sequence": head}]}
 
 
-def test_without_a_source_there_is_no_inbox(daphne: Daphne, viewer):
-    if getattr(settings, "STREAM_INBOX", None):
-        pytest.skip("an app above has registered one")
-    stream = daphne.stream(viewer)
+def test_without_a_source_there_is_no_inbox(without_inbox: Daphne, viewer):
+    stream = without_inbox.stream(viewer)
     stream.say("subscribe", id="i", project="inbox")
     assert stream.hear()["code"] == "no_inbox"
     stream.close()
