@@ -1,9 +1,10 @@
 """Recovery puts work back into the queue. It never executes anything."""
 
+import logging
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 
 from agents.board import refresh_board
 from agents.models import Task
@@ -12,9 +13,12 @@ from agents.services.claiming import close_attempt
 from agents.services.finishing import escalate
 from agents.services.locking import lock_task
 from agents.words import AttemptOutcome, TaskStatus
+from api.errors import DomainError
 from audit.actors import Actor
 from audit.services import Draft, record_all
 from audit.words import EventType
+
+logger = logging.getLogger(__name__)
 
 BATCH = 500
 
@@ -51,7 +55,16 @@ def take_back_lost_tasks() -> int:
     with connection.cursor() as cursor:
         cursor.execute(LOST, [BATCH])
         lost = [row[0] for row in cursor.fetchall()]
-    return sum(_take_back(task_id) for task_id in lost)
+    return sum(_take_back_if_possible(task_id) for task_id in lost)
+
+
+def _take_back_if_possible(task_id: UUID) -> bool:
+    """One task that cannot be taken back must not keep all others from it, round after round."""
+    try:
+        return _take_back(task_id)
+    except (DatabaseError, DomainError):
+        logger.exception("task not taken back", extra={"task": str(task_id)})
+        return False
 
 
 @transaction.atomic

@@ -1,4 +1,5 @@
 import pytest
+from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -55,6 +56,30 @@ def test_taking_back_twice_takes_back_once(project):
 
     assert take_back_lost_tasks() == 0
     assert (seen(task).fence, log_length(task)) == (2, length)
+
+
+def test_a_task_that_cannot_be_taken_back_holds_up_no_other(project):
+    stuck, other = first_task(project), side_task(project)
+    for task in (stuck, other):
+        claim(task)
+        let_lease_run_out(task)
+    refuse_writes_to(stuck)
+
+    assert take_back_lost_tasks() == 1
+    assert (seen(stuck).status, seen(other).status) == ("working", "pending")
+
+
+def refuse_writes_to(task):
+    """Something is wrong with this one row, whatever it is."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION pg_temp.refuse() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE EXCEPTION 'not this one'; END $$"
+        )
+        cursor.execute(
+            "CREATE TRIGGER refuse BEFORE UPDATE ON tasks FOR EACH ROW"
+            f" WHEN (OLD.id = '{task.pk}') EXECUTE FUNCTION pg_temp.refuse()"
+        )
 
 
 def test_a_task_with_a_lease_stays_with_its_worker(project):
