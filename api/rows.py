@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import psycopg
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.models.expressions import DatabaseDefault
 from django.db.models.functions import Now
 
@@ -21,6 +21,7 @@ M = TypeVar("M", bound=models.Model)
 @contextmanager
 def prepared_cursor() -> Iterator[psycopg.Cursor]:
     """A cursor of Django's connection, in its transaction; errors are Django's."""
+    connection = connections[DEFAULT_DB_ALIAS]
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         yield cursor
@@ -44,16 +45,12 @@ def insert_row(instance: models.Model) -> None:
     fields = _inserted_fields(type(instance))
     values = [field.pre_save(instance, add=True) for field in fields]
     sql = tuple(_placeholder(value) for value in values)
-    bound = [
-        field.get_db_prep_save(value, connection)
-        for field, value, mark in zip(fields, values, sql, strict=True)
-        if mark == "%s"
-    ]
+    bound = _bound(fields, values, sql)
     with prepared_cursor() as cursor:
         cursor.execute(_insert_statement(type(instance), sql), bound)
         if isinstance(instance._meta.pk, models.AutoField):
             instance.pk = cursor.fetchone()[0]
-    instance._state.adding, instance._state.db = False, connection.alias
+    instance._state.adding, instance._state.db = False, DEFAULT_DB_ALIAS
 
 
 def update_row(instance: models.Model, names: Sequence[str]) -> None:
@@ -61,14 +58,20 @@ def update_row(instance: models.Model, names: Sequence[str]) -> None:
     fields = _updated_fields(type(instance), tuple(names))
     values = [field.pre_save(instance, add=False) for field in fields]
     sql = tuple(_placeholder(value) for value in values)
-    bound = [
+    bound = _bound(fields, values, sql)
+    statement = _update_statement(type(instance), tuple(f.column for f in fields), sql)
+    with prepared_cursor() as cursor:
+        cursor.execute(statement, [*bound, instance.pk])
+
+
+def _bound(fields: Sequence[models.Field], values: Sequence[Any], sql: Sequence[str]) -> list[Any]:
+    """The values that go with the statement, as the database takes them."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    return [
         field.get_db_prep_save(value, connection)
         for field, value, mark in zip(fields, values, sql, strict=True)
         if mark == "%s"
     ]
-    statement = _update_statement(type(instance), tuple(f.column for f in fields), sql)
-    with prepared_cursor() as cursor:
-        cursor.execute(statement, [*bound, instance.pk])
 
 
 def _placeholder(value: Any) -> str:
@@ -125,4 +128,4 @@ def _instance(model: type[M], row: Sequence[Any], only: tuple[str, ...]) -> M:
         json.loads(value) if isinstance(field, models.JSONField) and value is not None else value
         for field, value in zip(fields, row, strict=True)
     ]
-    return model.from_db(connection.alias, [f.attname for f in fields], values)
+    return model.from_db(DEFAULT_DB_ALIAS, [f.attname for f in fields], values)

@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 SEND_TIMEOUT_SECONDS = 1.0
 RETRY_SECONDS = 0.5
+# After a round the next one waits this long, so that the several events of a step are one hint.
+PAUSE_SECONDS = 0.005
 FLUSH_TIMEOUT_SECONDS = 0.5
 MAX_PASSING = 1000
 INBOX_GROUP = "inbox"
@@ -105,6 +107,7 @@ class HintSender:
             if not await self._send_all():
                 await asyncio.sleep(RETRY_SECONDS)
                 self._wake.set()
+            await asyncio.sleep(PAUSE_SECONDS)
 
     async def _send_all(self) -> bool:
         with self._lock:
