@@ -50,6 +50,9 @@ class IdempotentMixin:
     def finalize_response(self, request: Request, response: Response, *args, **kwargs) -> Response:
         if self.reserved is not None and response.status_code < 500:
             store(self.reserved, response)
+        elif self.reserved is not None:
+            # Not the last word: the same request may be sent again.
+            transaction.set_rollback(True)
         return super().finalize_response(request, response, *args, **kwargs)
 
 

@@ -2,8 +2,11 @@ import threading
 
 import pytest
 from django.db import connections
+from rest_framework.test import APIRequestFactory, force_authenticate
 
+from api.errors import DomainError
 from api.models import IdempotencyKey
+from api.viewsets import APIView
 from hitl.models import Decision
 from projects import services
 from projects.models import Project
@@ -129,6 +132,23 @@ def test_a_request_that_dies_midway_leaves_nothing_and_can_be_sent_again(
 
     assert post(api).status_code == 201
     assert Project.objects.count() == 1
+
+
+class Away(DomainError):
+    status = 503
+
+
+class AwayView(APIView):
+    def post(self, request):
+        raise Away("away", "Something that is needed is away.")
+
+
+def test_an_answer_of_503_is_not_the_last_word(owner):
+    request = APIRequestFactory().post("/", {}, headers={"Idempotency-Key": "k-1"})
+    force_authenticate(request, owner)
+
+    assert AwayView.as_view()(request).status_code == 503
+    assert not IdempotencyKey.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)
