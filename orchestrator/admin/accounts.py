@@ -20,6 +20,10 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
 
+    def has_delete_permission(self, request, obj=None) -> bool:
+        """Who leaves is made inactive: their memberships end by `remove_member` and its event."""
+        return False
+
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
