@@ -1,5 +1,6 @@
 import os
 import socket
+from contextlib import closing
 from typing import Any
 from uuid import UUID
 
@@ -7,6 +8,7 @@ from celery import shared_task
 from celery.signals import worker_process_init, worker_shutdown
 from django.db import connections
 
+from agents.ring import taken_along
 from agents.services import hand_back
 from audit.origin import origin
 
@@ -17,13 +19,14 @@ def worker_prefix(pid: int) -> str:
 
 
 @shared_task
-def run_task(task_id: str) -> bool:
-    """Do the work of a task, if it is due and nobody else has it."""
+def run_task(task_id: str) -> int:
+    """Do the work of a task, if it is due and nobody else has it; how many tasks were done."""
     # Roles and providers are needed by workers only; every other process starts without them.
     from agents.runner import run
 
-    with origin(channel="worker"):
-        return run(task_id=UUID(task_id), worker=f"{worker_prefix(os.getppid())}{os.getpid()}")
+    worker = f"{worker_prefix(os.getppid())}{os.getpid()}"
+    with origin(channel="worker"), closing(taken_along(UUID(task_id))) as tasks:
+        return sum(run(task_id=one, worker=worker) for one in tasks)
 
 
 @worker_process_init.connect
