@@ -8,7 +8,7 @@ from orchestrator.engine.definition import Definition
 
 STATUSES = ("", "pending", "working", "waiting_for_hitl", "completed", "failed", "cancelled")
 REQUEST_KINDS = ("plan_approval", "result_approval", "clarification", "escalation")
-Cause = Literal["loop", "changes_requested", "person"]
+Cause = Literal["loop", "changes_requested", "person", "stopped"]
 
 
 @dataclass(frozen=True)

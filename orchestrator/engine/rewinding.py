@@ -12,6 +12,7 @@ from audit.actors import Actor
 from audit.services import Draft, record_all
 from audit.words import EventType
 from hitl.services import cancel_requests
+from orchestrator.engine.definition import Definition
 from orchestrator.engine.plan import Rewind, loops_after
 from orchestrator.engine.state import definition_of
 from orchestrator.models import WorkflowRun
@@ -42,8 +43,23 @@ def rewind_project(*, project_id: UUID, step: str, actor: Actor, comment: str = 
     Task.objects.filter(project=project, step="", status=TaskStatus.FAILED).update(is_current=False)
     if comment.strip():
         _remember(run, step, comment.strip(), actor.name, "rewind")
-    record_all(project.pk, apply_rewind(project, run, Rewind(step, step, "person"), tasks, actor))
+    rewinds = [Rewind(step, step, "person"), *_stopped_beside(definition, step, tasks)]
+    for rewind in rewinds:
+        record_all(project.pk, apply_rewind(project, run, rewind, tasks, actor))
+        tasks = {k: v for k, v in tasks.items() if k not in definition.dependents(rewind.to)}
     return project
+
+
+def _stopped_beside(definition: Definition, step: str, tasks: dict[str, Task]) -> list[Rewind]:
+    """Other branches that ended with the project; as they are, they would hold or stop it."""
+    beside = [one for one in tasks if one not in definition.dependents(step)]
+    return [Rewind(one, one, "stopped") for one in beside if _is_stopped(tasks[one])]
+
+
+def _is_stopped(task: Task) -> bool:
+    if task.status == TaskStatus.CANCELLED:
+        return not {"cancelled_by", "changes_requested"} & set(task.result)
+    return task.status == TaskStatus.FAILED
 
 
 def apply_rewind(
