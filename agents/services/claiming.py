@@ -45,6 +45,7 @@ LOCK_PROJECT_OF_CLAIM = "SELECT 1 FROM projects WHERE id = %s FOR NO KEY UPDATE"
 LOCK_CLAIMED = """
     SELECT 1 FROM tasks WHERE id = %s AND fence = %s AND status = 'working' FOR NO KEY UPDATE
 """
+REQUEUED = ("status", "waits_for", "lease_expires_at", "fence", "rung_at")
 ENDED = (
     "outcome",
     "error_code",
@@ -130,8 +131,8 @@ def _hand_back_one(task_id: UUID) -> bool:
         return False
     close_attempt(task, AttemptOutcome.HANDED_BACK)
     task.move(TaskStatus.PENDING)
-    task.attempt, task.fence = task.attempt - 1, task.fence + 1
-    task.save(update_fields=["status", "waits_for", "lease_expires_at", "attempt", "fence"])
+    task.attempt, task.fence, task.rung_at = task.attempt - 1, task.fence + 1, Now()
+    task.save(update_fields=[*REQUEUED, "attempt"])
     actor = Actor.of_agent(task.agent_type)
     drafts = refresh_board(task.project_id, task.agent_type, actor)
     data = {"step": task.step, "cause": "worker_stopped"}

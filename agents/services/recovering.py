@@ -5,11 +5,12 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
+from django.db.models.functions import Now
 
 from agents.board import refresh_board
 from agents.models import Task
 from agents.ring import ring, ring_on_commit
-from agents.services.claiming import close_attempt
+from agents.services.claiming import REQUEUED, close_attempt
 from agents.services.finishing import escalate
 from agents.services.locking import lock_task
 from agents.words import AttemptOutcome, TaskStatus
@@ -81,7 +82,8 @@ def _take_back(task_id: UUID) -> bool:
         escalate(task, "poison_task", text, actor)
         return True
     task.move(TaskStatus.PENDING)
-    task.save(update_fields=["status", "waits_for", "lease_expires_at", "crashes", "fence"])
+    task.rung_at = Now()
+    task.save(update_fields=[*REQUEUED, "crashes"])
     data = {"step": task.step, "attempt": task.attempt, "cause": "worker_lost"}
     retried = Draft(EventType.TASK_RETRIED, actor, data, task=task.pk)
     record_all(task.project_id, [retried, *refresh_board(task.project_id, task.agent_type, actor)])
