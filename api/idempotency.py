@@ -3,9 +3,11 @@
 import hashlib
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models.functions import Now
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.encoders import JSONEncoder
@@ -15,6 +17,7 @@ from api.models import IdempotencyKey
 from api.problems import label
 
 KEY = re.compile(r"[\x20-\x7e]{1,255}")
+KEPT_HOURS = 24
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 
 
@@ -97,3 +100,9 @@ def replay(row: IdempotencyKey, context: dict[str, Any]) -> Response:
     if row.status >= 400:
         label(response, context)
     return response
+
+
+def forget_old_keys() -> int:
+    """Answers are replayed for a day; how many were forgotten."""
+    limit = Now() - timedelta(hours=KEPT_HOURS)
+    return IdempotencyKey.objects.filter(created_at__lt=limit).delete()[0]

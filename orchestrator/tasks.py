@@ -1,17 +1,30 @@
+import logging
 from uuid import UUID
 
 from celery import shared_task
+from django.db import DatabaseError, InterfaceError
 
 from audit.origin import origin
+
+logger = logging.getLogger(__name__)
 
 
 @shared_task
 def advance(project_id: str) -> int:
-    """Do what is next in a project."""
+    """Do what is next in a project; a failure is noted on it, and tried again by the sweep."""
     from orchestrator.engine.advance import advance_project
+    from orchestrator.engine.failures import note_failure
 
     with origin(channel="engine"):
-        return advance_project(UUID(project_id))
+        try:
+            return advance_project(UUID(project_id))
+        except (DatabaseError, InterfaceError):
+            # Without the database nothing can be noted; the project is still marked.
+            raise
+        except Exception as error:
+            logger.exception("advance failed", extra={"project": project_id})
+            note_failure(UUID(project_id), error)
+            return 0
 
 
 @shared_task

@@ -64,6 +64,13 @@ class Project(models.Model):
         editable=False,
         help_text="Something changed that the engine has not looked at yet.",
     )
+    engine_failures = models.PositiveIntegerField(default=0, editable=False)
+    engine_error = models.TextField(
+        blank=True,
+        default="",
+        editable=False,
+        help_text="Why the engine cannot go on, if it cannot.",
+    )
 
     objects = ProjectQuerySet.as_manager()
 

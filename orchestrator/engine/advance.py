@@ -38,7 +38,8 @@ ENGINE = Actor.of_system("engine")
 RUN = "SELECT {columns} FROM workflow_runs WHERE project_id = %s"
 # An UPDATE locks the row as `lock_project` does.
 LOCK_AND_ATTEND = """
-    UPDATE projects SET attention_since = NULL WHERE id = %s RETURNING {columns}
+    UPDATE projects SET attention_since = NULL, engine_failures = 0, engine_error = ''
+    WHERE id = %s RETURNING {columns}
 """
 
 
@@ -46,10 +47,9 @@ LOCK_AND_ATTEND = """
 def advance_project(project_id: UUID) -> int:
     """Do what is next in a project; how many actions there were."""
     project = fetch_row(Project, LOCK_AND_ATTEND, [project_id])
-    if project is None or project.status not in {ProjectStatus.DRAFT, ProjectStatus.ACTIVE}:
+    if project is None or project.finished_at is not None:
         return 0
-    is_active = project.status == ProjectStatus.ACTIVE
-    run = _get_run(project) if is_active else None
+    run = None if project.status == ProjectStatus.DRAFT else _get_run(project)
     return _Hand(project, run).act()
 
 
@@ -85,6 +85,7 @@ class _Hand:
         self.project = project
         self.run = run
         self.definition: Definition | None = definition_of(run) if run else None
+        self.is_paused = project.status == ProjectStatus.PAUSED
         self.drafts: list[Draft] = []
 
     def act(self) -> int:
@@ -102,9 +103,12 @@ class _Hand:
         return count
 
     def _plan(self, loaded: Loaded) -> list[Action]:
-        if self.definition is None or self.project.status != ProjectStatus.ACTIVE:
+        if self.definition is None or self.project.finished_at is not None:
             return []
         actions = plan(self.definition, loaded.state)
+        if self.is_paused:
+            # Nothing new starts in a paused project, but a reject stops it.
+            return [action for action in actions if isinstance(action, FailRun)]
         if actions == [CompleteRun()] and open_side_tasks(loaded):
             return []
         return actions
@@ -170,6 +174,8 @@ class _Hand:
             if task.status == TaskStatus.FAILED:
                 self._fail(task.result.get("rejected", {}).get("reason", "a task failed"))
                 return count + 1
+            if self.is_paused:
+                continue
             if "changes_requested" in task.result:
                 self.drafts += make_changes(task.pk, ENGINE)
                 count += 1

@@ -51,6 +51,8 @@ def _waiting_for(project: Project, definition: Definition, loaded: Loaded):
     """What cannot go on before someone acts; a finished project waits for nothing."""
     if project.finished_at is not None:
         return
+    if project.engine_error:
+        yield _wait("", "engine_error", "operator", None, loaded)
     if verb := STANDS_STILL.get(ProjectStatus(project.status)):
         yield _wait("", verb, "person", None, loaded)
     if project.status != ProjectStatus.DRAFT:

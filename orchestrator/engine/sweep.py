@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import connection
 
 from agents.services import ring_due_tasks, take_back_lost_tasks
+from api.idempotency import forget_old_keys
 from orchestrator.engine.ring import ring_engine
 
 BATCH = 500
@@ -26,6 +27,7 @@ def sweep() -> dict[str, int]:
         "tasks_taken_back": taken_back,
         "tasks_rung": ring_due_tasks(),
         "projects_rung": _ring_waiting_projects(),
+        "idempotency_keys_forgotten": forget_old_keys(),
     }
 
 

@@ -32,7 +32,12 @@ def task(project):
 
 
 def test_with_nothing_to_repair_every_count_is_zero(db):
-    assert sweep() == ["tasks_taken_back: 0", "tasks_rung: 0", "projects_rung: 0"]
+    assert sweep() == [
+        "tasks_taken_back: 0",
+        "tasks_rung: 0",
+        "projects_rung: 0",
+        "idempotency_keys_forgotten: 0",
+    ]
 
 
 def test_a_task_that_nobody_picked_up_is_rung_for_again(task):
