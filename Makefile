@@ -8,7 +8,7 @@ DATA_DIR ?= .data
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-browser lint format bench lock clean venv dev
+.PHONY: help run test test-browser lint format bench bench-stream lock clean venv dev
 
 help: ## Show this list
 	@echo "Countersign. Commands:"
@@ -38,6 +38,9 @@ format: $(VENV)/.installed-dev ## Put the code into its usual form
 
 bench: $(VENV)/.installed-dev ## Measure steps a second and decision-to-next-step
 	@$(BIN)/python -m benchmarks
+
+bench-stream: $(VENV)/.installed-dev ## Measure the live stream beside bare Channels
+	@$(BIN)/python -m benchmarks stream
 
 lock: $(VENV)/.installed-dev ## Compile the pinned requirements from requirements*.in
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 requirements.in -o requirements.txt

@@ -2,15 +2,19 @@
 
 import os
 import secrets
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.local.folder import open_data_folder
 from orchestrator.local.servers import LocalServers
+from orchestrator.local.valkey import free_port
 
 WORKER_PROCESSES = 2
 
@@ -47,3 +51,35 @@ def worker() -> Iterator[None]:
     finally:
         process.terminate()
         process.wait(30)
+
+
+@dataclass(frozen=True)
+class Daphne:
+    port: int
+    pid: int
+
+
+@contextmanager
+def daphne(application: str) -> Iterator[Daphne]:
+    """One server process on a free port, as `manage.py up` runs it."""
+    port = free_port()
+    command = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port)]
+    quiet = ["-v", "0", "--access-log", os.devnull]
+    process = subprocess.Popen([*command, *quiet, application], stdout=subprocess.DEVNULL)
+    try:
+        _wait_for_port(port)
+        yield Daphne(port, process.pid)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait_for_port(port: int, seconds: float = 30) -> None:
+    limit = time.monotonic() + seconds
+    while time.monotonic() < limit:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise TimeoutError(f"nothing listens on port {port}")

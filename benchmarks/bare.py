@@ -1,0 +1,91 @@
+"""The floor of the stream: Channels with nothing of ours in the way.
+
+As a program it sends: `bare.py COUNT PER_SECOND`; of stdin it learns what has arrived.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.settings")
+
+import django
+
+django.setup()
+
+from channels.consumer import AsyncConsumer  # noqa: E402
+from channels.generic.websocket import AsyncWebsocketConsumer  # noqa: E402
+from channels.layers import get_channel_layer  # noqa: E402
+
+from audit.stream.frames import SUBPROTOCOL  # noqa: E402
+
+GROUP = "bench"
+# Below the capacity of a channel, 100: more would be dropped.
+IN_FLIGHT = 50
+# About what one of our events has.
+PADDING = "x" * 500
+
+
+class BareConsumer(AsyncWebsocketConsumer):
+    groups = [GROUP]
+
+    async def connect(self) -> None:
+        await self.accept(SUBPROTOCOL)
+        await self.send('{"type":"caught_up"}')
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        # As our listeners: without the visit to the database thread for each message.
+        await getattr(self, message["type"].replace(".", "_"))(message)
+
+    async def bench_event(self, message: dict[str, Any]) -> None:
+        await self.send(message["text"])
+
+
+async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    consumer: AsyncConsumer = BareConsumer()
+    await consumer(scope, receive, send)
+
+
+def text_of(sequence: int) -> str:
+    event = {"created_at": datetime.now(UTC).isoformat(), "data": PADDING}
+    frame = {"type": "event", "sequence": sequence, "event": event}
+    return json.dumps(frame, separators=(",", ":"))
+
+
+async def send(count: int, per_second: float) -> None:
+    layer, arrived, start = get_channel_layer(), await arrivals(), time.monotonic()
+    for sequence in range(1, count + 1):
+        if per_second:
+            await asyncio.sleep(start + sequence / per_second - time.monotonic())
+        while sequence - arrived.count > IN_FLIGHT and await arrived.more():
+            pass
+        await layer.group_send(GROUP, {"type": "bench.event", "text": text_of(sequence)})
+
+
+class Arrived:
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        self.reader, self.count = reader, 0
+
+    async def more(self) -> bool:
+        """False where nothing arrives any more: what is missing was dropped."""
+        try:
+            line = await asyncio.wait_for(self.reader.readline(), 0.5)
+        except TimeoutError:
+            return False
+        self.count = int(line or self.count)
+        return bool(line)
+
+
+async def arrivals() -> Arrived:
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    return Arrived(reader)
+
+
+if __name__ == "__main__":
+    asyncio.run(send(int(sys.argv[1]), float(sys.argv[2])))

@@ -1,0 +1,33 @@
+"""Records events: `writer.py PROJECT COUNT PER_SECOND BATCH`; 0 per second: as fast as it goes."""
+
+import os
+import sys
+import time
+from uuid import UUID
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.settings")
+
+import django
+
+django.setup()
+
+from django.db import transaction  # noqa: E402
+
+from audit.actors import Actor  # noqa: E402
+from audit.services import Draft, record_all  # noqa: E402
+from audit.words import EventType  # noqa: E402
+
+DRAFT = Draft(EventType.TASK_PROGRESS, Actor.of_system("bench"), {"note": "A sentence of work."})
+
+
+def write(project_id: UUID, count: int, per_second: float, batch: int) -> None:
+    start = time.monotonic()
+    for number in range(0, count, batch):
+        if per_second:
+            time.sleep(max(0, start + number / per_second - time.monotonic()))
+        with transaction.atomic():
+            record_all(project_id, [DRAFT] * min(batch, count - number))
+
+
+if __name__ == "__main__":
+    write(UUID(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4]))
