@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.audit.live import Daphne
+from tests.audit.live import Daphne, MortalDaphne
 
 
 @pytest.fixture(scope="session")
@@ -11,6 +11,13 @@ def daphne(django_db_setup: None) -> Iterator[Daphne]:
     server = Daphne()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def mortal(django_db_setup: None) -> Iterator[MortalDaphne]:
+    server = MortalDaphne()
+    yield server
+    server.server.stop()
 
 
 @pytest.fixture(scope="module")

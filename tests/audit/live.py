@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,10 +30,10 @@ LISTENING = re.compile(r"Listening on TCP address 127\.0\.0\.1:(\d+)")
 class Daphne:
     """The product's server on a free port, with the database of the tests."""
 
-    def __init__(self, **environment: str) -> None:
+    def __init__(self, port: int = 0, **environment: str) -> None:
         self._is_listening = threading.Event()
         self._lines: list[str] = []
-        command = [sys.executable, "-m", "daphne", "-e", "tcp:0:interface=127.0.0.1"]
+        command = [sys.executable, "-m", "daphne", "-e", f"tcp:{port}:interface=127.0.0.1"]
         self.process = subprocess.Popen(
             [*command, "orchestrator.asgi:application"],
             env=os.environ
@@ -80,6 +80,43 @@ class Daphne:
         stream.say("connection_init")
         assert stream.hear()["type"] == "connection_ack"
         return stream
+
+
+class MortalDaphne:
+    """A server that is killed, and comes back on the same port."""
+
+    def __init__(self) -> None:
+        self.server = Daphne()
+        self.url = self.server.url
+
+    def kill(self) -> None:
+        self.server.stop(signal.SIGKILL)
+
+    def start(self) -> None:
+        self.server = Daphne(port=self.server.port)
+
+    def follow(self, *arguments: Any, **options: Any):
+        return self.server.follow(*arguments, **options)
+
+
+@contextmanager
+def bounded(command: list[Any], seconds: float, **environment: str) -> Iterator[subprocess.Popen]:
+    """A program whose output is read; killed when it takes too long, or at the end."""
+    program = subprocess.Popen(
+        command,
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    timer = threading.Timer(seconds, program.kill)
+    timer.start()
+    try:
+        yield program
+    finally:
+        timer.cancel()
+        program.kill()
+        program.wait(20)
 
 
 class Stream:

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from audit.models import Event
-from tests.audit.live import Daphne, test_database_url, token_of, write
+from tests.audit.live import Daphne, bounded, test_database_url, token_of, write
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -56,6 +56,27 @@ def test_events_follows_on_as_a_user_of_this_machine(daphne: Daphne, project, vi
     assert second.split()[0] == str(head + 1)
     assert "source=later" in second
     assert following.returncode == 0
+
+
+def test_events_goes_on_after_the_server_was_killed(mortal, project, viewer):
+    head = write(project.pk)
+    command = [sys.executable, "-m", "django", "events", str(project.pk), "--follow", "--json"]
+    environment = {"DATABASE_URL": test_database_url(), "COUNTERSIGN_URL": mortal.url}
+    environment["COUNTERSIGN_TOKEN"] = token_of(viewer)
+    sequences = []
+    with bounded(command, seconds=60, **environment) as following:
+        for line in following.stdout:
+            sequences.append(json.loads(line)["sequence"])
+            if sequences[-1] == head:
+                mortal.kill()
+                write(project.pk, 4)
+                mortal.start()
+            elif sequences[-1] == head + 4:
+                write(project.pk, 4)
+            elif sequences[-1] == head + 8:
+                break
+
+    assert sequences == list(range(1, head + 9))
 
 
 def test_events_of_a_project_that_one_may_not_see(daphne: Daphne, project, outsider):
