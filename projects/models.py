@@ -64,13 +64,9 @@ class Project(models.Model):
         editable=False,
         help_text="Something changed that the engine has not looked at yet.",
     )
-    engine_failures = models.PositiveIntegerField(default=0, editable=False)
-    engine_error = models.TextField(
-        blank=True,
-        default="",
-        editable=False,
-        help_text="Why the engine cannot go on, if it cannot.",
-    )
+    # Why the engine cannot go on, if it cannot.
+    engine_failures = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    engine_error = models.TextField(blank=True, default="", db_default="", editable=False)
 
     objects = ProjectQuerySet.as_manager()
 
