@@ -1,7 +1,7 @@
 import os
 from typing import Any
 
-from celery import Celery
+from celery import Celery, bootsteps
 from celery.signals import task_postrun, task_prerun
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
@@ -23,6 +23,26 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 # Celery would open a new database connection for every job, which costs more than most of our jobs.
 app.conf.CELERY_DB_REUSE_MAX = 1_000_000_000
 app.autodiscover_tasks()
+
+
+class GiveBack(bootsteps.StartStopStep):
+    """Celery sends `worker_shutdown` only where every job could finish; here, where not."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def start(self, worker: Any) -> None:
+        pass
+
+    def stop(self, worker: Any) -> None:
+        pass
+
+    def terminate(self, worker: Any) -> None:
+        from agents.tasks import give_back_unfinished
+
+        give_back_unfinished()
+
+
+app.steps["worker"].add(GiveBack)
 
 
 @task_prerun.connect

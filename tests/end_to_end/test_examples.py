@@ -1,0 +1,70 @@
+"""Briefs go through real worker processes; a person approves."""
+
+from pathlib import Path
+
+import pytest
+
+from agents.models import TaskAttempt
+from context.models import Artifact, ArtifactVersion
+from hitl.models import Decision, HitlRequest
+from tests.end_to_end.people import approve_all, asked, hand_in, say
+from tests.end_to_end.workers import eventually
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("whole_logs", "worker"),
+]
+
+EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples").glob("*.md"))
+ALL_TYPES = {
+    "user_input",
+    "agent_output",
+    "project_plan",
+    "software_specification",
+    "system_architecture",
+    "implementation_plan",
+    "source_code",
+    "test_results",
+    "deployment_package",
+    "deployment_log",
+}
+
+
+def content_of(project, artifact_type: str) -> dict:
+    artifact = Artifact.objects.get(project=project, artifact_type=artifact_type)
+    return artifact.versions.get(number=artifact.accepted_version).content
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_runs_to_its_end(owner, example):
+    project = hand_in(owner, example.read_text())
+
+    assert approve_all(project, owner) == "completed"
+
+    made = ArtifactVersion.objects.filter(artifact__project=project).exclude(source_agent="")
+    results = content_of(project, "test_results")
+    artifacts = Artifact.objects.filter(project=project)
+    assert set(artifacts.values_list("artifact_type", flat=True)) == ALL_TYPES
+    assert not artifacts.filter(accepted_version=None).exists()
+    assert set(made.values_list("provider", flat=True)) == {"offline"}
+    assert (results["exit_code"], results["passed"]) == (0, True)
+    assert results["counts"]["run"] == results["counts"]["passed"] > 0
+    assert f"Ran {results['counts']['run']} tests in" in results["output"]
+    assert results["isolation"]
+    assert Decision.objects.filter(action="approve", decided_by=owner).count() == 8
+    assert set(TaskAttempt.objects.values_list("outcome", flat=True)) == {"completed"}
+
+
+def test_a_brief_that_says_too_little_becomes_a_question_and_the_answer_goes_on(owner):
+    project = hand_in(owner, "Make an app.", oversight_level="low")
+    request = eventually(lambda: asked(project))
+    answer = "Members of a club lend tents. Staff must be able to add tents and to list late loans."
+
+    say(request, owner, "answer", content=answer)
+
+    assert approve_all(project, owner) == "completed"
+    assert request.kind == "clarification"
+    assert HitlRequest.objects.filter(project=project).count() == 1
+    specification = str(content_of(project, "software_specification")).lower()
+    assert "tent" in specification
+    assert "late loans" in specification
