@@ -6,6 +6,7 @@
  *   const end = stream.subscribe(projectId, { after: snapshot.sequence, epoch: snapshot.epoch,
  *     onEvent: (event) => apply(event), onReset: () => reload() });
  *
+ * `subscribe("inbox", { onInbox: (items) => show(items) })`: what waits for me, whole, at each change.
  * Events come in order, each once; nothing is reordered or kept here. The session's cookie logs in;
  * a page of another origin passes `ticket`, a function that gets a fresh one for each connection.
  */
@@ -115,6 +116,9 @@ export class EventStream {
         break;
       case "reset":
         handlers.onReset?.(frame);
+        break;
+      case "inbox":
+        handlers.onInbox?.(frame.items);
         break;
       case "ephemeral":
         handlers.onEphemeral?.(frame.content);

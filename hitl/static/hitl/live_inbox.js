@@ -58,7 +58,7 @@ const refresh = soon(async () => {
 
 form.addEventListener("change", showCount);
 showCount();
-const follow = followRequests(headsIn(document), refresh, (state) => {
+const follow = followRequests({ inbox: 0, ...headsIn(document) }, refresh, (state) => {
   isLive = state;
   if (state) refresh();
 });

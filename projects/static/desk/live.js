@@ -1,45 +1,17 @@
 // News over the WebSocket. News only says "look again": what is shown always comes from the server's page.
 
-const LONGEST_PAUSE = 30_000;
-const REFUSED = new Set([4401, 4403, 4404]);
+import { EventStream } from "../audit/stream.js";
 
-function socketUrl(path) {
-  return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`;
-}
+// A socket takes a hundred subscriptions.
+const MOST_FOLLOWED = 100;
 
-// Keep a socket open. `begin(socket)` once it is open, `onFrame(frame, socket)` for each frame.
-function keepOpen(path, protocols, { begin, onFrame, onState }) {
-  let pause = 1_000;
-  const open = () => {
-    const socket = new WebSocket(socketUrl(typeof path === "function" ? path() : path), protocols);
-    socket.addEventListener("open", () => begin?.(socket));
-    socket.addEventListener("message", (message) => {
-      pause = 1_000;
-      onFrame(JSON.parse(message.data), socket);
-    });
-    socket.addEventListener("close", (event) => {
-      onState?.(false);
-      if (REFUSED.has(event.code)) return;
-      setTimeout(open, pause * (1 + Math.random() / 2));
-      pause = Math.min(pause * 2, LONGEST_PAUSE);
-    });
-  };
-  open();
+function openStream(onState) {
+  return new EventStream({ onState: (state) => onState?.(state === "live") });
 }
 
 // A project's events after `head`, in order.
 export function followProject(project, head, onEvent, onState) {
-  let position = head;
-  keepOpen(() => `/ws/projects/${project}/?after=${position}`, [], {
-    onFrame: (frame, socket) => {
-      if (frame.type === "subscribed" || frame.type === "caught_up") onState?.(true);
-      if (frame.type === "ping") socket.send(JSON.stringify({ type: "pong" }));
-      if (frame.type !== "event") return;
-      position = frame.sequence;
-      onEvent(frame.event);
-    },
-    onState,
-  });
+  openStream(onState).subscribe(project, { after: head, onEvent });
 }
 
 const REQUESTS = [
@@ -49,46 +21,21 @@ const REQUESTS = [
   "hitl_request_expired",
 ];
 
-// Whatever changes in the requests of many projects, over one socket. `heads`: project to sequence.
+// Whatever changes in the requests of many projects, over one socket. `heads`: project to sequence;
+// `inbox` instead of a project is what waits for this person, in however many projects.
 // The answer takes projects that came later.
 export function followRequests(heads, onNews, onState) {
-  const positions = new Map(Object.entries(heads));
-  const subscribed = new Set();
-  let current = null;
-  const subscribe = () => {
-    if (!current) return;
-    for (const [project, after] of positions) {
-      if (subscribed.has(project)) continue;
-      subscribed.add(project);
-      const wanted = { type: "subscribe", id: project, project, after, types: REQUESTS };
-      current.send(JSON.stringify(wanted));
+  const stream = openStream(onState);
+  const followed = new Set();
+  const follow = (projects) => {
+    for (const [project, after] of Object.entries(projects)) {
+      if (followed.has(project) || followed.size === MOST_FOLLOWED) continue;
+      followed.add(project);
+      stream.subscribe(project, { after, types: REQUESTS, onEvent: onNews, onInbox: onNews });
     }
   };
-  keepOpen("/ws/", ["countersign.events.v1"], {
-    begin: (socket) => socket.send(JSON.stringify({ type: "connection_init" })),
-    onFrame: (frame, socket) => {
-      if (frame.type === "ping") socket.send(JSON.stringify({ type: "pong" }));
-      if (frame.type === "connection_ack") {
-        current = socket;
-        subscribe();
-        onState?.(true);
-      }
-      if (frame.type !== "event") return;
-      positions.set(frame.id, frame.sequence);
-      onNews(frame.event);
-    },
-    onState: (isLive) => {
-      current = null;
-      subscribed.clear();
-      onState?.(isLive);
-    },
-  });
-  return (later) => {
-    for (const [project, after] of Object.entries(later)) {
-      if (!positions.has(project)) positions.set(project, after);
-    }
-    subscribe();
-  };
+  follow(heads);
+  return follow;
 }
 
 // Run `work` soon after the last call, never twice at once, and again if called meanwhile.
