@@ -56,6 +56,15 @@ def waiting_for_me(queryset: QuerySet[HitlRequest], user: Any) -> QuerySet[HitlR
     return queryset.pending().filter(project__in=mine).exclude(pk__in=own)
 
 
+def asked_before(request: HitlRequest) -> QuerySet[HitlRequest]:
+    """What was asked earlier about the same step, or the same task on its own; newest first."""
+    asked = HitlRequest.objects.filter(
+        project=request.project_id, created_at__lt=request.created_at
+    )
+    asked = asked.filter(step=request.step) if request.step else asked.filter(task=request.task_id)
+    return asked.order_by("-created_at", "-id")
+
+
 def overdue(queryset: QuerySet[HitlRequest]) -> QuerySet[HitlRequest]:
     return queryset.pending().filter(due_at__lt=Now())
 
@@ -76,29 +85,41 @@ def diff_of(request: HitlRequest, shown: list[ArtifactVersion]) -> dict[str, Any
     if not shown:
         return None
     new = shown[0]
-    old = _last_decided(request, new)
+    old = last_decided(request, new)
     if old is None:
         return None
     compared = diff_contents(new.artifact.artifact_type, old.content, new.content)
     return {"artifact": str(new.artifact_id), "from": old.number, "to": new.number, **compared}
 
 
-def _last_decided(request: HitlRequest, new: ArtifactVersion) -> ArtifactVersion | None:
-    """The version of the last decided request before this one, else what was last accepted."""
-    before = HitlRequest.objects.filter(
-        project=request.project_id, created_at__lt=request.created_at
-    )
-    before = (
-        before.filter(step=request.step) if request.step else before.filter(task=request.task_id)
-    )
-    last = before.filter(status__in=DECIDED).order_by("-created_at", "-id").first()
-    outputs = last.subject["outputs"] if last else []
-    numbers = [o["version"] for o in outputs if o["artifact"] == str(new.artifact_id)]
-    if numbers:
-        # An amendment is always the version after the one that was shown.
-        number = numbers[0] + (last.status == RequestStatus.AMENDED)
-        return new.artifact.versions.filter(number=number).exclude(pk=new.pk).first()
-    return last_accepted_before(new.artifact_id, new.number)
+def last_decided(request: HitlRequest, version: ArtifactVersion) -> ArtifactVersion | None:
+    """What a person compares a shown version with: what stood before this request was opened.
+
+    That is what the last decided request about the same step (or task) settled on, else what the
+    work went on with before. Nothing is settled by a request that was superseded or cancelled.
+    """
+    last = _decided_before(request, version.artifact_id)
+    number = _settled_number(last, version.artifact_id) if last else None
+    if number is None:
+        return last_accepted_before(version.artifact_id, version.number)
+    earlier = ArtifactVersion.objects.filter(artifact=version.artifact_id, number=number)
+    return earlier.filter(number__lt=version.number).first()
+
+
+def _decided_before(request: HitlRequest, artifact_id: UUID) -> HitlRequest | None:
+    """Of those that showed the artifact, or had it written by hand where there was nothing."""
+    shows = Q(subject__outputs__contains=[{"artifact": str(artifact_id)}])
+    decided = asked_before(request).filter(status__in=DECIDED)
+    return decided.filter(shows | Q(status=RequestStatus.AMENDED)).first()
+
+
+def _settled_number(request: HitlRequest, artifact_id: UUID) -> int | None:
+    """An amendment is always the version after the first one that was shown."""
+    for place, output in enumerate(request.subject["outputs"]):
+        if output["artifact"] == str(artifact_id):
+            is_amended = place == 0 and request.status == RequestStatus.AMENDED
+            return output["version"] + is_amended
+    return None
 
 
 class Percentile(Aggregate):

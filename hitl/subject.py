@@ -5,6 +5,7 @@ from typing import Any
 from agents.models import Task
 from audit.canonical import canonical, digest
 from context.models import Artifact, ArtifactVersion
+from hitl.models import HitlRequest
 
 
 def subject_of(task: Task) -> dict[str, Any]:
@@ -45,3 +46,10 @@ def _as_it_is(output: dict[str, Any], artifact: Artifact) -> dict[str, Any]:
 
 def digest_of(subject: dict[str, Any]) -> str:
     return digest("countersign.hitl.subject.v1", canonical(subject))
+
+
+def amended_type(request: HitlRequest) -> str:
+    """The type of the content that an amendment replaces: what is shown first, else is awaited."""
+    if outputs := request.subject["outputs"]:
+        return outputs[0]["artifact_type"]
+    return request.task.handoff["expected_outputs"][0]

@@ -6,10 +6,11 @@ from typing import Any
 from api.errors import DomainError
 from context.schemas import SCHEMAS
 from context.services import check_content
-from hitl.console.documents import documents_of, outputs_of
+from hitl.console.documents import documents_of
 from hitl.console.editing import EditingError, as_yaml, edit, parse, read_text
 from hitl.console.terminal import Terminal
 from hitl.models import HitlRequest
+from hitl.subject import amended_type
 
 
 def own_content(terminal: Terminal, request: HitlRequest) -> Any:
@@ -29,13 +30,6 @@ def content_from(path: Path, request: HitlRequest) -> Any:
     return _checked(read_text(path), str(path), request)
 
 
-def artifact_type_of(request: HitlRequest) -> str:
-    """What the first thing shown is, or what the step was to make."""
-    if outputs := outputs_of(request):
-        return outputs[0]["artifact_type"]
-    return request.task.handoff["expected_outputs"][0]
-
-
 def _from_editor(terminal: Terminal, request: HitlRequest) -> Any:
     before = text = _first_text(request)
     while True:
@@ -53,7 +47,7 @@ def _from_editor(terminal: Terminal, request: HitlRequest) -> Any:
 
 def _first_text(request: HitlRequest) -> str:
     documents = documents_of(request)
-    return as_yaml(documents[0].content) if documents else _form(artifact_type_of(request))
+    return as_yaml(documents[0].content) if documents else _form(amended_type(request))
 
 
 def _form(artifact_type: str) -> str:
@@ -65,7 +59,7 @@ def _form(artifact_type: str) -> str:
 
 def _checked(text: str, source: str, request: HitlRequest) -> Any:
     try:
-        return check_content(artifact_type_of(request), parse(text, source))[0]
+        return check_content(amended_type(request), parse(text, source))[0]
     except DomainError as error:
         faults = [f"{one['field']}: {one['detail']}" for one in error.errors] or [str(error)]
         raise EditingError("\n".join([f"{source} does not fit.", *faults])) from error

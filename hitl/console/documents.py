@@ -6,8 +6,8 @@ from typing import Any
 from context.diff import diff_contents
 from context.models import ArtifactVersion
 from context.rendering import render_markdown
-from hitl.models import Decision, HitlRequest
-from hitl.words import Action
+from hitl.models import HitlRequest
+from hitl.selectors import last_decided
 
 
 @dataclass(frozen=True)
@@ -26,28 +26,23 @@ class Document:
 
 
 def documents_of(request: HitlRequest) -> list[Document]:
-    decided = _last_decided(request)
-    return [_document(output, decided.get(output["artifact"])) for output in outputs_of(request)]
+    return [_document(request, output) for output in request.subject["outputs"]]
 
 
-def outputs_of(request: HitlRequest) -> list[dict[str, Any]]:
-    return request.subject["outputs"]
-
-
-def _document(output: dict[str, Any], decided: int | None) -> Document:
+def _document(request: HitlRequest, output: dict[str, Any]) -> Document:
+    artifact_type = output["artifact_type"]
     version = _version(output["artifact"], output["version"])
-    markdown = render_markdown(output["artifact_type"], version.content)
-    is_later = decided is not None and decided < version.number
+    before = last_decided(request, version)
     return Document(
         title=output["title"],
-        artifact_type=output["artifact_type"],
+        artifact_type=artifact_type,
         version=version.number,
         sha256=version.sha256,
         maker=_maker(version),
         content=version.content,
-        markdown=markdown,
-        diff=_diff(output, decided, version.content) if is_later else "",
-        diff_from=decided if is_later else None,
+        markdown=render_markdown(artifact_type, version.content),
+        diff=_diff(artifact_type, before, version) if before else "",
+        diff_from=before.number if before else None,
     )
 
 
@@ -62,26 +57,8 @@ def _maker(version: ArtifactVersion) -> str:
     return f"{version.source_agent}, {served_by}" if served_by else version.source_agent
 
 
-def _last_decided(request: HitlRequest) -> dict[str, int]:
-    """The version of each artifact that a person last decided on in this line of requests."""
-    earlier = request.previous
-    while earlier is not None:
-        if decision := earlier.decisions.last():
-            return {one["artifact"]: _decided_version(one, decision) for one in outputs_of(earlier)}
-        earlier = earlier.previous
-    return {}
-
-
-def _decided_version(output: dict[str, Any], decision: Decision) -> int:
-    """An amendment is the version after the one that was shown."""
-    is_amended = decision.action == Action.AMEND
-    is_first = output == outputs_of(decision.request)[0]
-    return output["version"] + (1 if is_amended and is_first else 0)
-
-
-def _diff(output: dict[str, Any], decided: int, content: dict[str, Any]) -> str:
-    before = _version(output["artifact"], decided).content
-    files = diff_contents(output["artifact_type"], before, content)["files"]
+def _diff(artifact_type: str, before: ArtifactVersion, version: ArtifactVersion) -> str:
+    files = diff_contents(artifact_type, before.content, version.content)["files"]
     return "\n".join(_difference(file) for file in files)
 
 

@@ -8,11 +8,12 @@ from django.utils.safestring import SafeString
 from context.models import Artifact, ArtifactVersion
 from context.reading import json_tree, read_content, read_markdown
 from context.schemas import SCHEMAS
-from context.selectors import last_accepted_before
 from context.side_by_side import ComparedFile, compare_contents
 from hitl.inbox.waiting import blocked_by, heads_of
 from hitl.models import HitlRequest
 from hitl.rules import allowed_actions, can_decide
+from hitl.selectors import asked_before, last_decided
+from hitl.subject import amended_type
 from hitl.words import Action, RequestKind
 from projects.access import DECIDE
 from projects.models import Membership, Project
@@ -69,7 +70,7 @@ def _part(output: dict[str, Any], request: HitlRequest) -> Part:
     """Exactly the version that the digest is about, though a newer one may be there."""
     artifact = Artifact.objects.get(pk=output["artifact"])
     version = artifact.versions.select_related("author").get(number=output["version"])
-    against = _last_decided(artifact, version, request)
+    against = last_decided(request, version)
     compared = (
         compare_contents(artifact.artifact_type, against.content, version.content)
         if against
@@ -79,20 +80,6 @@ def _part(output: dict[str, Any], request: HitlRequest) -> Part:
     return Part(artifact, version, html, json_tree(version.content), against, compared)
 
 
-def _last_decided(
-    artifact: Artifact, version: ArtifactVersion, request: HitlRequest
-) -> ArtifactVersion | None:
-    """What the request before showed, else what was last accepted, else the version before."""
-    before = request.previous.subject["outputs"] if request.previous else []
-    numbers = [one["version"] for one in before if one["artifact"] == str(artifact.pk)]
-    if numbers and numbers[0] < version.number:
-        return artifact.versions.get(number=numbers[0])
-    return (
-        last_accepted_before(artifact.pk, version.number)
-        or artifact.versions.filter(number__lt=version.number).last()
-    )
-
-
 def _deciders(request: HitlRequest) -> list[str]:
     members = Membership.objects.filter(project=request.project_id, role__in=DECIDE)
     return list(members.values_list("user__username", flat=True))
@@ -100,11 +87,7 @@ def _deciders(request: HitlRequest) -> list[str]:
 
 def _earlier(request: HitlRequest) -> list[HitlRequest]:
     """What was asked and decided before about the same step."""
-    asked = HitlRequest.objects.filter(
-        project=request.project_id, created_at__lt=request.created_at
-    )
-    asked = asked.filter(step=request.step) if request.step else asked.filter(task=request.task_id)
-    return list(asked.prefetch_related("decisions__decided_by").order_by("-created_at")[:20])
+    return list(asked_before(request).prefetch_related("decisions__decided_by")[:20])
 
 
 def consequences(request: HitlRequest, blocked: list[str]) -> dict[str, str]:
@@ -121,14 +104,6 @@ def consequences(request: HitlRequest, blocked: list[str]) -> dict[str, str]:
         Action.ANSWER: "The agent goes on with your answer.",
         Action.REJECT: "The project stops as failed, for the reason that you give.",
     }
-
-
-def amended_type(request: HitlRequest) -> str:
-    """The type of the content that an amendment would replace."""
-    outputs = request.subject["outputs"]
-    if outputs:
-        return outputs[0]["artifact_type"]
-    return request.task.handoff["expected_outputs"][0]
 
 
 def schema_of(request: HitlRequest) -> dict[str, Any]:

@@ -15,10 +15,11 @@ from audit.actors import Actor
 from context.models import ArtifactVersion
 from context.services import check_content
 from hitl.inbox.answers import content_from, parse_content
-from hitl.inbox.shown import amended_type, everything_about, schema_of
+from hitl.inbox.shown import everything_about, schema_of
 from hitl.inbox.waiting import next_for, waiting_for
 from hitl.models import HitlRequest
 from hitl.services import decide
+from hitl.subject import amended_type
 from projects.desk import desk_page
 
 
