@@ -16,9 +16,8 @@ from hitl.inbox.waiting import (
     waiting_for,
 )
 from hitl.models import HitlRequest
-from projects.access import DECIDE
+from hitl.selectors import waiting_for_me
 from projects.desk import STRICT
-from projects.models import Membership
 
 PER_PAGE = 50
 
@@ -45,15 +44,14 @@ def add_inbox(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 def _rows(requests: list[HitlRequest], user: Any) -> list[dict[str, Any]]:
     blocked = blocked_by(requests)
-    mine = set(
-        Membership.objects.filter(user=user, role__in=DECIDE).values_list("project", flat=True)
-    )
+    shown = HitlRequest.objects.filter(pk__in=[one.pk for one in requests])
+    mine = set(waiting_for_me(shown, user).values_list("pk", flat=True))
     now = timezone.now()
     return [
         {
             "request": one,
             "blocks": blocked[one.pk],
-            "may_decide": one.project_id in mine,
+            "may_decide": one.pk in mine,
             "is_overdue": one.due_at is not None and one.due_at < now,
             "can_approve": one.kind != "clarification",
         }

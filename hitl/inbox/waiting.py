@@ -12,9 +12,9 @@ from django.utils.module_loading import import_string
 
 from audit.models import Stream
 from hitl.models import HitlRequest
+from hitl.selectors import waiting_for_me
 from hitl.words import RequestKind
-from projects.access import DECIDE
-from projects.models import Membership, Project
+from projects.models import Project
 from projects.words import AgentType, Phase
 
 Pending = QuerySet[HitlRequest]
@@ -25,9 +25,8 @@ EXACT = ("project", "kind", "phase", "agent_type")
 
 
 def waiting_for(user: Any) -> Pending:
-    """Pending requests of the projects in which the user may decide."""
-    mine = Membership.objects.filter(user=user, role__in=DECIDE).values("project")
-    return HitlRequest.objects.pending().filter(project__in=mine)
+    """Pending requests on which the user may decide."""
+    return waiting_for_me(HitlRequest.objects.all(), user)
 
 
 def in_order(requests: Pending) -> Pending:

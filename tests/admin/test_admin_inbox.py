@@ -4,6 +4,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from audit.actors import Actor
+from context.services import add_version
+from hitl.inbox.waiting import next_for
+from hitl.models import HitlRequest
+from orchestrator.engine.advance import advance_project
 from projects.services import add_member
 from tests.admin.conftest import logged_in, plan_outcome, question_outcome, work_returns
 
@@ -108,3 +112,17 @@ def test_who_is_added_later_finds_it_waiting(plan_request, owner, outsider):
     outsider = User.objects.get(pk=outsider.pk)
     add_member(project_id=plan_request.project_id, actor=actor, user=outsider, role="approver")
     assert titles(inbox(outsider)) == [plan_request.title]
+
+
+def test_what_i_wrote_waits_for_somebody_else(plan_request, owner, approver):
+    artifact = plan_request.subject["outputs"][0]["artifact"]
+    own = {"summary": "Mine.", "body": "By hand."}
+    add_version(actor=Actor.of_user(owner), artifact_id=artifact, content=own)
+    advance_project(plan_request.project_id)
+    newer = HitlRequest.objects.pending().get()
+
+    assert (next_for(owner), next_for(approver)) == (None, newer)
+    assert titles(inbox(owner)) == []
+    assert inbox(owner).context["waiting_count"] == 0
+    assert [row["may_decide"] for row in inbox(owner, "?whose=all").context["rows"]] == [False]
+    assert [row["may_decide"] for row in inbox(approver).context["rows"]] == [True]
