@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET, require_POST
 
 from audit.actors import Actor
-from hitl.inbox.bulk import decide_each
+from hitl.bulk import Item, decide_each
 from hitl.inbox.views import check_draft, count_waiting, decide_on, get_request, show_request
 from hitl.models import Decision, HitlRequest
 from hitl.words import Action
@@ -119,12 +119,12 @@ class HitlRequestAdmin(MemberAdmin):
         results = decide_each(
             actor=Actor.of_user(request.user),
             action=action,
-            shown={pk: _shown(request, pk) for pk in chosen},
+            items=[Item(pk, _shown(request, pk)) for pk in chosen],
             comment=comment,
             channel="admin",
         )
         for result in results:
-            title = chosen[result.request_id].title
+            title = chosen[result.request].title
             if result.error:
                 self.say_refused(request, result.error, title)
             else:

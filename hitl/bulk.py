@@ -1,44 +1,55 @@
-"""One decision on many requests: each in its own transaction, one result an item."""
+"""Decide on many requests, each by itself: what one is refused for holds up no other."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from api.errors import DomainError
+from api.errors import Conflict, DomainError
 from audit.actors import Actor
-from hitl.models import HitlRequest
+from hitl.models import Decision, HitlRequest
 from hitl.services import decide
 
-DECIDED = 201
+
+@dataclass(frozen=True)
+class Item:
+    """A request, and the digest of what the person was shown of it; '' for nothing."""
+
+    request: UUID
+    subject_digest: str
 
 
-def decide_all(
-    *,
-    actor: Actor,
-    action: str,
-    items: list[dict[str, Any]],
-    comment: str = "",
-    channel: str,
-) -> list[dict[str, Any]]:
-    """Results in the order of `items`: `{request, status, code?, detail?}`; status as in HTTP."""
-    projects = _projects(items)
-    results: list[dict[str, Any]] = [{} for _ in items]
-    # By project: within a larger transaction (an idempotent request) locks have one order.
-    for index in sorted(range(len(items)), key=lambda i: str(projects.get(items[i]["request"]))):
-        results[index] = _decide_one(
-            items[index], actor=actor, action=action, comment=comment, channel=channel
-        )
-    return results
+@dataclass(frozen=True)
+class Result:
+    """What became of one item: a decision, or the reason why not."""
+
+    request: UUID
+    decision: Decision | None = None
+    error: DomainError | None = None
 
 
-def _projects(items: list[dict[str, Any]]) -> dict[UUID, UUID]:
-    ids = [item["request"] for item in items]
-    return dict(HitlRequest.objects.filter(pk__in=ids).values_list("pk", "project"))
+def decide_each(
+    *, actor: Actor, action: str, items: Sequence[Item], comment: str = "", channel: str
+) -> list[Result]:
+    """Each in a transaction of its own; the results are in the order of `items`."""
+    said = {"actor": actor, "action": action, "comment": comment, "channel": channel}
+    results = {place: _decide_one(items[place], **said) for place in _in_order_of_locks(items)}
+    return [results[place] for place in range(len(items))]
 
 
-def _decide_one(item: dict[str, Any], **said: Any) -> dict[str, Any]:
-    result = {"request": str(item["request"])}
+def _in_order_of_locks(items: Sequence[Item]) -> list[int]:
+    """By project: within a larger transaction (an idempotent request) locks have one order."""
+    ids = [item.request for item in items]
+    projects = dict(HitlRequest.objects.filter(pk__in=ids).values_list("pk", "project"))
+    return sorted(range(len(items)), key=lambda place: str(projects.get(ids[place])))
+
+
+def _decide_one(item: Item, **said: Any) -> Result:
+    if not item.subject_digest:
+        detail = "It was not on the page that you saw. Select it where it is shown."
+        return Result(item.request, error=Conflict("not_shown", detail))
     try:
-        decide(request_id=item["request"], subject_digest=item["subject_digest"], **said)
+        decision = decide(request_id=item.request, subject_digest=item.subject_digest, **said)
     except DomainError as error:
-        return result | {"status": error.status, "code": error.code, "detail": error.detail}
-    return result | {"status": DECIDED}
+        return Result(item.request, error=error)
+    return Result(item.request, decision)

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from api.serializers import ProblemSerializer
 from api.viewsets import APIView, GenericViewSet
 from audit.actors import Actor
-from hitl.bulk import decide_all
+from hitl.bulk import Item, Result, decide_each
 from hitl.filters import RequestFilter
 from hitl.models import HitlRequest
 from hitl.selectors import request_list_for, requests_for, statistics
@@ -78,10 +78,18 @@ class RequestViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVi
     @action(detail=False, methods=["post"], url_path="bulk-decisions")
     def bulk_decisions(self, request: Request) -> Response:
         """The same decision on up to 200 requests: one result an item, never all or nothing."""
-        actor = Actor.of_user(request.user)
-        return Response(
-            {"results": decide_all(actor=actor, channel=CHANNEL, **self.input(request))}
-        )
+        said = self.input(request)
+        said["items"] = [Item(**item) for item in said["items"]]
+        results = decide_each(actor=Actor.of_user(request.user), channel=CHANNEL, **said)
+        return Response({"results": [_as_alone(result) for result in results]})
+
+
+def _as_alone(result: Result) -> dict[str, Any]:
+    """As the same decision alone would be answered, in short."""
+    answer: dict[str, Any] = {"request": str(result.request), "status": status.HTTP_201_CREATED}
+    if error := result.error:
+        answer |= {"status": error.status, "code": error.code, "detail": error.detail}
+    return answer
 
 
 class StatisticsView(APIView):
