@@ -16,7 +16,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import TextLexer, get_lexer_by_name, get_lexer_for_filename
 from pygments.util import ClassNotFound
 
-from context.rendering import render_markdown
+from context.rendering import program_files, render_markdown
 
 HIGHLIGHT_MAX_CHARACTERS = 100_000
 TREE_MAX_NODES = 2_000
@@ -40,13 +40,9 @@ HEADING_SHIFT = 2
 
 def read_content(artifact_type: str, content: dict[str, Any]) -> SafeString:
     """The artifact for a person: a program as files, everything else as a document."""
-    try:
-        if artifact_type == "source_code":
-            return format_html("{}{}", _about_program(content), source_files(content["files"]))
-        return read_markdown(render_markdown(artifact_type, content))
-    except (KeyError, TypeError):
-        # Versions are kept for good; one may be older than its schema.
-        return json_tree(content)
+    if artifact_type == "source_code" and (files := program_files(content)):
+        return format_html("{}{}", _about_program(content), source_files(files))
+    return read_markdown(render_markdown(artifact_type, content))
 
 
 def _about_program(content: dict[str, Any]) -> SafeString:

@@ -7,16 +7,17 @@ neither become HTML nor leave the place in the document where it stands.
 import json
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 Content = dict[str, Any]
+Rendered = TypeVar("Rendered")
 _SPECIAL = re.compile(r"([\\`*_\[\]#|~])")
 
 
 def render_markdown(artifact_type: str, content: Content) -> str:
-    """The content as a Markdown document; unknown types as JSON."""
-    lines = _RENDERERS.get(artifact_type, _as_json)(content)
-    return "\n".join([*lines, *_common(content)]).rstrip() + "\n"
+    """The content as a Markdown document; as JSON what is of no known type or older than it."""
+    lines = _if_it_fits(_document, artifact_type, content) or _as_json(content)
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def as_files(artifact_type: str, content: Content) -> dict[str, bytes | str]:
@@ -24,12 +25,41 @@ def as_files(artifact_type: str, content: Content) -> dict[str, bytes | str]:
     document = render_markdown(artifact_type, content)
     files: dict[str, bytes | str] = {f"{artifact_type}.md": document}
     files[f"{artifact_type}.json"] = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    return files | (_if_it_fits(_own_files, artifact_type, content) or {})
+
+
+def program_files(content: Content) -> list[Content]:
+    """The files of a program, each with path and content as text; none if they are not so."""
+    files = content.get("files")
+    return files if isinstance(files, list) and all(map(_is_file, files)) else []
+
+
+def _is_file(file: Any) -> bool:
+    return isinstance(file, dict) and all(isinstance(file.get(k), str) for k in ("path", "content"))
+
+
+def _if_it_fits(
+    render: Callable[[str, Content], Rendered], artifact_type: str, content: Content
+) -> Rendered | None:
+    """Versions are kept for good, so one may be older than its schema; None for such."""
+    try:
+        return render(artifact_type, content)
+    except (AttributeError, KeyError, TypeError):
+        return None
+
+
+def _document(artifact_type: str, content: Content) -> list[str]:
+    return [*_RENDERERS.get(artifact_type, _as_json)(content), *_common(content)]
+
+
+def _own_files(artifact_type: str, content: Content) -> dict[str, str]:
+    """What the content is made for, beside its description."""
     if artifact_type == "source_code":
-        files |= {f"source/{file['path']}": file["content"] for file in content["files"]}
+        return {f"source/{file['path']}": file["content"] for file in program_files(content)}
     if artifact_type == "deployment_package":
         sums = (f"{file['sha256']}  {file['path']}\n" for file in content["files"])
-        files["SHA256SUMS"] = "".join(sums)
-    return files
+        return {"SHA256SUMS": "".join(sums)}
+    return {}
 
 
 def plain(text: Any) -> str:

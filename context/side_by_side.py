@@ -1,12 +1,11 @@
 """Two texts side by side, with what differs marked, for a page without scripts."""
 
 import difflib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from context.rendering import as_files, render_markdown
+from context.rendering import as_files, program_files, render_markdown
 
 # Comparing lines takes quadratic time at worst.
 MAX_LINES = 8_000
@@ -49,13 +48,9 @@ def compare_contents(
 def _texts(artifact_type: str, content: dict[str, Any]) -> dict[str, str]:
     """The JSON says the same as the document; a program's document would repeat its files."""
     data = f"{artifact_type}.json"
-    try:
-        files = as_files(artifact_type, content)
-        if artifact_type == "source_code":
-            files["source_code.md"] = render_markdown("source_code", content | {"files": []})
-    except (KeyError, TypeError):
-        # Older than its schema.
-        return {data: json.dumps(content, indent=2, ensure_ascii=False)}
+    files = as_files(artifact_type, content)
+    if artifact_type == "source_code" and program_files(content):
+        files["source_code.md"] = render_markdown("source_code", content | {"files": []})
     return {
         path: text if isinstance(text, str) else text.decode(errors="replace")
         for path, text in files.items()

@@ -8,8 +8,11 @@ from agents.outcomes import Assignment
 from agents.providers.offline import OfflineModel
 from agents.roles import role_for
 from agents.roles.tester import results_of
+from context.diff import diff_contents
+from context.reading import read_content
 from context.rendering import as_files, plain, render_markdown
 from context.schemas import SCHEMAS
+from context.side_by_side import compare_contents
 from tests.agents.offline_cases import EXAMPLES, handed, pipeline
 
 EVIL = (
@@ -94,3 +97,36 @@ def test_a_type_nobody_knows_is_shown_as_data():
 
 def test_plain_text_stays_in_its_line():
     assert "\n" not in plain("a\nb\r\nc")
+
+
+STALE = [
+    {},
+    {"title": "T"},
+    {"title": "T", "files": "none", "summary": 1},
+    {"title": "T", "files": [1, {"path": "a"}]},
+    {"files": [{"path": "a", "content": None}], "isolation": [], "coverage": 3},
+    {"feedback": [1], "not_covered": {"a": 1}, "clarifications": "x"},
+]
+
+
+@pytest.mark.parametrize("artifact_type", [*SCHEMAS, "poem"])
+@pytest.mark.parametrize("content", STALE)
+def test_what_is_older_than_its_schema_is_still_readable(artifact_type, content):
+    files = as_files(artifact_type, content)
+
+    assert json.loads(files[f"{artifact_type}.json"]) == content
+    assert all(isinstance(text, str) for text in files.values())
+    assert files[f"{artifact_type}.md"] == render_markdown(artifact_type, content)
+    assert read_content(artifact_type, content)
+    assert diff_contents(artifact_type, content, content | {"new": 1})["changes"]
+    compare_contents(artifact_type, content, content | {"new": 1})
+
+
+def test_a_program_that_lacks_a_field_keeps_its_files(contents):
+    program = {k: v for k, v in contents["source_code"].items() if k != "covered"}
+
+    files = as_files("source_code", program)
+
+    assert f"source/{program['files'][0]['path']}" in files
+    assert files["source_code.md"].lstrip("`").startswith("json\n")
+    assert "<details" in read_content("source_code", program)

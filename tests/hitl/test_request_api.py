@@ -3,18 +3,36 @@ import threading
 import pytest
 from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
+from pydantic import create_model
 
+from agents.outcomes import Completed, Output
 from audit.actors import Actor
 from context.models import Artifact
+from context.schemas import SCHEMAS
 from context.services import add_version
+from hitl.console.documents import documents_of
+from hitl.inbox.shown import everything_about
 from hitl.models import Decision, HitlRequest
 from orchestrator.engine.advance import advance_project
-from tests.scenes import ALLOWED, CONTENT, KINDS, asked, finish, pending_task, side_task, work
+from orchestrator.engine.export import export_files
+from tests.scenes import (
+    ALLOWED,
+    CONTENT,
+    KINDS,
+    USAGE,
+    asked,
+    finish,
+    pending_task,
+    running,
+    side_task,
+    work,
+)
 
 pytestmark = pytest.mark.django_db
 
 REQUESTS = "/api/v1/hitl/requests/"
 OTHER = {"summary": "My own plan.", "body": "By hand."}
+OLD = "Written before there was a summary."
 
 
 def body_for(request, action="approve", **changes) -> dict:
@@ -70,6 +88,26 @@ def test_the_difference_is_from_what_was_last_decided(project, approver, client_
     assert (shown["diff"]["from"], shown["diff"]["to"]) == (1, 2)
     assert [change["path"] for change in shown["diff"]["changes"]] == ["body"]
     assert "+with risks" in shown["diff"]["files"][0]["unified"]
+
+
+def test_content_older_than_its_schema_is_shown_by_every_channel(
+    project, approver, client_of, monkeypatch
+):
+    with monkeypatch.context() as then:
+        then.setitem(SCHEMAS, "agent_output", create_model("Then", body=(str, ...)))
+        outcome = Completed((Output("agent_output", "Plan", {"body": OLD}),), USAGE)
+        request = finish(pending_task(running(project)), outcome)
+    artifact, api = Artifact.objects.get(step="orchestrate"), client_of(approver)
+
+    markdown = [
+        api.get(f"{REQUESTS}{request.pk}/").json()["contents"][0]["markdown"],
+        api.get(f"/api/v1/artifacts/{artifact.pk}/").json()["markdown"],
+        documents_of(request)[0].markdown,
+        everything_about(request, approver)["parts"][0].html,
+        dict(export_files(project))["artifacts/orchestrate/agent_output.md"].decode(),
+    ]
+
+    assert all(OLD in text for text in markdown)
 
 
 def test_what_was_never_decided_is_no_base_for_a_difference(project, owner, approver, client_of):
