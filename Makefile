@@ -8,7 +8,7 @@ DATA_DIR ?= .data
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-browser lint format bench bench-stream lock clean venv dev
+.PHONY: help run test test-browser test-stream lint format bench bench-stream lock clean venv dev
 
 help: ## Show this list
 	@echo "Countersign. Commands:"
@@ -24,6 +24,9 @@ test: $(VENV)/.installed-dev ## Run the tests on PostgreSQL and Redis that they 
 
 test-browser: $(VENV)/.installed-browser ## Click through the admin in the system's Chromium (CHROMIUM=)
 	@BROWSER_TESTS=1 $(BIN)/python -m pytest tests/browser
+
+test-stream: $(VENV)/.installed-dev ## Bring a thousand clients back at once
+	@STREAM_TESTS=1 $(BIN)/python -m pytest tests/stream
 
 lint: $(VENV)/.installed-dev ## Check style, layers, migrations and the API description
 	$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """The floor of the stream: Channels with nothing of ours in the way.
 
-As a program it sends: `bare.py COUNT PER_SECOND`; of stdin it learns what has arrived.
+As a program it sends: `bare.py COUNT PER_SECOND`; of stdin it learns what has arrived; it
+prints when it sent each.
 """
 
 import asyncio
@@ -8,7 +9,6 @@ import json
 import os
 import sys
 import time
-from datetime import UTC, datetime
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.settings")
@@ -51,19 +51,22 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 
 def text_of(sequence: int) -> str:
-    event = {"created_at": datetime.now(UTC).isoformat(), "data": PADDING}
-    frame = {"type": "event", "sequence": sequence, "event": event}
+    frame = {"type": "event", "sequence": sequence, "event": {"data": PADDING}}
     return json.dumps(frame, separators=(",", ":"))
 
 
 async def send(count: int, per_second: float) -> None:
     layer, arrived, start = get_channel_layer(), await arrivals(), time.monotonic()
+    times: list[tuple[int, float]] = []
     for sequence in range(1, count + 1):
         if per_second:
             await asyncio.sleep(start + sequence / per_second - time.monotonic())
         while sequence - arrived.count > IN_FLIGHT and await arrived.more():
             pass
+        times.append((sequence, time.time()))
         await layer.group_send(GROUP, {"type": "bench.event", "text": text_of(sequence)})
+    for sequence, at in times:
+        print(sequence, at)
 
 
 class Arrived:

@@ -11,3 +11,5 @@ AGENT_MODELS = dict.fromkeys(AGENT_TYPES, "instant")
 LOG_LEVEL = "WARNING"
 if _layer := os.environ.get("BENCH_CHANNEL_LAYER"):
     CHANNEL_LAYERS["default"]["BACKEND"] = _layer
+    # One of them waits for 5 s in Redis, as long as the Redis client has patience.
+    CHANNEL_LAYERS["default"]["CONFIG"]["hosts"][0]["socket_timeout"] = 20

@@ -1,12 +1,10 @@
 """WebSocket clients that cost next to nothing, so that what is measured is the server."""
 
 import asyncio
-import json
 import os
 import time
 from collections.abc import Callable
 from contextlib import asynccontextmanager
-from datetime import datetime
 from typing import Any
 
 from audit.stream.frames import SUBPROTOCOL
@@ -22,31 +20,22 @@ AT_ONCE = 50
 CONNECT_SECONDS = 60
 
 
-class Arrivals:
-    """When each event was sent and how long it took to each client."""
+class Arrivals(list[tuple[int, float]]):
+    """Each event, at each client: its sequence and when it came."""
 
-    def __init__(self) -> None:
-        self.sent_at: dict[int, float] = {}
-        self.latencies: list[float] = []
-        self.last_at = 0.0
-
-    def note(self, sequence: int, text: bytes) -> None:
-        self.last_at = time.time()
-        if sequence not in self.sent_at:
-            event = json.loads(text)["event"]
-            self.sent_at[sequence] = datetime.fromisoformat(event["created_at"]).timestamp()
-        self.latencies.append(self.last_at - self.sent_at[sequence])
+    def note(self, sequence: int) -> None:
+        self.append((sequence, time.time()))
 
 
 class Client(asyncio.Protocol):
     """Counts the events that it gets in order, those that are missing and those that came twice."""
 
-    def __init__(self, upgrade: str) -> None:
+    def __init__(self, upgrade: str, after: int, arrivals: Arrivals) -> None:
         self.upgrade = upgrade.encode()
         self.is_ready = asyncio.Event()
         self.is_closed = False
-        self.arrivals = Arrivals()
-        self.begin(0, self.arrivals)
+        self.transport: Any = None
+        self.begin(after, arrivals)
         self._buffer = bytearray()
         self._is_upgraded = False
 
@@ -107,30 +96,33 @@ class Client(asyncio.Protocol):
         self.lost += sequence - self.last - 1
         self.last = sequence
         self.received += 1
-        self.arrivals.note(sequence, payload)
+        self.arrivals.note(sequence)
 
 
 @asynccontextmanager
-async def clients(count: int, *, port: int, path: str, token: str):
-    """So many, connected and past their past."""
+async def clients(
+    count: int, *, port: int, path: str, token: str, after: int = 0, at_once: int = AT_ONCE
+):
+    """So many, connected and past their past, which begins `after`."""
     upgrade = UPGRADE.format(port=port, path=path, token=token, subprotocol=SUBPROTOCOL)
-    turns = asyncio.Semaphore(AT_ONCE)
+    turns, arrivals = asyncio.Semaphore(at_once), Arrivals()
     made: list[Client] = []
 
     async def open_one() -> None:
         async with turns:
-            loop = asyncio.get_running_loop()
-            _, client = await loop.create_connection(lambda: Client(upgrade), "127.0.0.1", port)
+            client = Client(upgrade, after, arrivals)
             made.append(client)
+            await asyncio.get_running_loop().create_connection(lambda: client, "127.0.0.1", port)
             await client.is_ready.wait()
 
-    async with asyncio.timeout(CONNECT_SECONDS):
-        await asyncio.gather(*(open_one() for _ in range(count)))
     try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            await asyncio.gather(*(open_one() for _ in range(count)))
         yield made
     finally:
         for client in made:
-            client.transport.abort()
+            if client.transport:
+                client.transport.abort()
         await settled(lambda: all(client.is_closed for client in made), 5)
 
 

@@ -5,11 +5,13 @@ import asyncio
 import statistics
 import subprocess
 import sys
+import tempfile
 import uuid
+from bisect import bisect_left
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import IO, Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -22,8 +24,7 @@ from benchmarks.stack import daphne
 from projects.services import create_project
 
 BATCH = 50
-PATIENCE_SECONDS = 30
-IDLE = 1000
+PATIENCE_SECONDS = 20
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,22 @@ STARTING = 5
 
 
 @dataclass
+class Sender:
+    process: subprocess.Popen
+    said: IO[str]
+
+    def times(self) -> list[tuple[int, float]]:
+        """Sequences and when they were sent, in order."""
+        self.said.seek(0)
+        lines = [line.split() for line in self.said]
+        return [(int(sequence), float(at)) for sequence, at in lines]
+
+
+@dataclass
 class Result:
     frames: int
     seconds: float
+    sent_a_second: float
     latencies: list[float]
     lost: int
     doubled: int
@@ -57,6 +71,16 @@ class Result:
     def milliseconds(self, part: int) -> float:
         cuts = statistics.quantiles(self.latencies, n=100, method="inclusive")
         return cuts[part - 1] * 1000
+
+
+@dataclass
+class Measured:
+    """`size`: bytes of the server with one client; `each`: what another idle one adds."""
+
+    paced: Result
+    flood: Result
+    size: int
+    each: float
 
 
 class Ours:
@@ -77,7 +101,7 @@ class Ours:
     def head(self) -> int:
         return Stream.objects.get(project=self.project).sequence
 
-    def send(self, count: int, per_second: float) -> subprocess.Popen:
+    def send(self, count: int, per_second: float) -> Sender:
         arguments = [
             str(self.project),
             str(count),
@@ -95,13 +119,15 @@ class Bare:
     def head(self) -> int:
         return 0
 
-    def send(self, count: int, per_second: float) -> subprocess.Popen:
+    def send(self, count: int, per_second: float) -> Sender:
         return _start("benchmarks.bare", str(count), str(per_second))
 
 
-def _start(module: str, *arguments: str) -> subprocess.Popen:
+def _start(module: str, *arguments: str) -> Sender:
     command = [sys.executable, "-m", module, *arguments]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, text=True)
+    said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - read when the process has ended
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, text=True)
+    return Sender(process, said)
 
 
 async def run(side: Any, listening: list[Client], count: int, per_second: float) -> Result:
@@ -110,18 +136,30 @@ async def run(side: Any, listening: list[Client], count: int, per_second: float)
     for client in listening:
         client.begin(head, arrivals)
     sender = side.send(count, per_second)
-    reporting = asyncio.create_task(_report(sender, listening))
+    reporting = asyncio.create_task(_report(sender.process, listening))
     try:
-        await settled(_is_over(sender, listening, head + count), PATIENCE_SECONDS)
+        await settled(_is_over(sender.process, listening, head + count), PATIENCE_SECONDS)
     finally:
         reporting.cancel()
-        sender.kill()
-        sender.wait()
-    frames = sum(client.received for client in listening)
+        sender.process.kill()
+        sender.process.wait()
+    return _result(arrivals, sender.times(), listening, count)
+
+
+def _result(
+    arrivals: Arrivals, times: list[tuple[int, float]], listening: list[Client], count: int
+) -> Result:
+    if len(times) < 2 or not arrivals:
+        raise RuntimeError("nothing was sent, or nothing arrived")
+    sequences = [sequence for sequence, _ in times]
+    # Those of one transaction were all committed with its last one.
+    waits = [at - times[bisect_left(sequences, sequence)][1] for sequence, at in arrivals]
+    frames, spent = len(arrivals), times[-1][1] - times[0][1]
     return Result(
         frames=frames,
-        seconds=arrivals.last_at - min(arrivals.sent_at.values()),
-        latencies=arrivals.latencies[STARTING * len(listening) :],
+        seconds=max(at for _, at in arrivals) - times[0][1],
+        sent_a_second=(sequences[-1] - sequences[0]) / spent,
+        latencies=waits[STARTING * len(listening) :],
         lost=count * len(listening) - frames,
         doubled=sum(client.doubled for client in listening),
     )
@@ -140,57 +178,52 @@ async def _report(sender: subprocess.Popen, listening: list[Client]) -> None:
             await asyncio.sleep(0.005)
 
 
-async def measure(side: Any, load: Load) -> tuple[Result, Result]:
-    """Latency at the load's pace, and throughput."""
+async def measure(side: Any, load: Load) -> Measured:
+    """Size, latency at the load's pace, and throughput."""
     with daphne(side.application) as server:
-        path = await asyncio.to_thread(lambda: side.path)
-        async with clients(load.clients, port=server.port, path=path, token=side.token) as all_:
-            paced = await run(side, all_, load.paced, load.per_second)
-            return paced, await run(side, all_, load.flood, 0)
-
-
-async def idle_bytes(side: Any) -> tuple[int, int]:
-    """Of a server: its size with one client, and what each of many idle ones adds."""
-    with daphne(side.application) as server:
-        path = await asyncio.to_thread(lambda: side.path)
-        options = {"port": server.port, "path": path, "token": side.token}
+        path, head = await asyncio.to_thread(lambda: (side.path, side.head()))
+        options = {"port": server.port, "path": path, "token": side.token, "after": head}
         async with clients(1, **options):
-            before = resident_bytes(server.pid)
-            async with clients(IDLE, **options):
-                after = resident_bytes(server.pid)
-    return before, (after - before) // IDLE
+            size = resident_bytes(server.pid)
+            async with clients(load.clients, **options) as listening:
+                each = (resident_bytes(server.pid) - size) / load.clients
+                paced = await run(side, listening, load.paced, load.per_second)
+                flood = await run(side, listening, load.flood, 0)
+                return Measured(paced, flood, size, each)
 
 
-def show(load: Load, name: str, paced: Result, flood: Result) -> None:
+def show(load: Load, name: str, measured: Measured) -> None:
+    paced, flood = measured.paced, measured.flood
+    p50, p99 = paced.milliseconds(50), paced.milliseconds(99)
     print(
-        f"{load.clients:6d}  {name:7s} {flood.frames_a_second:8.0f}"
-        f" {load.per_second:8.0f} {paced.milliseconds(50):9.1f} {paced.milliseconds(99):8.1f}"
+        f"{load.clients:7d}  {name:6s} {flood.frames_a_second:9.0f} {flood.sent_a_second:7.0f}"
+        f" {load.per_second:9.0f} {p50:9.1f} {p99:8.1f}"
         f" {paced.lost + flood.lost:6d} {paced.doubled + flood.doubled:8d}",
+        flush=True,
+    )
+
+
+def show_sizes(name: str, measured: Measured) -> None:
+    """Idle connections, before any event was sent."""
+    whole = (measured.size + 10_000 * measured.each) / 2**20
+    print(
+        f"memory   {name:6s} {measured.size / 2**20:.0f} MiB, and {measured.each / 2**10:.1f} KiB"
+        f" for each idle connection; 10,000 would need {whole:.0f} MiB",
         flush=True,
     )
 
 
 def report(options: argparse.Namespace) -> None:
     print(f"channel layer: {settings.CHANNEL_LAYERS['default']['BACKEND']}")
-    print("clients  server  frames/s  at ev./s    p50 ms   p99 ms   lost  doubled")
+    print("clients  server  frames/s  sent/s  at ev./s    p50 ms   p99 ms   lost  doubled")
     ours, bare = Ours(), Bare()
     for load in LOADS:
         floor = asyncio.run(measure(bare, load))
-        show(load, bare.name, *floor)
+        show(load, bare.name, floor)
         measured = asyncio.run(measure(ours, load))
-        show(load, ours.name, *measured)
-        _, again = asyncio.run(measure(bare, replace(load, paced=STARTING + 5)))
-        between = (floor[1].frames_a_second + again.frames_a_second) / 2
-        print(
-            f"{load.clients:6d}  to the floor: throughput"
-            f" {measured[1].frames_a_second / between:.2f},"
-            f" p99 {measured[0].milliseconds(99) / floor[0].milliseconds(99):.1f}",
-            flush=True,
-        )
-    for side in (bare, ours):
-        size, each = asyncio.run(idle_bytes(side))
-        whole = (size + 10_000 * each) / 2**20
-        print(
-            f"idle    {side.name:7s} {size / 2**20:.0f} MiB, and {each / 2**10:.1f} KiB for each"
-            f" of {IDLE} idle connections; 10,000 would need {whole:.0f} MiB"
-        )
+        show(load, ours.name, measured)
+        throughput = measured.flood.frames_a_second / floor.flood.frames_a_second
+        p99 = measured.paced.milliseconds(99) / floor.paced.milliseconds(99)
+        print(f"{load.clients:7d}  to the floor: throughput {throughput:.2f}, p99 {p99:.1f}")
+    show_sizes(bare.name, floor)
+    show_sizes(ours.name, measured)

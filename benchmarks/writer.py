@@ -1,4 +1,7 @@
-"""Records events: `writer.py PROJECT COUNT PER_SECOND BATCH`; 0 per second: as fast as it goes."""
+"""Records events: `writer.py PROJECT COUNT PER_SECOND BATCH`; 0 per second: as fast as it goes.
+
+Prints at the end of each transaction its last sequence and when it was committed.
+"""
 
 import os
 import sys
@@ -21,12 +24,16 @@ DRAFT = Draft(EventType.TASK_PROGRESS, Actor.of_system("bench"), {"note": "A sen
 
 
 def write(project_id: UUID, count: int, per_second: float, batch: int) -> None:
-    start = time.monotonic()
+    start, sequences, times = time.monotonic(), [], []
     for number in range(0, count, batch):
         if per_second:
             time.sleep(max(0, start + number / per_second - time.monotonic()))
         with transaction.atomic():
-            record_all(project_id, [DRAFT] * min(batch, count - number))
+            # The first hook: before the hint goes out.
+            transaction.on_commit(lambda: times.append(time.time()))
+            sequences.append(record_all(project_id, [DRAFT] * min(batch, count - number)))
+    for sequence, at in zip(sequences, times, strict=True):
+        print(sequence, at)
 
 
 if __name__ == "__main__":

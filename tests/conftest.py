@@ -7,8 +7,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import TransactionTestCase
 
 pytest_plugins = ["tests.fixtures"]
-# They need a browser, and run by `make test-browser`.
-collect_ignore = [] if os.environ.get("BROWSER_TESTS") else ["browser"]
+# They need a browser, or much time, and run by `make test-browser` and `make test-stream`.
+SLOW = {"browser": "BROWSER_TESTS", "stream": "STREAM_TESTS"}
+collect_ignore = [folder for folder, asked in SLOW.items() if not os.environ.get(asked)]
 
 _flush = TransactionTestCase._fixture_teardown
 

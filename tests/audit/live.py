@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from audit.actors import Actor
-from audit.services import record
+from audit.services import Draft, record, record_all
 from audit.words import EventType
 
 SUBPROTOCOL = "countersign.events.v1"
@@ -194,4 +194,14 @@ def write(project_id: Any, count: int = 1, **data: Any) -> int:
                 actor=Actor.of_system("test"),
                 data={"number": number} | data,
             )
+    return head
+
+
+def burst(project_id, *, batches: int, size: int, padding: str) -> int:
+    """Record events, many in each transaction; the last one's sequence."""
+    draft = Draft(EventType.TASK_PROGRESS, Actor.of_system("test"), {"padding": padding})
+    head = 0
+    for _ in range(batches):
+        with transaction.atomic():
+            head = record_all(project_id, [draft] * size)
     return head

@@ -12,15 +12,12 @@ from datetime import datetime
 import psutil
 import pytest
 import redis
-from django.db import transaction
 
-from audit.actors import Actor
-from audit.services import Draft, record_all
-from audit.words import EventType
 from orchestrator.local.software import valkey_program
 from orchestrator.local.valkey import free_port
 from tests.audit.live import (
     Daphne,
+    burst,
     close_code,
     events,
     hear_until,
@@ -168,15 +165,6 @@ def test_who_does_not_read_costs_no_memory_and_misses_nothing(daphne: Daphne, pr
         socket.__exit__(None, None, None)
     # Unread, the four have 38 MB to come.
     assert grown < 25 * 2**20
-
-
-def burst(project_id, *, batches: int, size: int, padding: str) -> int:
-    draft = Draft(EventType.TASK_PROGRESS, Actor.of_system("test"), {"padding": padding})
-    head = 0
-    for _ in range(batches):
-        with transaction.atomic():
-            head = record_all(project_id, [draft] * size)
-    return head
 
 
 def test_a_server_that_stops_says_so(django_db_setup, project, viewer):
