@@ -1,4 +1,4 @@
-"""A project as files: every current artifact, the audit trail, a manifest with their hashes."""
+"""A project as files: every artifact, the audit trail, a manifest with their hashes."""
 
 import hashlib
 import json
@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+from agents.models import Task
 from audit.models import Event
 from audit.wire import to_wire
 from context.models import Artifact, ArtifactVersion
@@ -41,7 +42,7 @@ def export_files(project: Project) -> Iterator[tuple[str, bytes]]:
 
 
 def _contents(project: Project) -> Iterator[tuple[str, bytes, dict[str, Any]]]:
-    paths, folders = SafePaths(), {}
+    paths, folders, current = SafePaths(), {}, _current_artifacts(project)
     for version in _current_versions(project):
         artifact = version.artifact
         # A step has one folder, whatever it makes; what has no step has one each.
@@ -49,7 +50,8 @@ def _contents(project: Project) -> Iterator[tuple[str, bytes, dict[str, Any]]]:
         if key not in folders:
             folders[key] = paths.folder(f"artifacts/{artifact.step or artifact.artifact_type}")
         folder = folders[key]
-        about = _about(artifact, version)
+        is_current = not artifact.step or str(artifact.pk) in current
+        about = _about(artifact, version) | {"is_current": is_current}
         for name, content in sorted(as_files(artifact.artifact_type, version.content).items()):
             data = content.encode() if isinstance(content, str) else content
             yield paths.file(folder, name), data, about
@@ -63,6 +65,13 @@ def _current_versions(project: Project) -> Iterator[ArtifactVersion]:
         version = artifact.versions.get(number=number)
         version.artifact = artifact
         yield version
+
+
+def _current_artifacts(project: Project) -> set[str]:
+    """What the steps have made in their current rounds; what only dropped rounds made is not."""
+    tasks = Task.objects.filter(project=project, is_current=True)
+    results = tasks.values_list("result", flat=True)
+    return {made["artifact"] for result in results for made in result.get("outputs", [])}
 
 
 def _about(artifact: Artifact, version: ArtifactVersion) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Names of files that someone else chose, made safe to unpack anywhere."""
 
 import re
+from collections.abc import Container
 from itertools import count
 from pathlib import PurePosixPath
 
@@ -10,25 +11,44 @@ MAX_PART = 150
 
 
 class SafePaths:
-    """Each path is relative, never goes up, and is given once, whatever its case."""
+    """Each path is relative, never goes up, and is given once, whatever its case.
+
+    No file is where another path needs a folder, so that all can be unpacked together.
+    """
 
     def __init__(self) -> None:
-        self._taken: set[str] = set()
+        self._files: set[str] = set()
+        self._folders: set[str] = set()
 
     def folder(self, wanted: str) -> str:
-        return self._once(clean(wanted))
+        """A folder that nothing else is in."""
+        path = self._once(clean(wanted))
+        self._folders.add(path.casefold())
+        return path
 
     def file(self, folder: str, wanted: str) -> str:
-        return self._once(f"{folder}/{clean(wanted)}")
-
-    def _once(self, path: str) -> str:
-        plain = PurePosixPath(path)
-        for number in count(2):
-            if path.casefold() not in self._taken:
-                break
-            path = str(plain.with_name(f"{plain.stem}-{number}{plain.suffix}"))
-        self._taken.add(path.casefold())
+        path = self._once(f"{folder}/{clean(wanted)}")
+        self._files.add(path.casefold())
         return path
+
+    def _once(self, wanted: str) -> str:
+        *parents, name = wanted.split("/")
+        parent = ""
+        for part in parents:
+            parent = _free(f"{parent}{part}", self._files)
+            self._folders.add(parent.casefold())
+            parent += "/"
+        return _free(f"{parent}{name}", self._files | self._folders)
+
+
+def _free(path: str, taken: Container[str]) -> str:
+    """The path, or the first numbered one, that is not taken."""
+    plain = PurePosixPath(path)
+    for number in count(2):
+        if path.casefold() not in taken:
+            break
+        path = str(plain.with_name(f"{plain.stem}-{number}{plain.suffix}"))
+    return path
 
 
 def clean(wanted: str) -> str:

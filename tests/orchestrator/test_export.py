@@ -2,6 +2,7 @@ import hashlib
 import io
 import json
 import zipfile
+from pathlib import PurePosixPath
 
 import pytest
 from hypothesis import given
@@ -12,9 +13,11 @@ from audit.models import Event
 from audit.wire import to_wire
 from context.models import Artifact
 from context.services import add_version, create_artifact
+from hitl.services import decide
+from orchestrator.engine.advance import advance_project
 from orchestrator.engine.export import export_files, write_export
 from orchestrator.engine.safe_paths import SafePaths, clean
-from tests.scenes import asked, running
+from tests.scenes import asked, finish, pending_task, running, work
 
 pytestmark = pytest.mark.django_db
 
@@ -103,6 +106,58 @@ def test_no_name_leads_out_of_the_folder_and_none_comes_twice(names):
         assert not {"", ".", ".."} & set(parts)
         assert "\\" not in path
         path.encode()
+
+
+def below(path: str) -> set[str]:
+    """The folders that a path needs."""
+    return {str(folder).casefold() for folder in PurePosixPath(path).parents}
+
+
+@given(st.lists(st.sampled_from(["a", "A/b", "a/b/c", "a/c", "a-2", "a-2/x", "b/a", "b"])))
+def test_no_file_is_where_another_needs_a_folder(names):
+    paths = SafePaths()
+
+    given_out = [paths.file("x", name) for name in names]
+
+    files = {path.casefold() for path in given_out}
+    assert len(files) == len(names)
+    assert not any(below(path) & files for path in given_out)
+
+
+def test_of_a_file_and_a_folder_of_one_name_the_second_is_renamed():
+    paths = SafePaths()
+    wanted = ["a", "a/b", "a/c", "d/e", "D"]
+
+    assert [paths.file("x", one) for one in wanted] == [
+        "x/a",
+        "x/a-2/b",
+        "x/a-2/c",
+        "x/d/e",
+        "x/D-2",
+    ]
+
+
+def test_the_manifest_tells_what_only_a_dropped_round_has_made(project, approver):
+    request = asked(project)
+    assert current_paths(project)["artifacts/orchestrate/agent_output.md"] is True
+    decide(
+        request_id=request.pk,
+        actor=Actor.of_user(approver),
+        action="request_changes",
+        subject_digest=request.subject_digest,
+        comment="Risks?",
+        channel="rest",
+    )
+    advance_project(project.pk)
+    assert current_paths(project)["artifacts/orchestrate/agent_output.md"] is False
+    assert current_paths(project)["artifacts/user_input/user_input.md"] is True
+    finish(pending_task(project), work(body="With risks."))
+    assert current_paths(project)["artifacts/orchestrate/agent_output.md"] is True
+
+
+def current_paths(project) -> dict[str, bool]:
+    files = json.loads(dict(export_files(project))["manifest.json"])["files"]
+    return {file["path"]: file["is_current"] for file in files if "artifact" in file}
 
 
 @pytest.mark.parametrize(
