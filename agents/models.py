@@ -52,7 +52,10 @@ class Task(models.Model):
     round = models.PositiveIntegerField(default=1)
     is_current = models.BooleanField(default=True, help_text="False: dropped by a rewind.")
     dropped_by = models.CharField(
-        max_length=20, blank=True, default="", help_text="Why: loop, changes_requested, person, stopped."
+        max_length=20,
+        blank=True,
+        default="",
+        help_text="Why: loop, changes_requested, person, stopped.",
     )
     gate = models.CharField(
         max_length=20, blank=True, default="", help_text="The approval that a result needs."
