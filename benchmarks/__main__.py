@@ -11,6 +11,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", nargs="?", choices=["engine", "stream"], default="engine")
     parser.add_argument("--layer", help="stream: dotted path of another channel layer")
+    parser.add_argument("--clients", type=int, help="stream: at most so many")
     parser.add_argument("--projects", type=int, default=60, help="projects side by side")
     parser.add_argument("--steps", type=int, default=10, help="steps of each")
     parser.add_argument("--decisions", type=int, default=150)

@@ -102,11 +102,12 @@ class Ours:
         return Stream.objects.get(project=self.project).sequence
 
     def send(self, count: int, per_second: float) -> Sender:
+        batch = 1 if per_second else min(BATCH, count // 10)
         arguments = [
             str(self.project),
             str(count),
             str(per_second),
-            str(1 if per_second else BATCH),
+            str(batch),
         ]
         return _start("benchmarks.writer", *arguments)
 
@@ -218,6 +219,8 @@ def report(options: argparse.Namespace) -> None:
     print("clients  server  frames/s  sent/s  at ev./s    p50 ms   p99 ms   lost  doubled")
     ours, bare = Ours(), Bare()
     for load in LOADS:
+        if options.clients and load.clients > options.clients:
+            break
         floor = asyncio.run(measure(bare, load))
         show(load, bare.name, floor)
         measured = asyncio.run(measure(ours, load))
