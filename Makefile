@@ -8,7 +8,7 @@ DATA_DIR ?= .data
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-browser test-stream lint format bench bench-stream lock clean venv dev
+.PHONY: help run test test-slow test-browser test-stream lint format bench bench-stream lock clean venv dev
 
 help: ## Show this list
 	@echo "Countersign. Commands:"
@@ -21,6 +21,9 @@ run: $(VENV)/.installed ## Run everything on this machine (PORT=, DATA_DIR=); Ct
 
 test: $(VENV)/.installed-dev ## Run the tests on PostgreSQL and Redis that they start themselves (TESTS=)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+
+test-slow: $(VENV)/.installed-dev ## Run the tests that start, stop and kill whole servers
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m slow $(TESTS)
 
 test-browser: $(VENV)/.installed-browser ## Click through the admin in the system's Chromium (CHROMIUM=)
 	@BROWSER_TESTS=1 $(BIN)/python -m pytest tests/browser

@@ -1,7 +1,7 @@
 import time
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from agents.offline.documents import WRITERS
@@ -132,6 +132,7 @@ WORDS = st.sampled_from([*TOKENS.split(), "\n", "\n- "])
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(WORDS, max_size=60).map(" ".join))
+@example("book book unique")
 def test_whatever_the_words_the_program_is_python_and_every_id_is_accounted_for(brief):
     asked = Assignment("P", "coder", "build", "", 1, "", brief, ("source_code",))
     reply = OfflineModel().produce(

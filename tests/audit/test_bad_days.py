@@ -25,7 +25,7 @@ from tests.audit.live import (
     write,
 )
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 
 class MortalRedis:

@@ -12,6 +12,7 @@ MODULE = Path(__file__).parents[2] / "audit/static/audit/stream.js"
 
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(shutil.which("node") is None, reason="needs Node"),
 ]

@@ -58,6 +58,7 @@ def test_events_follows_on_as_a_user_of_this_machine(daphne: Daphne, project, vi
     assert following.returncode == 0
 
 
+@pytest.mark.slow
 def test_events_goes_on_after_the_server_was_killed(mortal, project, viewer):
     head = write(project.pk)
     command = [sys.executable, "-m", "django", "events", str(project.pk), "--follow", "--json"]

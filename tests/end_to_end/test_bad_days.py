@@ -21,7 +21,11 @@ from tests.end_to_end.quick_settings import TASK_LEASE_SECONDS
 from tests.end_to_end.workers import eventually
 from tests.fixtures import BRIEF
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("whole_logs")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("whole_logs"),
+    pytest.mark.slow,
+]
 
 SWEEP_SECONDS = 1
 SLACK_SECONDS = 3

@@ -6,7 +6,11 @@ from tests.end_to_end.people import approve_all, hand_in
 from tests.fixtures import BRIEF
 from tests.openai_server import OpenAIServer, refusal
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("whole_logs")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("whole_logs"),
+    pytest.mark.slow,
+]
 
 
 def test_a_project_runs_to_its_end_on_a_model_provider(owner, start_worker):

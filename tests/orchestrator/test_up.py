@@ -18,6 +18,8 @@ import pytest
 from orchestrator.local.runtime import PROJECT_DIR, read_runtime
 from orchestrator.management.commands.up import port_number
 
+pytestmark = pytest.mark.slow
+
 
 def environment(**more: str) -> dict[str, str]:
     """A shell that knows nothing of the servers of this test run."""

@@ -60,9 +60,15 @@ class Sample:
         return words
 
     def add(
-        self, name: str, number: int = 1, *, every: bool = False, check: str = "works", **over: str
+        self,
+        entity: str,
+        number: int = 1,
+        *,
+        every: bool = False,
+        check: str = "works",
+        over: dict[str, str] | None = None,
     ) -> str:
-        words = [name, "add", *self.options(self.entities[name], number, over, every)]
+        words = [entity, "add", *self.options(self.entities[entity], number, over or {}, every)]
         return call(*words, check=check)
 
 
@@ -168,7 +174,7 @@ def _required(s: Sample, d: Demand) -> dict[str, Lines]:
         without = call(d.entity, "add", *s.options(others, 1, {}), check="refused")
         tests[f"a_{d.entity}_needs_{name}"] = [
             without,
-            s.add(d.entity, **{name: " ", "check": "refused"}),
+            s.add(d.entity, check="refused", over={name: " "}),
         ]
     return tests
 
@@ -177,35 +183,35 @@ def _unique(s: Sample, d: Demand) -> dict[str, Lines]:
     tests = {}
     for name in d.fields:
         value = s.value(d.entity, s.field(d.entity, name), 1)
-        again = s.add(d.entity, 2, check="refused", **{name: value})
+        again = s.add(d.entity, 2, check="refused", over={name: value})
         tests[f"two_{d.entity}_records_cannot_share_{name}"] = (
             [
-                s.add(d.entity, 1, **{name: value}),
+                s.add(d.entity, 1, over={name: value}),
                 has("already", again),
-                s.add(d.entity, 3, **{name: s.value(d.entity, s.field(d.entity, name), 3)}),
+                s.add(d.entity, 3, over={name: s.value(d.entity, s.field(d.entity, name), 3)}),
             ]
             if s.value(d.entity, s.field(d.entity, name), 3) != value
-            else [s.add(d.entity, 1, **{name: value}), again]
+            else [s.add(d.entity, 1, over={name: value}), again]
         )
     return tests
 
 
 def _choices(s: Sample, d: Demand) -> dict[str, Lines]:
     name = d.fields[0]
-    lines = [s.add(d.entity, 1, **{name: value}) for value in s.field(d.entity, name).choices]
+    lines = [s.add(d.entity, 1, over={name: value}) for value in s.field(d.entity, name).choices]
     if s.field(d.entity, name).unique or any(f.unique for f in s.entities[d.entity].fields):
         lines = lines[:1]
-    refused = s.add(d.entity, 2, check="refused", **{name: "something else"})
+    refused = s.add(d.entity, 2, check="refused", over={name: "something else"})
     return {f"{name}_is_one_of_its_values": [*lines, has("one of", refused)]}
 
 
 def _range(s: Sample, d: Demand) -> dict[str, Lines]:
     name = d.fields[0]
-    lines = [s.add(d.entity, 1, **{name: str(d.number)})]
-    lines.append(s.add(d.entity, 2, check="refused", **{name: str(d.number - 1)}))
+    lines = [s.add(d.entity, 1, over={name: str(d.number)})]
+    lines.append(s.add(d.entity, 2, check="refused", over={name: str(d.number - 1)}))
     if d.upper is not None:
-        lines.append(s.add(d.entity, 3, **{name: str(d.upper)}))
-        lines.append(s.add(d.entity, 4, check="refused", **{name: str(d.upper + 1)}))
+        lines.append(s.add(d.entity, 3, over={name: str(d.upper)}))
+        lines.append(s.add(d.entity, 4, check="refused", over={name: str(d.upper + 1)}))
     return {f"{name}_stays_in_its_limits": lines}
 
 
@@ -385,7 +391,7 @@ def _longest(s: Sample, d: Demand) -> dict[str, Lines]:
 
 
 def _with_stock(s: Sample, d: Demand, number: int, quantity: int) -> str:
-    return s.add(d.entity, number, **{s.stock_field: str(quantity)})
+    return s.add(d.entity, number, over={s.stock_field: str(quantity)})
 
 
 def _receive(s: Sample, d: Demand) -> dict[str, Lines]:
@@ -451,7 +457,7 @@ def _done(s: Sample, d: Demand) -> dict[str, Lines]:
 def _deadline(s: Sample, d: Demand) -> dict[str, Lines]:
     naming = s.entities[d.entity].fields[0]
     dates = ("2024-02-29", "2024-03-01")
-    lines = [s.add(d.entity, n, **{d.fields[0]: day}) for n, day in enumerate(dates, start=1)]
+    lines = [s.add(d.entity, n, over={d.fields[0]: day}) for n, day in enumerate(dates, start=1)]
     lines += [f"text = {call('overdue')}", has(s.value(d.entity, naming, 1), "text")]
     return {"what_is_late_is_listed": [*lines, lacks(s.value(d.entity, naming, 2), "text")]}
 

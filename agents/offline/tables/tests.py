@@ -34,8 +34,9 @@ class Sample:
     def of(self, kind: str) -> list[str]:
         return [name for name, own in self.columns if own == kind]
 
-    def row(self, n: int, **over: str) -> Row:
+    def row(self, n: int, over: Row | None = None) -> Row:
         """Row n of the sample, from 0."""
+        over = over or {}
         return {name: over.get(name, self.value(name, kind, n)) for name, kind in self.columns}
 
     def value(self, name: str, kind: str, n: int) -> str:
@@ -100,7 +101,7 @@ def _bad(s: Sample, d: Demand) -> dict[str, Lines]:
     tests = {}
     for name in checked:
         for what, text in (("missing", ""), ("wrong", "rubbish")):
-            lines = s.file([s.row(0), s.row(1, **{name: text}), s.row(2)])
+            lines = s.file([s.row(0), s.row(1, over={name: text}), s.row(2)])
             lines += [shows(2), f"self.assertIn({f'line 3: {name}'!r}, {run('check')})"]
             tests[f"a_{what}_{name}_is_reported_with_its_line"] = lines
     return tests
@@ -116,7 +117,7 @@ def _case(s: Sample, d: Demand) -> dict[str, Lines]:
     if not s.of("text"):
         return {}
     name = s.of("text")[0]
-    lines = s.file([s.row(0, **{name: "Food"}), s.row(1, **{name: "FOOD"})])
+    lines = s.file([s.row(0, over={name: "Food"}), s.row(1, over={name: "FOOD"})])
     return {"upper_and_lower_case_are_the_same": [*lines, *_cleaned("food", "FOOD")]}
 
 
@@ -124,7 +125,7 @@ def _trim(s: Sample, d: Demand) -> dict[str, Lines]:
     if not s.of("text"):
         return {}
     name = s.of("text")[0]
-    lines = s.file([s.row(0, **{name: "  some   thing  "})])
+    lines = s.file([s.row(0, over={name: "  some   thing  "})])
     return {"spaces_around_values_go": [*lines, *_cleaned("some thing", "  some")]}
 
 
@@ -142,7 +143,7 @@ def _decimal(s: Sample, d: Demand) -> dict[str, Lines]:
     if not s.of("number"):
         return {}
     name = s.of("number")[0]
-    lines = s.file([s.row(0, **{name: "1.234,50"}), s.row(1, **{name: "1234.25"})], ";")
+    lines = s.file([s.row(0, over={name: "1.234,50"}), s.row(1, over={name: "1234.25"})], ";")
     found = _cleaned("1234.50", "1.234,50")
     return {"a_decimal_comma_is_understood": [*lines, *found, "self.assertIn('1234.25', text)"]}
 
@@ -151,7 +152,7 @@ def _dates(s: Sample, d: Demand) -> dict[str, Lines]:
     if not s.of("date"):
         return {}
     name = s.of("date")[0]
-    lines = s.file([s.row(0, **{name: "31.05.2024"}), s.row(1, **{name: "2024-06-01"})])
+    lines = s.file([s.row(0, over={name: "31.05.2024"}), s.row(1, over={name: "2024-06-01"})])
     found = _cleaned("2024-05-31", "31.05.2024")
     return {
         "dates_in_several_formats_become_one": [*lines, *found, "self.assertIn('2024-06-01', text)"]
@@ -160,7 +161,7 @@ def _dates(s: Sample, d: Demand) -> dict[str, Lines]:
 
 def _clean(s: Sample, d: Demand) -> dict[str, Lines]:
     bad = [name for name, kind in s.columns if kind != "text"]
-    rows = [s.row(0), s.row(1, **{bad[0]: "rubbish"})] if bad else [s.row(0)]
+    rows = [s.row(0), s.row(1, over={bad[0]: "rubbish"})] if bad else [s.row(0)]
     first = s.row(0)[s.columns[0][0]]
     return {"good_rows_go_to_a_new_file": [*s.file(rows), *_cleaned(first, "rubbish")]}
 
@@ -230,7 +231,7 @@ def _top(s: Sample, d: Demand) -> dict[str, Lines]:
     column, count = last.fields[0], last.number
     if count > 30:
         return {}
-    rows = [s.row(n, **{column: f"{n + 1}.00", **_distinct(s, n)}) for n in range(count + 1)]
+    rows = [s.row(n, over={column: f"{n + 1}.00", **_distinct(s, n)}) for n in range(count + 1)]
     lines = [*s.file(rows), f"rows = {run('report').replace('works', 'lines')}"]
     lines.append(f"start = rows.index({f'The {count} largest by {column}'!r}) + 1")
     lines.append(f"found = [row.split()[1] for row in rows[start : start + {count}]]")
@@ -245,7 +246,10 @@ def _distinct(s: Sample, n: int) -> Row:
 def _flag(s: Sample, d: Demand) -> dict[str, Lines]:
     last = s.design.last("flag")
     column, limit = last.fields[0], Decimal(last.text)
-    rows = [s.row(0, **{column: str(limit)}), s.row(1, **{column: str(limit + Decimal("0.01"))})]
+    rows = [
+        s.row(0, over={column: str(limit)}),
+        s.row(1, over={column: str(limit + Decimal("0.01"))}),
+    ]
     lines = [*s.file(rows), f"rows = {run('report').replace('works', 'lines')}"]
     lines.append(f"start = rows.index({f'{column} above {limit}'!r}) + 1")
     lines.append("found = [row.split()[1] for row in rows[start:] if 'line' in row]")
