@@ -5,19 +5,17 @@ Each function is called with the project locked, and returns the events to recor
 
 from collections.abc import Iterable
 from typing import Any
-from uuid import UUID
 
 from django.db.models.functions import Now
 
 from agents.board import refresh_board
 from agents.models import Task
 from agents.services.claiming import give_up
-from agents.services.creating import material_reference, requeue
+from agents.services.creating import requeue
 from agents.words import TaskStatus
 from audit.actors import Actor
 from audit.services import Draft
 from audit.words import EventType
-from context.models import Artifact
 from projects.models import Project
 
 SETTLED = ["status", "waits_for", "lease_expires_at", "fence", "result", "finished_at"]
@@ -52,35 +50,12 @@ def _do_again(task: Task, changes: dict[str, str], actor: Actor) -> list[Draft]:
         "materials": [*given, *made],
         "feedback": [*handoff["feedback"], said],
     }
-    requeue(task)
-    task.save()
-    return [
-        Draft(EventType.TASK_RETRIED, actor, {"step": "", "cause": said["cause"]}, task=task.pk),
-        *refresh_board(task.project_id, task.agent_type, actor),
-    ]
+    return _put_back(task, actor, "changes_requested")
 
 
 def _to_revise(output: dict[str, Any], task: Task) -> dict[str, Any]:
     wanted = {name: output[name] for name in ("artifact", "version", "artifact_type", "title")}
     return wanted | {"from_agent": task.agent_type, "from_step": "", "revises": True}
-
-
-def make_changes(task_id: UUID, actor: Actor) -> list[Draft]:
-    """Work outside of the workflow is taken up again, with the comment and what it had made."""
-    task = Task.objects.get(pk=task_id)
-    said = task.result["changes_requested"] | {"cause": "changes_requested"}
-    made = Artifact.objects.filter(pk__in=[one["artifact"] for one in task.result["outputs"]])
-    handed = [one for one in task.handoff["materials"] if not one.get("revises")]
-    revised = [material_reference(one, one.version) | {"revises": True} for one in made]
-    feedback = [*task.handoff["feedback"], said]
-    task.handoff = task.handoff | {"feedback": feedback, "materials": [*handed, *revised]}
-    requeue(task)
-    task.save()
-    data = {"step": task.step, "cause": "changes_requested"}
-    return [
-        Draft(EventType.TASK_RETRIED, actor, data, task=task.pk),
-        *refresh_board(task.project_id, task.agent_type, actor),
-    ]
 
 
 def reject_result(task: Task, reason: str, actor: Actor) -> list[Draft]:
@@ -96,9 +71,13 @@ def requeue_with_answer(task: Task, answer: str, actor: Actor) -> list[Draft]:
         *task.answers,
         {"questions": questions, "answer": answer, "answered_by": actor.name},
     ]
+    return _put_back(task, actor, "answered")
+
+
+def _put_back(task: Task, actor: Actor, cause: str) -> list[Draft]:
     requeue(task)
     task.save()
-    data = {"step": task.step, "cause": "answered"}
+    data = {"step": task.step, "cause": cause}
     return [
         Draft(EventType.TASK_RETRIED, actor, data, task=task.pk),
         *refresh_board(task.project_id, task.agent_type, actor),

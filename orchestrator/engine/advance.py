@@ -5,7 +5,7 @@ from uuid import UUID
 from django.db import transaction
 
 from agents.models import Task
-from agents.services import create_task, make_changes
+from agents.services import create_task
 from agents.words import TaskStatus
 from api.rows import fetch_row
 from audit.actors import Actor
@@ -164,10 +164,7 @@ class _Hand:
         self._ask(task)
 
     def _serve_side_tasks(self, loaded: Loaded) -> int:
-        """Work outside of the workflow: ask where it waits, do again what a person wants changed.
-
-        A reject stops the project.
-        """
+        """Work outside of the workflow: ask where it waits; a reject stops the project."""
         count = 0
         for task in loaded.side_tasks:
             request = loaded.requests.get(str(task.pk))
@@ -176,9 +173,6 @@ class _Hand:
                 return count + 1
             if self.is_paused:
                 continue
-            if "changes_requested" in task.result:
-                self.drafts += make_changes(task.pk, ENGINE)
-                count += 1
             if task.status != TaskStatus.WAITING_FOR_HITL:
                 continue
             if request is None:
