@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import termios
 import time
@@ -64,13 +65,24 @@ class Typist:
     def type_blindly(self, text: str) -> None:
         os.write(self.fd, text.encode())
 
-    def interrupt(self) -> None:
-        """Ctrl-C."""
-        os.write(self.fd, b"\x03")
+    def interrupt(self, seconds: float = 20) -> None:
+        """Ctrl-C, and again while a question still stands.
 
-    def exit_status(self) -> int:
+        One that comes between the prompt of `input` and its wait is noticed only with the next key.
+        """
+        until = time.monotonic() + seconds
+        os.write(self.fd, b"\x03")
+        while not self._is_reading_nothing() and time.monotonic() < until:
+            self._read(0.5)
+            if not self._is_reading_nothing():
+                os.write(self.fd, b"\x03")
+
+    def exit_status(self, seconds: float = 60) -> int:
+        until = time.monotonic() + seconds
         while self._read():
-            pass
+            if time.monotonic() > until:
+                os.kill(self.pid, signal.SIGKILL)
+                raise AssertionError(f"It did not end. There was:\n{self.plain[-3000:]}")
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
     @property
@@ -90,4 +102,7 @@ class Typist:
 
     def _is_reading_nothing(self) -> bool:
         """Readline waits in a mode of its own, without the terminal's line editing."""
-        return bool(termios.tcgetattr(self.fd)[3] & termios.ICANON)
+        try:
+            return bool(termios.tcgetattr(self.fd)[3] & termios.ICANON)
+        except termios.error:
+            return True  # the program has ended
