@@ -1,14 +1,23 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
+from audit.access import access_policy
 from audit.models import Event, Stream
 
 
 class ReadOnlyAdmin(ModelAdmin):
-    """Look, and touch nothing: not even a superuser edits history."""
+    """Look, and touch nothing: not even a superuser edits history.
+
+    A permission of the admin opens no project to who may not see it.
+    """
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        mine = access_policy().visible_project_ids(request.user)
+        return super().get_queryset(request).filter(project__in=mine)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

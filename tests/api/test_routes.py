@@ -24,7 +24,6 @@ ROUTES = [
     for method in methods
     if route != STREAM
 ]
-WITH_ID = [(route, method) for route, names, method in ROUTES if names]
 
 
 @pytest.fixture
@@ -89,15 +88,6 @@ def test_the_url_conf_has_the_routes_of_the_contract():
         "audit/verify/": "get",
     }.items():
         assert {(route, method) for method in methods.split()} <= listed, route
-
-
-@pytest.mark.parametrize(("route", "method"), WITH_ID)
-def test_an_outsider_gets_404_on_every_route_with_an_id(values, outsider, client_of, route, method):
-    response = getattr(client_of(outsider), method)(path_of(route, values), {})
-
-    assert response.status_code == 404
-    assert response["Content-Type"] == "application/problem+json"
-    assert response.json()["code"] == "not_found"
 
 
 @pytest.mark.parametrize(("route", "names", "method"), ROUTES)

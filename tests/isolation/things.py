@@ -1,0 +1,91 @@
+"""One project with everything in it, and the id that a place in a path or body stands for."""
+
+from typing import Any
+
+from django.apps import apps
+from django.db import models
+
+from agents.models import Task
+from audit.actors import Actor
+from audit.models import Event, Stream
+from context.models import Artifact
+from hitl.models import HitlRequest
+from hitl.services import decide
+from projects.models import Project
+from tests.scenes import asked
+
+OURS = ("orchestrator", "hitl", "agents", "context", "projects", "audit", "api")
+# What an id is called where a path, a query or a body takes it.
+NAMED = {
+    "project": Project,
+    "task": Task,
+    "artifact": Artifact,
+    "context_ids": Artifact,
+    "request": HitlRequest,
+    "hitl_request": HitlRequest,
+    "event": Event,
+}
+
+
+class Unknown(AssertionError):
+    """A route takes something that this module has not been taught."""
+
+
+class Things:
+    """A project that the outsider does not belong to. `id_of(model)`: of something within it."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.user = project.created_by
+        settled = asked(project, "result_approval")
+        digest = settled.subject_digest
+        actor = Actor.of_user(self.user)
+        decide(
+            request_id=settled.pk,
+            actor=actor,
+            action="approve",
+            subject_digest=digest,
+            comment="Fine.",
+            channel="rest",
+        )
+        asked(project)
+
+    def id_of(self, model: type[models.Model]) -> Any:
+        within = f"{path_to_project(model)}__in" if path_to_project(model) else None
+        if model in (Event, Stream):
+            found = model.objects.filter(project=self.project.pk)
+        elif model is Project:
+            found = model.objects.filter(pk=self.project.pk)
+        else:
+            found = model.objects.filter(**({within: [self.project]} if within else {}))
+        thing = found.order_by("pk").last()
+        if thing is None:
+            raise Unknown(f"There is no {model.__name__} in the project of the tests: add one.")
+        return thing.pk
+
+    def named(self, name: str) -> Any:
+        """What `name` stands for in a path, a query or a body. Raises Unknown."""
+        plain = {"user": self.user.username, "agent_type": "coder", "number": 1, "format": "json"}
+        if name in plain:
+            return plain[name]
+        model = NAMED.get(name) or NAMED.get(name.removesuffix("_id").removesuffix("_ids"))
+        if model is None:
+            raise Unknown(f"What does `{name}` stand for? Say it in {__name__}.")
+        return self.id_of(model)
+
+
+def path_to_project(model: type[models.Model], seen: tuple = ()) -> str | None:
+    """How a query gets from the model to its project; None where there is no way."""
+    for field in model._meta.concrete_fields:
+        target = field.related_model
+        if target is Project:
+            return field.name
+        if target and target._meta.app_label in OURS and target not in (*seen, model):
+            rest = path_to_project(target, (*seen, model))
+            if rest:
+                return f"{field.name}__{rest}"
+    return None
+
+
+def our_models() -> list[type[models.Model]]:
+    return [model for app in OURS for model in apps.get_app_config(app).get_models()]
