@@ -25,8 +25,9 @@ test: $(VENV)/.installed-dev ## Run the tests on PostgreSQL and Redis that they 
 test-slow: $(VENV)/.installed-dev ## Run the tests that start, stop and kill whole servers
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m slow $(TESTS)
 
-test-browser: $(VENV)/.installed-browser ## Click through the admin in the system's Chromium (CHROMIUM=)
-	@BROWSER_TESTS=1 $(BIN)/python -m pytest tests/browser
+test-browser: $(VENV)/.installed-browser ## Click through the admin in Chromium (CHROMIUM=, TESTS=)
+	@chromium=$$(sh tests/browser/chromium.sh) && BROWSER_TESTS=1 CHROMIUM="$$chromium" \
+		$(BIN)/python -m pytest $(or $(TESTS),tests/browser)
 
 test-stream: $(VENV)/.installed-dev ## Bring a thousand clients back at once
 	@STREAM_TESTS=1 $(BIN)/python -m pytest tests/stream
@@ -53,6 +54,7 @@ lock: $(VENV)/.installed-dev ## Compile the pinned requirements from requirement
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes requirements.in \
 		-c requirements.txt -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 requirements-dev.in -o requirements-dev.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 requirements-browser.in -o requirements-browser.txt
 
 clean: ## Remove the virtual environment and caches; the data folder stays
 	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache .hypothesis staticfiles build

@@ -4,8 +4,10 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -13,13 +15,24 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import override_settings
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.admin.conftest import plan_request, running, staff_members  # noqa: F401
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 SHOTS = Path(settings.BASE_DIR) / "build" / "screenshots"
+START_SECONDS = 60
+# What a busy machine may take for one step; an idle one takes a small part of it.
+PATIENCE = 20_000
+expect.set_options(timeout=PATIENCE)
 APPLICATION = "orchestrator.asgi:application"
 LISTENING = re.compile(r"Listening on TCP address 127\.0\.0\.1:(\d+)")
 # Playwright keeps an event loop in this thread, for which Django would refuse the database.
@@ -28,41 +41,42 @@ os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    if not Path(CHROMIUM).exists():
-        pytest.fail(
-            f"There is no Chromium at {CHROMIUM}. On Debian: apt-get install chromium; "
-            "elsewhere name it: CHROMIUM=/path/to/chromium make test-browser."
-        )
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield chromium
         chromium.close()
 
 
-@pytest.fixture
-def server(transactional_db: None) -> Iterator[str]:
-    """Where daphne serves the test database."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", "0", APPLICATION],
-        env=os.environ | {"DATABASE_URL": _test_database(), "DEBUG": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+@pytest.fixture(scope="session")
+def running_server(django_db_setup: None, tmp_path_factory: Any) -> Iterator[str]:
+    """Where daphne serves the test database, from the first test to the last."""
+    said = tmp_path_factory.mktemp("daphne") / "said.txt"
+    command = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", "0", APPLICATION]
+    environment = os.environ | {"DATABASE_URL": _test_database(), "DEBUG": "1"}
+    with said.open("wb") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
-        yield f"http://127.0.0.1:{_port(process)}"
+        yield f"http://127.0.0.1:{_port(process, said)}"
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
-def _port(process: subprocess.Popen) -> str:
-    said = []
-    for line in process.stderr:
-        said.append(line)
-        if found := LISTENING.search(line):
+@pytest.fixture
+def server(running_server: str, transactional_db: None) -> str:
+    return running_server
+
+
+def _port(process: subprocess.Popen, said: Path) -> str:
+    limit = time.monotonic() + START_SECONDS
+    while time.monotonic() < limit and process.poll() is None:
+        if found := LISTENING.search(said.read_text()):
             return found[1]
-    raise RuntimeError("The server did not start:\n" + "".join(said))
+        time.sleep(0.1)
+    raise RuntimeError("The server did not start:\n" + said.read_text())
 
 
 def _test_database() -> str:
@@ -101,7 +115,7 @@ def person(browser: Browser, server: str) -> Iterator[Callable[..., Person]]:
     def log_in(user: User, **options) -> Person:
         _set_password(user)
         contexts.append(browser.new_context(**options))
-        contexts[-1].set_default_timeout(10_000)
+        contexts[-1].set_default_timeout(PATIENCE)
         one = Person(contexts[-1].new_page(), server)
         one.opens("/admin/")
         one.page.fill("[name=username]", user.username)
