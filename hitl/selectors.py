@@ -3,8 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Avg, Count, DurationField, ExpressionWrapper, F, Q, QuerySet
-from django.db.models.aggregates import Aggregate
+from django.db.models import Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
@@ -12,7 +11,7 @@ from context.diff import diff_contents
 from context.models import ArtifactVersion
 from context.selectors import last_accepted_before
 from hitl.models import HitlRequest
-from hitl.words import RequestKind, RequestStatus
+from hitl.words import RequestStatus
 from projects.access import DECIDE
 from projects.models import Membership
 
@@ -120,47 +119,3 @@ def _settled_number(request: HitlRequest, artifact_id: UUID) -> int | None:
             is_amended = place == 0 and request.status == RequestStatus.AMENDED
             return output["version"] + is_amended
     return None
-
-
-class Percentile(Aggregate):
-    """Continuous, over an interval."""
-
-    function = "percentile_cont"
-    template = "%(function)s(%(fraction)s) WITHIN GROUP (ORDER BY %(expressions)s)"
-    output_field = DurationField()
-
-    def __init__(self, expression: Any, fraction: float, **extra: Any) -> None:
-        super().__init__(expression, fraction=float(fraction), **extra)
-
-
-def statistics(user: Any, project_id: UUID | None = None) -> dict[str, Any]:
-    """Counts, approval rate and decision times over what the user may see. Times are in seconds."""
-    requests = HitlRequest.objects.visible_to(user)
-    if project_id is not None:
-        requests = requests.filter(project=project_id)
-    pairs = requests.order_by().values_list("status", "kind").annotate(count=Count("pk"))
-    counts = {(status, kind): count for status, kind, count in pairs}
-    by_status = _sums(RequestStatus.values, counts, 0)
-    decided = sum(by_status[status] for status in DECIDED)
-    approved = by_status[RequestStatus.APPROVED]
-    return {
-        "total": sum(counts.values()),
-        "pending": by_status[RequestStatus.PENDING],
-        "by_status": by_status,
-        "by_kind": _sums(RequestKind.values, counts, 1),
-        "approval_rate": round(approved / decided, 4) if decided else None,
-        "decision_time_seconds": _decision_times(requests),
-    }
-
-
-def _sums(values: list[str], counts: dict[tuple[str, str], int], place: int) -> dict[str, int]:
-    return {one: sum(n for pair, n in counts.items() if pair[place] == one) for one in values}
-
-
-def _decision_times(requests: QuerySet[HitlRequest]) -> dict[str, float | None]:
-    answered = requests.filter(status__in=[*DECIDED, RequestStatus.ANSWERED]).order_by()
-    took = ExpressionWrapper(F("resolved_at") - F("created_at"), output_field=DurationField())
-    times = answered.annotate(took=took).aggregate(
-        mean=Avg("took"), p50=Percentile("took", 0.5), p95=Percentile("took", 0.95)
-    )
-    return {name: t.total_seconds() if t is not None else None for name, t in times.items()}

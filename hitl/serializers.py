@@ -180,27 +180,3 @@ class RequestSerializer(RequestListSerializer):
 class DecisionAnswer(serializers.Serializer):
     decision = DecisionSerializer()
     request = RequestSerializer()
-
-
-class DecisionTimes(serializers.Serializer):
-    mean = serializers.FloatField(allow_null=True)
-    p50 = serializers.FloatField(allow_null=True)
-    p95 = serializers.FloatField(allow_null=True)
-
-
-class StatisticsQuery(serializers.Serializer):
-    project = serializers.UUIDField(required=False)
-
-
-class StatisticsSerializer(serializers.Serializer):
-    """Over the requests that the caller may see."""
-
-    total = serializers.IntegerField()
-    pending = serializers.IntegerField()
-    by_status = serializers.DictField(child=serializers.IntegerField())
-    by_kind = serializers.DictField(child=serializers.IntegerField())
-    approval_rate = serializers.FloatField(
-        allow_null=True,
-        help_text="Approved as shown, of all approved, amended, rejected and sent back; 0 to 1.",
-    )
-    decision_time_seconds = DecisionTimes()

@@ -14,7 +14,7 @@ from audit.actors import Actor
 from hitl.bulk import Item, Result, decide_each
 from hitl.filters import RequestFilter
 from hitl.models import HitlRequest
-from hitl.selectors import request_list_for, requests_for, statistics
+from hitl.selectors import request_list_for, requests_for
 from hitl.serializers import (
     BulkInput,
     BulkResults,
@@ -23,10 +23,10 @@ from hitl.serializers import (
     DecisionSerializer,
     RequestListSerializer,
     RequestSerializer,
-    StatisticsQuery,
-    StatisticsSerializer,
 )
 from hitl.services import decide
+from hitl.statistics import statistics
+from hitl.statistics_serializers import StatisticsQuery, StatisticsSerializer
 from projects.access import get_visible_project
 
 CHANNEL = "rest"
@@ -106,4 +106,5 @@ class StatisticsView(APIView):
         project_id: Any = query.validated_data.get("project")
         if project_id is not None:
             get_visible_project(request.user, project_id)
-        return Response(statistics(request.user, project_id))
+        found = statistics(request.user, project_id, query.validated_data["period"])
+        return Response(StatisticsSerializer(found).data)

@@ -1,0 +1,52 @@
+"""How soon the work goes on after a person has decided, read from the event log."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from audit.words import EventType
+from hitl.models import HitlRequest
+
+# What follows a decision first. Where it is no start of a task, nothing had to go on: the
+# project stood still or had ended, or another decision was waited for.
+FOLLOWS = (
+    EventType.TASK_STARTED,
+    EventType.HITL_DECISION_RECORDED,
+    EventType.PROJECT_PAUSED,
+    EventType.PROJECT_REWOUND,
+    EventType.PROJECT_COMPLETED,
+    EventType.PROJECT_FAILED,
+    EventType.PROJECT_CANCELLED,
+)
+LATENCIES = """
+    SELECT count(latency) AS count, avg(latency) AS mean,
+           percentile_cont(0.5) WITHIN GROUP (ORDER BY latency) AS p50,
+           percentile_cont(0.95) WITHIN GROUP (ORDER BY latency) AS p95
+    FROM (
+        SELECT extract(epoch FROM follows.created_at - decided.created_at) AS latency
+        FROM event_log AS decided
+        CROSS JOIN LATERAL (
+            SELECT later.event_type, later.created_at FROM event_log AS later
+            WHERE later.project = decided.project AND later.sequence > decided.sequence
+              AND later.event_type = ANY(%s)
+            ORDER BY later.sequence LIMIT 1
+        ) AS follows
+        WHERE decided.event_type = 'hitl_decision_recorded' AND decided.created_at >= %s
+          AND decided.hitl_request IN ({requests}) AND follows.event_type = 'task_started'
+    ) AS resumed
+"""
+
+
+def resume_latencies(requests: QuerySet[HitlRequest], since: datetime) -> dict[str, Any]:
+    """From a decision to the next start of a task in the project: `{count, mean, p50, p95}`."""
+    chosen, params = requests.filter(resolved_at__gte=since).values("pk").query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            LATENCIES.format(requests=chosen), [[str(one) for one in FOLLOWS], since, *params]
+        )
+        names = [column.name for column in cursor.description]
+        count, *times = cursor.fetchone()
+    seconds = [float(time) if time is not None else None for time in times]
+    return dict(zip(names, [count, *seconds], strict=True))
