@@ -34,7 +34,7 @@ class ArtifactAdmin(MemberAdmin):
         artifact = found.filter(pk=as_uuid(object_id)).first()
         if artifact is None:
             raise Http404("There is no such artifact, or you may not see it.")
-        versions = list(artifact.versions.defer("content").select_related("author"))
+        versions = list(artifact.versions.defer("inline_content").select_related("author"))
         shown = _version(artifact, request.GET.get("version"), artifact.version)
         against = _version(artifact, request.GET.get("against"), None)
         context = {

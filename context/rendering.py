@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from context.parts.splitting import is_file
+
 Content = dict[str, Any]
 Rendered = TypeVar("Rendered")
 _SPECIAL = re.compile(r"([\\`*_\[\]#|~])")
@@ -31,11 +33,7 @@ def as_files(artifact_type: str, content: Content) -> dict[str, bytes | str]:
 def program_files(content: Content) -> list[Content]:
     """The files of a program, each with path and content as text; none if they are not so."""
     files = content.get("files")
-    return files if isinstance(files, list) and all(map(_is_file, files)) else []
-
-
-def _is_file(file: Any) -> bool:
-    return isinstance(file, dict) and all(isinstance(file.get(k), str) for k in ("path", "content"))
+    return files if isinstance(files, list) and all(map(is_file, files)) else []
 
 
 def _if_it_fits(

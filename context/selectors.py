@@ -5,7 +5,7 @@ from typing import Any
 from django.db.models import F, Prefetch, Q, QuerySet
 
 from api.errors import NotFound
-from context.models import Artifact, ArtifactVersion
+from context.models import Artifact, ArtifactVersion, Section
 from context.words import VersionStatus
 
 
@@ -13,7 +13,7 @@ def artifacts_for(user: Any, *, with_content: bool) -> QuerySet[Artifact]:
     """What the user may see, newest first, each with its last version as `newest[0]`."""
     newest = ArtifactVersion.objects.filter(number=F("artifact__version")).select_related("author")
     if not with_content:
-        newest = newest.defer("content")
+        newest = newest.defer("inline_content")
     return (
         Artifact.objects.visible_to(user)
         .select_related("created_by")
@@ -24,15 +24,15 @@ def artifacts_for(user: Any, *, with_content: bool) -> QuerySet[Artifact]:
 
 def search_artifacts(queryset: QuerySet[Artifact], text: str) -> QuerySet[Artifact]:
     """Title, step, or what the last version says."""
-    said = ArtifactVersion.objects.filter(
-        number=F("artifact__version"), content__icontains=text
-    ).values("artifact")
+    said = Section.objects.filter(
+        version__number=F("version__artifact__version"), body__text__icontains=text
+    ).values("version__artifact")
     return queryset.filter(Q(title__icontains=text) | Q(step__icontains=text) | Q(pk__in=said))
 
 
 def versions_of(artifact: Artifact) -> QuerySet[ArtifactVersion]:
     """Oldest first, without contents."""
-    return artifact.versions.defer("content").select_related("author").order_by("number")
+    return artifact.versions.defer("inline_content").select_related("author").order_by("number")
 
 
 def get_version(artifact: Artifact, number: int) -> ArtifactVersion:

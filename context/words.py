@@ -21,6 +21,24 @@ class Granularity(models.TextChoices):
     CONCEPT = "concept"
 
 
+class SectionKind(models.TextChoices):
+    """What the text of a section is."""
+
+    OUTLINE = "outline", "JSON: the content with null where its other sections belong"
+    FIELDS = "fields", "JSON: a field of the content, or one item of a list"
+    MARKDOWN = "markdown", "a heading with what stands below it"
+    TEXT = "text", "plain text"
+    CODE = "code", "a file of a program"
+
+
+class ConceptKind(models.TextChoices):
+    REQUIREMENT = "requirement"
+    DECISION = "decision"
+    QUESTION = "question"
+    ENDPOINT = "endpoint"
+    ENTITY = "entity"
+
+
 class VersionStatus(models.TextChoices):
     DRAFT = "draft", "written, not signed off"
     ACCEPTED = "accepted", "what the work goes on with"

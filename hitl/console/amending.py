@@ -59,7 +59,7 @@ def _form(artifact_type: str) -> str:
 
 def _checked(text: str, source: str, request: HitlRequest) -> Any:
     try:
-        return check_content(amended_type(request), parse(text, source))[0]
+        return check_content(amended_type(request), parse(text, source)).content
     except DomainError as error:
         faults = [f"{one['field']}: {one['detail']}" for one in error.errors] or [str(error)]
         raise EditingError("\n".join([f"{source} does not fit.", *faults])) from error

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import transaction
 from rest_framework.authtoken.models import Token
 
+from context.services import split_old_versions
 from orchestrator.local.runtime import write_private
 
 FIRST_NAME = "admin"
@@ -24,6 +25,7 @@ class Command(BaseCommand):
 
     def handle(self, *, answer: Path, **options: Any) -> None:
         call_command("migrate", interactive=False, skip_checks=True)
+        split_old_versions()
         write_private(answer, json.dumps(first_administrator()))
 
 

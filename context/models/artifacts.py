@@ -3,11 +3,15 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.functional import cached_property
 
 from api.ids import new_id
+from context.parts import join_sections
 from context.words import ArtifactType, Granularity, VersionStatus
 from projects.models import Project
 from projects.words import AgentType
+
+JOINED = ("pointer", "kind", "body__text")
 
 
 class ArtifactQuerySet(models.QuerySet):
@@ -71,7 +75,8 @@ class ArtifactVersion(models.Model):
 
     artifact = models.ForeignKey(Artifact, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
-    content = models.JSONField()
+    # Older code, and rows that fit, have the content here; else the sections give it back.
+    inline_content = models.JSONField(null=True, blank=True, db_column="content")
     sha256 = models.CharField(max_length=64, help_text="Over the canonical JSON of the content.")
     status = models.CharField(max_length=10, choices=VersionStatus, default=VersionStatus.DRAFT)
     source_agent = models.CharField(max_length=20, blank=True, default="", choices=AgentType)
@@ -113,6 +118,12 @@ class ArtifactVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.artifact_id} version {self.number}"
+
+    @cached_property
+    def content(self) -> dict[str, Any]:
+        if self.inline_content is not None:
+            return self.inline_content
+        return join_sections(self.sections.order_by("position").values_list(*JOINED))
 
     @property
     def is_by_person(self) -> bool:

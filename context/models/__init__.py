@@ -1,0 +1,4 @@
+from context.models.artifacts import Artifact, ArtifactQuerySet, ArtifactVersion
+from context.models.parts import Body, Concept, Section
+
+__all__ = ["Artifact", "ArtifactQuerySet", "ArtifactVersion", "Body", "Concept", "Section"]

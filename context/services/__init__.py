@@ -1,0 +1,20 @@
+from context.services.checking import CONTENT_MAX_BYTES, Checked, check_content
+from context.services.inputs import add_version, create_artifact, store_input, write_version
+from context.services.outputs import store_output
+from context.services.settling import accept_version, reject_version, version_draft
+from context.services.splitting import split_old_versions
+
+__all__ = [
+    "CONTENT_MAX_BYTES",
+    "Checked",
+    "accept_version",
+    "add_version",
+    "check_content",
+    "create_artifact",
+    "reject_version",
+    "split_old_versions",
+    "store_input",
+    "store_output",
+    "version_draft",
+    "write_version",
+]

@@ -1,0 +1,128 @@
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from api.errors import Conflict, InvalidInput, NotFound
+from audit.actors import Actor
+from audit.services import Draft, record_all
+from context.models import Artifact, ArtifactVersion
+from context.services.checking import check_content
+from context.services.settling import accept_version, version_draft
+from context.services.storing import insert_version
+from context.signals import artifact_changed
+from context.words import ArtifactType, Granularity, VersionStatus
+from projects.access import DECIDE, authorize
+from projects.models import Project
+from projects.services import lock_project
+
+
+@transaction.atomic
+def create_artifact(
+    *,
+    actor: Actor,
+    project_id: UUID,
+    artifact_type: str,
+    title: str,
+    content: Any,
+    granularity: str = Granularity.DOCUMENT,
+) -> Artifact:
+    """A person's own artifact, accepted as it is: what is handed in is input, not a result.
+
+    Raises InvalidInput, TooLarge, NotFound.
+    """
+    if not title.strip() or len(title) > 300 or "\0" in title:
+        raise InvalidInput.of("title", "invalid", "Give it a title of 1 to 300 characters.")
+    project = lock_project(project_id)
+    authorize(actor, project_id, DECIDE)
+    artifact, draft = store_input(
+        project=project,
+        author=actor,
+        artifact_type=artifact_type,
+        title=title,
+        content=content,
+        granularity=granularity,
+    )
+    record_all(project.pk, [draft])
+    return artifact
+
+
+def store_input(
+    *,
+    project: Project,
+    author: Actor,
+    artifact_type: str,
+    title: str,
+    content: Any,
+    granularity: str = Granularity.DOCUMENT,
+) -> tuple[Artifact, Draft]:
+    """A person's artifact with its first version; the caller holds the lock and records it."""
+    checked = check_content(artifact_type, content)
+    artifact = Artifact.objects.create(
+        project=project,
+        artifact_type=ArtifactType(artifact_type),
+        granularity=Granularity(granularity),
+        title=title.strip(),
+        version=1,
+        accepted_version=1,
+        created_by=author.user,
+    )
+    version = ArtifactVersion(
+        artifact=artifact, number=1, status=VersionStatus.ACCEPTED, author=author.user
+    )
+    insert_version(version, checked, project.pk, artifact.artifact_type)
+    return artifact, version_draft(artifact, version, author)
+
+
+@transaction.atomic
+def add_version(
+    *,
+    actor: Actor,
+    artifact_id: UUID,
+    content: Any,
+    base_version: int | None = None,
+    comment: str = "",
+) -> ArtifactVersion:
+    """A person's new version, as a draft: the work goes on with it only by a decision.
+
+    A person's own input (`user_input`) is accepted at once. Raises InvalidInput, TooLarge,
+    NotFound, Conflict `stale_version` when `base_version` is no longer the last one.
+    """
+    artifact = _lock_artifact(artifact_id)
+    authorize(actor, artifact.project_id, DECIDE)
+    if base_version is not None and base_version != artifact.version:
+        raise Conflict(
+            "stale_version",
+            f"The last version is {artifact.version}, not {base_version}. "
+            "Read it, then send your change again.",
+            version=artifact.version,
+            base_version=base_version,
+        )
+    version = write_version(artifact, actor=actor, content=content, comment=comment)
+    if artifact.artifact_type == ArtifactType.USER_INPUT:
+        accept_version(artifact, version)
+    record_all(artifact.project_id, [version_draft(artifact, version, actor)])
+    artifact_changed.send(Artifact, artifact=artifact)
+    return version
+
+
+def _lock_artifact(artifact_id: UUID) -> Artifact:
+    project_id = Artifact.objects.filter(pk=artifact_id).values_list("project", flat=True).first()
+    if project_id is None:
+        raise NotFound("not_found", "There is no such artifact.")
+    lock_project(project_id)
+    return Artifact.objects.get(pk=artifact_id)
+
+
+def write_version(
+    artifact: Artifact, *, actor: Actor, content: Any, comment: str = ""
+) -> ArtifactVersion:
+    """The next version by a person; the caller holds the project's lock and records it."""
+    checked = check_content(artifact.artifact_type, content)
+    artifact.version += 1
+    artifact.save(update_fields=["version", "updated_at"])
+    version = ArtifactVersion(
+        artifact=artifact, number=artifact.version, author=actor.user, comment=comment
+    )
+    insert_version(version, checked, artifact.project_id, artifact.artifact_type)
+    return version

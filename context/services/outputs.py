@@ -1,0 +1,83 @@
+from typing import Any
+from uuid import UUID
+
+from api.rows import fetch_row, insert_row
+from context.models import Artifact, ArtifactVersion
+from context.services.checking import check_content
+from context.services.settling import supersede_accepted
+from context.services.storing import insert_version
+from context.words import ArtifactType, VersionStatus
+
+OF_STEP = """
+    SELECT {columns} FROM context_artifacts
+    WHERE project_id = %s AND step = %s AND artifact_type = %s
+"""
+# Outside of a workflow the task takes the place of the step.
+OF_TASK = """
+    SELECT {columns} FROM context_artifacts
+    WHERE project_id = %s AND step = '' AND task = %s AND artifact_type = %s
+"""
+
+
+def store_output(
+    *,
+    project_id: UUID,
+    step: str,
+    agent_type: str,
+    task: UUID,
+    attempt: int,
+    fence: int,
+    artifact_type: str,
+    title: str,
+    content: Any,
+    provider: str,
+    model: str,
+    is_accepted: bool,
+) -> tuple[Artifact, ArtifactVersion]:
+    """An agent's output as the first or next version of its step's (or lone task's) artifact.
+
+    The caller holds the project's lock and records it. Raises InvalidInput, TooLarge.
+    """
+    checked = check_content(artifact_type, content)
+    artifact = _next_artifact(project_id, step, task, artifact_type, title, is_accepted)
+    artifact.source_agent, artifact.task = agent_type, task
+    if artifact.version == 1:
+        insert_row(artifact)
+    else:
+        artifact.save()
+    version = ArtifactVersion(
+        artifact=artifact,
+        number=artifact.version,
+        status=VersionStatus.ACCEPTED if is_accepted else VersionStatus.DRAFT,
+        source_agent=agent_type,
+        task=task,
+        attempt=attempt,
+        fence=fence,
+        provider=provider,
+        model=model,
+    )
+    insert_version(version, checked, project_id, artifact_type)
+    return artifact, version
+
+
+def _next_artifact(
+    project_id: UUID, step: str, task: UUID, artifact_type: str, title: str, is_accepted: bool
+) -> Artifact:
+    """The artifact with its number raised for the next version, or a new one. Not saved."""
+    artifact = _artifact_of(project_id, step, task, artifact_type)
+    if artifact is None:
+        artifact = Artifact(
+            project_id=project_id, artifact_type=ArtifactType(artifact_type), step=step
+        )
+    artifact.title, artifact.version = title[:300], artifact.version + 1
+    if is_accepted:
+        if artifact.accepted_version:
+            supersede_accepted(artifact)
+        artifact.accepted_version = artifact.version
+    return artifact
+
+
+def _artifact_of(project_id: UUID, step: str, task: UUID, artifact_type: str) -> Artifact | None:
+    if step:
+        return fetch_row(Artifact, OF_STEP, [project_id, step, artifact_type])
+    return fetch_row(Artifact, OF_TASK, [project_id, task, artifact_type])

@@ -1,0 +1,37 @@
+"""Contents for property tests: any JSON, and Markdown as people write it."""
+
+import json
+
+from hypothesis import strategies as st
+
+from audit.canonical import canonical
+from context.parts import join_sections, split_content
+
+words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
+scalars = st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | words
+values = st.recursive(
+    scalars | st.text("ab \n#", min_size=380, max_size=420),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(words, inner, max_size=5),
+    max_leaves=20,
+)
+contents = st.dictionaries(words, values, max_size=6)
+
+lines = st.sampled_from(
+    ["# One", "## Two", "### Two", "#", "#no heading", "```", "~~~~", "```py", "", "    # code"]
+) | st.text("abc #`~\r\t-*", max_size=40)
+markdown = st.lists(lines, min_size=1, max_size=40).map("\n".join).filter(bool)
+# Long enough to be cut by its length, and long lines among them.
+long_texts = st.lists(
+    st.text("abcdefg ", min_size=1, max_size=80) | st.just("x" * 6_100), min_size=60, max_size=200
+).map("\n".join)
+
+
+def joined(artifact_type, content):
+    """The content, taken apart and put together as the database does it."""
+    parts = split_content(artifact_type, json.loads(json.dumps(content)))
+    return join_sections([(part.pointer, str(part.kind), part.text) for part in parts])
+
+
+def is_same(one, other):
+    """The same to the byte, so that 1 is not True."""
+    return canonical(one) == canonical(other)
