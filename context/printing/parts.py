@@ -1,0 +1,77 @@
+"""What one artifact contributes to the assembled document, as Markdown that ends where it ends."""
+
+import hashlib
+from functools import lru_cache
+from typing import Any
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from context.rendering import plain, program_files, render_markdown
+
+PART_MAX_CHARACTERS = 300_000
+SENTINEL = "countersign-end-of-part"
+
+
+def part_markdown(artifact_type: str, content: dict[str, Any]) -> str:
+    """The artifact for reading. Of a program the files are listed: they are read as files."""
+    text = _program(content) if artifact_type == "source_code" else None
+    return _shortened(text or render_markdown(artifact_type, content))
+
+
+def lowered(markdown: str) -> str:
+    """Headings one level down, and nothing left open, so that another part can follow."""
+    lines = closed(markdown).split("\n")
+    for token in reversed(_tokens("\n".join(lines))):
+        if token.type == "heading_open" and token.level == 0:
+            _lower(lines, token)
+    return "\n".join(lines)
+
+
+def closed(markdown: str) -> str:
+    """An open code block would swallow all that comes after it."""
+    ended = markdown.rstrip("\n")
+    last = _tokens(f"{ended}\n{SENTINEL}")[-1]
+    is_open = last.type == "fence" and SENTINEL in last.content
+    return f"{ended}\n{last.markup}\n" if is_open else f"{ended}\n"
+
+
+def _tokens(markdown: str) -> list[Token]:
+    return _parser().parse(markdown) or [Token("none", "", 0)]
+
+
+@lru_cache(maxsize=1)
+def _parser() -> MarkdownIt:
+    return MarkdownIt("commonmark", {"html": False})
+
+
+def _lower(lines: list[str], token: Token) -> None:
+    start, end = token.map
+    mark = "#" * min(6, int(token.tag[1]) + 1)
+    if token.markup.startswith("#"):
+        lines[start] = f"{mark} {lines[start].lstrip().lstrip('#').lstrip()}"
+    else:
+        lines[start:end] = [f"{mark} {' '.join(lines[start : end - 1])}"]
+
+
+def _program(content: dict[str, Any]) -> str | None:
+    files = program_files(content)
+    if not files:
+        return None
+    rows = [_row(file) for file in files]
+    listed = ["| File | Lines | SHA-256 |", "|---|---|---|", *rows]
+    about = render_markdown("source_code", content | {"files": []})
+    return f"{about}\n## Files\n\n" + "\n".join(listed) + "\n"
+
+
+def _row(file: dict[str, Any]) -> str:
+    text = file["content"]
+    digest = hashlib.sha256(text.encode(errors="replace")).hexdigest()
+    return f"| {plain(file['path'])} | {text.count(chr(10)) + 1} | {digest} |"
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= PART_MAX_CHARACTERS:
+        return text
+    note = f"(The first {PART_MAX_CHARACTERS:,} of {len(text):,} characters; the export has all.)"
+    return f"{closed(text[:PART_MAX_CHARACTERS])}\n{note}\n"

@@ -1,0 +1,28 @@
+"""The assembled document as PDF, set by Typst: a library in one wheel that needs nothing else."""
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+TEMPLATE = Path(__file__).with_name("document.typ")
+
+
+def print_pdf(document: dict[str, Any]) -> bytes:
+    """The bytes depend on nothing but the document and the fonts of this machine."""
+    # Only who asks for a PDF pays for the library.
+    import typst
+
+    return typst.compile(
+        TEMPLATE.read_bytes(),
+        format="pdf",
+        font_paths=_fonts(),
+        sys_inputs={"document": json.dumps(document, ensure_ascii=False)},
+    )
+
+
+@lru_cache(maxsize=1)
+def _fonts() -> Any:
+    import typst
+
+    return typst.Fonts()
