@@ -1,3 +1,4 @@
+from django.conf import settings
 from django.db import models
 
 from projects.models import Project
@@ -20,3 +21,65 @@ class WorkflowRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.workflow} of {self.project}"
+
+
+class AssembledDocument(models.Model):
+    """The last document of each form that somebody asked for: a copy that can be made again."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="documents")
+    form = models.CharField(max_length=10)
+    source_sha256 = models.CharField(max_length=64, help_text="Over what it was made of.")
+    body = models.BinaryField()
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        db_table = "assembled_documents"
+        constraints = [
+            models.UniqueConstraint(fields=["project", "form"], name="document_once_a_form")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.project_id} as {self.form}"
+
+
+class ProjectImport(models.Model):
+    """A project that came from an export: who took it in, and what it came with."""
+
+    project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="origin")
+    imported_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
+    )
+    imported_at = models.DateTimeField(auto_now_add=True)
+    origin_project = models.CharField(max_length=100)
+    origin_name = models.CharField(max_length=200)
+    origin_status = models.CharField(max_length=50)
+    archive_sha256 = models.CharField(max_length=64)
+    trail_events = models.PositiveIntegerField(help_text="Events of the old log that hold.")
+    trail_head_hash = models.CharField(max_length=64, blank=True, default="")
+    trail_broken_at = models.PositiveIntegerField(
+        null=True, help_text="The first event of the old log that does not hold; none if all do."
+    )
+
+    class Meta:
+        db_table = "project_imports"
+
+    def __str__(self) -> str:
+        return f"{self.origin_name} as {self.project_id}"
+
+
+class ImportedFile(models.Model):
+    """What tells of a project's past elsewhere, as it came: manifest and log."""
+
+    origin = models.ForeignKey(ProjectImport, on_delete=models.CASCADE, related_name="files")
+    path = models.CharField(max_length=500)
+    sha256 = models.CharField(max_length=64, help_text="Of the file itself.")
+    body = models.BinaryField(help_text="Compressed by gzip.")
+
+    class Meta:
+        db_table = "imported_files"
+        constraints = [
+            models.UniqueConstraint(fields=["origin", "path"], name="imported_file_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.path

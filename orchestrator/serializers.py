@@ -4,6 +4,7 @@ from agents.serializers import AgentStatusSerializer
 from api.fields import TextField
 from api.serializers import StrictSerializer
 from hitl.serializers import RequestListSerializer
+from orchestrator.models import ProjectImport
 from projects.serializers import ProjectSerializer
 from projects.words import AgentType, Phase, ProjectStatus
 
@@ -60,3 +61,38 @@ class SnapshotSerializer(serializers.Serializer):
     epoch = serializers.CharField()
     sequence = serializers.IntegerField()
     state = StateSerializer()
+
+
+class ImportInput(StrictSerializer):
+    file = serializers.FileField(help_text="The ZIP of an export.")
+    name = serializers.CharField(
+        max_length=200, allow_blank=True, default="", help_text="Default: as in the export."
+    )
+
+
+class ProjectImportSerializer(serializers.ModelSerializer):
+    """The old log is in the export under `imported/`; here is whether its chain holds."""
+
+    imported_by_username = serializers.CharField(source="imported_by.username", read_only=True)
+
+    class Meta:
+        model = ProjectImport
+        fields = (
+            "imported_by",
+            "imported_by_username",
+            "imported_at",
+            "origin_project",
+            "origin_name",
+            "origin_status",
+            "archive_sha256",
+            "trail_events",
+            "trail_head_hash",
+            "trail_broken_at",
+        )
+        read_only_fields = fields
+
+
+class OriginSerializer(serializers.Serializer):
+    origin = ProjectImportSerializer(
+        allow_null=True, help_text="Null: the project began in this installation."
+    )

@@ -6,17 +6,29 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from audit.stream.asyncapi import asyncapi_document
 from audit.urls import stream_urls
 from orchestrator import health
-from orchestrator.views import ExportView, ProgressView, RewindView, RootView, SnapshotView
+from orchestrator.views import (
+    DocumentView,
+    ExportView,
+    ImportView,
+    OriginView,
+    ProgressView,
+    RewindView,
+    RootView,
+    SnapshotView,
+)
 
 project_urls = [
     path("rewind/", RewindView.as_view(), name="project-rewind"),
     path("progress/", ProgressView.as_view(), name="project-progress"),
     path("snapshot/", SnapshotView.as_view(), name="project-snapshot"),
     path("export/", ExportView.as_view(), name="project-export"),
+    path("document/", DocumentView.as_view(), name="project-document"),
+    path("origin/", OriginView.as_view(), name="project-origin"),
 ]
 api_urls = [
     path("", RootView.as_view(), name="api-root"),
     path("auth/", include("api.urls")),
+    path("projects/import/", ImportView.as_view(), name="project-import"),
     path("", include("projects.urls")),
     path("projects/<uuid:project_id>/", include(project_urls)),
     path("", include("agents.urls")),

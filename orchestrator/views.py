@@ -7,23 +7,38 @@ from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
-from django.http import StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
+from django.urls import reverse as path_of
+from django.utils.cache import get_conditional_response, patch_cache_control
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from agents.selectors import board_for
+from api.errors import InvalidInput, TooLarge
 from api.moments import one_moment
 from api.viewsets import APIView
 from audit.actors import Actor
 from audit.models import Stream
 from hitl.selectors import request_list_for
+from orchestrator.engine.document import ENDINGS, MEDIA_TYPES, document_of, sources_of
 from orchestrator.engine.export import write_export
+from orchestrator.engine.importing import import_project, open_archive
+from orchestrator.engine.importing.archive import MAX_ARCHIVE_BYTES
 from orchestrator.engine.progress import progress_of
 from orchestrator.engine.rewinding import rewind_project
-from orchestrator.serializers import ProgressSerializer, RewindInput, SnapshotSerializer
+from orchestrator.models import ProjectImport
+from orchestrator.serializers import (
+    ImportInput,
+    OriginSerializer,
+    ProgressSerializer,
+    RewindInput,
+    SnapshotSerializer,
+)
 from projects.access import get_visible_project
 from projects.models import Project
 from projects.selectors import projects_for
@@ -116,6 +131,85 @@ class ExportView(APIView):
             project = get_visible_project(request.user, project_id)
             write_export(project, file)
         return zip_response(request, file, f"project-{project.pk}.zip")
+
+
+# The page brings its own style and nothing else; what stands in it cannot run or load anything.
+DOCUMENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
+FORM = OpenApiParameter("as", str, enum=list(MEDIA_TYPES), description="Default: html.")
+
+
+class DocumentView(APIView):
+    """All that was accepted so far in one document, as it is now."""
+
+    @extend_schema(
+        operation_id="projects_document",
+        parameters=[FORM],
+        responses={
+            (200, kind.split(";")[0]): OpenApiResponse(OpenApiTypes.BINARY)
+            for kind in MEDIA_TYPES.values()
+        },
+    )
+    def get(self, request: Request, project_id: UUID) -> HttpResponse:
+        form = request.query_params.get("as", "html")
+        if form not in MEDIA_TYPES:
+            raise InvalidInput.of("as", "invalid_choice", f"Use one of: {', '.join(MEDIA_TYPES)}.")
+        with one_moment():
+            sources = sources_of(get_visible_project(request.user, project_id))
+        etag = f'"{sources.sha256}-{form}"'
+        known = get_conditional_response(request._request, etag=etag)
+        return known or self.answer(document_of(sources, form), form, etag, project_id)
+
+    def answer(self, body: bytes, form: str, etag: str, project_id: UUID) -> HttpResponse:
+        response = HttpResponse(body, content_type=MEDIA_TYPES[form])
+        response["ETag"] = etag
+        name = f"project-{project_id}.{ENDINGS[form]}"
+        response["Content-Disposition"] = f'inline; filename="{name}"'
+        response["Content-Security-Policy"] = DOCUMENT_POLICY
+        patch_cache_control(response, private=True, no_cache=True)
+        return response
+
+
+class ImportView(APIView):
+    """A project from the export of another installation, a draft with the same artifacts."""
+
+    parser_classes = (MultiPartParser,)
+    serializer_class = ImportInput
+
+    def get_serializer(self, *args: Any, **kwargs: Any) -> ImportInput:
+        return ImportInput(*args, **kwargs)
+
+    @extend_schema(
+        operation_id="projects_import",
+        request={"multipart/form-data": ImportInput},
+        responses={201: ProjectSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        self.check_length(request)
+        form = self.get_serializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        archive = open_archive(form.validated_data["file"])
+        project = import_project(
+            actor=Actor.of_user(request.user), archive=archive, name=form.validated_data["name"]
+        )
+        shown = ProjectSerializer(projects_for(request.user).get(pk=project.pk)).data
+        location = {"Location": path_of("project-detail", args=[project.pk])}
+        return Response(shown, status.HTTP_201_CREATED, headers=location)
+
+    def check_length(self, request: Request) -> None:
+        """Before anything of it is read. The form around the file needs some room, too."""
+        if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_ARCHIVE_BYTES + CHUNK:
+            detail = f"The archive is larger than {MAX_ARCHIVE_BYTES:,} bytes."
+            raise TooLarge("import_too_large", detail, limit=MAX_ARCHIVE_BYTES)
+
+
+class OriginView(APIView):
+    """Whether a project came from another installation, and with what past."""
+
+    @extend_schema(operation_id="projects_origin", responses=OriginSerializer)
+    def get(self, request: Request, project_id: UUID) -> Response:
+        project = get_visible_project(request.user, project_id)
+        origin = ProjectImport.objects.filter(project=project).select_related("imported_by").first()
+        return Response(OriginSerializer({"origin": origin}).data)
 
 
 def zip_response(request: Request, file: Any, name: str) -> StreamingHttpResponse:

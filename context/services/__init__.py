@@ -1,4 +1,5 @@
 from context.services.checking import CONTENT_MAX_BYTES, Checked, check_content
+from context.services.importing import store_imported
 from context.services.inputs import add_version, create_artifact, store_input, write_version
 from context.services.outputs import store_output
 from context.services.settling import accept_version, reject_version, version_draft
@@ -13,6 +14,7 @@ __all__ = [
     "create_artifact",
     "reject_version",
     "split_old_versions",
+    "store_imported",
     "store_input",
     "store_output",
     "version_draft",

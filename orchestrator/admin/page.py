@@ -9,6 +9,7 @@ from audit.models import Event, Stream
 from context.models import Artifact
 from hitl.models import HitlRequest
 from orchestrator.engine.progress import progress_of
+from orchestrator.models import ProjectImport
 from projects.access import role_of
 from projects.models import Project
 from projects.words import Role
@@ -30,6 +31,7 @@ def everything_about(project: Project, user: Any) -> dict[str, Any]:
         "decided": _decided(project),
         "agents": list(AgentStatus.objects.filter(project=project)),
         "artifacts": list(Artifact.objects.filter(project=project).order_by("created_at")),
+        "origin": _origin(project),
         "events": list(_events(project)[:EVENTS_SHOWN]),
         "head": _head(project),
         "members": list(project.memberships.select_related("user")),
@@ -39,6 +41,10 @@ def everything_about(project: Project, user: Any) -> dict[str, Any]:
 
 def _events(project: Project) -> Any:
     return Event.objects.filter(project=project.pk).order_by("-sequence")
+
+
+def _origin(project: Project) -> ProjectImport | None:
+    return ProjectImport.objects.filter(project=project).select_related("imported_by").first()
 
 
 def _decided(project: Project) -> list[HitlRequest]:

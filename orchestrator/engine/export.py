@@ -1,5 +1,6 @@
 """A project as files: every artifact, the audit trail, a manifest with their hashes."""
 
+import gzip
 import hashlib
 import json
 import zipfile
@@ -11,7 +12,9 @@ from audit.models import Event
 from audit.wire import to_wire
 from context.models import Artifact, ArtifactVersion
 from context.rendering import as_files
+from orchestrator.engine.document import ENDINGS, make_document, sources_of
 from orchestrator.engine.safe_paths import SafePaths
+from orchestrator.models import ImportedFile
 from projects.models import Project
 
 # The first moment that a ZIP can name: the same project gives the same bytes.
@@ -50,12 +53,25 @@ def _contents(project: Project) -> Iterator[tuple[str, bytes, dict[str, Any]]]:
         if key not in folders:
             folders[key] = paths.folder(f"artifacts/{artifact.step or artifact.artifact_type}")
         folder = folders[key]
-        is_current = not artifact.step or str(artifact.pk) in current
+        is_current = artifact.task is None or not artifact.step or str(artifact.pk) in current
         about = _about(artifact, version) | {"is_current": is_current}
         for name, content in sorted(as_files(artifact.artifact_type, version.content).items()):
             data = content.encode() if isinstance(content, str) else content
-            yield paths.file(folder, name), data, about
+            is_content = name == f"{artifact.artifact_type}.json"
+            marked = about | {"is_content": True} if is_content else about
+            yield paths.file(folder, name), data, marked
+    yield from _assembled(project)
     yield "audit/events.jsonl", b"".join(_trail(project)), {}
+    for file in ImportedFile.objects.filter(origin__project=project).order_by("path"):
+        yield file.path, gzip.decompress(file.body), {}
+
+
+def _assembled(project: Project) -> Iterator[tuple[str, bytes, dict[str, Any]]]:
+    """All that was accepted, to read in one piece."""
+    sources = sources_of(project)
+    if sources.versions:
+        for form, ending in ENDINGS.items():
+            yield f"document/project.{ending}", make_document(sources, form), {}
 
 
 def _current_versions(project: Project) -> Iterator[ArtifactVersion]:
@@ -83,6 +99,11 @@ def _about(artifact: Artifact, version: ArtifactVersion) -> dict[str, Any]:
         "status": version.status,
         "content_sha256": version.sha256,
         "provider": version.provider,
+        "model": version.model,
+        "granularity": artifact.granularity,
+        "source_agent": artifact.source_agent,
+        "is_by_person": version.is_by_person,
+        "step": artifact.step,
     }
 
 
@@ -91,7 +112,9 @@ def _manifest(project: Project) -> dict[str, Any]:
         "format": "countersign.export.v1",
         "project": str(project.pk),
         "name": project.name,
+        "brief": project.brief,
         "workflow": project.workflow,
+        "oversight_level": project.oversight_level,
         "status": project.status,
     }
 

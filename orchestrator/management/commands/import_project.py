@@ -1,0 +1,33 @@
+from pathlib import Path
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from api.errors import DomainError
+from audit.actors import Actor
+from audit.origin import origin
+from hitl.console.people import acting_user, add_user_option
+from hitl.console.text import clean, one_line
+from orchestrator.engine.importing import import_project, open_archive
+
+
+class Command(BaseCommand):
+    help = "Takes the ZIP of an export in as a new project of yours; it stays a draft."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", type=Path, metavar="EXPORT.zip")
+        parser.add_argument("--name", default="", help="default: as in the export")
+        add_user_option(parser)
+
+    def handle(self, *, file: Path, name: str, user: str | None, **options: object) -> None:
+        person = acting_user(user)
+        try:
+            with file.open("rb") as source, origin(channel="cli"):
+                archive = open_archive(source)
+                project = import_project(actor=Actor.of_user(person), archive=archive, name=name)
+        except OSError as error:
+            reason = f"{one_line(str(file))} cannot be read: {error.strerror}."
+            raise CommandError(reason) from error
+        except DomainError as error:
+            raise CommandError(clean(error.detail)) from error
+        self.stdout.write(f"Project {project.pk}: {one_line(project.name)}")
