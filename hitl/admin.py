@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from audit.actors import Actor
 from hitl.bulk import Item, decide_each
+from hitl.inbox.figures import show_statistics
 from hitl.inbox.views import check_draft, count_waiting, decide_on, get_request, show_request
 from hitl.models import Decision, HitlRequest
 from hitl.words import Action
@@ -59,6 +60,7 @@ class HitlRequestAdmin(MemberAdmin):
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         return [
+            path("statistics/", wrap(self.statistics_view), name="hitl_statistics"),
             path("waiting/", wrap(self.waiting_view), name="hitl_waiting"),
             path("<uuid:request_id>/decide/", wrap(self.decide_view), name="hitl_decide"),
             path("<uuid:request_id>/check/", wrap(self.check_view), name="hitl_check"),
@@ -82,6 +84,10 @@ class HitlRequestAdmin(MemberAdmin):
     @method_decorator(require_GET)
     def waiting_view(self, request: HttpRequest) -> HttpResponse:
         return count_waiting(request)
+
+    @method_decorator(require_GET)
+    def statistics_view(self, request: HttpRequest) -> HttpResponse:
+        return show_statistics(self.admin_site, request)
 
     @admin.action(description="Approve what is shown")
     def approve(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:

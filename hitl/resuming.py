@@ -1,6 +1,6 @@
 """How soon the work goes on after a person has decided, read from the event log."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
@@ -21,11 +21,12 @@ FOLLOWS = (
     EventType.PROJECT_CANCELLED,
 )
 LATENCIES = """
-    SELECT count(latency) AS count, avg(latency) AS mean,
-           percentile_cont(0.5) WITHIN GROUP (ORDER BY latency) AS p50,
-           percentile_cont(0.95) WITHIN GROUP (ORDER BY latency) AS p95
+    SELECT span, count(*), avg(latency),
+           percentile_cont(0.5) WITHIN GROUP (ORDER BY latency),
+           percentile_cont(0.95) WITHIN GROUP (ORDER BY latency)
     FROM (
-        SELECT extract(epoch FROM follows.created_at - decided.created_at) AS latency
+        SELECT date_bin(%s, decided.created_at, %s) AS span,
+               extract(epoch FROM follows.created_at - decided.created_at) AS latency
         FROM event_log AS decided
         CROSS JOIN LATERAL (
             SELECT later.event_type, later.created_at FROM event_log AS later
@@ -36,17 +37,25 @@ LATENCIES = """
         WHERE decided.event_type = 'hitl_decision_recorded' AND decided.created_at >= %s
           AND decided.hitl_request IN ({requests}) AND follows.event_type = 'task_started'
     ) AS resumed
+    GROUP BY GROUPING SETS ((span), ())
 """
 
 
-def resume_latencies(requests: QuerySet[HitlRequest], since: datetime) -> dict[str, Any]:
-    """From a decision to the next start of a task in the project: `{count, mean, p50, p95}`."""
-    chosen, params = requests.filter(resolved_at__gte=since).values("pk").query.sql_with_params()
+def resume_latencies(
+    requests: QuerySet[HitlRequest], since: datetime, width: timedelta
+) -> dict[datetime | None, dict[str, Any]]:
+    """From a decision to the next start of a task in the project: `{count, mean, p50, p95}`.
+
+    By the beginning of each span of the width, where there are any; under None over all of them.
+    """
+    recent = requests.exclude(resolved_at__lt=since).values("pk")
+    chosen, params = recent.query.sql_with_params()
+    follows = [str(one) for one in FOLLOWS]
     with connection.cursor() as cursor:
-        cursor.execute(
-            LATENCIES.format(requests=chosen), [[str(one) for one in FOLLOWS], since, *params]
-        )
-        names = [column.name for column in cursor.description]
-        count, *times = cursor.fetchone()
-    seconds = [float(time) if time is not None else None for time in times]
-    return dict(zip(names, [count, *seconds], strict=True))
+        cursor.execute(LATENCIES.format(requests=chosen), [width, since, follows, since, *params])
+        return {span: _latency(*row) for span, *row in cursor.fetchall()}
+
+
+def _latency(count: int, *times: Any) -> dict[str, Any]:
+    mean, p50, p95 = (float(time) if time is not None else None for time in times)
+    return {"count": count, "mean": mean, "p50": p50, "p95": p95}

@@ -69,6 +69,9 @@ class Percentile(Aggregate):
 TIMES = {"p50": Percentile("took", 0.5), "p95": Percentile("took", 0.95)}
 
 
+NEVER = {"count": 0, "mean": None, "p50": None, "p95": None}
+
+
 def statistics(
     user: Any, project_id: UUID | None = None, period: str = USUAL_PERIOD
 ) -> dict[str, Any]:
@@ -104,13 +107,16 @@ def _over_all_time(requests: QuerySet[HitlRequest]) -> dict[str, Any]:
 def _over_a_period(requests: QuerySet[HitlRequest], period: Period, name: str) -> dict[str, Any]:
     now = timezone.now()
     starts = period.spans(now)
+    resumed = resume_latencies(requests, starts[0], period.width)
     over_time = _over_time(requests, starts, period.width)
+    for span in over_time:
+        span["resume_latency_seconds"] = resumed.get(span["since"], NEVER)
     by_action = [span["by_action"] for span in over_time]
     return {
         "period": {"name": name, "since": starts[0], "until": now},
         "by_action": {one: sum(counts[one] for counts in by_action) for one in Action.values},
         "expired": sum(span["expired"] for span in over_time),
-        "resume_latency_seconds": resume_latencies(requests, starts[0]),
+        "resume_latency_seconds": resumed[None],
         "over_time": over_time,
     }
 

@@ -30,6 +30,7 @@ class Span(serializers.Serializer):
     expired = serializers.IntegerField()
     by_action = serializers.DictField(child=serializers.IntegerField())
     decision_time_seconds = Percentiles()
+    resume_latency_seconds = ResumeLatency()
 
 
 class StatisticsQuery(serializers.Serializer):

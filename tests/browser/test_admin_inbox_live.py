@@ -213,6 +213,7 @@ def test_no_page_has_a_serious_fault_of_accessibility_or_is_too_wide(
         f"/admin/context/artifact/{artifact}/change/",
         "/admin/projects/project/add/",
         "/admin/hitl/hitlrequest/",
+        "/admin/hitl/hitlrequest/statistics/",
         "/admin/projects/project/",
     ]
     for path in paths:
