@@ -1,6 +1,6 @@
 import django_filters
 
-from agents.models import AgentStatus, Task
+from agents.models import AgentStatus, EmergencyStop, Task
 from agents.words import AgentState, TaskStatus
 from projects.words import AgentType, Phase
 
@@ -25,4 +25,16 @@ class AgentFilter(django_filters.FilterSet):
 
     class Meta:
         model = AgentStatus
+        fields: list[str] = []
+
+
+class StopFilter(django_filters.FilterSet):
+    project = django_filters.UUIDFilter()
+    agent_type = django_filters.ChoiceFilter(choices=AgentType.choices)
+    is_active = django_filters.BooleanFilter(
+        field_name="released_at", lookup_expr="isnull", label="Whether it stands."
+    )
+
+    class Meta:
+        model = EmergencyStop
         fields: list[str] = []

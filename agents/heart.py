@@ -34,14 +34,15 @@ class Heart:
         self.pid = os.getpid()
         self._held: dict[UUID, int] = {}
         self._due: dict[UUID, float] = {}
+        self._at_work: dict[UUID, int] = {}
         self._change = threading.Condition()
         threading.Thread(target=self._beat_forever, name="heart", daemon=True).start()
 
     def hold(self, claim: Claim) -> None:
         with self._change:
-            self._held[claim.task.pk] = claim.fence
+            self._held[claim.task.pk] = self._at_work[claim.task.pk] = claim.fence
             self._due[claim.task.pk] = time.monotonic() + settings.TASK_HEARTBEAT_SECONDS
-            self._change.notify()
+            self._change.notify_all()
 
     def holds(self, claim: Claim) -> bool:
         """Without a lock: a signal handler asks."""
@@ -51,6 +52,20 @@ class Heart:
         with self._change:
             self._held.pop(claim.task.pk, None)
             self._due.pop(claim.task.pk, None)
+            self._at_work.pop(claim.task.pk, None)
+            self._change.notify_all()
+
+    def claims_at_work(self) -> dict[UUID, int]:
+        """The fences of what this process works on, interrupted or not, until it has ended."""
+        with self._change:
+            return dict(self._at_work)
+
+    def wait_until_left(self, claims: dict[UUID, int], seconds: float) -> bool:
+        """Whether none of these claims is worked on any more, at the latest after `seconds`."""
+        with self._change:
+            return self._change.wait_for(
+                lambda: not claims.items() & self._at_work.items(), seconds
+            )
 
     def _beat_forever(self) -> None:
         while True:
@@ -63,7 +78,7 @@ class Heart:
                 lost = set()
                 connection.close()
             self._schedule_next(set(due) - lost)
-            self._interrupt(lost)
+            self.interrupt(lost)
 
     def _wait_for_due(self) -> dict[UUID, int]:
         with self._change:
@@ -82,7 +97,8 @@ class Heart:
             for pk in renewed & set(self._due):
                 self._due[pk] = time.monotonic() + settings.TASK_HEARTBEAT_SECONDS
 
-    def _interrupt(self, lost: set[UUID]) -> None:
+    def interrupt(self, lost: set[UUID]) -> None:
+        """End the work on these tasks in the middle, where it is the main thread's."""
         with self._change:
             if not lost & set(self._held):
                 return
@@ -97,7 +113,8 @@ _heart: Heart | None = None
 _at_work: Claim | None = None  # of the main thread, which alone gets signals
 
 
-def _get_heart() -> Heart:
+def get_heart() -> Heart:
+    """The one of this process."""
     global _heart
     if _heart is None or _heart.pid != os.getpid():
         _heart = Heart()
@@ -107,7 +124,7 @@ def _get_heart() -> Heart:
 def _interrupt_work(signum: int, frame: object) -> None:
     """An interrupt that comes late, when the work is over or other work has begun, does nothing."""
     global _at_work
-    if _at_work is None or _get_heart().holds(_at_work):
+    if _at_work is None or get_heart().holds(_at_work):
         return
     _at_work = None
     raise LeaseLost
@@ -118,13 +135,16 @@ def held(claim: Claim) -> Iterator[None]:
     """Hold the lease while the work runs. Raises LeaseLost into it when another takes over."""
     global _at_work
     is_main = threading.current_thread() is threading.main_thread()
-    heart = _get_heart()
+    heart = get_heart()
     heart.hold(claim)
     if is_main:
         # It stays: without a handler an interrupt that comes late would kill the process.
         signal.signal(INTERRUPT, _interrupt_work)
         _at_work = claim
     try:
+        if not heart.holds(claim):
+            # Interrupted before there was a handler for it.
+            raise LeaseLost
         yield
     finally:
         if is_main:

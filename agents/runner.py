@@ -7,6 +7,7 @@ from uuid import UUID
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import Error as DatabaseAway
 
+from agents.brake import Braked, WorkStopped
 from agents.heart import LeaseLost, held
 from agents.models import Task
 from agents.outcomes import (
@@ -20,7 +21,7 @@ from agents.outcomes import (
 )
 from agents.providers import model_for
 from agents.roles import role_for
-from agents.services import Claim, claim_task, fail_attempt, finish_task
+from agents.services import Claim, claim_task, fail_attempt, finish_task, hand_back_task
 from api.errors import DomainError
 from context.models import ArtifactVersion
 
@@ -28,23 +29,28 @@ logger = logging.getLogger(__name__)
 
 
 def run(*, task_id: UUID, worker: str) -> bool:
-    """Whether this call did the work; not for a duplicate, nor when the lease was lost."""
+    """Whether this call did the work; not for a duplicate, a lost lease or an emergency stop."""
     claim = claim_task(task_id=task_id, worker=worker)
     if claim is None:
         return False
     try:
         with held(claim):
-            outcome = _work(claim.task)
+            outcome = _work(claim)
     except LeaseLost:
+        return False
+    except WorkStopped:
+        hand_back_task(task_id=task_id, fence=claim.fence, cause="emergency_stop")
         return False
     except WorkError as error:
         return fail_attempt(claim=claim, error=error)
     return _finish(claim, outcome)
 
 
-def _work(task: Task) -> Outcome:
+def _work(claim: Claim) -> Outcome:
+    task = claim.task
     try:
-        return role_for(task.agent_type).run(assignment_of(task), model_for(task.agent_type))
+        model = Braked(model_for(task.agent_type), claim)
+        return role_for(task.agent_type).run(assignment_of(task), model)
     except (WorkError, DatabaseAway):
         # Without the database nothing can be said of the attempt; the sweep takes the task back.
         raise

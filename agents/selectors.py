@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from agents.models import AgentStatus, Task
+from agents.models import AgentStatus, EmergencyStop, Task
 from audit.models import Event
 from audit.words import EventType
 from projects.access import get_visible_project
@@ -38,3 +38,10 @@ def history_for(user: Any, *, project_id: Any, agent_type: str) -> QuerySet[Even
         data__agent_type=agent_type,
     )
     return changes.order_by("-sequence")
+
+
+def stops_for(user: Any) -> QuerySet[EmergencyStop]:
+    """Emergency stops that concern the user, newest first, with their acknowledgements."""
+    stops = EmergencyStop.objects.visible_to(user)
+    stops = stops.select_related("project", "activated_by", "released_by")
+    return stops.prefetch_related("acknowledgements").order_by("-activated_at", "-id")

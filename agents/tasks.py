@@ -5,17 +5,25 @@ from typing import Any
 from uuid import UUID
 
 from celery import shared_task
-from celery.signals import worker_process_init, worker_shutdown
+from celery.signals import celeryd_after_setup, worker_process_init, worker_shutdown
 from django.db import connections
 
 from agents.ring import taken_along
-from agents.services import hand_back
+from agents.services import forget_workers, hand_back
 from audit.origin import origin
+
+QUEUE = "agents"
+_serves_agents = False
 
 
 def worker_prefix(pid: int) -> str:
     """Names all children of one worker: host and the parent's process id."""
     return f"{socket.gethostname()}:{pid}:"
+
+
+def worker_name() -> str:
+    """This process, as it claims tasks."""
+    return f"{worker_prefix(os.getppid())}{os.getpid()}"
 
 
 @shared_task
@@ -24,18 +32,31 @@ def run_task(task_id: str) -> int:
     # Roles and providers are needed by workers only; every other process starts without them.
     from agents.runner import run
 
-    worker = f"{worker_prefix(os.getppid())}{os.getpid()}"
+    worker = worker_name()
     with origin(channel="worker"), closing(taken_along(UUID(task_id))) as tasks:
         return sum(run(task_id=one, worker=worker) for one in tasks)
+
+
+@celeryd_after_setup.connect
+def note_queues(instance: Any, **kwargs: Any) -> None:
+    """Before the fork, so that the children know, too."""
+    global _serves_agents
+    _serves_agents = QUEUE in instance.app.amqp.queues.consume_from
 
 
 @worker_process_init.connect
 def start_afresh(**kwargs: Any) -> None:
     """A forked child must not share its parent's database connections."""
     connections.close_all()
+    if _serves_agents:
+        from agents.watch import keep_watch
+
+        keep_watch(worker_name())
 
 
 @worker_shutdown.connect
 def give_back_unfinished(**kwargs: Any) -> None:
     """A worker that stops hands its unfinished tasks to others at once, not after the lease."""
-    hand_back(worker_prefix=worker_prefix(os.getpid()))
+    prefix = worker_prefix(os.getpid())
+    hand_back(worker_prefix=prefix)
+    forget_workers(prefix)

@@ -1,11 +1,13 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
+from agents.stop_views import EmergencyStopViewSet
 from agents.views import AgentHistoryViewSet, AgentViewSet, TaskViewSet
 
 router = SimpleRouter(use_regex_path=False)
 router.register("tasks", TaskViewSet, basename="task")
 router.register("agents", AgentViewSet, basename="agent")
+router.register("emergency-stop", EmergencyStopViewSet, basename="emergency-stop")
 
 urlpatterns = [
     path("", include(router.urls)),

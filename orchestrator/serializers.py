@@ -19,9 +19,12 @@ class WaitingSerializer(serializers.Serializer):
 
     step = serializers.CharField(allow_blank=True)
     what = serializers.CharField(
-        help_text="agent_work, a request kind, retry_or_rewind, rewind, start or resume."
+        help_text=(
+            "agent_work, a request kind, retry_or_rewind, rewind, start, resume, emergency_stop "
+            "or engine_error."
+        )
     )
-    who = serializers.ChoiceField(choices=["agent", "person"])
+    who = serializers.ChoiceField(choices=["agent", "person", "operator"])
     task = serializers.UUIDField(allow_null=True)
     hitl_request = serializers.UUIDField(allow_null=True)
 

@@ -252,6 +252,8 @@ TASK_LEASE_SECONDS = 30
 TASK_HEARTBEAT_SECONDS = 10
 TASK_RETRY_DELAYS_SECONDS = (1, 2, 4)
 TASK_MAX_CRASHES = 3
+# How often a worker looks for an emergency stop that no hint told it of.
+STOP_POLL_SECONDS = 1
 # A due task or project nobody picked up is rung for again after this long.
 RING_AGAIN_SECONDS = 10
 

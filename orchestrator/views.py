@@ -50,6 +50,7 @@ ROOT = {
     "projects": "project-list",
     "tasks": "task-list",
     "agents": "agent-list",
+    "emergency_stop": "emergency-stop-list",
     "artifacts": "artifact-list",
     "hitl_requests": "hitl-request-list",
     "hitl_statistics": "hitl-statistics",

@@ -9,11 +9,14 @@ from django.conf import settings
 from pydantic import BaseModel, Field
 from pydantic_ai import Agent, ModelSettings, ToolOutput
 from pydantic_ai.exceptions import AgentRunError, ModelAPIError, UserError
+from pydantic_ai.messages import ModelResponse
 from pydantic_ai.models import Model as ProviderModel
 from pydantic_ai.models import infer_model
+from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.providers import Provider, infer_provider
 from pydantic_ai.usage import RunUsage
 
+from agents.brake import check_may_call_again
 from agents.outcomes import Assignment, PermanentError, Questions, Reply, Usage, WorkError
 from agents.providers.failures import work_error
 from agents.providers.prompts import instructions_for, prompt_for
@@ -115,7 +118,7 @@ class _Call:
         for name in TALKATIVE:
             logging.getLogger(name).setLevel(logging.WARNING)
         return Agent(
-            _provider_model(self.model.name),
+            _Braked(_provider_model(self.model.name)),
             name=self.deliver,
             output_type=[
                 ToolOutput(self.output_type, name=self.deliver, description="Hand in the work."),
@@ -125,6 +128,14 @@ class _Call:
             model_settings=_model_settings(),
             retries={"tools": 0, "output": CORRECTIONS},
         )
+
+
+class _Braked(WrapperModel):
+    """Asks before each request, for one answer may take several."""
+
+    async def request(self, *arguments: Any) -> ModelResponse:
+        await check_may_call_again()
+        return await super().request(*arguments)
 
 
 def _model_settings() -> ModelSettings:

@@ -1,6 +1,13 @@
 """Every write to tasks. Times come from the database's clock only."""
 
-from agents.services.claiming import Claim, claim_task, hand_back, renew_leases
+from agents.services.acknowledging import (
+    acknowledge_stops,
+    active_stops,
+    forget_workers,
+    report_worker,
+    stopped_among,
+)
+from agents.services.claiming import Claim, claim_task, hand_back, hand_back_task, renew_leases
 from agents.services.creating import cancel_task, create_task, request_task, retry_task
 from agents.services.finishing import fail_attempt, finish_task
 from agents.services.recovering import ring_due_tasks, take_back_lost_tasks
@@ -12,10 +19,18 @@ from agents.services.settling import (
     requeue_with_answer,
     return_for_changes,
 )
+from agents.services.stopping import (
+    activate_emergency_stop,
+    release_emergency_stop,
+    tell_stopped_projects,
+)
 
 __all__ = [
     "Claim",
     "accept_result",
+    "acknowledge_stops",
+    "activate_emergency_stop",
+    "active_stops",
     "cancel_open_tasks",
     "cancel_task",
     "claim_task",
@@ -23,13 +38,19 @@ __all__ = [
     "drop_tasks",
     "fail_attempt",
     "finish_task",
+    "forget_workers",
     "hand_back",
+    "hand_back_task",
     "reject_result",
+    "release_emergency_stop",
     "renew_leases",
+    "report_worker",
     "request_task",
     "requeue_with_answer",
     "retry_task",
     "return_for_changes",
     "ring_due_tasks",
+    "stopped_among",
     "take_back_lost_tasks",
+    "tell_stopped_projects",
 ]

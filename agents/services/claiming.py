@@ -11,6 +11,7 @@ from agents.board import refresh_board
 from agents.models import Task, TaskAttempt
 from agents.ring import ring_on_commit
 from agents.services.locking import lock_task
+from agents.stopped import IS_STOPPED
 from agents.words import AttemptOutcome, TaskStatus
 from api.rows import fetch_row, prepared_cursor
 from audit.actors import Actor
@@ -25,13 +26,14 @@ LOCK_PROJECT = """
     SELECT {columns} FROM projects JOIN tasks ON tasks.project_id = projects.id
     WHERE tasks.id = %s FOR NO KEY UPDATE OF projects
 """
-CLAIM = """
+CLAIM = f"""
     WITH claimed AS (
         UPDATE tasks
         SET status = 'working', attempt = attempt + 1, fence = fence + 1, worker = %s,
             lease_expires_at = clock_timestamp() + make_interval(secs => %s),
             started_at = coalesce(started_at, clock_timestamp())
         WHERE id = %s AND status = 'pending' AND run_after <= clock_timestamp()
+          AND NOT {IS_STOPPED}
         RETURNING *
     ), noted AS (
         INSERT INTO task_attempts
@@ -39,7 +41,7 @@ CLAIM = """
              error_code, error_detail, provider, model, calls)
         SELECT id, attempt, fence, worker, 'running', '', '', '', '', 0 FROM claimed
     )
-    SELECT {columns} FROM claimed AS tasks
+    SELECT {{columns}} FROM claimed AS tasks
 """
 LOCK_PROJECT_OF_CLAIM = "SELECT 1 FROM projects WHERE id = %s FOR NO KEY UPDATE"
 LOCK_CLAIMED = """
@@ -121,13 +123,15 @@ def renew_leases(held: Mapping[UUID, int]) -> set[UUID]:
 def hand_back(*, worker_prefix: str) -> int:
     """A worker that is stopped gives its unfinished tasks to others; how many there were."""
     held = Task.objects.filter(worker__startswith=worker_prefix, status=TaskStatus.WORKING)
-    return sum(_hand_back_one(pk) for pk in held.values_list("pk", flat=True))
+    found = held.values_list("pk", "fence")
+    return sum(hand_back_task(task_id=pk, fence=fence) for pk, fence in found)
 
 
 @transaction.atomic
-def _hand_back_one(task_id: UUID) -> bool:
+def hand_back_task(*, task_id: UUID, fence: int, cause: str = "worker_stopped") -> bool:
+    """Give up one claim without blame; False where it is lost already."""
     task = lock_task(task_id)
-    if task.status != TaskStatus.WORKING:
+    if task.status != TaskStatus.WORKING or task.fence != fence:
         return False
     close_attempt(task, AttemptOutcome.HANDED_BACK)
     task.move(TaskStatus.PENDING)
@@ -135,7 +139,7 @@ def _hand_back_one(task_id: UUID) -> bool:
     task.save(update_fields=[*REQUEUED, "attempt"])
     actor = Actor.of_agent(task.agent_type)
     drafts = refresh_board(task.project_id, task.agent_type, actor)
-    data = {"step": task.step, "cause": "worker_stopped"}
+    data = {"step": task.step, "cause": cause}
     retried = Draft(EventType.TASK_RETRIED, Actor.of_system("worker"), data, task=task.pk)
     record_all(task.project_id, [retried, *drafts])
     ring_on_commit(task.pk)

@@ -13,6 +13,7 @@ from agents.ring import ring, ring_on_commit
 from agents.services.claiming import REQUEUED, close_attempt
 from agents.services.finishing import escalate
 from agents.services.locking import lock_task
+from agents.stopped import IS_STOPPED
 from agents.words import AttemptOutcome, TaskStatus
 from api.errors import DomainError
 from audit.actors import Actor
@@ -23,12 +24,12 @@ logger = logging.getLogger(__name__)
 
 BATCH = 500
 
-RING_DUE = """
+RING_DUE = f"""
     UPDATE tasks SET rung_at = clock_timestamp()
     WHERE id IN (
         SELECT tasks.id FROM tasks JOIN projects ON projects.id = tasks.project_id
         WHERE tasks.status = 'pending' AND tasks.run_after <= clock_timestamp()
-          AND projects.status IN ('draft', 'active')
+          AND projects.status IN ('draft', 'active') AND NOT {IS_STOPPED}
           AND (tasks.rung_at IS NULL
                OR tasks.rung_at < clock_timestamp() - make_interval(secs => %s))
         ORDER BY tasks.run_after LIMIT %s FOR UPDATE OF tasks SKIP LOCKED)

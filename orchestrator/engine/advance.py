@@ -6,6 +6,7 @@ from django.db import transaction
 
 from agents.models import Task
 from agents.services import create_task
+from agents.stopped import ALL_AGENTS, stopped_agents
 from agents.words import TaskStatus
 from api.rows import fetch_row
 from audit.actors import Actor
@@ -98,7 +99,8 @@ class _Hand:
         self.project = project
         self.run = run
         self.definition: Definition | None = definition_of(run) if run else None
-        self.is_paused = project.status == ProjectStatus.PAUSED
+        self.stopped = stopped_agents(project.pk)
+        self.is_held = project.status == ProjectStatus.PAUSED or self.stopped == ALL_AGENTS
         self.drafts: list[Draft] = []
 
     def act(self) -> int:
@@ -119,12 +121,17 @@ class _Hand:
         if self.definition is None or self.project.finished_at is not None:
             return []
         actions = plan(self.definition, loaded.state)
-        if self.is_paused:
-            # Nothing new starts in a paused project, but a reject stops it.
+        if self.is_held:
+            # Nothing new starts in a paused or stopped project, but a reject ends it.
             return [action for action in actions if isinstance(action, FailRun)]
         if actions == [CompleteRun()] and open_side_tasks(loaded):
             return []
-        return actions
+        return [action for action in actions if not self._is_stopped(action)]
+
+    def _is_stopped(self, action: Action) -> bool:
+        if not isinstance(action, StartStep):
+            return False
+        return self.definition.step(action.step).agent in self.stopped
 
     def _apply(self, action: Action, loaded: Loaded) -> None:
         match action:
@@ -184,7 +191,7 @@ class _Hand:
             if task.status == TaskStatus.FAILED:
                 self._fail(task.result.get("rejected", {}).get("reason", "a task failed"))
                 return count + 1
-            if self.is_paused:
+            if self.is_held:
                 continue
             if task.status != TaskStatus.WAITING_FOR_HITL:
                 continue

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from agents.stopped import stopped_agents
 from hitl.models import HitlRequest
 from orchestrator.engine.definition import Definition, Step, load_definition
 from orchestrator.engine.plan import Waiting, waiting_for
@@ -53,6 +54,8 @@ def _waiting_for(project: Project, definition: Definition, loaded: Loaded):
         return
     if project.engine_error:
         yield _wait("", "engine_error", "operator", None, loaded)
+    if stopped_agents(project.pk):
+        yield _wait("", "emergency_stop", "person", None, loaded)
     if verb := STANDS_STILL.get(ProjectStatus(project.status)):
         yield _wait("", verb, "person", None, loaded)
     if project.status != ProjectStatus.DRAFT:

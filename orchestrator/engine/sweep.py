@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.db import connection
 
-from agents.services import ring_due_tasks, take_back_lost_tasks
+from agents.services import ring_due_tasks, take_back_lost_tasks, tell_stopped_projects
 from api.idempotency import forget_old_keys
 from orchestrator.engine.ring import ring_engine
 
@@ -25,6 +25,7 @@ def sweep() -> dict[str, int]:
     taken_back = take_back_lost_tasks()
     return {
         "tasks_taken_back": taken_back,
+        "stops_told": tell_stopped_projects(),
         "tasks_rung": ring_due_tasks(),
         "projects_rung": _ring_waiting_projects(),
         "idempotency_keys_forgotten": forget_old_keys(),

@@ -2,6 +2,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from audit.models import Event
+from tests.agents.stops import stop
 from tests.api.routes import api_routes, fill
 from tests.scenes import asked
 
@@ -14,6 +15,7 @@ KINDS = {
     "/api/v1/artifacts/": "artifact",
     "/api/v1/hitl/requests/": "request",
     "/api/v1/audit/events/": "event",
+    "/api/v1/emergency-stop/": "stop",
 }
 PUBLIC = {"/api/v1/auth/token/"}
 # Needs an ASGI server; tested beside the socket that says the same.
@@ -36,6 +38,7 @@ def values(project):
         "artifact": request.subject["outputs"][0]["artifact"],
         "request": request.pk,
         "event": Event.objects.filter(project=project.pk).first().pk,
+        "stop": stop(project.created_by, project_id=project.pk).pk,
     }
     return found | {
         "project_id": project.pk,
@@ -76,6 +79,9 @@ def test_the_url_conf_has_the_routes_of_the_contract():
         "tasks/<uuid:pk>/cancel/": "post",
         "tasks/<uuid:pk>/retry/": "post",
         "agents/": "get",
+        "emergency-stop/": "get post",
+        "emergency-stop/<uuid:pk>/": "get",
+        "emergency-stop/release/": "post",
         "agents/<slug:agent_type>/history/": "get",
         "artifacts/": "get post",
         "artifacts/<uuid:pk>/": "get",

@@ -37,8 +37,8 @@ def acts_as_a_person(parser: argparse.ArgumentParser) -> bool:
 COMMANDS = [(words, parser) for words, parser in parsers() if acts_as_a_person(parser)]
 # An option that takes an id: what it names.
 IDS = {"project": "project", "resume": "project", "id": "request", "request": "request"}
-# Positional arguments that may be left out where an option names the project.
-LEFT_OUT = {"brief"}
+# A positional argument that may be left out where an option names the project, and what is given.
+LEFT_OUT = {"brief", "reason"}
 
 
 def arguments(parser: argparse.ArgumentParser, things: Things) -> list[str]:
@@ -48,7 +48,13 @@ def arguments(parser: argparse.ArgumentParser, things: Things) -> list[str]:
             found += [*action.option_strings[-1:], str(things.named(IDS[action.dest]))]
         elif action.required and action.dest not in LEFT_OUT:
             raise Unknown(f"What goes into {action.dest} of {parser.prog}?")
-    given = {"--digest": ["0" * 64], "--yes": [], "--comment": ["No."], "--text": ["Yes."]}
+    given = {
+        "--digest": ["0" * 64],
+        "--yes": [],
+        "--comment": ["No."],
+        "--text": ["Yes."],
+        "--reason": ["Now."],
+    }
     for option, value in given.items():
         if option in parser._option_string_actions:
             found += [option, *value]

@@ -12,6 +12,7 @@ from context.models import Artifact
 from hitl.models import HitlRequest
 from hitl.services import decide
 from projects.models import Project
+from tests.agents.stops import stop
 from tests.scenes import asked
 
 OURS = ("orchestrator", "hitl", "agents", "context", "projects", "audit", "api")
@@ -49,6 +50,7 @@ class Things:
             channel="rest",
         )
         asked(project)
+        stop(self.user, project_id=project.pk, agent_type="deployer")
 
     def id_of(self, model: type[models.Model]) -> Any:
         within = f"{path_to_project(model)}__in" if path_to_project(model) else None

@@ -1,0 +1,12 @@
+from agents.models.stopping import EmergencyStop, StopAcknowledgement, StopNotice, WorkerProcess
+from agents.models.work import AgentStatus, Task, TaskAttempt
+
+__all__ = [
+    "AgentStatus",
+    "EmergencyStop",
+    "StopAcknowledgement",
+    "StopNotice",
+    "Task",
+    "TaskAttempt",
+    "WorkerProcess",
+]

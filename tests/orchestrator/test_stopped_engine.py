@@ -1,0 +1,94 @@
+"""What the engine does, and leaves undone, while an emergency stop stands."""
+
+import pytest
+
+from agents.models import Task
+from orchestrator.engine.sweep import sweep
+from projects.models import Project
+from tests.agents.stops import release, stop
+from tests.orchestrator.moves import asked, current, do, look, open_steps, say, started, types
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("whole_logs")]
+
+
+def test_a_decision_is_recorded_and_resumes_nothing(project, owner, approver):
+    started(project)
+    do(project, "left")
+    do(project, "right")
+    say(asked(project, "left"), approver, "approve")
+    stop(owner, project_id=project.pk)
+
+    say(asked(project, "right"), approver, "approve")
+
+    assert current(project, "right").status == "completed"
+    assert not Task.objects.filter(step="join").exists()
+    release(owner, project_id=project.pk)
+    look(project)
+    assert open_steps(project) == {"join"}
+
+
+def test_requested_changes_are_made_after_the_release(project, owner, approver):
+    started(project)
+    do(project, "left")
+    stop(owner, project_id=project.pk)
+
+    say(asked(project, "left"), approver, "request_changes", comment="Shorter.")
+
+    assert open_steps(project) == {"right"}
+    release(owner, project_id=project.pk)
+    look(project)
+    assert current(project, "left").round == 2
+
+
+def test_a_reject_ends_a_stopped_project(project, owner, approver):
+    started(project)
+    do(project, "left")
+    stop(owner, project_id=project.pk)
+
+    say(asked(project, "left"), approver, "reject", comment="Not at all.")
+
+    assert Project.objects.get().status == "failed"
+
+
+def test_a_stopped_agent_gets_no_step_and_the_others_do(project, owner, staff):
+    stop(staff, agent_type="architect")
+
+    started(project)
+
+    assert open_steps(project) == {"right"}
+    release(staff, agent_type="architect")
+    look(project)
+    assert open_steps(project) == {"left", "right"}
+
+
+def test_a_release_marks_the_project_for_the_engine(project, owner):
+    started(project)
+    stop(owner, project_id=project.pk)
+    look(project)
+    assert Project.objects.get().attention_since is None
+
+    release(owner, project_id=project.pk)
+
+    assert Project.objects.get().attention_since is not None
+
+
+def test_a_project_that_became_active_during_a_stop_starts_after_it(project, staff):
+    stop(staff)
+    started(project)
+    assert open_steps(project) == set()
+
+    release(staff)
+
+    look(project)
+    assert open_steps(project) == {"left", "right"}
+
+
+def test_the_sweep_tells_what_a_request_could_not_tell(project, owner):
+    started(project)
+    stop(owner, project_id=project.pk)
+    from agents.models import StopNotice
+
+    StopNotice.objects.update(activation_told_at=None)
+
+    assert sweep()["stops_told"] == 1
+    assert types(project.pk)[-1] == "emergency_stop_activated"
