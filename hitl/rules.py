@@ -1,13 +1,19 @@
 """Which actions a request allows, and who may take them. Asked before, and again under the lock."""
 
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+
 from api.errors import Unprocessable
-from context.models import ArtifactVersion
+from hitl.authors import barred_authors
 from hitl.models import HitlRequest
-from hitl.words import Action, RequestKind
+from hitl.policy import policy_of
+from hitl.words import Action, OnTimeout, RequestKind
 from projects.access import DECIDE, role_of
+from projects.words import Role
 
 NEEDS_COMMENT = frozenset({Action.REJECT, Action.REQUEST_CHANGES})
 NEEDS_CONTENT = frozenset({Action.AMEND, Action.ANSWER})
@@ -37,30 +43,97 @@ def allowed_actions(request: HitlRequest) -> list[str]:
     return [Action.REQUEST_CHANGES, *by_hand, Action.REJECT]
 
 
-def can_decide(request: HitlRequest, user: Any) -> Verdict:
+def can_decide(request: HitlRequest, user: Any, now: datetime | None = None) -> Verdict:
     """Whether this person may decide on this request now."""
+    now = now or timezone.now()
+    return (
+        _by_role(request, user, now)
+        or _by_state(request, now)
+        or _by_authorship(request, user)
+        or _by_own_word(request, user)
+        or _by_claim(request, user, now)
+        or Verdict(True)
+    )
+
+
+def obstacles(request: HitlRequest, user: Any, now: datetime) -> list[str]:
+    """The code of every rule that keeps this person from settling it alone."""
+    verdicts = [
+        _by_role(request, user, now),
+        _by_authorship(request, user),
+        _by_claim(request, user, now),
+    ]
+    codes = [verdict.code for verdict in verdicts if verdict]
+    is_short = request.required_approvals > request.approvals + 1
+    return [*codes, "approvals_missing"] if is_short else codes
+
+
+def may_break_glass(request: HitlRequest, user: Any) -> bool:
+    """Who may decide past these rules, with a reason: superusers, and the project's owners."""
+    return user.is_superuser or role_of(user, request.project_id) == Role.OWNER
+
+
+def roles_of(request: HitlRequest, now: datetime) -> list[str]:
+    """The roles that decide on it at this time."""
+    if request.is_timed_out(now) and request.on_timeout == OnTimeout.ESCALATE:
+        return [Role.OWNER]
+    return sorted(DECIDE) if request.deciding_roles is None else request.deciding_roles
+
+
+def _by_role(request: HitlRequest, user: Any, now: datetime) -> Verdict | None:
     role = role_of(user, request.project_id)
     if role is None:
         return Verdict(False, "not_a_member", "Only members of the project decide; ask an owner.")
     if role not in DECIDE:
         detail = f"Your role is {role}; deciding needs the role approver or owner."
         return Verdict(False, "role_too_low", detail)
+    asked = roles_of(request, now)
+    if role in asked or not request.is_pending:
+        return None
+    if request.escalated_at or request.is_timed_out(now):
+        return Verdict(False, "escalated", "Nobody decided in time; only an owner decides now.")
+    detail = f"By the policy, the role {' or '.join(asked)} decides on this; yours is {role}."
+    return Verdict(False, "role_too_low" if role != Role.OWNER else "role_not_asked", detail)
+
+
+def _by_state(request: HitlRequest, now: datetime) -> Verdict | None:
     if not request.is_pending:
         return Verdict(False, "already_decided", f"The request is {request.status}.")
-    if _wrote_it(request, user):
-        detail = "You wrote a version that is to be decided; another approver must decide on it."
-        return Verdict(False, "self_approval", detail)
-    return Verdict(True)
+    if request.is_timed_out(now) and request.on_timeout != OnTimeout.ESCALATE:
+        return Verdict(False, "expired", "The time for this decision has passed.")
+    return None
 
 
-def _wrote_it(request: HitlRequest, user: Any) -> bool:
-    shown = request.subject["outputs"]
-    return any(
-        ArtifactVersion.objects.filter(
-            artifact=output["artifact"], number=output["version"], author=user
-        ).exists()
-        for output in shown
+def _by_authorship(request: HitlRequest, user: Any) -> Verdict | None:
+    barred = request.barred_authors
+    if barred is None:
+        policy = policy_of(request.project_id)
+        barred = barred_authors(request.task, request.subject, policy)
+    if user.pk not in barred:
+        return None
+    detail = "You wrote of what is to be decided; another approver must decide on it."
+    return Verdict(False, "self_approval", detail)
+
+
+def _by_own_word(request: HitlRequest, user: Any) -> Verdict | None:
+    """One word a person: whoever approved waits for the others."""
+    if not request.approvals or not request.decisions.filter(decided_by=user).exists():
+        return None
+    given = f"{request.approvals} of {request.required_approvals}"
+    detail = f"You have approved it; {given} approvals are given."
+    return Verdict(False, "already_decided", detail)
+
+
+def _by_claim(request: HitlRequest, user: Any, now: datetime) -> Verdict | None:
+    claimant = request.claimant_id(now)
+    if claimant is None or claimant == user.pk:
+        return None
+    name = get_user_model().objects.get(pk=claimant).get_username()
+    detail = (
+        f"{name} has taken it until {request.claimed_until:%Y-%m-%d %H:%M} UTC. "
+        f"{name} or an owner can release or reassign it."
     )
+    return Verdict(False, "claimed", detail)
 
 
 def check_action(request: HitlRequest, action: Action, comment: str, content: Any) -> None:
@@ -70,11 +143,7 @@ def check_action(request: HitlRequest, action: Action, comment: str, content: An
         detail = f"{action} is not possible for a {request.kind}; possible: {', '.join(allowed)}."
         raise Unprocessable("action_not_allowed", detail, allowed_actions=allowed)
     if action in NEEDS_COMMENT and not comment.strip():
-        raise Unprocessable(
-            "comment_required",
-            f"To {action.replace('_', ' ')}, say why: fill in `comment`.",
-            errors=[{"field": "comment", "code": "required", "detail": "Say why."}],
-        )
+        raise comment_required(f"To {action.replace('_', ' ')}")
     if action in NEEDS_CONTENT and (content is None or content in ("", [], {})):
         what = "answer" if action == Action.ANSWER else "new content"
         raise Unprocessable(
@@ -82,3 +151,11 @@ def check_action(request: HitlRequest, action: Action, comment: str, content: An
             f"To {action}, send the {what} as `content`.",
             errors=[{"field": "content", "code": "required", "detail": "Must not be empty."}],
         )
+
+
+def comment_required(why: str) -> Unprocessable:
+    return Unprocessable(
+        "comment_required",
+        f"{why}, say why: fill in `comment`.",
+        errors=[{"field": "comment", "code": "required", "detail": "Say why."}],
+    )

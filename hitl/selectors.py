@@ -3,19 +3,20 @@
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
 from context.diff import diff_contents
 from context.models import ArtifactVersion
 from context.selectors import last_accepted_before
-from hitl.models import HitlRequest
-from hitl.words import RequestStatus
+from hitl.models import Decision, HitlRequest
+from hitl.words import OnTimeout, RequestStatus
 from projects.access import DECIDE
 from projects.models import Membership
+from projects.words import Role
 
-# What a person wrote, another person decides on.
+# As `barred_authors`, for what an older release opened without looking it up.
 OWN_CONTENT = """
     SELECT request.id FROM hitl_requests AS request
     CROSS JOIN LATERAL jsonb_array_elements(request.subject -> 'outputs') AS shown
@@ -34,7 +35,8 @@ DECIDED = (
 
 def requests_for(user: Any) -> QuerySet[HitlRequest]:
     """What the user may see, newest first."""
-    requests = HitlRequest.objects.visible_to(user).select_related("project", "task")
+    related = ("project", "task", "claimed_by")
+    requests = HitlRequest.objects.visible_to(user).select_related(*related)
     return requests.prefetch_related("decisions__decided_by").order_by("-created_at", "-id")
 
 
@@ -42,7 +44,7 @@ def request_list_for(user: Any) -> QuerySet[HitlRequest]:
     """As `requests_for`, with no more than a list shows."""
     return (
         HitlRequest.objects.visible_to(user)
-        .select_related("project")
+        .select_related("project", "claimed_by")
         .defer("project__brief")
         .order_by("-created_at", "-id")
     )
@@ -51,8 +53,43 @@ def request_list_for(user: Any) -> QuerySet[HitlRequest]:
 def waiting_for_me(queryset: QuerySet[HitlRequest], user: Any) -> QuerySet[HitlRequest]:
     """Pending requests on which the user may decide, by the rules of `hitl.rules.can_decide`."""
     mine = Membership.objects.filter(user=user, role__in=DECIDE).values("project")
+    pending = queryset.pending().filter(project__in=mine)
+    return (
+        pending.filter(_asks_a_role_of(user), _is_in_time_for(user), _is_free_for(user))
+        .exclude(barred_authors__contains=[user.pk])
+        .exclude(_is_own_content(user))
+        .exclude(_has_voted(user))
+    )
+
+
+def _in_role(user: Any, role: Role) -> Q:
+    return Q(project__in=Membership.objects.filter(user=user, role=role).values("project"))
+
+
+def _asks_a_role_of(user: Any) -> Q:
+    named = Q(deciding_roles=None)
+    for role in DECIDE:
+        named |= Q(deciding_roles__contains=[role]) & _in_role(user, role)
+    return named
+
+
+def _is_in_time_for(user: Any) -> Q:
+    runs = Q(expires_at=None) | Q(expires_at__gt=Now()) | Q(held_since__isnull=False)
+    return runs | (Q(on_timeout=OnTimeout.ESCALATE) & _in_role(user, Role.OWNER))
+
+
+def _is_free_for(user: Any) -> Q:
+    return Q(claimed_until=None) | Q(claimed_until__lte=Now()) | Q(claimed_by=user)
+
+
+def _is_own_content(user: Any) -> Q:
     own = RawSQL(OWN_CONTENT, [user.pk])  # noqa: S611 - a constant with a parameter
-    return queryset.pending().filter(project__in=mine).exclude(pk__in=own)
+    return Q(barred_authors=None) & Q(pk__in=own)
+
+
+def _has_voted(user: Any) -> Q:
+    own = Decision.objects.filter(request=OuterRef("pk"), decided_by=user)
+    return Q(approvals__gt=0) & Q(Exists(own))
 
 
 def asked_before(request: HitlRequest) -> QuerySet[HitlRequest]:
@@ -65,7 +102,7 @@ def asked_before(request: HitlRequest) -> QuerySet[HitlRequest]:
 
 
 def overdue(queryset: QuerySet[HitlRequest]) -> QuerySet[HitlRequest]:
-    return queryset.pending().filter(due_at__lt=Now())
+    return queryset.pending().filter(due_at__lt=Now(), held_since=None)
 
 
 def shown_versions(request: HitlRequest) -> list[ArtifactVersion]:
@@ -98,7 +135,7 @@ def last_decided(request: HitlRequest, version: ArtifactVersion) -> ArtifactVers
     work went on with before. Nothing is settled by a request that was superseded or cancelled.
     """
     last = _decided_before(request, version.artifact_id)
-    number = _settled_number(last, version.artifact_id) if last else None
+    number = _settled_number(last, version) if last else None
     if number is None:
         return last_accepted_before(version.artifact_id, version.number)
     earlier = ArtifactVersion.objects.filter(artifact=version.artifact_id, number=number)
@@ -112,10 +149,14 @@ def _decided_before(request: HitlRequest, artifact_id: UUID) -> HitlRequest | No
     return decided.filter(shows | Q(status=RequestStatus.AMENDED)).first()
 
 
-def _settled_number(request: HitlRequest, artifact_id: UUID) -> int | None:
-    """An amendment is always the version after the first one that was shown."""
+def _settled_number(request: HitlRequest, version: ArtifactVersion) -> int | None:
+    """An amendment is always the version after the first one that was shown.
+
+    Where others are still asked about the amendment, they compare it with what it changed.
+    """
     for place, output in enumerate(request.subject["outputs"]):
-        if output["artifact"] == str(artifact_id):
+        if output["artifact"] == str(version.artifact_id):
+            shown = output["version"]
             is_amended = place == 0 and request.status == RequestStatus.AMENDED
-            return output["version"] + is_amended
+            return shown + 1 if is_amended and shown + 1 < version.number else shown
     return None

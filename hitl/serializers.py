@@ -1,15 +1,18 @@
 from typing import Any
 
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from api.fields import ContentField, TextField
+from api.fields import ContentField, FlagField, TextField
 from api.serializers import StrictSerializer
 from context.models import Artifact, ArtifactVersion
 from context.rendering import render_markdown
 from hitl.models import Decision, HitlRequest
-from hitl.rules import allowed_actions, can_decide
+from hitl.rules import allowed_actions, can_decide, may_break_glass, roles_of
 from hitl.selectors import diff_of, shown_versions
 from hitl.words import Action
+from projects.words import Role
 
 BULK_MAX = 200
 
@@ -21,6 +24,10 @@ class DecisionInput(StrictSerializer):
     subject_digest = TextField(max_length=64, help_text="That of the request as it was shown.")
     comment = TextField(max_length=10_000, allow_blank=True, default="")
     content = ContentField(required=False, allow_null=True)
+    break_glass = FlagField(
+        default=False,
+        help_text="Past the rules on who decides and how many; `comment` must say why.",
+    )
 
 
 class BulkItem(StrictSerializer):
@@ -61,14 +68,26 @@ class DecisionSerializer(serializers.ModelSerializer):
             "content",
             "subject_digest",
             "channel",
+            "is_break_glass",
             "created_at",
         )
         read_only_fields = fields
 
 
+class ClaimSerializer(serializers.Serializer):
+    """Who has the request for themselves, and until when."""
+
+    user = serializers.IntegerField()
+    username = serializers.CharField()
+    until = serializers.DateTimeField()
+
+
 class RequestListSerializer(serializers.ModelSerializer):
     project_name = serializers.CharField(source="project.name", read_only=True)
     allowed_actions = serializers.SerializerMethodField()
+    deciding_roles = serializers.SerializerMethodField()
+    claim = serializers.SerializerMethodField()
+    is_overdue = serializers.SerializerMethodField()
 
     class Meta:
         model = HitlRequest
@@ -86,15 +105,38 @@ class RequestListSerializer(serializers.ModelSerializer):
             "subject_digest",
             "allowed_actions",
             "previous",
+            "required_approvals",
+            "approvals",
+            "deciding_roles",
+            "claim",
             "created_at",
+            "remind_at",
             "due_at",
             "expires_at",
+            "on_timeout",
+            "is_overdue",
+            "escalated_at",
+            "held_since",
             "resolved_at",
         )
         read_only_fields = fields
 
     def get_allowed_actions(self, request: HitlRequest) -> list[Action]:
         return allowed_actions(request)
+
+    def get_deciding_roles(self, request: HitlRequest) -> list[Role]:
+        return roles_of(request, timezone.now())
+
+    def get_is_overdue(self, request: HitlRequest) -> bool:
+        return request.is_overdue(timezone.now())
+
+    @extend_schema_field(ClaimSerializer(allow_null=True))
+    def get_claim(self, request: HitlRequest) -> dict[str, Any] | None:
+        if not request.is_pending or request.claimant_id(timezone.now()) is None:
+            return None
+        user = request.claimed_by
+        claim = {"user": user.pk, "username": user.get_username(), "until": request.claimed_until}
+        return ClaimSerializer(claim).data
 
 
 class VerdictSerializer(serializers.Serializer):
@@ -153,6 +195,9 @@ class RequestSerializer(RequestListSerializer):
     )
     decisions = DecisionSerializer(many=True, read_only=True)
     can_decide = VerdictSerializer(read_only=True)
+    may_break_glass = serializers.BooleanField(
+        read_only=True, help_text="The caller may decide past the rules, with a reason."
+    )
 
     class Meta(RequestListSerializer.Meta):
         fields = (
@@ -164,6 +209,7 @@ class RequestSerializer(RequestListSerializer):
             "diff",
             "decisions",
             "can_decide",
+            "may_break_glass",
         )
         read_only_fields = fields
 
@@ -173,7 +219,9 @@ class RequestSerializer(RequestListSerializer):
         request.content = shown[0].content if shown else None
         request.artifact = shown[0].artifact if shown else None
         request.diff = diff_of(request, shown)
-        request.can_decide = can_decide(request, self.context["request"].user)
+        user = self.context["request"].user
+        request.can_decide = can_decide(request, user)
+        request.may_break_glass = request.is_pending and may_break_glass(request, user)
         return super().to_representation(request)
 
 

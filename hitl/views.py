@@ -27,19 +27,20 @@ from hitl.serializers import (
 from hitl.services import decide
 from hitl.statistics import statistics
 from hitl.statistics_serializers import StatisticsQuery, StatisticsSerializer
+from hitl.thread_views import INPUTS, OUTPUTS, ThreadMixin
 from projects.access import get_visible_project
 
 CHANNEL = "rest"
 EXPIRED = OpenApiResponse(ProblemSerializer, "`expired`: the time for this decision has passed.")
 
 
-class RequestViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet):
+class RequestViewSet(ThreadMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet):
     """Questions to people, each bound to exactly what it shows."""
 
     queryset = HitlRequest.objects.all()
     serializer_class = RequestSerializer
-    outputs = {"list": RequestListSerializer, "decisions": DecisionSerializer}
-    inputs = {"decide": DecisionInput, "bulk_decisions": BulkInput}
+    outputs = {"list": RequestListSerializer, "decisions": DecisionSerializer} | OUTPUTS
+    inputs = {"decide": DecisionInput, "bulk_decisions": BulkInput} | INPUTS
     filterset_class = RequestFilter
 
     def visible(self) -> QuerySet:

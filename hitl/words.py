@@ -20,6 +20,14 @@ class RequestStatus(models.TextChoices):
     CANCELLED = "cancelled", "its project or task stopped"
 
 
+class OnTimeout(models.TextChoices):
+    """What happens when nobody has decided in time. Time never says yes."""
+
+    HOLD = "hold", "it stays pending, and is overdue"
+    REJECT = "reject", "it expires, and the project stops"
+    ESCALATE = "escalate", "from then on only an owner decides"
+
+
 class Action(models.TextChoices):
     APPROVE = "approve", "go on with exactly what was shown"
     REJECT = "reject", "stop the project"

@@ -17,8 +17,8 @@ from audit.services import record_all
 from context.models import Artifact
 from context.signals import artifact_changed
 from hitl.models import HitlRequest
-from hitl.services import cancel_requests
-from hitl.signals import request_decided
+from hitl.services import cancel_requests, keep_clocks
+from hitl.signals import request_decided, request_timed_out
 from orchestrator.engine.definition import available_definitions
 from orchestrator.engine.ring import ring_engine
 from projects.models import Project
@@ -46,6 +46,7 @@ def refuse_unknown_workflow(project: Project, **kwargs: Any) -> None:
 
 @receiver(project_changed, sender=Project)
 def look_at_project(project: Project, **kwargs: Any) -> None:
+    keep_clocks(project)
     call_engine(project.pk)
 
 
@@ -66,6 +67,7 @@ def look_after_task(task: Task, **kwargs: Any) -> None:
     call_engine(task.project_id)
 
 
+@receiver(request_timed_out, sender=HitlRequest)
 @receiver(request_decided, sender=HitlRequest)
 def look_after_decision(request: HitlRequest, **kwargs: Any) -> None:
     call_engine(request.project_id)

@@ -222,6 +222,7 @@ SPECTACULAR_SETTINGS = {
         "ArtifactVersionStatusEnum": "context.words.VersionStatus",
         "ChangeEnum": "context.words.Change",
         "ProjectStatusEnum": "projects.words.ProjectStatus",
+        "RoleEnum": "projects.words.Role",
         "RequestStatusEnum": "hitl.words.RequestStatus",
         "TaskStatusEnum": "agents.words.TaskStatus",
     },
@@ -246,6 +247,32 @@ OPENAI_API_KEY = env.str("OPENAI_API_KEY", default="")
 OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", default="")
 SANDBOX_ALLOW_NETWORK = env.bool("SANDBOX_ALLOW_NETWORK", default=False)
 SANDBOX_ALLOW_FILES = env.bool("SANDBOX_ALLOW_FILES", default=False)
+
+# How a project decides that has no policy of its own. Seconds; 0: never.
+HITL_POLICY = {
+    "prevent_self_approval": env.bool("HITL_PREVENT_SELF_APPROVAL", default=True),
+    "answers_count_as_content": env.bool("HITL_ANSWERS_COUNT_AS_CONTENT", default=False),
+    "required_approvals": env.int("HITL_REQUIRED_APPROVALS", default=1),
+    "roles_by_kind": {},
+    "roles_by_phase": {},
+    "remind_after": env.int("HITL_REMIND_AFTER", default=0) or None,
+    "due_after": env.int("HITL_DUE_AFTER", default=0) or None,
+    "expire_after": env.int("HITL_EXPIRE_AFTER", default=0) or None,
+    "on_timeout": env.str("HITL_ON_TIMEOUT", default="hold"),
+}
+if not 1 <= HITL_POLICY["required_approvals"] <= 50:
+    raise ImproperlyConfigured("HITL_REQUIRED_APPROVALS must be from 1 to 50.")
+if HITL_POLICY["on_timeout"] not in {"hold", "reject", "escalate"}:
+    raise ImproperlyConfigured("HITL_ON_TIMEOUT must be hold, reject or escalate.")
+_times = [HITL_POLICY[f"{name}_after"] or 0 for name in ("remind", "due", "expire")]
+if min(_times) < 0 or (_given := [one for one in _times if one]) != sorted(_given):
+    raise ImproperlyConfigured(
+        "HITL_REMIND_AFTER, HITL_DUE_AFTER and HITL_EXPIRE_AFTER are seconds, in this order."
+    )
+# A person who claims a request has it for themselves for so long.
+HITL_CLAIM_SECONDS = env.int("HITL_CLAIM_SECONDS", default=14_400)
+if HITL_CLAIM_SECONDS < 1:
+    raise ImproperlyConfigured("HITL_CLAIM_SECONDS must be at least 1.")
 
 # Seconds. A worker that does not renew its lease in time has lost the task.
 TASK_LEASE_SECONDS = 30

@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from audit.stream.asyncapi import asyncapi_document
 from audit.urls import stream_urls
+from hitl.policy_views import PolicyView
 from orchestrator import health
 from orchestrator.views import (
     DocumentView,
@@ -21,6 +22,7 @@ project_urls = [
     path("rewind/", RewindView.as_view(), name="project-rewind"),
     path("progress/", ProgressView.as_view(), name="project-progress"),
     path("snapshot/", SnapshotView.as_view(), name="project-snapshot"),
+    path("policy/", PolicyView.as_view(), name="project-policy"),
     path("export/", ExportView.as_view(), name="project-export"),
     path("document/", DocumentView.as_view(), name="project-document"),
     path("origin/", OriginView.as_view(), name="project-origin"),

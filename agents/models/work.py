@@ -147,6 +147,12 @@ class Task(models.Model):
     def __str__(self) -> str:
         return f"{self.title or self.agent_type} ({self.status})"
 
+    @property
+    def stop_reason(self) -> str:
+        """Why it failed, where a person or the passing of time ended it."""
+        ended = self.result.get("rejected") or self.result.get("expired") or {}
+        return ended.get("reason", "")
+
     def move(self, status: TaskStatus) -> None:
         """Raises Conflict `invalid_transition` where the state does not allow it."""
         if status not in self.TRANSITIONS[TaskStatus(self.status)]:

@@ -159,7 +159,7 @@ def retry_task(*, actor: Actor, task_id: UUID) -> Task:
 
 def _check_not_settled(task: Task) -> None:
     """What a person decided stands, also while the engine has not acted on it yet."""
-    if {"changes_requested", "rejected"} & set(task.result):
+    if {"changes_requested", "rejected", "expired"} & set(task.result):
         detail = "A decision ended this task, and stands. To do the step again, rewind to it."
         raise Conflict("invalid_transition", detail, task_status=task.status)
 

@@ -64,6 +64,12 @@ def reject_result(task: Task, reason: str, actor: Actor) -> list[Draft]:
     return _settle(task, TaskStatus.FAILED, EventType.TASK_FAILED, actor, "rejected")
 
 
+def expire_result(task: Task, reason: str, actor: Actor) -> list[Draft]:
+    """The work stops because nobody decided in time: the clock's act, no person's no."""
+    task.result = task.result | {"expired": {"reason": reason}}
+    return _settle(task, TaskStatus.FAILED, EventType.TASK_FAILED, actor, "expired")
+
+
 def requeue_with_answer(task: Task, answer: str, actor: Actor) -> list[Draft]:
     """The agent goes on with the answer to its questions."""
     questions = task.result.get("questions", [])

@@ -189,7 +189,7 @@ class _Hand:
         for task in loaded.side_tasks:
             request = loaded.requests.get(str(task.pk))
             if task.status == TaskStatus.FAILED:
-                self._fail(task.result.get("rejected", {}).get("reason", "a task failed"))
+                self._fail(task.stop_reason or "a task failed")
                 return count + 1
             if self.is_held:
                 continue

@@ -65,7 +65,6 @@ def load(project: Project, run: WorkflowRun | None) -> Loaded:
 
 
 def _step_state(task: Task, request: HitlRequest | None) -> StepState:
-    rejected = task.result.get("rejected", {})
     return StepState(
         status=task.status,
         round=task.round,
@@ -75,7 +74,7 @@ def _step_state(task: Task, request: HitlRequest | None) -> StepState:
         open_request=request is not None,
         subject_changed=request is not None and is_outdated(task, request),
         request_kind=task.waits_for,
-        reason=rejected.get("reason", ""),
+        reason=task.stop_reason,
     )
 
 

@@ -5,6 +5,7 @@ from django.db import connection
 
 from agents.services import ring_due_tasks, take_back_lost_tasks, tell_stopped_projects
 from api.idempotency import forget_old_keys
+from hitl.services import apply_deadlines
 from orchestrator.engine.ring import ring_engine
 
 BATCH = 500
@@ -26,6 +27,7 @@ def sweep() -> dict[str, int]:
     return {
         "tasks_taken_back": taken_back,
         "stops_told": tell_stopped_projects(),
+        "deadlines_applied": apply_deadlines(),
         "tasks_rung": ring_due_tasks(),
         "projects_rung": _ring_waiting_projects(),
         "idempotency_keys_forgotten": forget_old_keys(),

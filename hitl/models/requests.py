@@ -1,13 +1,15 @@
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
 from agents.models import Task
 from api.ids import new_id
-from hitl.words import OUTCOMES, Action, RequestKind, RequestStatus
+from hitl.words import OUTCOMES, Action, OnTimeout, RequestKind, RequestStatus
 from projects.models import Project
 from projects.words import Phase
 
@@ -40,9 +42,36 @@ class HitlRequest(models.Model):
         "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="next"
     )
     created_at = models.DateTimeField(auto_now_add=True)
+    resolved_at = models.DateTimeField(null=True, blank=True)
+
+    # What the project's policy said when the request was opened; a later change is for later ones.
+    required_approvals = models.PositiveSmallIntegerField(default=1, db_default=1)
+    deciding_roles = ArrayField(
+        models.CharField(max_length=10), null=True, blank=True, help_text="Null: all that decide."
+    )
+    barred_authors = ArrayField(
+        models.BigIntegerField(),
+        null=True,
+        blank=True,
+        help_text="Users who wrote of what is decided. Null: not looked up when it was opened.",
+    )
+    on_timeout = models.CharField(
+        max_length=10, choices=OnTimeout, default=OnTimeout.HOLD, db_default=OnTimeout.HOLD
+    )
+    remind_at = models.DateTimeField(null=True, blank=True)
     due_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
-    resolved_at = models.DateTimeField(null=True, blank=True)
+
+    # What has come of it so far.
+    approvals = models.PositiveSmallIntegerField(default=0, db_default=0)
+    reminded_at = models.DateTimeField(null=True, blank=True)
+    overdue_noted_at = models.DateTimeField(null=True, blank=True)
+    escalated_at = models.DateTimeField(null=True, blank=True)
+    held_since = models.DateTimeField(null=True, blank=True, help_text="Its clocks stand still.")
+    claimed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    claimed_until = models.DateTimeField(null=True, blank=True)
 
     objects = RequestQuerySet.as_manager()
 
@@ -64,6 +93,12 @@ class HitlRequest(models.Model):
                 ),
                 name="request_resolved_iff_not_pending",
             ),
+            models.CheckConstraint(
+                condition=Q(on_timeout__in=OnTimeout.values), name="request_on_timeout_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(required_approvals__gte=1), name="request_needs_an_approval"
+            ),
             models.UniqueConstraint(
                 fields=["task"],
                 condition=Q(status=RequestStatus.PENDING),
@@ -79,6 +114,21 @@ class HitlRequest(models.Model):
                 name="requests_pending",
                 condition=Q(status="pending"),
             ),
+            models.Index(
+                fields=["remind_at"],
+                name="requests_to_remind_of",
+                condition=Q(status="pending", reminded_at=None, remind_at__isnull=False),
+            ),
+            models.Index(
+                fields=["due_at"],
+                name="requests_to_be_overdue",
+                condition=Q(status="pending", overdue_noted_at=None, due_at__isnull=False),
+            ),
+            models.Index(
+                fields=["expires_at"],
+                name="requests_to_expire",
+                condition=Q(status="pending", expires_at__isnull=False),
+            ),
             models.Index(fields=["project", "-created_at"], name="requests_of_a_project"),
             models.Index(fields=["-created_at", "-id"], name="requests_newest_first"),
         ]
@@ -90,6 +140,23 @@ class HitlRequest(models.Model):
     def is_pending(self) -> bool:
         return self.status == RequestStatus.PENDING
 
+    def is_timed_out(self, now: datetime) -> bool:
+        """Nobody decides any more, or only an owner; by the sweep, or by the first who tries."""
+        return self.held_since is None and self.expires_at is not None and self.expires_at <= now
+
+    def is_overdue(self, now: datetime) -> bool:
+        return (
+            self.is_pending
+            and self.held_since is None
+            and self.due_at is not None
+            and self.due_at <= now
+        )
+
+    def claimant_id(self, now: datetime) -> int | None:
+        """Who has the request for themselves, while that lasts."""
+        is_claimed = self.claimed_until is not None and self.claimed_until > now
+        return self.claimed_by_id if is_claimed else None
+
     def resolve(self, action: Action) -> None:
         self.close(OUTCOMES[action])
 
@@ -98,42 +165,3 @@ class HitlRequest(models.Model):
         if not self.is_pending:
             raise RuntimeError(f"request {self.pk} is {self.status}, not pending")
         self.status, self.resolved_at = status, timezone.now()
-
-
-class Decision(models.Model):
-    """What a person said, when, through which channel, and about exactly what. Immutable."""
-
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    request = models.ForeignKey(HitlRequest, on_delete=models.CASCADE, related_name="decisions")
-    action = models.CharField(max_length=20, choices=Action)
-    decided_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="decisions"
-    )
-    comment = models.TextField(blank=True, default="")
-    content = models.JSONField(null=True, blank=True)
-    subject_digest = models.CharField(max_length=64)
-    channel = models.CharField(max_length=20)
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        db_table = "hitl_decisions"
-        ordering = ["created_at", "id"]
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(action__in=Action.values), name="decision_action_known"
-            ),
-            models.UniqueConstraint(
-                fields=["request", "decided_by"], name="decision_once_a_person"
-            ),
-            models.CheckConstraint(
-                condition=~Q(action__in=["reject", "request_changes"]) | ~Q(comment=""),
-                name="decision_comment_where_it_is_needed",
-            ),
-            models.CheckConstraint(
-                condition=~Q(action__in=["amend", "answer"]) | Q(content__isnull=False),
-                name="decision_content_where_it_is_needed",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.action} by {self.decided_by}"
