@@ -34,6 +34,7 @@ def task(project):
 def test_with_nothing_to_repair_every_count_is_zero(db):
     assert sweep() == [
         "tasks_taken_back: 0",
+        "stops_told: 0",
         "deadlines_applied: 0",
         "tasks_rung: 0",
         "projects_rung: 0",
