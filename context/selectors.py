@@ -5,7 +5,8 @@ from typing import Any
 from django.db.models import F, Prefetch, Q, QuerySet
 
 from api.errors import NotFound
-from context.models import Artifact, ArtifactVersion, Section
+from context.models import Artifact, ArtifactVersion
+from context.search import Scope, artifacts_saying
 from context.words import VersionStatus
 
 
@@ -22,12 +23,12 @@ def artifacts_for(user: Any, *, with_content: bool) -> QuerySet[Artifact]:
     )
 
 
-def search_artifacts(queryset: QuerySet[Artifact], text: str) -> QuerySet[Artifact]:
-    """Title, step, or what the last version says."""
-    said = Section.objects.filter(
-        version__number=F("version__artifact__version"), body__text__icontains=text
-    ).values("version__artifact")
-    return queryset.filter(Q(title__icontains=text) | Q(step__icontains=text) | Q(pk__in=said))
+def search_artifacts(queryset: QuerySet[Artifact], text: str, scope: Scope) -> QuerySet[Artifact]:
+    """Title, step, or what the current version says. All of them, not only the best."""
+    named = Q(title__icontains=text) | Q(step__icontains=text)
+    if scope.projects == ():
+        return queryset.none()
+    return queryset.filter(named | Q(pk__in=artifacts_saying(text, scope)))
 
 
 def versions_of(artifact: Artifact) -> QuerySet[ArtifactVersion]:

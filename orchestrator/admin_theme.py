@@ -57,6 +57,7 @@ UNFOLD = {
                     _item("All requests", "approval", "hitl_hitlrequest_changelist"),
                     _item("Artifacts", "description", "context_artifact_changelist"),
                     _item("Statistics", "monitoring", "hitl_statistics"),
+                    _item("Search", "search", "search"),
                 ],
             },
             {

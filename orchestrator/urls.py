@@ -7,6 +7,7 @@ from audit.stream.asyncapi import asyncapi_document
 from audit.urls import stream_urls
 from hitl.policy_views import PolicyView
 from orchestrator import health
+from orchestrator.searching import SearchView
 from orchestrator.views import (
     DocumentView,
     ExportView,
@@ -30,6 +31,7 @@ project_urls = [
 api_urls = [
     path("", RootView.as_view(), name="api-root"),
     path("auth/", include("api.urls")),
+    path("search/", SearchView.as_view(), name="search"),
     path("projects/import/", ImportView.as_view(), name="project-import"),
     path("", include("projects.urls")),
     path("projects/<uuid:project_id>/", include(project_urls)),

@@ -52,6 +52,7 @@ ROOT = {
     "agents": "agent-list",
     "emergency_stop": "emergency-stop-list",
     "artifacts": "artifact-list",
+    "search": "search",
     "hitl_requests": "hitl-request-list",
     "hitl_statistics": "hitl-statistics",
     "audit_events": "audit-event-list",

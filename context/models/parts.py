@@ -36,6 +36,16 @@ class Section(models.Model):
     title = models.CharField(max_length=300)
     kind = models.CharField(max_length=10, choices=SectionKind)
     body = models.ForeignKey(Body, on_delete=models.RESTRICT, related_name="sections")
+    # Said again, so that the index of the search can tell projects apart.
+    project = models.ForeignKey(
+        Project,
+        on_delete=models.CASCADE,
+        related_name="+",
+        null=True,
+        blank=True,
+        editable=False,
+        db_index=False,
+    )
 
     class Meta:
         db_table = "context_sections"
@@ -60,6 +70,15 @@ class Concept(models.Model):
     identifier = models.CharField(max_length=200, help_text="The same in every version.")
     title = models.CharField(max_length=300)
     body = models.ForeignKey(Body, on_delete=models.RESTRICT, related_name="concepts")
+    project = models.ForeignKey(
+        Project,
+        on_delete=models.CASCADE,
+        related_name="+",
+        null=True,
+        blank=True,
+        editable=False,
+        db_index=False,
+    )
 
     class Meta:
         db_table = "context_concepts"

@@ -38,15 +38,16 @@ STORE_PARTS = """
         SELECT id, sha256 FROM context_bodies JOIN texts USING (sha256) WHERE project_id = %s
     ), sections AS (
         INSERT INTO context_sections
-            (version_id, position, pointer, path, title, kind, body_id)
-        SELECT %s, number - 1, pointer, path, title, kind, id
+            (project_id, version_id, position, pointer, path, title, kind, body_id)
+        SELECT %s, %s, number - 1, pointer, path, title, kind, id
         FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
             WITH ORDINALITY AS given (pointer, path, title, kind, sha256, number)
         JOIN bodies USING (sha256)
         RETURNING 1
     ), concepts AS (
-        INSERT INTO context_concepts (version_id, position, kind, identifier, title, body_id)
-        SELECT %s, number - 1, kind, identifier, title, id
+        INSERT INTO context_concepts
+            (project_id, version_id, position, kind, identifier, title, body_id)
+        SELECT %s, %s, number - 1, kind, identifier, title, id
         FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[])
             WITH ORDINALITY AS given (kind, identifier, title, sha256, number)
         JOIN bodies USING (sha256)
@@ -78,8 +79,10 @@ def store_parts(
         *_columns((sha256, text, estimate_tokens(text)) for text, sha256 in hashes.items()),
         project_id,
         project_id,
+        project_id,
         version_id,
         *_columns((s.pointer, s.path, s.title, s.kind, hashes[s.text]) for s in sections),
+        project_id,
         version_id,
         *(_columns((c.kind, c.identifier, c.title, hashes[c.text]) for c in concepts) or [[]] * 4),
     ]

@@ -15,6 +15,7 @@ from api.errors import DomainError, NotFound
 from audit.actors import Actor
 from hitl.inbox.waiting import waiting_for
 from orchestrator.admin.page import everything_about
+from orchestrator.admin.search import search_page
 from orchestrator.engine.rewinding import rewind_project
 from orchestrator.models import WorkflowRun
 from projects.admin import ProjectAdmin
@@ -47,7 +48,9 @@ admin.site.unregister(Project)
 class RunningProjectAdmin(ProjectAdmin):
     def get_urls(self) -> list[URLPattern]:
         steer = self.admin_site.admin_view(self.steer_view)
+        search = self.admin_site.admin_view(self.search_view)
         return [
+            path("search/", search, name="search"),
             *(
                 path(f"<uuid:project_id>/{verb}/", steer, {"verb": verb}, name=f"project_{verb}")
                 for verb in VERBS
@@ -65,6 +68,12 @@ class RunningProjectAdmin(ProjectAdmin):
             "waiting_count": waiting_for(request.user).count(),
         }
         return desk_page(self.admin_site, request, "orchestrator/project.html", context)
+
+    def search_view(self, request: HttpRequest) -> HttpResponse:
+        context = search_page(request.user, request.GET) | {
+            "waiting_count": waiting_for(request.user).count()
+        }
+        return desk_page(self.admin_site, request, "orchestrator/search.html", context)
 
     @method_decorator(require_POST)
     def steer_view(self, request: HttpRequest, project_id: UUID, verb: str) -> HttpResponse:

@@ -83,6 +83,7 @@ def test_the_url_conf_has_the_routes_of_the_contract():
         "emergency-stop/<uuid:pk>/": "get",
         "emergency-stop/release/": "post",
         "agents/<slug:agent_type>/history/": "get",
+        "search/": "get",
         "artifacts/": "get post",
         "artifacts/<uuid:pk>/": "get",
         "artifacts/<uuid:pk>/versions/": "get post",

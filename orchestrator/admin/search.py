@@ -1,0 +1,37 @@
+"""The search page: plain GET forms, so that a search can be kept as a link."""
+
+from typing import Any
+
+from django.core.paginator import Paginator
+
+from context.search import show
+from context.words import ArtifactType, Granularity
+from orchestrator.searching import SearchQuery, search_as
+from projects.models import Project
+from projects.words import AgentType, Phase
+
+HITS_A_PAGE = 20
+FILTERS = (
+    ("artifact_type", "Type", ArtifactType.values),
+    ("granularity", "Find", Granularity.values),
+    ("source_agent", "Made by", AgentType.values),
+    ("phase", "Phase", Phase.values),
+)
+
+
+def search_page(user: Any, asked: Any) -> dict[str, Any]:
+    """The context of the page; a filter that cannot be is named, and nothing is searched."""
+    given = {name: value for name, value in asked.items() if value and name != "page"}
+    query = SearchQuery(data=given)
+    context = {
+        "title": "Search",
+        "trail": [],
+        "said": given,
+        "filters": [(name, title, values, given.get(name)) for name, title, values in FILTERS],
+        "projects": Project.objects.visible_to(user).order_by("name")[:200],
+    }
+    if not query.is_valid():
+        return context | {"errors": [f"{n}: {e[0]}" for n, e in query.errors.items()]}
+    found = search_as(user, **query.validated_data)
+    page = Paginator(found.hits, HITS_A_PAGE).get_page(asked.get("page"))
+    return context | {"found": found, "page": page, "hits": show(list(page), found.words)}

@@ -1,0 +1,276 @@
+from contextlib import contextmanager
+
+import pytest
+from django.db import connection
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agents.models import Task
+from audit.actors import Actor
+from context.models import Artifact, Section
+from context.search import find, finding, scope_of, show
+from context.services import add_version, create_artifact
+from projects.services import add_member
+from tests.scenes import asked
+
+pytestmark = pytest.mark.django_db
+
+SEARCH = "/api/v1/search/"
+
+
+def note(project, body, title="Notes", **fields):
+    return create_artifact(
+        actor=Actor.of_user(project.created_by),
+        project_id=project.pk,
+        artifact_type="agent_output",
+        title=title,
+        content={"summary": "Summary.", "body": body} | fields,
+    )
+
+
+def specification(project):
+    requirement = {
+        "id": "FR-3",
+        "title": "Lending limit",
+        "statement": "A member borrows at most five books.",
+        "kind": "functional",
+        "priority": "must",
+        "acceptance_criteria": ["The sixth loan is refused."],
+        "spans": [],
+    }
+    return create_artifact(
+        actor=Actor.of_user(project.created_by),
+        project_id=project.pk,
+        artifact_type="software_specification",
+        title="Specification",
+        content={
+            "title": "Library",
+            "summary": "Lending.",
+            "product_kind": "records",
+            "actors": [],
+            "requirements": [requirement],
+            "out_of_scope": [],
+            "assumptions": [],
+        },
+    )
+
+
+def titles(found):
+    return [shown.title for shown in show(found.hits, found.words)]
+
+
+def sections(text, user, **more):
+    return titles(find(text, scope_of(user), granularity="section", **more))
+
+
+def test_words_are_found_in_other_forms(project, owner):
+    note(project, "# Lending\n\nMembers borrow books.\n\n# Garden\n\nTrees and birds.")
+
+    assert sections("borrowed book", owner) == ["Lending"]
+
+
+def test_a_word_that_is_not_finished_is_found(project, owner):
+    note(project, "# Reservations\n\nWho reserves waits.")
+
+    assert sections("reservat", owner) == ["Reservations"]
+
+
+def test_a_phrase_and_a_word_that_must_not_be_there(project, owner):
+    note(
+        project,
+        "# One\n\nA red book.\n\n# Two\n\nA book that is red.\n\n# Three\n\nA red book, torn.",
+    )
+
+    assert set(sections('"red book"', owner)) == {"One", "Three"}
+    assert sections('"red book" -torn', owner) == ["One"]
+
+
+def test_the_better_match_comes_first(project, owner):
+    note(
+        project,
+        "# Much\n\nloans loans, loans and loans\n\n# Little\n\none of the loans" + " x" * 300,
+    )
+
+    assert sections("loans", owner) == ["Much", "Little"]
+
+
+def test_an_exact_id_comes_before_every_mention(project, owner):
+    specification(project)
+    note(project, "# Mentions\n\n" + "See FR-3. " * 20)
+
+    first = show(find("fr-3", scope_of(owner)).hits[:1], "")[0]
+
+    assert (first.kind, first.identifier, first.score) == ("concept", "FR-3", 2.0)
+
+
+def test_a_typo_in_a_title_is_forgiven(project, owner):
+    note(project, "# Reservation policy\n\nWho comes first.")
+
+    assert sections("resevration polcy", owner) == ["Reservation policy"]
+    assert sections("astronomy", owner) == []
+
+
+def test_only_the_current_version_is_found(project, owner):
+    artifact = note(project, "# Old\n\nZeppelin")
+    add_version(
+        actor=Actor.of_user(owner),
+        artifact_id=artifact.pk,
+        content={"summary": "S", "body": "# New\n\nBicycle"},
+    )
+
+    assert sections("zeppelin", owner) == ["Old"]
+    assert sections("bicycle", owner) == []
+
+    Artifact.objects.filter(pk=artifact.pk).update(accepted_version=2)
+
+    assert sections("zeppelin", owner) == []
+    assert sections("bicycle", owner) == ["New"]
+
+
+def test_nobody_finds_what_they_may_not_see(project, owner, outsider, staff):
+    note(project, "# Secret\n\nZeppelin")
+
+    assert sections("zeppelin", outsider) == []
+    assert find("zeppelin", scope_of(outsider, project.pk)).hits == []
+    assert sections("zeppelin", staff) == ["Secret"]
+
+
+def test_a_member_finds_only_in_their_projects(make_project, owner, outsider):
+    seen, unseen = make_project(name="Seen"), make_project(name="Unseen")
+    note(seen, "# Mine\n\nZeppelin")
+    note(unseen, "# Theirs\n\nZeppelin. FR-9 zeppelins")
+    add_member(project_id=seen.pk, actor=Actor.of_user(owner), user=outsider, role="viewer")
+
+    assert sections("zeppelin", outsider) == ["Mine"]
+    assert sections("zeppelin", owner, artifacts=Artifact.objects.filter(project=seen)) == ["Mine"]
+
+
+def test_the_scope_holds_also_where_the_index_cannot_help(project, owner, outsider, monkeypatch):
+    monkeypatch.setattr("context.search.scope.IN_THE_INDEX", 0)
+    note(project, "# Secret\n\nZeppelin")
+
+    assert sections("zeppelin", owner) == ["Secret"]
+    assert sections("zepelin", owner) == []
+    assert sections("secrt", owner) == ["Secret"]
+    assert sections("secrt", outsider) == []
+
+
+def test_documents_are_named_once(project, owner):
+    note(project, "# A\n\nloans\n\n# B\n\nloans", title="On loans")
+
+    found = find("loans", scope_of(owner), granularity="document")
+
+    assert titles(found) == ["On loans"]
+
+
+def test_who_cut_the_candidates_says_so(project, owner, monkeypatch):
+    monkeypatch.setattr(finding, "CANDIDATES", 1)
+    note(project, "# A\n\nloans here\n\n# B\n\nloans there")
+
+    found = find("loans", scope_of(owner), granularity="section")
+
+    assert (titles(found), found.is_complete) == (["B"], False)
+
+
+def test_what_matches_is_marked_and_everything_else_escaped(project, viewer, client_of):
+    note(project, "# X\n\n<script>alert(1)</script> \ue000forged\ue001 & zeppelin\n")
+
+    hit = client_of(viewer).get(SEARCH, {"q": "zeppelin"}).json()["results"][0]
+
+    assert {"text": "zeppelin", "is_match": True} in hit["excerpt"]
+    assert "<mark>zeppelin</mark>" in hit["html"]
+    assert "<script>" not in hit["html"]
+    assert "<mark>forged" not in hit["html"]
+
+
+def test_filters_narrow_the_hits(project, viewer, client_of):
+    asked(project)
+    specification(project)
+
+    def kinds(**filters):
+        body = client_of(viewer).get(SEARCH, {"q": "plan or books"} | filters).json()
+        return {hit["artifact_type"] for hit in body["results"]}
+
+    assert {"agent_output", "software_specification", "user_input"} == kinds()
+    assert kinds(artifact_type="software_specification") == {"software_specification"}
+    assert kinds(source_agent="orchestrator") == {"agent_output"}
+    assert kinds(phase="discovery") == {"agent_output"}
+    assert kinds(phase="launch") == set()
+    assert kinds(granularity="concept") == {"software_specification"}
+    assert kinds(project=project.pk) == kinds()
+    assert Task.objects.filter(phase="discovery").exists()
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"q": "x" * 301}, "q"),
+        ({"q": "a\0b"}, "q"),
+        ({"q": "a", "project": "1"}, "project"),
+        ({"q": "a", "artifact_type": "poem"}, "artifact_type"),
+        ({"q": "a", "phase": "lunch"}, "phase"),
+        ({"q": "a", "granularity": "letter"}, "granularity"),
+    ],
+)
+def test_a_filter_that_cannot_be_is_400_and_named(viewer, client_of, query, field):
+    response = client_of(viewer).get(SEARCH, query)
+
+    assert response.status_code == 400
+    assert field in {error["field"] for error in response.json()["errors"]}
+
+
+def test_hits_come_in_pages(project, viewer, client_of):
+    note(project, "".join(f"# Number {n}\n\nloans\n\n" for n in range(7)))
+    query = {"q": "loans", "granularity": "section", "page_size": 3}
+
+    pages = [client_of(viewer).get(SEARCH, query | {"page": n}).json() for n in (1, 2, 3)]
+
+    assert [page["count"] for page in pages] == [7, 7, 7]
+    assert len({hit["path"] for page in pages for hit in page["results"]}) == 7
+    assert client_of(viewer).get(SEARCH, query | {"page": 9}).status_code == 404
+
+
+WORDS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=60)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(WORDS)
+def test_any_words_can_be_searched(staff, text):
+    found = find(text, scope_of(staff))
+
+    assert show(found.hits, found.words) is not None
+
+
+@contextmanager
+def without_sequential_scans():
+    """A small table is read as a whole whatever its indexes; so forbid that, to see them used."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        yield cursor
+
+
+def test_project_and_words_are_asked_for_in_one_index(project, owner):
+    note(project, "# A\n\nloans")
+    scoped = f"'#{project.pk}' & 'loan'"
+
+    with without_sequential_scans() as cursor:
+        cursor.execute(
+            "EXPLAIN SELECT id FROM context_bodies WHERE search @@ %s::tsquery", [scoped]
+        )
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+
+    assert "bodies_by_words" in plan
+    assert Section.objects.filter(project=project).exists()
+
+
+def test_the_list_of_artifacts_finds_words_too(project, viewer, outsider, client_of):
+    note(project, "# Lending\n\nMembers borrow books.", title="One")
+    note(project, "# Garden\n\nTrees.", title="Two")
+
+    def listed(user, q):
+        body = client_of(user).get("/api/v1/artifacts/", {"q": q}).json()
+        return {one["title"] for one in body["results"]}
+
+    assert listed(viewer, "borrowed") == {"One"}
+    assert listed(viewer, "wo") == {"Two"}
+    assert listed(outsider, "borrowed") == set()
