@@ -13,6 +13,8 @@ from uuid import UUID
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
+from api.faults import fault_point
+
 logger = logging.getLogger(__name__)
 
 
@@ -54,7 +56,9 @@ def ring(task_id: UUID) -> None:
     if _job.next_task is None and time.monotonic() < _job.takes_until:
         _job.next_task = task_id
         return
+    fault_point("after_commit_before_ring")
     try:
         run_task.delay(str(task_id))
+        fault_point("after_publish_before_mark")
     except (OperationalError, OSError) as error:
         logger.warning("ring lost", extra={"task": str(task_id), "error": repr(error)})

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from api.faults import fault_point
 from api.rows import prepared_cursor
 from audit.actors import Actor
 from audit.chain import event_hash, payload_hash, time_text
@@ -70,10 +71,16 @@ def record_all(project_id: UUID, drafts: Sequence[Draft]) -> int:
             head_hash = event["hash"]
             rows.append(event)
         _append(cursor, project_id, rows, now)
-    transaction.on_commit(lambda: publish_hint(project_id, epoch, sequence), robust=True)
+    fault_point("before_commit")
+    transaction.on_commit(lambda: _announce(project_id, epoch, sequence), robust=True)
     if any(draft.event_type in CHANGES_AN_INBOX for draft in drafts):
         transaction.on_commit(lambda: publish_inbox_hint(), robust=True)
     return sequence
+
+
+def _announce(project_id: UUID, epoch: str, sequence: int) -> None:
+    fault_point("after_commit_before_hint")
+    publish_hint(project_id, epoch, sequence)
 
 
 def _lock_head(cursor: Any, project_id: UUID) -> tuple:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from api.faults import fault_point
 from audit.stream.database import in_database
 from audit.stream.feed import Feed, Restarted
 from audit.stream.frames import event_frame, frame
@@ -118,6 +119,8 @@ class Subscription:
                 self._unacknowledged.append(item.sequence)
             previous = None if self.types is None else self._last_sent
             is_replay = item.sequence <= self.head
+            if is_replay:
+                fault_point("in_replay")
             id_json = json.dumps(self.id)
             await self.send(event_frame(id_json, item, replay=is_replay, previous=previous))
             self._last_sent = item.sequence

@@ -6,6 +6,8 @@ from uuid import UUID
 from celery import current_task
 from kombu.exceptions import OperationalError
 
+from api.faults import fault_point
+
 logger = logging.getLogger(__name__)
 
 
@@ -13,10 +15,12 @@ def ring_engine(project_id: UUID) -> None:
     """A worker that has just finished a task is the engine itself: that saves a job a step."""
     from orchestrator.tasks import advance
 
+    fault_point("after_commit_before_ring")
     if current_task and current_task.name == "agents.tasks.run_task":
         advance(str(project_id))
         return
     try:
         advance.delay(str(project_id))
+        fault_point("after_publish_before_mark")
     except (OperationalError, OSError) as error:
         logger.warning("ring lost", extra={"project": str(project_id), "error": repr(error)})
