@@ -49,6 +49,10 @@ class Assignment:
     answers: tuple[Answer, ...] = ()
     feedback: tuple[str, ...] = ()
     workflow: dict[str, Any] = field(default_factory=dict)
+    # For services outside: an idempotency key, the same for each attempt of the same work, and a
+    # number that grows with each, by which a late caller is known.
+    key: str = ""
+    fence: int = 0
 
     def newest(self, artifact_type: str) -> Material | None:
         """The last handed material of a type, or None."""

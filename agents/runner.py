@@ -1,5 +1,7 @@
 """One job: claim, work, finish. Everything that lasts is in the two services at its ends."""
 
+import hashlib
+import json
 import logging
 from typing import Any
 from uuid import UUID
@@ -23,6 +25,7 @@ from agents.providers import model_for
 from agents.roles import role_for
 from agents.services import Claim, claim_task, fail_attempt, finish_task, hand_back_task
 from api.errors import DomainError
+from api.faults import fault_point
 from context.models import ArtifactVersion
 
 logger = logging.getLogger(__name__)
@@ -33,8 +36,10 @@ def run(*, task_id: UUID, worker: str) -> bool:
     claim = claim_task(task_id=task_id, worker=worker)
     if claim is None:
         return False
+    fault_point("after_claim")
     try:
         with held(claim):
+            fault_point("before_effect")
             outcome = _work(claim)
     except LeaseLost:
         return False
@@ -43,6 +48,7 @@ def run(*, task_id: UUID, worker: str) -> bool:
         return False
     except WorkError as error:
         return fail_attempt(claim=claim, error=error)
+    fault_point("after_effect_before_record")
     return _finish(claim, outcome)
 
 
@@ -86,7 +92,15 @@ def assignment_of(task: Task) -> Assignment:
         answers=tuple(_answer(one) for one in task.answers),
         feedback=tuple(one["comment"] for one in handoff.get("feedback", [])),
         workflow=handoff.get("workflow", {}),
+        key=work_key(task),
+        fence=task.fence,
     )
+
+
+def work_key(task: Task) -> str:
+    """The same for every attempt of the same work; an answer or a comment makes it other work."""
+    given = json.dumps([task.instructions, task.handoff, task.answers], sort_keys=True)
+    return f"{task.pk}:{hashlib.sha256(given.encode()).hexdigest()[:16]}"
 
 
 def _answer(stored: dict[str, Any]) -> Answer:
