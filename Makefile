@@ -6,9 +6,11 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 DATA_DIR ?= .data
 TESTS ?=
+SEED ?= 1
+CASE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-browser test-stream lint format bench bench-stream lock clean venv dev
+.PHONY: help run test test-slow test-browser test-stream lint format bench bench-stream chaos chaos-short lock clean venv dev
 
 help: ## Show this list
 	@echo "Countersign. Commands:"
@@ -48,6 +50,12 @@ bench: $(VENV)/.installed-dev ## Measure steps a second and decision-to-next-ste
 
 bench-stream: $(VENV)/.installed-dev ## Measure the live stream beside bare Channels
 	@$(BIN)/python -m benchmarks stream
+
+chaos: $(VENV)/.installed-dev ## Break things, see that nothing is lost: ~11 minutes (SEED=, CASE=, LIST=1)
+	@timeout -k 30 1500 $(BIN)/python -m chaos --seed '$(SEED)' $(CASE) $(if $(LIST),--list) $(if $(KEEP),--keep '$(KEEP)')
+
+chaos-short: $(VENV)/.installed-dev ## Its most telling cases, in less than 3 minutes
+	@timeout -k 30 600 $(BIN)/python -m chaos --short --seed '$(SEED)'
 
 lock: $(VENV)/.installed-dev ## Compile the pinned requirements from requirements*.in
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 requirements.in -o requirements.txt

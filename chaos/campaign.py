@@ -1,0 +1,102 @@
+"""One stack, one case after the other, and what must hold after each."""
+
+import os
+import random
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chaos.stack import Stack
+from orchestrator.local.folder import open_data_folder
+
+STARTUP_SECONDS = 120
+
+
+@dataclass
+class Result:
+    name: str
+    seconds: float
+    problems: list[str]
+    must_fail: bool
+    measured: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def is_good(self) -> bool:
+        return bool(self.problems) == self.must_fail
+
+
+@contextmanager
+def campaign(seed: int) -> Iterator["Campaign"]:
+    with tempfile.TemporaryDirectory(prefix="countersign-chaos-") as home:
+        Path(home).chmod(0o711)
+        folder = open_data_folder(Path(home) / "data", places_dir=Path(home))
+        histories = Path(home) / "histories"
+        histories.mkdir(mode=0o700)
+        stack = Stack(folder, histories)
+        try:
+            stack.start_servers()
+            yield Campaign(stack, histories, seed)
+        finally:
+            for left in stack.stop():
+                print(f"left running: {left}", flush=True)
+            folder.close()
+
+
+class Campaign:
+    def __init__(self, stack: Stack, histories: Path, seed: int) -> None:
+        self.stack, self.histories, self.seed = stack, histories, seed
+        self.results: list[Result] = []
+        self._prepare()
+
+    def _prepare(self) -> None:
+        import django
+        from django.core.management import call_command
+
+        django.setup()
+        call_command("migrate", verbosity=0)
+        from chaos.crowd import Crowd
+
+        self.crowd = Crowd(self.stack.ports, self._make_people(), self.histories, self.seed)
+        self.crowd.bob = self.bob
+        self.stack.start_programs()
+
+    def _make_people(self) -> dict[str, str]:
+        from django.contrib.auth.models import User
+        from rest_framework.authtoken.models import Token
+
+        users = {name: User.objects.create_user(name) for name in ("ada", "bob")}
+        self.bob = users["bob"].pk
+        return {name: Token.objects.create(user=user).key for name, user in users.items()}
+
+    def warm_up(self) -> None:
+        """Everything is up when a project has run through."""
+        run = self._run(is_short=True)
+        seconds = run.probe("start", STARTUP_SECONDS)
+        print(f"the machine is up after {seconds:.1f} s", flush=True)
+
+    def _run(self, *, is_short: bool):
+        from chaos.run import Run
+
+        chance = random.Random(f"{self.seed}:{len(self.results)}")
+        return Run(self.stack, self.crowd, chance, is_short)
+
+    def play(self, case, *, is_short: bool) -> Result:
+        run, began = self._run(is_short=is_short), time.monotonic()
+        problems: list[str] = []
+        try:
+            case.run(run)
+        except Exception as error:
+            problems.append(f"{type(error).__name__}: {error}")
+            if os.environ.get("CHAOS_TRACEBACK"):
+                traceback.print_exc()
+        problems += [str(one) for one in run.settle()]
+        problems += [f"a client failed: {one}" for one in self.crowd.failures]
+        self.crowd.failures.clear()
+        seconds = time.monotonic() - began
+        result = Result(case.name, seconds, problems, case.must_fail, run.measured)
+        self.results.append(result)
+        return result

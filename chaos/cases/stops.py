@@ -1,0 +1,38 @@
+"""Processes are stopped in order, as an operator does, or by SIGSTOP."""
+
+import signal
+from collections import Counter
+
+from chaos.book import case
+from chaos.model import Mood
+from chaos.run import Broken, Run
+from chaos.stack import WEBS, WORKERS
+from hitl.models import HitlRequest
+from orchestrator.invariants.heard import read
+
+ROUND_SECONDS = 20
+PROGRAMS = (*WORKERS, "scheduler", *WEBS)
+
+
+@case(short=True)
+def rolling_sigterm(run: Run) -> None:
+    """SIGTERM to one part after the other, all of them every 20 s, while work goes on."""
+    for _ in range(1 if run.is_short else 9):
+        run.begin(4, mood=Mood(run.seed()))
+        run.decide(only_approves=True)
+        for name in PROGRAMS:
+            run.stack.kill(name, signal.SIGTERM)
+            run.stack.wait(ROUND_SECONDS / len(PROGRAMS))
+    run.until(run.are_over, 60, "all projects end")
+    check_nothing_ran_twice(run)
+
+
+def check_nothing_ran_twice(run: Run) -> None:
+    asked = HitlRequest.objects.filter(project__in=run.projects, kind="escalation")
+    if escalated := asked.count():
+        raise Broken(f"{escalated} escalations")
+    tasks = run.tasks()
+    keys = Counter(one["key"] for one in read(run.crowd.histories.folder, "ledger.jsonl"))
+    twice = [key for key, times in keys.items() if times > 1 and key.split(":")[0] in tasks]
+    if twice:
+        raise Broken(f"{len(twice)} steps ran twice: {twice[:3]}")
