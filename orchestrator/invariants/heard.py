@@ -168,7 +168,7 @@ def _check_repeated(calls: list[dict], known: set[str], outcomes: dict) -> Itera
 def _check_receipts(calls: list[dict], projects: set[str]) -> Iterator[Violation]:
     receipts = {(one["key"].split(":")[0], one["fence"]): one.get("receipt") for one in calls}
     versions = ArtifactVersion.objects.filter(artifact__project__in=projects, fence__isnull=False)
-    for task, fence, content in versions.values_list("task", "fence", "content"):
-        wanted = receipts.get((str(task), fence))
-        if wanted and content.get("summary") != wanted:
-            yield Violation("effect_once", f"task {task}", "what is stored is not its effect")
+    for version in versions:
+        wanted = receipts.get((str(version.task), version.fence))
+        if wanted and version.content.get("summary") != wanted:
+            yield Violation("effect_once", f"task {version.task}", "what is stored is another")
