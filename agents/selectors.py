@@ -1,6 +1,8 @@
 """Reads of tasks, the status board and its history."""
 
+import time
 from typing import Any
+from uuid import UUID
 
 from django.db.models import QuerySet
 
@@ -9,6 +11,8 @@ from audit.models import Event
 from audit.words import EventType
 from projects.access import get_visible_project
 from projects.models import Project
+
+LOOK_SECONDS = 0.05
 
 
 def tasks_for(user: Any) -> QuerySet[Task]:
@@ -45,3 +49,12 @@ def stops_for(user: Any) -> QuerySet[EmergencyStop]:
     stops = EmergencyStop.objects.visible_to(user)
     stops = stops.select_related("project", "activated_by", "released_by")
     return stops.prefetch_related("acknowledgements").order_by("-activated_at", "-id")
+
+
+def wait_for_acknowledgements(stop_id: UUID, seconds: float) -> EmergencyStop:
+    """The stop once every worker that was there has stopped, at the latest after `seconds`."""
+    limit = time.monotonic() + seconds
+    stops = EmergencyStop.objects.select_related("project").prefetch_related("acknowledgements")
+    while (stop := stops.get(pk=stop_id)).missing_workers and time.monotonic() < limit:
+        time.sleep(LOOK_SECONDS)
+    return stop

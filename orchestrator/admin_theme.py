@@ -56,6 +56,7 @@ UNFOLD = {
                     _item("Projects", "account_tree", "projects_project_changelist"),
                     _item("All requests", "approval", "hitl_hitlrequest_changelist"),
                     _item("Artifacts", "description", "context_artifact_changelist"),
+                    _item("Emergency stop", "front_hand", "agents_emergencystop_control"),
                     _item("Statistics", "monitoring", "hitl_statistics"),
                     _item("Search", "search", "search"),
                 ],

@@ -126,6 +126,15 @@ class EmergencyStop(models.Model):
             return None
         return (max(at) - self.activated_at).total_seconds()
 
+    @property
+    def workers_words(self) -> str:
+        """How far the acknowledgements are, and how long the last one took."""
+        if not self.workers_expected:
+            return "no worker was there"
+        took = self.seconds_to_last_acknowledgement
+        count = f"{self.workers_acknowledged} of {self.workers_expected} workers have stopped"
+        return count if took is None else f"{count}, the last after {took:.2f} s"
+
 
 class WorkerProcess(models.Model):
     """A process that may call models, as long as it says that it is there."""

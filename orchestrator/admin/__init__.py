@@ -2,5 +2,13 @@
 
 from orchestrator.admin.accounts import GroupAdmin, TokenAdmin, UserAdmin
 from orchestrator.admin.projects import RunningProjectAdmin, WorkflowRunAdmin
+from orchestrator.admin.stopping import EmergencyStopAdmin
 
-__all__ = ["GroupAdmin", "RunningProjectAdmin", "TokenAdmin", "UserAdmin", "WorkflowRunAdmin"]
+__all__ = [
+    "EmergencyStopAdmin",
+    "GroupAdmin",
+    "RunningProjectAdmin",
+    "TokenAdmin",
+    "UserAdmin",
+    "WorkflowRunAdmin",
+]

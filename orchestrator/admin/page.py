@@ -4,7 +4,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from agents.models import AgentStatus, Task
+from agents.models import AgentStatus, EmergencyStop, Task
 from audit.models import Event, Stream
 from context.models import Artifact
 from hitl.models import HitlRequest
@@ -21,6 +21,7 @@ def everything_about(project: Project, user: Any) -> dict[str, Any]:
     """The context of the project's page."""
     progress = progress_of(project)
     steps = progress["steps"]
+    may_manage = user.is_superuser or role_of(user, project.pk) == Role.OWNER
     return {
         "project": project,
         "progress": progress,
@@ -35,7 +36,9 @@ def everything_about(project: Project, user: Any) -> dict[str, Any]:
         "events": list(_events(project)[:EVENTS_SHOWN]),
         "head": _head(project),
         "members": list(project.memberships.select_related("user")),
-        "verbs": _verbs(project, user),
+        "verbs": project.TRANSITIONS[project.status] if may_manage else set(),
+        "stops": list(EmergencyStop.objects.covering(project.pk).select_related("activated_by")),
+        "may_stop": may_manage,
     }
 
 
@@ -55,9 +58,3 @@ def _decided(project: Project) -> list[HitlRequest]:
 def _head(project: Project) -> int:
     head = Stream.objects.filter(project=project.pk).values_list("sequence", flat=True).first()
     return head or 0
-
-
-def _verbs(project: Project, user: Any) -> set[str]:
-    """What the person may do and the state allows."""
-    may_manage = user.is_superuser or role_of(user, project.pk) == Role.OWNER
-    return project.TRANSITIONS[project.status] if may_manage else set()

@@ -1,11 +1,10 @@
-import time
 from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from agents.models import EmergencyStop
-from agents.selectors import stops_for
+from agents.selectors import stops_for, wait_for_acknowledgements
 from agents.services import activate_emergency_stop, release_emergency_stop
 from api.errors import DomainError
 from audit.actors import Actor
@@ -15,7 +14,6 @@ from hitl.console.text import clean, one_line
 from projects.words import AgentType
 
 WAIT_SECONDS = 10.0
-LOOK_SECONDS = 0.05
 
 
 class Command(BaseCommand):
@@ -60,10 +58,8 @@ class Command(BaseCommand):
             self._wait(stop, options["wait"])
 
     def _wait(self, stop: EmergencyStop, seconds: float) -> None:
-        limit = time.monotonic() + seconds
-        while (seen := _seen(stop)).missing_workers and time.monotonic() < limit:
-            time.sleep(LOOK_SECONDS)
-        self._say(_workers(seen))
+        seen = wait_for_acknowledgements(stop.pk, seconds)
+        self._say(seen.workers_words)
         if seen.missing_workers:
             missing = ", ".join(seen.missing_workers)
             raise CommandError(
@@ -77,7 +73,7 @@ class Command(BaseCommand):
             self._say(
                 f"{'standing' if stop.is_active else 'released'}  {stop.scope_words}  since "
                 f"{stop.activated_at:%Y-%m-%d %H:%M:%S %Z} by {stop.activated_by.get_username()}: "
-                f"{stop.reason}  [{_workers(stop)}]"
+                f"{stop.reason}  [{stop.workers_words}]"
             )
         if not stops.active().exists():
             self._say("Nothing is stopped.")
@@ -88,16 +84,3 @@ class Command(BaseCommand):
 
 def _id(text: str) -> UUID:
     return UUID(text)
-
-
-def _seen(stop: EmergencyStop) -> EmergencyStop:
-    return EmergencyStop.objects.prefetch_related("acknowledgements").get(pk=stop.pk)
-
-
-def _workers(stop: EmergencyStop) -> str:
-    """How far the acknowledgements are, and how long the last one took."""
-    if not stop.workers_expected:
-        return "no worker was there"
-    took = stop.seconds_to_last_acknowledgement
-    count = f"{stop.workers_acknowledged} of {stop.workers_expected} workers have stopped"
-    return count if took is None else f"{count}, the last after {took:.2f} s"
