@@ -36,3 +36,8 @@ def stopped_agents(project_id: UUID) -> frozenset[str]:
         cursor.execute(STOPPED_AGENTS, [project_id])
         found = {row[0] for row in cursor.fetchall()}
     return ALL_AGENTS if "" in found else frozenset(found)
+
+
+def is_wholly_stopped(project_id: UUID) -> bool:
+    """Whether no agent at all may work in the project now."""
+    return stopped_agents(project_id) == ALL_AGENTS

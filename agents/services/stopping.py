@@ -195,7 +195,8 @@ def _tell(notice_id: int, project_id: UUID) -> bool:
         return False
     notice.save(update_fields=["activation_told_at", "release_told_at"])
     if notice.release_told_at is not None:
-        _let_go_on(project)
+        _ring_waiting(project_id)
+    project_changed.send(Project, project=project)
     record_all(project_id, drafts)
     return True
 
@@ -214,10 +215,9 @@ def _drafts(notice: StopNotice) -> Iterator[Draft]:
         yield Draft(EventType.EMERGENCY_STOP_RELEASED, actor, data)
 
 
-def _let_go_on(project: Project) -> None:
-    """Ring for all that may have been refused meanwhile."""
+def _ring_waiting(project_id: UUID) -> None:
+    """For all that may have been refused meanwhile."""
     with connection.cursor() as cursor:
-        cursor.execute(RING_WAITING, [project.pk])
+        cursor.execute(RING_WAITING, [project_id])
         for (task_id,) in cursor.fetchall():
             ring_on_commit(task_id)
-    project_changed.send(Project, project=project)

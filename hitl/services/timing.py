@@ -9,6 +9,7 @@ from django.db import DatabaseError, connection, transaction
 
 from agents.models import Task
 from agents.services import expire_result
+from agents.stopped import is_wholly_stopped
 from api.errors import DomainError
 from audit.actors import Actor
 from audit.services import Draft, record_all
@@ -64,10 +65,10 @@ def release_clocks(project_id: UUID) -> None:
 
 
 def keep_clocks(project: Project) -> None:
-    """Clocks run in an active project and stand still in a paused one. Again, it does nothing."""
-    if project.status == ProjectStatus.PAUSED:
+    """Clocks stand still while a project is paused or stopped. Again, it does nothing."""
+    if project.status == ProjectStatus.PAUSED or is_wholly_stopped(project.pk):
         hold_clocks(project.pk)
-    elif project.status == ProjectStatus.ACTIVE:
+    else:
         release_clocks(project.pk)
 
 
@@ -98,6 +99,8 @@ def _apply(request_id: UUID) -> bool:
         return False
     request, task = lock_below_project(seen)
     if not request.is_pending or request.held_since is not None:
+        return False
+    if is_wholly_stopped(request.project_id):
         return False
     drafts = _drafts(request, task, database_time())
     if not drafts:

@@ -1,13 +1,21 @@
 """What the engine does, and leaves undone, while an emergency stop stands."""
 
-import pytest
+from datetime import timedelta
 
-from agents.models import Task
+import pytest
+from django.db.models.functions import Now
+
+from agents.models import StopNotice, Task
+from agents.services import activate_emergency_stop
+from audit.actors import Actor
+from hitl.models import HitlRequest
+from hitl.services import apply_deadlines
 from orchestrator.engine.sweep import sweep
 from projects.models import Project
 from tests.agents.stops import release, stop
 from tests.orchestrator.moves import asked, current, do, look, open_steps, say, started, types
 
+HOUR = timedelta(hours=1)
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("whole_logs")]
 
 
@@ -86,9 +94,44 @@ def test_a_project_that_became_active_during_a_stop_starts_after_it(project, sta
 def test_the_sweep_tells_what_a_request_could_not_tell(project, owner):
     started(project)
     stop(owner, project_id=project.pk)
-    from agents.models import StopNotice
-
     StopNotice.objects.update(activation_told_at=None)
 
     assert sweep()["stops_told"] == 1
     assert types(project.pk)[-1] == "emergency_stop_activated"
+
+
+def test_no_deadline_comes_nearer_while_the_project_is_stopped(project, owner, staff):
+    started(project)
+    do(project, "left")
+    HitlRequest.objects.update(expires_at=Now() + HOUR, on_timeout="reject")
+    stop(owner, project_id=project.pk)
+    stop(staff)
+    HitlRequest.objects.update(expires_at=Now() - HOUR, held_since=Now() - 3 * HOUR)
+
+    assert sweep()["deadlines_applied"] == 0
+    release(staff)
+    assert sweep()["deadlines_applied"] == 0
+
+    release(owner, project_id=project.pk)
+    request = asked(project, "left")
+    assert request.held_since is None
+    assert HitlRequest.objects.filter(expires_at__gt=Now() + HOUR).exists()
+
+
+def test_a_deadline_that_falls_between_the_stop_and_its_notice_does_not_count(project, owner):
+    started(project)
+    do(project, "left")
+    HitlRequest.objects.update(expires_at=Now() - HOUR, on_timeout="reject")
+    activate_emergency_stop(actor=Actor.of_user(owner), reason="Now.", project_id=project.pk)
+
+    assert apply_deadlines() == 0
+    assert asked(project, "left").is_pending
+
+
+def test_with_one_agent_type_stopped_deadlines_go_on(project, staff):
+    started(project)
+    do(project, "left")
+
+    stop(staff, agent_type="coder")
+
+    assert asked(project, "left").held_since is None
