@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
+from agents.metrics import RINGS_LOST
 from api.faults import fault_point
 
 logger = logging.getLogger(__name__)
@@ -61,4 +62,5 @@ def ring(task_id: UUID) -> None:
         run_task.delay(str(task_id))
         fault_point("after_publish_before_mark")
     except (OperationalError, OSError) as error:
+        RINGS_LOST.labels("agents").inc()
         logger.warning("ring lost", extra={"task": str(task_id), "error": repr(error)})

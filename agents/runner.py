@@ -3,19 +3,24 @@
 import hashlib
 import json
 import logging
+import time
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from celery.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
 from django.db import Error as DatabaseAway
 
 from agents.brake import Braked, WorkStopped
 from agents.heart import LeaseLost, held
+from agents.metrics import ATTEMPT_SECONDS, QUEUE_WAIT_SECONDS, count_usage
 from agents.models import Task
 from agents.outcomes import (
     Answer,
     Assignment,
     Material,
+    NeedsPerson,
     Outcome,
     PermanentError,
     TransientError,
@@ -24,6 +29,7 @@ from agents.outcomes import (
 from agents.providers import model_for
 from agents.roles import role_for
 from agents.services import Claim, claim_task, fail_attempt, finish_task, hand_back_task
+from agents.words import AttemptOutcome
 from api.errors import DomainError
 from api.faults import fault_point
 from context.models import ArtifactVersion
@@ -37,19 +43,41 @@ def run(*, task_id: UUID, worker: str) -> bool:
     if claim is None:
         return False
     fault_point("after_claim")
+    agent_type, began = str(claim.task.agent_type), time.monotonic()
+    QUEUE_WAIT_SECONDS.labels(agent_type).observe(_waited(claim.task))
+    ended = _attempt(claim)
+    ATTEMPT_SECONDS.labels(agent_type, ended or "lost").observe(time.monotonic() - began)
+    return ended not in (None, AttemptOutcome.HANDED_BACK)
+
+
+def _waited(task: Task) -> float:
+    """By the database's clock, which dated the claim with its lease."""
+    claimed_at = task.lease_expires_at - timedelta(seconds=settings.TASK_LEASE_SECONDS)
+    return max(0.0, (claimed_at - task.run_after).total_seconds())
+
+
+def _attempt(claim: Claim) -> AttemptOutcome | None:
+    """How it ended; None where the lease was lost."""
     try:
         with held(claim):
             fault_point("before_effect")
             outcome = _work(claim)
     except LeaseLost:
-        return False
+        return None
     except WorkStopped:
-        hand_back_task(task_id=task_id, fence=claim.fence, cause="emergency_stop")
-        return False
+        hand_back_task(task_id=claim.task.pk, fence=claim.fence, cause="emergency_stop")
+        return AttemptOutcome.HANDED_BACK
     except WorkError as error:
-        return fail_attempt(claim=claim, error=error)
+        return _fail(claim, error)
     fault_point("after_effect_before_record")
     return _finish(claim, outcome)
+
+
+def _fail(claim: Claim, error: WorkError) -> AttemptOutcome | None:
+    count_usage(error.usage)
+    is_transient = isinstance(error, TransientError)
+    ended = AttemptOutcome.TRANSIENT_ERROR if is_transient else AttemptOutcome.PERMANENT_ERROR
+    return ended if fail_attempt(claim=claim, error=error) else None
 
 
 def _work(claim: Claim) -> Outcome:
@@ -67,13 +95,18 @@ def _work(claim: Claim) -> Outcome:
         raise PermanentError("internal_error", f"{type(error).__name__} in the agent.") from error
 
 
-def _finish(claim: Claim, outcome: Outcome) -> bool:
+def _finish(claim: Claim, outcome: Outcome) -> AttemptOutcome | None:
+    asks = isinstance(outcome, NeedsPerson)
     try:
-        return finish_task(claim=claim, outcome=outcome)
+        is_ours = finish_task(claim=claim, outcome=outcome)
     except DomainError as error:
         detail = f"The agent's output cannot be stored: {error}"
         failure = TransientError("invalid_output", detail[:2000], usage=outcome.usage)
-        return fail_attempt(claim=claim, error=failure)
+        return _fail(claim, failure)
+    count_usage(outcome.usage)
+    if not is_ours:
+        return None
+    return AttemptOutcome.NEEDS_PERSON if asks else AttemptOutcome.COMPLETED
 
 
 def assignment_of(task: Task) -> Assignment:

@@ -15,6 +15,8 @@ from uuid import UUID
 
 from channels.layers import get_channel_layer
 
+from audit.metrics import HINTS
+
 logger = logging.getLogger(__name__)
 
 SEND_TIMEOUT_SECONDS = 1.0
@@ -144,10 +146,12 @@ class HintSender:
         except Exception as error:
             # Whatever keeps the news from going out, the writer's work is done and safe.
             self.failed += 1
+            HINTS.labels("failed").inc()
             log = logger.warning if self.failed % 100 == 1 else logger.debug
             log("hint not sent", extra={"group": group, "error": repr(error)})
             return False
         self.sent += 1
+        HINTS.labels("sent").inc()
         return True
 
 

@@ -12,6 +12,7 @@ from api.rows import prepared_cursor
 from audit.actors import Actor
 from audit.chain import event_hash, payload_hash, time_text
 from audit.hints import publish_hint, publish_inbox_hint
+from audit.metrics import EVENTS
 from audit.origin import current_origin
 from audit.words import CHANGES_AN_INBOX, EventType
 
@@ -72,15 +73,17 @@ def record_all(project_id: UUID, drafts: Sequence[Draft]) -> int:
             rows.append(event)
         _append(cursor, project_id, rows, now)
     fault_point("before_commit")
-    transaction.on_commit(lambda: _announce(project_id, epoch, sequence), robust=True)
+    transaction.on_commit(lambda: _announce(project_id, epoch, sequence, drafts), robust=True)
     if any(draft.event_type in CHANGES_AN_INBOX for draft in drafts):
         transaction.on_commit(lambda: publish_inbox_hint(), robust=True)
     return sequence
 
 
-def _announce(project_id: UUID, epoch: str, sequence: int) -> None:
+def _announce(project_id: UUID, epoch: str, head: int, drafts: Sequence[Draft]) -> None:
     fault_point("after_commit_before_hint")
-    publish_hint(project_id, epoch, sequence)
+    publish_hint(project_id, epoch, head)
+    for draft in drafts:
+        EVENTS.labels(str(draft.event_type)).inc()
 
 
 def _lock_head(cursor: Any, project_id: UUID) -> tuple:

@@ -2,7 +2,7 @@ import os
 from typing import Any
 
 from celery import Celery, bootsteps
-from celery.signals import task_postrun, task_prerun
+from celery.signals import after_task_publish, task_postrun, task_prerun
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
 
@@ -43,6 +43,50 @@ class GiveBack(bootsteps.StartStopStep):
 
 
 app.steps["worker"].add(GiveBack)
+
+
+class Present(bootsteps.StartStopStep):
+    """A worker that takes jobs says so again and again; one that lost its queue cannot."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def start(self, consumer: Any) -> None:
+        from orchestrator.presence import SAY_AGAIN_SECONDS, note_worker
+
+        self.who = consumer.hostname, sorted(consumer.app.amqp.queues.consume_from)
+        note_worker(*self.who)
+        self.timer = consumer.timer.call_repeatedly(SAY_AGAIN_SECONDS, note_worker, self.who)
+
+    def stop(self, consumer: Any) -> None:
+        self.timer.cancel()
+
+    def shutdown(self, consumer: Any) -> None:
+        from orchestrator.presence import forget_worker
+
+        forget_worker(*self.who)
+
+
+app.steps["consumer"].add(Present)
+
+
+class Metrics(bootsteps.StartStopStep):
+    """On METRICS_LISTEN, a port of the worker's own."""
+
+    def start(self, worker: Any) -> None:
+        from orchestrator.metrics.server import serve_where_asked
+
+        serve_where_asked()
+
+
+app.steps["worker"].add(Metrics)
+
+
+@after_task_publish.connect(sender="orchestrator.tasks.sweep")
+def note_the_beat(**kwargs: Any) -> None:
+    """Nobody but the scheduler puts a sweep into the queue."""
+    from orchestrator.presence import note_beat
+
+    note_beat()
 
 
 @task_prerun.connect

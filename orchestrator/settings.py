@@ -1,5 +1,6 @@
 """Settings. Deployment values come from the environment; a bad one stops the start and says why."""
 
+import os
 import warnings
 from pathlib import Path
 
@@ -53,6 +54,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "audit.middleware.OriginMiddleware",
+    "orchestrator.metrics.middleware.MetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "orchestrator.content_policy.ContentPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -283,6 +285,15 @@ TASK_MAX_CRASHES = 3
 STOP_POLL_SECONDS = 1
 # A due task or project nobody picked up is rung for again after this long.
 RING_AGAIN_SECONDS = 10
+
+# Where the processes of one machine count side by side. The library reads its own variable when it
+# is first imported.
+METRICS_DIR = env.str("METRICS_DIR", default="")
+if METRICS_DIR:
+    Path(METRICS_DIR).mkdir(parents=True, exist_ok=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = METRICS_DIR
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+METRICS_LISTEN = env.str("METRICS_LISTEN", default="")
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
 if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:

@@ -14,6 +14,7 @@ def advance(project_id: str) -> int:
     """Do what is next in a project; a failure is noted on it, and tried again by the sweep."""
     from orchestrator.engine.advance import advance_project
     from orchestrator.engine.failures import note_failure
+    from orchestrator.engine.metrics import ENGINE_FAILURES
 
     with origin(channel="engine"):
         try:
@@ -22,6 +23,7 @@ def advance(project_id: str) -> int:
             # Without the database nothing can be noted; the project is still marked.
             raise
         except Exception as error:
+            ENGINE_FAILURES.inc()
             logger.exception("advance failed", extra={"project": project_id})
             note_failure(UUID(project_id), error)
             return 0

@@ -6,7 +6,8 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from audit.stream.asyncapi import asyncapi_document
 from audit.urls import stream_urls
 from hitl.policy_views import PolicyView
-from orchestrator import health
+from orchestrator.health import views as health
+from orchestrator.metrics.views import metrics
 from orchestrator.searching import SearchView
 from orchestrator.views import (
     DocumentView,
@@ -53,6 +54,9 @@ urlpatterns = [
     re_path(r"^health/?$", health.basic, name="health"),
     re_path(r"^health/live/?$", health.basic, name="health-live"),
     re_path(r"^health/ready/?$", health.ready, name="health-ready"),
+    re_path(r"^health/detailed/?$", health.detailed, name="health-detailed"),
+    re_path(r"^health/z/?$", health.summary, name="health-z"),
+    re_path(r"^metrics/?$", metrics, name="metrics"),
 ]
 
 handler400 = "orchestrator.errors.bad_request"

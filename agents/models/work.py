@@ -192,6 +192,14 @@ class TaskAttempt(models.Model):
     class Meta:
         db_table = "task_attempts"
         ordering = ["task", "fence"]
+        indexes = [
+            # How a provider has answered lately; the offline rules are most attempts, and free.
+            models.Index(
+                fields=["provider", "outcome", "-finished_at"],
+                name="attempts_of_a_provider",
+                condition=~Q(provider__in=["", "offline"]),
+            )
+        ]
         constraints = [
             models.UniqueConstraint(fields=["task", "fence"], name="attempt_once_a_fence"),
             models.CheckConstraint(

@@ -8,6 +8,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from agents.board import refresh_board
+from agents.metrics import count_retry
 from agents.models import Task, TaskAttempt
 from agents.ring import ring_on_commit
 from agents.services.locking import lock_task
@@ -47,7 +48,7 @@ LOCK_PROJECT_OF_CLAIM = "SELECT 1 FROM projects WHERE id = %s FOR NO KEY UPDATE"
 LOCK_CLAIMED = """
     SELECT 1 FROM tasks WHERE id = %s AND fence = %s AND status = 'working' FOR NO KEY UPDATE
 """
-REQUEUED = ("status", "waits_for", "lease_expires_at", "fence", "rung_at")
+REQUEUED = ("status", "waits_for", "lease_expires_at", "fence", "run_after", "rung_at")
 ENDED = (
     "outcome",
     "error_code",
@@ -135,13 +136,15 @@ def hand_back_task(*, task_id: UUID, fence: int, cause: str = "worker_stopped") 
         return False
     close_attempt(task, AttemptOutcome.HANDED_BACK)
     task.move(TaskStatus.PENDING)
-    task.attempt, task.fence, task.rung_at = task.attempt - 1, task.fence + 1, Now()
+    task.attempt, task.fence = task.attempt - 1, task.fence + 1
+    task.run_after = task.rung_at = Now()
     task.save(update_fields=[*REQUEUED, "attempt"])
     actor = Actor.of_agent(task.agent_type)
     drafts = refresh_board(task.project_id, task.agent_type, actor)
     data = {"step": task.step, "cause": cause}
     retried = Draft(EventType.TASK_RETRIED, Actor.of_system("worker"), data, task=task.pk)
     record_all(task.project_id, [retried, *drafts])
+    count_retry(task.agent_type, cause)
     ring_on_commit(task.pk)
     return True
 

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from agents.board import refresh_board
+from agents.metrics import count_retry
 from agents.models import Task
 from agents.outcomes import (
     Completed,
@@ -192,6 +193,7 @@ def _plan_retry(task: Task, delay: float, error: WorkError, actor: Actor) -> Non
     }
     retried = Draft(EventType.TASK_RETRIED, actor, data, task=task.pk)
     record_all(task.project_id, [retried, *refresh_board(task.project_id, task.agent_type, actor)])
+    count_retry(task.agent_type, "transient_error")
 
 
 def _stop(task: Task, actor: Actor, drafts: list[Draft]) -> None:

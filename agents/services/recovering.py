@@ -8,6 +8,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models.functions import Now
 
 from agents.board import refresh_board
+from agents.metrics import count_retry
 from agents.models import Task
 from agents.ring import ring, ring_on_commit
 from agents.services.claiming import REQUEUED, close_attempt
@@ -83,11 +84,12 @@ def _take_back(task_id: UUID) -> bool:
         escalate(task, "poison_task", text, actor)
         return True
     task.move(TaskStatus.PENDING)
-    task.rung_at = Now()
+    task.run_after = task.rung_at = Now()
     task.save(update_fields=[*REQUEUED, "crashes"])
     data = {"step": task.step, "attempt": task.attempt, "cause": "worker_lost"}
     retried = Draft(EventType.TASK_RETRIED, actor, data, task=task.pk)
     record_all(task.project_id, [retried, *refresh_board(task.project_id, task.agent_type, actor)])
+    count_retry(task.agent_type, "worker_lost")
     ring_on_commit(task.pk)
     return True
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from api.problems import CONTENT_TYPE, problem
 from audit.access import access_policy
 from audit.filters import EventFilter
+from audit.metrics import CONNECTIONS
 from audit.stream.database import in_database
 from audit.stream.hub import hub
 from audit.stream.limits import limits
@@ -110,6 +111,7 @@ async def written(wanted: Subscribe, credentials: Credentials, send: Any) -> Asy
         may_see=lambda project_id: may_see(credentials, project_id),
     )
     running = asyncio.create_task(subscription.run())
+    CONNECTIONS.labels("sse").inc()
     try:
         while True:
             try:
@@ -123,6 +125,7 @@ async def written(wanted: Subscribe, credentials: Credentials, send: Any) -> Asy
         return
     finally:
         running.cancel()
+        CONNECTIONS.labels("sse").dec()
 
 
 async def next_frame(frames: asyncio.Queue[str], running: asyncio.Task) -> str:

@@ -10,6 +10,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from pydantic import ValidationError
 
 from audit.access import access_policy
+from audit.metrics import CONNECTIONS
 from audit.stream.database import in_database
 from audit.stream.frames import SUBPROTOCOL, Close, frame
 from audit.stream.hub import hub
@@ -86,7 +87,9 @@ class Listener(AsyncWebsocketConsumer):
 
     def leave(self) -> None:
         self.is_closed = True
-        hub().listeners.discard(self)
+        if self in hub().listeners:
+            hub().listeners.discard(self)
+            CONNECTIONS.labels("websocket").dec()
         self.stop_all()
 
     def start(self, name: str, work: Coroutine) -> None:
@@ -152,6 +155,7 @@ class Listener(AsyncWebsocketConsumer):
             detail = f"You have {len(others)} connections here; close some."
             raise ClosingError(Close.TOO_MANY, "too_many_connections", detail)
         hub().listeners.add(self)
+        CONNECTIONS.labels("websocket").inc()
         self.start("recheck", self.recheck())
         if self.speaks_protocol:
             self.start("heartbeat", self.heartbeat())

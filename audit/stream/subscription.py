@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from api.faults import fault_point
+from audit.metrics import DELIVERIES
 from audit.stream.database import in_database
 from audit.stream.feed import Feed, Restarted
 from audit.stream.frames import event_frame, frame
@@ -106,13 +107,17 @@ class Subscription:
             items = await feed.next_page(self.cursor, self._generation)
             if any(item.event_type == EventType.MEMBER_REMOVED for item in items):
                 await self.check_visible()
+            delivered = 0
             for item in items:
-                await self._pass_on(item)
+                delivered += await self._pass_on(item)
+            DELIVERIES.inc(delivered)
             # Sending to a fast client never suspends; the others want their turn.
             await asyncio.sleep(0)
 
-    async def _pass_on(self, item: Item) -> None:
-        if self.types is None or item.event_type in self.types:
+    async def _pass_on(self, item: Item) -> bool:
+        """Whether it was one of the wanted types."""
+        is_wanted = self.types is None or item.event_type in self.types
+        if is_wanted:
             await self._wait_for_room()
             if self.window:
                 # Before it is sent: the answer may be here before `send` returns.
@@ -126,6 +131,7 @@ class Subscription:
             self._last_sent = item.sequence
         self.cursor = item.sequence
         await self._say_caught_up()
+        return is_wanted
 
     async def _say_caught_up(self) -> None:
         if not self.is_caught_up and self.cursor >= self.head:

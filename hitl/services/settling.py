@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import transaction
+
 from audit.actors import Actor
 from audit.services import Draft
 from audit.words import EventType
+from hitl.metrics import DECISION_SECONDS, DECISIONS, REQUESTS_CLOSED
 from hitl.models import Decision, HitlRequest
 from hitl.words import Action, RequestStatus
 
@@ -41,6 +44,7 @@ def record_word(request: HitlRequest, word: Word) -> tuple[Decision, list[Draft]
         channel=word.channel,
         is_break_glass=word.is_break_glass,
     )
+    transaction.on_commit(lambda: _count(request, decision), robust=True)
     said = {
         "decision": str(decision.pk),
         "action": str(word.action),
@@ -61,6 +65,12 @@ def record_word(request: HitlRequest, word: Word) -> tuple[Decision, list[Draft]
     return decision, drafts
 
 
+def _count(request: HitlRequest, decision: Decision) -> None:
+    DECISIONS.labels(str(decision.action), decision.channel).inc()
+    waited = (decision.created_at - request.created_at).total_seconds()
+    DECISION_SECONDS.labels(str(request.kind)).observe(max(0.0, waited))
+
+
 def record_and_settle(request: HitlRequest, word: Word) -> tuple[Decision, list[Draft]]:
     """As `record_word`, and the request ends with it."""
     decision, drafts = record_word(request, word)
@@ -77,6 +87,8 @@ def close_request(
     """It ends without anybody's decision."""
     request.close(status)
     save_outcome(request)
+    closed = REQUESTS_CLOSED.labels(str(request.kind), str(status))
+    transaction.on_commit(lambda: closed.inc(), robust=True)
     event_type = {
         RequestStatus.SUPERSEDED: EventType.HITL_REQUEST_SUPERSEDED,
         RequestStatus.EXPIRED: EventType.HITL_REQUEST_EXPIRED,

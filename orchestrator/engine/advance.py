@@ -1,8 +1,10 @@
 """The small hand: look at what is, plan, act through the services. Again, it does nothing."""
 
+from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.utils import timezone
 
 from agents.models import Task
 from agents.services import create_task
@@ -17,6 +19,7 @@ from context.words import ArtifactType, VersionStatus
 from hitl.services import open_request, supersede_request
 from orchestrator.engine.definition import Definition, definition_hash, gate_for, load_definition
 from orchestrator.engine.handoff import build_handoff
+from orchestrator.engine.metrics import RESUME_SECONDS
 from orchestrator.engine.plan import (
     Action,
     CompleteRun,
@@ -168,6 +171,8 @@ class _Hand:
             handoff=handoff,
         )
         self.drafts += drafts
+        waited_for = [*(loaded.tasks[need] for need in step.needs), *([before] if before else [])]
+        _note_resumed([task.finished_at for task in waited_for])
 
     def _round_before(self, step_id: str) -> Task | None:
         if not self.run.is_rewound:
@@ -211,3 +216,11 @@ class _Hand:
         if self.drafts:
             record_all(self.project.pk, self.drafts)
             self.drafts = []
+
+
+def _note_resumed(settled_at: list[datetime | None]) -> None:
+    """Since what the step waited for was settled: by a person, or by its agent."""
+    if not any(settled_at):
+        return
+    seconds = (timezone.now() - max(filter(None, settled_at))).total_seconds()
+    transaction.on_commit(lambda: RESUME_SECONDS.observe(max(0.0, seconds)), robust=True)

@@ -6,6 +6,7 @@ from uuid import UUID
 from celery import current_task
 from kombu.exceptions import OperationalError
 
+from agents.metrics import RINGS_LOST
 from api.faults import fault_point
 
 logger = logging.getLogger(__name__)
@@ -23,4 +24,5 @@ def ring_engine(project_id: UUID) -> None:
         advance.delay(str(project_id))
         fault_point("after_publish_before_mark")
     except (OperationalError, OSError) as error:
+        RINGS_LOST.labels("engine").inc()
         logger.warning("ring lost", extra={"project": str(project_id), "error": repr(error)})

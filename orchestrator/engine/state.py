@@ -26,6 +26,7 @@ SEEN = (
     "attempt",
     "answers",
     "result",
+    "finished_at",
 )
 CURRENT = "SELECT {columns} FROM tasks WHERE project_id = %s AND is_current"
 

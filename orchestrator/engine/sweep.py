@@ -6,6 +6,7 @@ from django.db import connection
 from agents.services import ring_due_tasks, take_back_lost_tasks, tell_stopped_projects
 from api.idempotency import forget_old_keys
 from hitl.services import apply_deadlines
+from orchestrator.engine.metrics import SWEEP_REPAIRS, SWEEP_SECONDS
 from orchestrator.engine.ring import ring_engine
 
 BATCH = 500
@@ -23,6 +24,14 @@ WAITING_PROJECTS = """
 
 def sweep() -> dict[str, int]:
     """What was repaired, by kind."""
+    with SWEEP_SECONDS.time():
+        repaired = _repair()
+    for kind, count in repaired.items():
+        SWEEP_REPAIRS.labels(kind).inc(count)
+    return repaired
+
+
+def _repair() -> dict[str, int]:
     taken_back = take_back_lost_tasks()
     return {
         "tasks_taken_back": taken_back,

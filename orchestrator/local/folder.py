@@ -38,6 +38,13 @@ class DataFolder:
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"
 
+    def metrics(self) -> Path:
+        """Empty at each start: what ended processes have counted began anew with them."""
+        folder = private_dir(self.path / "metrics")
+        for file in folder.glob("*.db"):
+            file.unlink()
+        return folder
+
     def server_dir(self, name: str) -> Path:
         """A folder that only the account of the embedded servers can enter."""
         return private_dir(self._place() / name, owner=self.account)

@@ -75,6 +75,7 @@ class Machine:
         made = self.servers.environment()
         if "SECRET_KEY" in self.needs:
             made["SECRET_KEY"] = self.folder.secret("secret_key")
+        made["METRICS_DIR"] = os.environ.get("METRICS_DIR") or str(self.folder.metrics())
         self.environment = {**os.environ, **made, "DATA_DIR": str(self.folder.path)}
         _check_redis(self.environment["REDIS_URL"])
         write_runtime(self.folder.path, self._runtime())

@@ -1,5 +1,6 @@
 """`manage.py up`, whole: one start for the questions, then a stop, a second start and a kill."""
 
+import json
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ import pytest
 
 from orchestrator.local.runtime import PROJECT_DIR, read_runtime
 from orchestrator.management.commands.up import port_number
+from tests.end_to_end.workers import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -105,6 +107,23 @@ def test_it_says_where_to_go_how_to_log_in_and_who_serves(up):
 def test_the_web_server_is_ready(up):
     with urllib.request.urlopen(f"{up.base_url}/health/ready", timeout=10) as answer:  # noqa: S310
         assert answer.status == 200
+
+
+def read(up, path):
+    with urllib.request.urlopen(f"{up.base_url}{path}", timeout=30) as answer:  # noqa: S310
+        return answer.read().decode()
+
+
+def test_the_metrics_of_all_processes_are_read_in_one_place(up):
+    # Counted by the engine's worker and by the web server; asked of Redis.
+    wanted = ("countersign_sweep_seconds_count", 'route="^health/ready/?$"')
+    wanted += ('countersign_workers{queue="agents"} 1.0',)
+
+    eventually(lambda: all(part in read(up, "/metrics") for part in wanted))
+
+
+def test_a_report_on_all_components_is_healthy(up):
+    eventually(lambda: json.loads(read(up, "/health/detailed"))["status"] == "healthy")
 
 
 def test_another_command_finds_the_servers_without_being_told(up):

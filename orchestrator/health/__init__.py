@@ -1,0 +1,1 @@
+"""Is it up, and can it serve. Nobody logs in, nothing waits for long, nothing secret is said."""

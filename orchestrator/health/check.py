@@ -1,0 +1,106 @@
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import redis
+from django.db import Error as DatabaseAway
+
+logger = logging.getLogger(__name__)
+
+TIMEOUT_SECONDS = 2.0
+# Probes that come thicker share one run.
+FRESH_SECONDS = 1.0
+
+
+class Status(StrEnum):
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    UNHEALTHY = "unhealthy"
+    NOT_CONFIGURED = "not_configured"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check has found. `facts` are shown beside it, and become metrics."""
+
+    status: Status = Status.HEALTHY
+    message: str = "ok"
+    facts: dict[str, Any] = field(default_factory=dict)
+    response_time_ms: float = 0.0
+
+    def shown(self) -> dict[str, Any]:
+        own = {
+            "status": str(self.status),
+            "message": self.message,
+            "response_time_ms": self.response_time_ms,
+        }
+        return own | self.facts
+
+
+class Check:
+    """Runs in a thread of its own: a server that hangs costs a request the time-out, no more.
+
+    While one run hangs no second one starts, and nobody waits for it any more.
+    """
+
+    def __init__(self, name: str, run: Callable[[], Finding]) -> None:
+        self.name = name
+        self._run = run
+        self._lock = threading.Lock()
+        self._running: Future[Finding] | None = None
+        self._began = 0.0
+
+    def begin(self) -> "Future[Finding]":
+        with self._lock:
+            is_fresh = time.monotonic() - self._began < FRESH_SECONDS
+            if self._running is None or (self._running.done() and not is_fresh):
+                self._running, self._began = Future(), time.monotonic()
+                name = f"health-{self.name}"
+                # A daemon: one that hangs must not keep the process from its end.
+                arguments = (self._running, self._began)
+                threading.Thread(target=self._work, args=arguments, name=name, daemon=True).start()
+            return self._running
+
+    def forget(self) -> None:
+        """The next one who asks gets a run of its own."""
+        with self._lock:
+            self._running = None
+
+    def seconds_left(self) -> float:
+        return max(0.0, self._began + TIMEOUT_SECONDS - time.monotonic())
+
+    def _work(self, future: "Future[Finding]", began: float) -> None:
+        finding = self._finding()
+        took = round((time.monotonic() - began) * 1000, 1)
+        future.set_result(Finding(finding.status, finding.message, finding.facts, took))
+
+    def _finding(self) -> Finding:
+        try:
+            return self._run()
+        except (DatabaseAway, redis.RedisError, OSError) as error:
+            # The text of a driver may name hosts and users: it goes to the log only.
+            logger.warning("health check failed", extra={"check": self.name, "error": repr(error)})
+            return Finding(Status.UNHEALTHY, "not reachable")
+        except Exception:
+            logger.exception("health check broke", extra={"check": self.name})
+            return Finding(Status.UNHEALTHY, "the check itself failed; the log has more")
+
+
+def run_checks(checks: Iterable[Check]) -> dict[str, Finding]:
+    """All of them side by side, none longer than the time-out."""
+    running = {check: check.begin() for check in checks}
+    for check, future in running.items():
+        wait([future], check.seconds_left())
+    return {check.name: _found(future) for check, future in running.items()}
+
+
+def _found(future: "Future[Finding]") -> Finding:
+    if future.done():
+        return future.result()
+    message = f"no answer within {TIMEOUT_SECONDS:g} s"
+    return Finding(Status.UNHEALTHY, message, response_time_ms=TIMEOUT_SECONDS * 1000)

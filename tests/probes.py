@@ -1,0 +1,53 @@
+"""Fixtures: servers that are away, and checks that start afresh."""
+
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from orchestrator.health import servers, views
+from orchestrator.presence import presence_key
+
+
+@pytest.fixture(autouse=True)
+def fresh_checks() -> None:
+    """What an earlier test has found must not be this one's answer."""
+    for check in views.CHECKS.values():
+        check.forget()
+
+
+@pytest.fixture
+def closed_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """Takes connections and never answers."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(50)
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def stopwatch() -> "Stopwatch":
+    return Stopwatch()
+
+
+class Stopwatch:
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+
+    def seconds(self) -> float:
+        return time.monotonic() - self.began
+
+
+@pytest.fixture(autouse=True)
+def nobody_there() -> None:
+    """Workers of earlier tests are said to be there for a while after they were killed."""
+    with servers.redis_client() as client:
+        client.delete(presence_key())
