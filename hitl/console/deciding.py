@@ -39,7 +39,14 @@ class Choice:
     content: Any = None
 
 
-def send(request: HitlRequest, user: Any, choice: Choice, digest: str | None = None) -> Decision:
+def send(
+    request: HitlRequest,
+    user: Any,
+    choice: Choice,
+    digest: str | None = None,
+    *,
+    break_glass: bool = False,
+) -> Decision:
     """Through the one door. Raises DomainError."""
     with origin(channel=CHANNEL):
         return decide(
@@ -50,7 +57,13 @@ def send(request: HitlRequest, user: Any, choice: Choice, digest: str | None = N
             comment=choice.comment,
             content=choice.content,
             channel=CHANNEL,
+            break_glass=break_glass,
         )
+
+
+def approvals_missing(request: HitlRequest) -> str:
+    given = f"{request.approvals} of {request.required_approvals} approvals"
+    return f"{given} are given; the work goes on when others have approved, too."
 
 
 def ask_choice(terminal: Terminal, request: HitlRequest) -> Choice | None:

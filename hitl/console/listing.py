@@ -23,7 +23,7 @@ def list_requests(
     if not is_all:
         requests = requests.pending()
     if project:
-        requests = requests.filter(project=_visible_project(user, project))
+        requests = requests.filter(project=visible_project(user, project))
     newest = list(requests.order_by("-created_at", "-id")[: LIST_MAX + 1])
     if as_json:
         _write_lines(terminal, newest[:LIST_MAX])
@@ -55,7 +55,7 @@ def _write_lines(terminal: Terminal, requests: list[HitlRequest]) -> None:
         terminal.write(json.dumps(_summary(request)))
 
 
-def _visible_project(user: Any, text: str) -> UUID:
+def visible_project(user: Any, text: str) -> UUID:
     try:
         project_id = UUID(text)
     except ValueError as error:
@@ -82,5 +82,8 @@ def _summary(request: HitlRequest) -> dict[str, Any]:
         "title": request.title,
         "step": request.step,
         "subject_digest": request.subject_digest,
+        "required_approvals": request.required_approvals,
+        "approvals": request.approvals,
+        "expires_at": request.expires_at.isoformat() if request.expires_at else None,
         "created_at": request.created_at.isoformat(),
     }

@@ -20,10 +20,11 @@ def add_user_option(parser: CommandParser) -> None:
 
 def acting_user(name: str | None) -> Any:
     """Raises CommandError where it is not clear who acts."""
-    return _named(name) if name else _default()
+    return named_user(name) if name else _default()
 
 
-def _named(name: str) -> Any:
+def named_user(name: str) -> Any:
+    """Raises CommandError."""
     model = get_user_model()
     user = model.objects.filter(**{model.USERNAME_FIELD: name}).first()
     if user is None:

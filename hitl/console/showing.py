@@ -1,5 +1,7 @@
 from typing import Any
 
+from django.utils import timezone
+
 from hitl.console.documents import Document, documents_of
 from hitl.console.terminal import Terminal
 from hitl.models import HitlRequest
@@ -85,8 +87,10 @@ def _show_some(terminal: Terminal, text: str, show: Any, *, in_full: bool) -> No
 
 
 def _show_foot(terminal: Terminal, request: HitlRequest, user: Any) -> None:
+    _show_thread(terminal, request)
     terminal.say()
     terminal.say(f"subject_digest: {request.subject_digest}", "dim")
+    _show_rules(terminal, request)
     if not request.is_pending:
         terminal.say(f"status: {request.status}")
         for decision in request.decisions.select_related("decided_by"):
@@ -98,7 +102,32 @@ def _show_foot(terminal: Terminal, request: HitlRequest, user: Any) -> None:
         terminal.say(f"{user.get_username()} cannot decide: {verdict.detail}", "yellow")
 
 
+def _show_thread(terminal: Terminal, request: HitlRequest) -> None:
+    thread = list(request.comments.select_related("author"))
+    if thread:
+        terminal.say()
+    for one in thread:
+        who = one.author.get_username()
+        terminal.say(f"{one.created_at:%Y-%m-%d %H:%M} {who} says: {one.text}")
+
+
+def _show_rules(terminal: Terminal, request: HitlRequest) -> None:
+    """What is out of the ordinary: several approvals, a time, somebody who is at it."""
+    if request.required_approvals > 1:
+        terminal.say(f"approvals: {request.approvals} of {request.required_approvals}")
+        for decision in (
+            request.decisions.select_related("decided_by") if request.is_pending else ()
+        ):
+            _show_decision(terminal, decision)
+    for name in ("due_at", "expires_at", "escalated_at"):
+        if time := getattr(request, name):
+            terminal.say(f"{name}: {time:%Y-%m-%d %H:%M} UTC")
+    if request.is_pending and request.claimant_id(timezone.now()):
+        who = request.claimed_by.get_username()
+        terminal.say(f"claimed by {who} until {request.claimed_until:%Y-%m-%d %H:%M} UTC")
+
+
 def _show_decision(terminal: Terminal, decision: Any) -> None:
     comment = f": {decision.comment}" if decision.comment else ""
-    who = decision.decided_by.get_username()
+    who = decision.decided_by.get_username() + (" (past the rules)" * decision.is_break_glass)
     terminal.say(f"{decision.created_at:%Y-%m-%d %H:%M} {who} {decision.action}{comment}")

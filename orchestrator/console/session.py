@@ -8,12 +8,12 @@ from django.db import InterfaceError, OperationalError, connection
 
 from api.errors import DomainError, Forbidden, Unprocessable
 from audit.words import EventType
-from hitl.console.deciding import Choice, ask_choice, send
+from hitl.console.deciding import Choice, approvals_missing, ask_choice, send
 from hitl.console.showing import show_request
 from hitl.console.terminal import Terminal
 from hitl.models import HitlRequest
 from hitl.rules import can_decide
-from hitl.words import Action, RequestKind
+from hitl.words import Action, RequestKind, RequestStatus
 from orchestrator.console.screen import screen_for
 from orchestrator.console.state import State, events_after, load_state, titles_of
 from orchestrator.console.statuses import ExitStatus
@@ -138,11 +138,16 @@ class Session:
             text = f"This is no approval, so --approve-all does not answer it. {request.title}"
             return self._refuse(text, request)
         try:
-            send(request, self.user, Choice(Action.APPROVE))
+            decision = send(request, self.user, Choice(Action.APPROVE))
+            if decision.request.is_pending:
+                return self._refuse(approvals_missing(decision.request), request)
         except Forbidden as error:
             text = f"{self.user.get_username()} cannot approve: {error.detail}"
             return self._refuse(text, request)
         except DomainError as error:
+            if error.extra.get("request_status") == RequestStatus.PENDING:
+                # The person's own word stands, and is not enough.
+                return self._refuse(error.detail, request)
             self.screen.tell(f"! {error.detail}", "yellow")
         return None
 
@@ -164,7 +169,10 @@ class Session:
             return
         while (choice := ask_choice(self.terminal, request)) is not None:
             try:
-                send(request, self.user, choice)
+                decision = send(request, self.user, choice)
+                if decision.request.is_pending:
+                    self.terminal.say(approvals_missing(decision.request), "yellow")
+                    self.left.add(request.pk)
                 return
             except Unprocessable as error:
                 self.terminal.say(error.detail, "red")

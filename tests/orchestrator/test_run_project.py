@@ -14,6 +14,7 @@ from orchestrator.console import session, workers
 from projects.models import Project
 from projects.services import cancel_project, pause_project
 from tests.fixtures import BRIEF
+from tests.hitl.people import set_policy
 from tests.terminals import Typist
 from tests.working import work_goes_on
 
@@ -357,3 +358,15 @@ def test_ctrl_c_leaves_the_project_and_says_how_to_go_on(as_owner, brief):
 
         assert typist.exit_status() == INTERRUPTED
     assert Project.objects.get().status == "active"
+
+
+def test_where_others_must_approve_too_it_stops_and_says_how_many(project, as_owner):
+    set_policy(project, required_approvals=2)
+    with work_goes_on():
+        status, said = run_project(f"--resume={project.pk}", as_owner, "--approve-all")
+        again, said_again = run_project(f"--resume={project.pk}", as_owner, "--approve-all")
+
+    assert (status, again) == (PERSON_NEEDED, PERSON_NEEDED)
+    assert "1 of 2 approvals are given" in said
+    assert "owner has decided already: approve" in said_again
+    assert Decision.objects.count() == 1

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -5,10 +6,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from api.errors import DomainError
 from hitl.console.amending import content_from, own_content
-from hitl.console.deciding import Choice, send
+from hitl.console.deciding import Choice, approvals_missing, send
 from hitl.console.editing import EditingError, read_text
 from hitl.console.finding import find_request
-from hitl.console.listing import list_requests, write_request
+from hitl.console.handing import HANDS, hand, show_or_change_policy
+from hitl.console.listing import list_requests, visible_project, write_request
 from hitl.console.people import acting_user, add_user_option
 from hitl.console.showing import show_request
 from hitl.console.terminal import Terminal
@@ -16,6 +18,7 @@ from hitl.console.text import clean
 from hitl.models import HitlRequest
 from hitl.rules import NEEDS_COMMENT
 from hitl.words import Action
+from projects.models import Project
 
 ACTIONS = {
     "approve": (Action.APPROVE, "go on with exactly what was shown"),
@@ -44,6 +47,9 @@ class Command(BaseCommand):
         add_user_option(showing)
         for name, (_, text) in ACTIONS.items():
             _add_decision(commands.add_parser(name, help=text), name)
+        for name, text in HANDS.items():
+            _add_hand(commands.add_parser(name, help=text), name)
+        _add_policy(commands.add_parser("policy", help="how a project decides"))
 
     def handle(self, *, command: str, user: str | None, **options: Any) -> None:
         self.stdout.ending = ""
@@ -53,11 +59,17 @@ class Command(BaseCommand):
             wanted = {"project": options["project"], "is_all": options["all"]}
             list_requests(terminal, person, as_json=options["json"], **wanted)
             return
+        if command == "policy":
+            project = Project.objects.get(pk=visible_project(person, options["project"]))
+            _or_complain(show_or_change_policy, terminal, project, person, options["set"])
+            return
         request = find_request(person, options["id"])
         if command == "show":
             _show(terminal, request, person, as_json=options["json"])
-            return
-        _decide_or_complain(terminal, request, person, ACTIONS[command][0], options)
+        elif command in HANDS:
+            _or_complain(hand, terminal, request, person, command, options)
+        else:
+            _or_complain(_decide, terminal, request, person, ACTIONS[command][0], options)
 
 
 def _add_decision(parser: CommandParser, name: str) -> None:
@@ -65,11 +77,31 @@ def _add_decision(parser: CommandParser, name: str) -> None:
     parser.add_argument("--digest", help="the subject_digest of what you were shown")
     parser.add_argument("--yes", action="store_true", help="do not ask again (needs --digest)")
     parser.add_argument("--comment", default="", help="recorded with the decision")
+    parser.add_argument(
+        "--break-glass", action="store_true", help="past the rules; --comment says why"
+    )
     if name == "amend":
         parser.add_argument("--content-file", type=Path, help="JSON or YAML; without: your editor")
     if name == "answer":
         parser.add_argument("--text", default="", help="the answer")
         parser.add_argument("--text-file", type=Path, help="the answer, from a file")
+    add_user_option(parser)
+
+
+def _add_hand(parser: CommandParser, name: str) -> None:
+    parser.add_argument("id", help="the request's id, or the beginning of it")
+    if name == "reassign":
+        parser.add_argument("--to", metavar="NAME", required=True, help="a member who may decide")
+    if name == "comment":
+        parser.add_argument("--text", required=True)
+    add_user_option(parser)
+
+
+def _add_policy(parser: CommandParser) -> None:
+    parser.add_argument("project", metavar="PROJECT", help="its id")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="the value as JSON"
+    )
     add_user_option(parser)
 
 
@@ -80,9 +112,9 @@ def _show(terminal: Terminal, request: HitlRequest, user: Any, *, as_json: bool)
         show_request(terminal, request, user, in_full=True)
 
 
-def _decide_or_complain(terminal: Terminal, *rest: Any) -> None:
+def _or_complain(do: Callable[..., None], *arguments: Any) -> None:
     try:
-        _decide(terminal, *rest)
+        do(*arguments)
     except (EOFError, KeyboardInterrupt) as error:
         raise CommandError("Nothing was decided.", returncode=130) from error
     except DomainError as error:
@@ -100,9 +132,10 @@ def _decide(
     choice = _choice(terminal, request, action, options)
     if terminal.can_ask and not options["yes"] and not terminal.ask_yes(f"{action.label}?"):
         raise CommandError("Nothing was decided.")
-    send(request, user, choice, digest)
-    request.refresh_from_db()
-    terminal.say(f"{request.pk}: {request.status}")
+    decision = send(request, user, choice, digest, break_glass=options["break_glass"])
+    terminal.say(f"{request.pk}: {decision.request.status}")
+    if decision.request.is_pending:
+        terminal.say(approvals_missing(decision.request))
 
 
 def _show_first(terminal: Terminal, request: HitlRequest, user: Any, *, is_sure: bool) -> None:
