@@ -1,4 +1,4 @@
-"""`make bench` and `make bench-stream`: what we cost, as a ratio to the floor of the same run."""
+"""`make bench`, `bench-stream`, `bench-inbox`: what we cost, as ratios within the same run."""
 
 import argparse
 import os
@@ -9,28 +9,30 @@ from benchmarks.stack import servers, worker
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", nargs="?", choices=["engine", "stream"], default="engine")
+    parser.add_argument("what", nargs="?", choices=["engine", "stream", "inbox"], default="engine")
     parser.add_argument("--layer", help="stream: dotted path of another channel layer")
     parser.add_argument("--clients", type=int, help="stream: at most so many")
     parser.add_argument("--projects", type=int, default=60, help="projects side by side")
     parser.add_argument("--steps", type=int, default=10, help="steps of each")
     parser.add_argument("--decisions", type=int, default=150)
+    parser.add_argument("--samples", type=int, default=100, help="inbox: of each page")
     options = parser.parse_args()
     if options.layer:
         os.environ["BENCH_CHANNEL_LAYER"] = options.layer
     with servers():
         prepare()
-        if options.what == "stream":
-            report_stream(options)
+        if options.what != "engine":
+            report_alone(options)
             return
         with worker():
             report(options)
 
 
-def report_stream(options: argparse.Namespace) -> None:
-    from benchmarks import stream
+def report_alone(options: argparse.Namespace) -> None:
+    """What needs no worker of ours."""
+    from benchmarks import inbox, stream
 
-    stream.report(options)
+    {"stream": stream, "inbox": inbox}[options.what].report(options)
 
 
 def prepare() -> None:

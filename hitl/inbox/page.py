@@ -6,40 +6,46 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest
 from django.utils import timezone
 
-from hitl.inbox.waiting import (
-    InboxFilter,
-    blocked_by,
-    heads_of,
-    in_order,
-    tally,
-    unfinished_of,
-    waiting_for,
-)
+from hitl.inbox.choosing import InboxFilter
+from hitl.inbox.waiting import blocked_by, heads_of, in_order, unfinished_of, waiting_for
 from hitl.models import HitlRequest
 from hitl.selectors import waiting_for_me
 from projects.desk import STRICT
 
 PER_PAGE = 50
+PROJECTS_SHOWN = 12
 
 
 def add_inbox(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Called by the theme for the admin's index."""
     chosen = InboxFilter(request.GET, user=request.user)
-    by_project, by_kind = tally(chosen.base())
-    page = Paginator(in_order(chosen.chosen()), PER_PAGE).get_page(request.GET.get("page"))
+    page = _Pages(chosen).get_page(request.GET.get("page"))
     return context | {
         "content_policy": STRICT,
         "title": "Inbox",
         "filter": chosen,
-        "is_filtered": any(request.GET.get(name) for name in chosen.fields),
-        "by_project": by_project,
-        "by_kind": by_kind,
+        "is_filtered": chosen.is_about_all or chosen.is_narrow,
+        "by_project": chosen.tally.by_project[:PROJECTS_SHOWN],
+        "by_kind": chosen.tally.by_kind,
         "page": page,
         "rows": _rows(list(page.object_list), request.user),
-        "waiting_count": waiting_for(request.user).count(),
+        "waiting_count": _waiting_count(chosen),
         "heads": heads_of(unfinished_of(request.user)),
         "query": _without_page(request),
     }
+
+
+class _Pages(Paginator):
+    """Counts only what the tally has not counted already."""
+
+    def __init__(self, chosen: InboxFilter) -> None:
+        super().__init__(in_order(chosen.chosen()), PER_PAGE)
+        if not chosen.is_narrow:
+            self.count = chosen.tally.total
+
+
+def _waiting_count(chosen: InboxFilter) -> int:
+    return waiting_for(chosen.user).count() if chosen.is_about_all else chosen.tally.total
 
 
 def _rows(requests: list[HitlRequest], user: Any) -> list[dict[str, Any]]:

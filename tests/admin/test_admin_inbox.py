@@ -4,6 +4,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from audit.actors import Actor
+from benchmarks.queue import Queue
 from context.services import add_version
 from hitl.inbox.waiting import next_for
 from hitl.models import HitlRequest
@@ -99,6 +100,22 @@ def test_the_inbox_takes_as_many_queries_for_twelve_as_for_two(
         add(number)
     with django_assert_num_queries(len(few)):
         assert len(client.get("/admin/").context["rows"]) == 12
+
+
+@pytest.mark.parametrize(
+    "path", ["/admin/", "/admin/?kind=result_approval", "/api/v1/hitl/requests/?mine=true"]
+)
+def test_many_pages_of_requests_take_as_many_queries_as_one(path):
+    queue = Queue(projects=2)
+    client = logged_in(queue.person)
+
+    def queries_with(waiting):
+        queue.fill(waiting)
+        with CaptureQueriesContext(connection) as captured:
+            assert client.get(path).status_code == 200
+        return len(captured)
+
+    assert queries_with(20) == queries_with(320)
 
 
 def test_a_person_without_any_project_is_welcomed(staff_members, outsider):
