@@ -234,6 +234,7 @@ SPECTACULAR_SETTINGS = {
 AUDIT_ACCESS_POLICY = "projects.access.ProjectAccess"
 # What waits behind a request; the inbox asks through this seam.
 HITL_OUTLOOK = "orchestrator.engine.outlook.blocked_steps"
+HITL_PROGRESS = "orchestrator.engine.progress.progress_of"
 # What waits for a person; the stream asks through this seam.
 STREAM_INBOX = "hitl.stream_inbox.inbox_items"
 

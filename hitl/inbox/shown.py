@@ -9,7 +9,7 @@ from context.models import Artifact, ArtifactVersion
 from context.reading import json_tree, read_content, read_markdown
 from context.schemas import SCHEMAS
 from context.side_by_side import ComparedFile, compare_contents
-from hitl.inbox.waiting import blocked_by, heads_of
+from hitl.inbox.waiting import blocked_by, heads_of, progress_of
 from hitl.models import HitlRequest
 from hitl.rules import allowed_actions, can_decide
 from hitl.selectors import asked_before, last_decided
@@ -52,6 +52,7 @@ def everything_about(request: HitlRequest, user: Any) -> dict[str, Any]:
         "why": WHY[RequestKind(request.kind)].format(agent=request.agent_type),
         "parts": [_part(output, request) for output in subject["outputs"]],
         "blocks": blocked,
+        "progress": progress_of(request.project),
         "consequences": consequences(request, blocked),
         "verdict": can_decide(request, user),
         "allowed": allowed_actions(request),

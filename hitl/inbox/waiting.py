@@ -66,6 +66,12 @@ def blocked_by(requests: Sequence[HitlRequest]) -> dict[UUID, list[str]]:
     return outlook(requests)
 
 
+def progress_of(project: Project) -> dict[str, Any]:
+    """How far the project is, and the state of each of its steps."""
+    progress: Callable[[Project], dict[str, Any]] = import_string(settings.HITL_PROGRESS)
+    return progress(project)
+
+
 def heads_of(projects: QuerySet[Project]) -> dict[str, int]:
     """Where each project's stream of events stands, for a page that follows it from there."""
     ids = list(projects.values_list("pk", flat=True)[:FOLLOWED])

@@ -1,20 +1,20 @@
 """Everything that the project's page shows, in a constant number of reads."""
 
+from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
 from agents.models import AgentStatus, EmergencyStop, Task
-from audit.models import Event, Stream
+from audit.models import Stream
 from context.models import Artifact
 from hitl.models import HitlRequest
+from orchestrator.admin.timeline import timeline_of
 from orchestrator.engine.progress import progress_of
 from orchestrator.models import ProjectImport
 from projects.access import role_of
 from projects.models import Project
 from projects.words import Role
-
-EVENTS_SHOWN = 60
 
 
 def everything_about(project: Project, user: Any) -> dict[str, Any]:
@@ -22,6 +22,9 @@ def everything_about(project: Project, user: Any) -> dict[str, Any]:
     progress = progress_of(project)
     steps = progress["steps"]
     may_manage = user.is_superuser or role_of(user, project.pk) == Role.OWNER
+    times = _times(project)
+    for step in steps:
+        step["started_at"], step["finished_at"] = times.get(step["step"], (None, None))
     return {
         "project": project,
         "progress": progress,
@@ -33,7 +36,7 @@ def everything_about(project: Project, user: Any) -> dict[str, Any]:
         "agents": list(AgentStatus.objects.filter(project=project)),
         "artifacts": list(Artifact.objects.filter(project=project).order_by("created_at")),
         "origin": _origin(project),
-        "events": list(_events(project)[:EVENTS_SHOWN]),
+        "timeline": timeline_of(project.pk, steps),
         "head": _head(project),
         "members": list(project.memberships.select_related("user")),
         "verbs": project.TRANSITIONS[project.status] if may_manage else set(),
@@ -42,8 +45,13 @@ def everything_about(project: Project, user: Any) -> dict[str, Any]:
     }
 
 
-def _events(project: Project) -> Any:
-    return Event.objects.filter(project=project.pk).order_by("-sequence")
+def _times(project: Project) -> dict[str, tuple[datetime | None, datetime | None]]:
+    """By step, when its current round began and ended."""
+    current = Task.objects.filter(project=project, is_current=True).exclude(step="")
+    return {
+        step: (started, finished)
+        for step, started, finished in current.values_list("step", "started_at", "finished_at")
+    }
 
 
 def _origin(project: Project) -> ProjectImport | None:

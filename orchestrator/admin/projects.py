@@ -65,6 +65,7 @@ class RunningProjectAdmin(ProjectAdmin):
         context = everything_about(project, request.user) | {
             "title": project.name,
             "trail": [("Projects", reverse("admin:projects_project_changelist"))],
+            "rewind_to": request.GET.get("rewind", ""),
             "waiting_count": waiting_for(request.user).count(),
         }
         return desk_page(self.admin_site, request, "orchestrator/project.html", context)

@@ -68,11 +68,23 @@ def state(value: str) -> SafeString:
 def age(since: datetime) -> str:
     """How long ago, in its largest unit."""
     seconds = max(0, int((timezone.now() - since).total_seconds()))
+    return _in_largest_unit(seconds) or "less than a minute"
+
+
+@register.filter
+def took(since: datetime | None, until: datetime) -> str:
+    """From one time to another, in its largest unit."""
+    seconds = max(0.0, (until - (since or until)).total_seconds())
+    return _in_largest_unit(int(seconds)) or f"{seconds:.0f} s" if seconds >= 1 else "less than 1 s"
+
+
+def _in_largest_unit(seconds: int) -> str:
+    """Empty below a minute."""
     for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= size:
             number = seconds // size
             return f"{number} {unit}{'' if number == 1 else 's'}"
-    return "less than a minute"
+    return ""
 
 
 @register.filter

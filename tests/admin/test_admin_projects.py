@@ -72,7 +72,25 @@ def test_the_page_shows_steps_agents_artifacts_and_events(plan_request, running,
     page = logged_in(viewer).get(page_of(running)).content.decode()
     for words in ("Plan of the run", "0 of 8 done", "waits for a person", "agent output", "Brief"):
         assert words in page
-    assert "hitl request created" in page
+    shown = logged_in(viewer).get(page_of(running)).context
+    told = [one.text for one in shown["timeline"]]
+    assert told[0] == plan_request.title
+    assert "orchestrator works on: Plan of the run" in told
+    assert "Project started by owner" in told
+
+
+def test_a_step_says_how_long_its_work_took(plan_request, running, viewer):
+    step = logged_in(viewer).get(page_of(running)).context["progress"]["steps"][0]
+    assert step["started_at"] is not None
+    assert step["finished_at"] is None
+
+
+def test_a_step_offers_to_rewind_to_it(plan_request, running, owner, approver):
+    page = logged_in(owner).get(page_of(running)).content.decode()
+    assert "?rewind=orchestrate#steer" in page
+    chosen = logged_in(owner).get(page_of(running) + "?rewind=orchestrate").content.decode()
+    assert '<option value="orchestrate" selected>' in chosen
+    assert "?rewind=" not in logged_in(approver).get(page_of(running)).content.decode()
 
 
 def test_it_takes_as_many_queries_with_much_history_as_with_little(

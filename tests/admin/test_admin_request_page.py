@@ -29,6 +29,8 @@ def test_the_page_shows_what_is_asked_and_what_happens_next(plan_request, approv
     assert "Two steps are enough here." in page
     assert "The work goes on with exactly this. Then: Project plan." in page
     assert "Nobody has decided yet." in page
+    assert "0 of 8 steps done" in page
+    assert page.count('aria-current="step"') == 1
     assert plan_request.subject_digest in page
 
 

@@ -5,6 +5,7 @@ import { followRequests, freshen, soon } from "../desk/live.js";
 
 const POLL_MILLISECONDS = 10_000;
 const form = document.getElementById("bulk");
+const all = document.querySelector("#select-all input");
 const counter = document.getElementById("bulk-count");
 let isLive = false;
 
@@ -21,8 +22,15 @@ function selected() {
   );
 }
 
+function boxes() {
+  return [...form.querySelectorAll("input[name=_selected_action]")];
+}
+
 function showCount() {
   const number = selected().size;
+  all.checked = number > 0 && number === boxes().length;
+  all.indeterminate = number > 0 && !all.checked;
+  all.parentElement.hidden = boxes().length < 2;
   counter.textContent = number
     ? `${number} selected.`
     : "Select requests to decide on many at once.";
@@ -56,6 +64,9 @@ const refresh = soon(async () => {
   if (added.length) announce(`New: ${added.map((row) => row.querySelector("a").textContent).join("; ")}`);
 });
 
+all.addEventListener("change", () => {
+  for (const box of boxes()) box.checked = all.checked;
+});
 form.addEventListener("change", showCount);
 showCount();
 const follow = followRequests({ inbox: 0, ...headsIn(document) }, refresh, (state) => {

@@ -3,6 +3,7 @@
 import { followRequests, soon } from "../desk/live.js";
 import { askWaiting } from "../desk/desk.js";
 import { startEditor } from "./editor.js";
+import "./materials.js";
 
 const body = document.body;
 const keys = document.getElementById("keys");
