@@ -57,7 +57,7 @@ def _artifact(event: Event, data: dict[str, Any], what: str) -> Line:
 
 def _decided(event: Event, data: dict[str, Any], what: str) -> Line:
     comment = f": {data['comment']}" if data.get("comment") else ""
-    return f"  {_who(event)} said {data.get('action')}{comment}", "magenta"
+    return f"  {_who(event)} said {data.get('action', '').replace('_', ' ')}{comment}", "magenta"
 
 
 def _asked(event: Event, data: dict[str, Any], what: str) -> Line:
