@@ -1,9 +1,9 @@
 """Everything that the project's page shows, in a constant number of reads."""
 
-from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
+from uuid import UUID
 
 from agents.models import AgentStatus, EmergencyStop, Task
 from audit.models import Stream
@@ -22,15 +22,15 @@ def everything_about(project: Project, user: Any) -> dict[str, Any]:
     progress = progress_of(project)
     steps = progress["steps"]
     may_manage = user.is_superuser or role_of(user, project.pk) == Role.OWNER
-    times = _times(project)
+    tasks = {task.pk: task for task in _current_tasks(project)}
     for step in steps:
-        step["started_at"], step["finished_at"] = times.get(step["step"], (None, None))
+        step["work"] = tasks.get(UUID(step["task"])) if step["task"] else None
     return {
         "project": project,
         "progress": progress,
         "phases": [(phase, list(group)) for phase, group in groupby(steps, itemgetter("phase"))],
         "rewindable": [step for step in steps if step["task"]],
-        "side_tasks": list(Task.objects.filter(project=project, step="", is_current=True)),
+        "side_tasks": [task for task in tasks.values() if not task.step],
         "pending": list(HitlRequest.objects.pending().filter(project=project)[::-1]),
         "decided": _decided(project),
         "agents": list(AgentStatus.objects.filter(project=project)),
@@ -45,13 +45,9 @@ def everything_about(project: Project, user: Any) -> dict[str, Any]:
     }
 
 
-def _times(project: Project) -> dict[str, tuple[datetime | None, datetime | None]]:
-    """By step, when its current round began and ended."""
-    current = Task.objects.filter(project=project, is_current=True).exclude(step="")
-    return {
-        step: (started, finished)
-        for step, started, finished in current.values_list("step", "started_at", "finished_at")
-    }
+def _current_tasks(project: Project) -> Any:
+    current = Task.objects.filter(project=project, is_current=True)
+    return current.only("step", "title", "agent_type", "status", "started_at", "finished_at")
 
 
 def _origin(project: Project) -> ProjectImport | None:

@@ -81,8 +81,8 @@ def test_the_page_shows_steps_agents_artifacts_and_events(plan_request, running,
 
 def test_a_step_says_how_long_its_work_took(plan_request, running, viewer):
     step = logged_in(viewer).get(page_of(running)).context["progress"]["steps"][0]
-    assert step["started_at"] is not None
-    assert step["finished_at"] is None
+    assert step["work"].started_at is not None
+    assert step["work"].finished_at is None
 
 
 def test_a_step_offers_to_rewind_to_it(plan_request, running, owner, approver):
