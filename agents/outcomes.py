@@ -25,6 +25,18 @@ class Material:
 
 
 @dataclass(frozen=True)
+class Excerpt:
+    """A part of a version, or a shorter form of it. `form`: full, summary or title."""
+
+    artifact_type: str
+    title: str
+    version: int
+    part: str
+    form: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Answer:
     """A person's reply to questions that the agent asked."""
 
@@ -46,6 +58,7 @@ class Assignment:
     brief: str
     expected: tuple[str, ...]
     materials: tuple[Material, ...] = ()
+    excerpts: tuple[Excerpt, ...] = ()
     answers: tuple[Answer, ...] = ()
     feedback: tuple[str, ...] = ()
     workflow: dict[str, Any] = field(default_factory=dict)

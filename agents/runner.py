@@ -1,11 +1,8 @@
 """One job: claim, work, finish. Everything that lasts is in the two services at its ends."""
 
-import hashlib
-import json
 import logging
 import time
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 from celery.exceptions import SoftTimeLimitExceeded
@@ -14,12 +11,10 @@ from django.db import Error as DatabaseAway
 
 from agents.brake import Braked, WorkStopped
 from agents.heart import LeaseLost, held
+from agents.injection import inject_context
 from agents.metrics import ATTEMPT_SECONDS, QUEUE_WAIT_SECONDS, count_usage
 from agents.models import Task
 from agents.outcomes import (
-    Answer,
-    Assignment,
-    Material,
     NeedsPerson,
     Outcome,
     PermanentError,
@@ -32,7 +27,6 @@ from agents.services import Claim, claim_task, fail_attempt, finish_task, hand_b
 from agents.words import AttemptOutcome
 from api.errors import DomainError
 from api.faults import fault_point
-from context.models import ArtifactVersion
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +78,7 @@ def _work(claim: Claim) -> Outcome:
     task = claim.task
     try:
         model = Braked(model_for(task.agent_type), claim)
-        return role_for(task.agent_type).run(assignment_of(task), model)
+        return role_for(task.agent_type).run(inject_context(claim), model)
     except (WorkError, DatabaseAway):
         # Without the database nothing can be said of the attempt; the sweep takes the task back.
         raise
@@ -107,58 +101,3 @@ def _finish(claim: Claim, outcome: Outcome) -> AttemptOutcome | None:
     if not is_ours:
         return None
     return AttemptOutcome.NEEDS_PERSON if asks else AttemptOutcome.COMPLETED
-
-
-def assignment_of(task: Task) -> Assignment:
-    """What the agent gets: the stored handoff, with the contents it refers to."""
-    handoff = task.handoff
-    return Assignment(
-        project_name=task.project.name,
-        agent_type=task.agent_type,
-        step=task.step,
-        phase=task.phase,
-        round=task.round,
-        instructions=task.instructions,
-        brief=task.project.brief,
-        expected=tuple(handoff.get("expected_outputs", ["agent_output"])),
-        materials=_materials(handoff.get("materials", [])),
-        answers=tuple(_answer(one) for one in task.answers),
-        feedback=tuple(one["comment"] for one in handoff.get("feedback", [])),
-        workflow=handoff.get("workflow", {}),
-        key=work_key(task),
-        fence=task.fence,
-    )
-
-
-def work_key(task: Task) -> str:
-    """The same for every attempt of the same work; an answer or a comment makes it other work."""
-    given = json.dumps([task.instructions, task.handoff, task.answers], sort_keys=True)
-    return f"{task.pk}:{hashlib.sha256(given.encode()).hexdigest()[:16]}"
-
-
-def _answer(stored: dict[str, Any]) -> Answer:
-    return Answer(tuple(stored["questions"]), stored["answer"], stored["answered_by"])
-
-
-def _materials(references: list[dict[str, Any]]) -> tuple[Material, ...]:
-    if not references:
-        return ()
-    ids = {reference["artifact"] for reference in references}
-    versions = ArtifactVersion.objects.filter(artifact__in=ids).select_related("artifact")
-    found = {(str(v.artifact_id), v.number): v for v in versions}
-    return tuple(_material(found[one["artifact"], one["version"]]) for one in references)
-
-
-def _material(version: ArtifactVersion) -> Material:
-    artifact = version.artifact
-    return Material(
-        artifact_id=str(artifact.pk),
-        version=version.number,
-        artifact_type=artifact.artifact_type,
-        title=artifact.title,
-        content=version.content,
-        sha256=version.sha256,
-        source_agent=artifact.source_agent,
-        step=artifact.step,
-        changed_by_person=version.is_by_person and artifact.source_agent != "",
-    )

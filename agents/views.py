@@ -27,6 +27,8 @@ from api.serializers import NoInput
 from api.viewsets import GenericViewSet
 from audit.actors import Actor
 from audit.models import Event
+from context.build_serializers import ContextBuildSerializer
+from context.models import ContextBuild
 from projects.words import AgentType
 
 AGENT_TYPE = OpenApiParameter(
@@ -67,6 +69,14 @@ class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
     def retry(self, request: Request, pk: UUID) -> Response:
         """Put a failed or cancelled task back into the queue."""
         return self.change(request, retry_task)
+
+    @extend_schema(responses=ContextBuildSerializer(many=True), filters=False)
+    @action(detail=True)
+    def context(self, request: Request, pk: UUID) -> Response:
+        """What each attempt was given of the store, and why; oldest first."""
+        builds = ContextBuild.objects.filter(task=self.get_object().pk).order_by("fence")
+        page = self.paginate_queryset(builds)
+        return self.get_paginated_response(ContextBuildSerializer(page, many=True).data)
 
     def change(self, request: Request, service: Callable[..., Task]) -> Response:
         task = self.get_object()

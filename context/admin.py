@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 
-from context.models import Artifact, ArtifactVersion
+from context.models import Artifact, ArtifactVersion, ContextBuild
 from context.reading import json_tree, read_content
 from context.side_by_side import compare_contents
 from projects.desk import desk_page
@@ -84,3 +84,33 @@ class ArtifactVersionAdmin(MemberAdmin):
     list_select_related = ("artifact", "author")
     search_fields = ("artifact__title", "=sha256")
     ordering = ("-id",)
+
+
+@admin.register(ContextBuild)
+class ContextBuildAdmin(MemberAdmin):
+    list_display = (
+        "step",
+        "agent_type",
+        "project",
+        "attempt",
+        "tokens",
+        "budget",
+        "error_code",
+        "created_at",
+    )
+    list_filter = ("agent_type", "error_code")
+    list_select_related = ("project",)
+    search_fields = ("step", "project__name", "=task")
+    ordering = ("-created_at", "-id")
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """What the agent saw, and what it did not see and why."""
+        found = self.get_queryset(request).select_related("project")
+        build = found.filter(pk=as_uuid(object_id)).first()
+        if build is None:
+            raise Http404("There is no such build, or you may not see it.")
+        trail = [("Context builds", reverse("admin:context_contextbuild_changelist"))]
+        context = {"title": f"Context of {build.step or 'a task'}", "trail": trail, "build": build}
+        return desk_page(self.admin_site, request, "context/build.html", context)

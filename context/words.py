@@ -52,3 +52,20 @@ class Change(models.TextChoices):
     ADDED = "added"
     REMOVED = "removed"
     CHANGED = "changed"
+
+
+class Need(models.TextChoices):
+    """How much a step needs a piece of context."""
+
+    MUST = "must", "in full, or the step fails"
+    SHOULD = "should", "shortened where it does not fit"
+    MAY = "may", "the same, after all others"
+
+
+class Form(models.TextChoices):
+    """In what form a piece of context is given."""
+
+    FULL = "full"
+    SUMMARY = "summary"
+    TITLE = "title"
+    DROPPED = "dropped", "not at all"

@@ -67,6 +67,7 @@ UNFOLD = {
                 "items": [
                     _item("Decisions", "how_to_reg", "hitl_decision_changelist"),
                     _item("Artifact versions", "history", "context_artifactversion_changelist"),
+                    _item("Context builds", "visibility", "context_contextbuild_changelist"),
                     _item("Tasks", "task_alt", "agents_task_changelist"),
                     _item("Attempts", "replay", "agents_taskattempt_changelist"),
                     _item("Agent status", "smart_toy", "agents_agentstatus_changelist"),

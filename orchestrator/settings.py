@@ -245,6 +245,17 @@ AGENT_MODELS = {
 }
 MODEL_PROVIDERS = {"offline": "agents.providers.offline.OfflineModel"}
 MODEL_MAX_TOKENS = env.int("MODEL_MAX_TOKENS", default=16_000)
+# Tokens of a whole prompt, by our estimate: for all models, and where one is named for it.
+CONTEXT_BUDGET = env.int("CONTEXT_BUDGET", default=100_000)
+CONTEXT_BUDGETS = {"offline": 5_000_000}
+for entry in filter(None, env.str("CONTEXT_BUDGETS", default="").split(",")):
+    model, _, tokens = entry.rpartition("=")
+    CONTEXT_BUDGETS[model.strip()] = int(tokens) if tokens.strip().isdecimal() else 0
+if min(CONTEXT_BUDGET, *CONTEXT_BUDGETS.values()) < 1 or "" in CONTEXT_BUDGETS:
+    raise ImproperlyConfigured(
+        "CONTEXT_BUDGET is a number of tokens above 0, CONTEXT_BUDGETS a list such as "
+        "openai:gpt-x=200000,anthropic=150000."
+    )
 MODEL_TIMEOUT_SECONDS = env.int("MODEL_TIMEOUT_SECONDS", default=300)
 OPENAI_API_KEY = env.str("OPENAI_API_KEY", default="")
 OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", default="")

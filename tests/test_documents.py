@@ -5,7 +5,7 @@ import re
 import pytest
 
 from agents.words import AgentState, AttemptOutcome, TaskStatus
-from context.words import VersionStatus
+from context.words import Form, Need, VersionStatus
 from hitl.words import Action, RequestKind, RequestStatus
 from orchestrator.local.runtime import PROJECT_DIR
 from projects.words import OversightLevel, Phase, ProjectStatus, Role
@@ -13,6 +13,7 @@ from projects.words import OversightLevel, Phase, ProjectStatus, Role
 DOCUMENTS = sorted([*PROJECT_DIR.glob("*.md"), *PROJECT_DIR.glob("docs/**/*.md")])
 WORDS = [
     *(AgentState, AttemptOutcome, TaskStatus, VersionStatus, Action, RequestKind),
+    *(Form, Need),
     *(RequestStatus, OversightLevel, Phase, ProjectStatus, Role),
 ]
 

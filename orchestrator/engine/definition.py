@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    model_validator,
 )
 
 from orchestrator.engine.definition_rules import broken_rules
@@ -80,11 +81,53 @@ class OnFail(Frozen):
     max_rounds: Annotated[int, Field(strict=True, ge=1, le=10)]
 
 
+Pattern = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+
+class Want(Frozen):
+    """Something of the store: documents of a type, or parts of them; or parts found by words."""
+
+    type: ArtifactType | None = None
+    section: Pattern | None = None
+    concept: Pattern | None = None
+    query: Pattern | None = None
+    limit: Annotated[int, Field(strict=True, ge=1, le=50)] = 5
+
+    @model_validator(mode="after")
+    def _is_one_thing(self) -> "Want":
+        if not (self.type or self.query):
+            raise ValueError("needs a type or a query")
+        if sum(part is not None for part in (self.section, self.concept, self.query)) > 1:
+            raise ValueError("has one of section, concept and query at most")
+        return self
+
+    @property
+    def label(self) -> str:
+        """As people read it: `software_specification concept FR-*`."""
+        parts = ("section", "concept", "query")
+        said = next((f"{part} {getattr(self, part)}" for part in parts if getattr(self, part)), "")
+        return " ".join(filter(None, (self.type, said)))
+
+
+class Wants(Frozen):
+    """What the agent is given beside `requires`, by how much it needs it."""
+
+    must: Annotated[tuple[Want, ...], Field(max_length=50)] = ()
+    should: Annotated[tuple[Want, ...], Field(max_length=50)] = ()
+    may: Annotated[tuple[Want, ...], Field(max_length=50)] = ()
+
+    def in_order(self) -> Iterator[tuple[str, int, Want]]:
+        for need in ("must", "should", "may"):
+            for number, want in enumerate(getattr(self, need)):
+                yield need, number, want
+
+
 class Step(Frozen):
     """One piece of agent work.
 
     `needs` decides when it starts, `requires` which artifacts of those before it are handed over,
-    `revises` which artifacts of the dropped round come along when it runs again.
+    `revises` which artifacts of the dropped round come along when it runs again, `context` what
+    else of the store the agent gets to see if it fits.
     """
 
     id: Name
@@ -95,6 +138,7 @@ class Step(Frozen):
     needs: Names = ()
     requires: Types = ()
     revises: Types = ()
+    context: Wants | None = None
     instructions: Text
     gate: Gate = ""
     on_fail: OnFail | None = None
@@ -140,8 +184,15 @@ class Definition(Frozen):
         return self._creators(self.dependents(step_id), artifact_type)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON data with every field, to pin to a run."""
-        return self.model_dump(mode="json")
+        """Plain JSON data with every field, to pin to a run.
+
+        Without a `context` that is not there: older code refuses fields that it does not know.
+        """
+        data = self.model_dump(mode="json")
+        for step in data["steps"]:
+            if step["context"] is None:
+                del step["context"]
+        return data
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Definition":

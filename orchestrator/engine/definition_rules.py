@@ -21,6 +21,7 @@ def broken_rules(definition: Definition, phases: tuple[str, ...]) -> list[Broken
     broken = [*graph, *_phases_are_in_order(definition, phases), *_people_create_alone(definition)]
     if not graph:
         broken += [*_required_is_created(definition), *_revised_is_created(definition)]
+        broken += _wanted_is_created(definition)
         broken += [*_needed_is_not_later(definition, phases), *_rewinds_go_back(definition)]
     return broken
 
@@ -81,6 +82,17 @@ def _required_is_created(definition: Definition) -> Iterator[Broken]:
                 yield (
                     ("steps", n, "requires", m),
                     f"no step that '{step.id}' needs creates '{wanted}'",
+                )
+
+
+def _wanted_is_created(definition: Definition) -> Iterator[Broken]:
+    for n, step in enumerate(definition.steps):
+        for need, m, want in step.context.in_order() if step.context else ():
+            is_there = want.type in (None, "user_input") or definition.sources(step.id, want.type)
+            if not is_there:
+                yield (
+                    ("steps", n, "context", need, m, "type"),
+                    f"no step that '{step.id}' needs creates '{want.type}'",
                 )
 
 

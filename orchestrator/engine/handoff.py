@@ -3,14 +3,14 @@
 It is stored with the task.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from agents.models import Task
 from agents.services.creating import material_reference
 from context.models import Artifact
 from context.words import ArtifactType
-from orchestrator.engine.definition import Definition, Step
+from orchestrator.engine.definition import Definition, Step, Want
 from orchestrator.models import WorkflowRun
 
 
@@ -33,6 +33,8 @@ def build_handoff(
         "feedback": run.feedback.get(step.id, []),
         "answers": _answers(definition, step, tasks, before),
     }
+    if step.context is not None:
+        handoff["context"] = list(_wanted(run, definition, step))
     if step.agent == "orchestrator":
         handoff["workflow"] = outline(definition)
     return handoff
@@ -44,23 +46,56 @@ def _materials(
     wanted = {*step.requires, *(step.revises if is_again else ())}
     if not wanted:
         return
-    artifacts = list(
-        Artifact.objects.filter(project=run.project_id, artifact_type__in=wanted).order_by(
-            "created_at", "id"
-        )
-    )
-    made = {(artifact.step, artifact.artifact_type): artifact for artifact in artifacts}
-    if ArtifactType.USER_INPUT in step.requires:
-        for artifact in artifacts:
-            if artifact.artifact_type == ArtifactType.USER_INPUT and artifact.accepted_version:
-                yield material_reference(artifact, artifact.accepted_version)
-    for artifact_type in step.requires:
-        for source in definition.sources(step.id, artifact_type):
-            artifact = made.get((source, artifact_type))
-            if artifact is not None and artifact.accepted_version:
-                yield material_reference(artifact, artifact.accepted_version)
+    artifacts = _artifacts(run, wanted)
+    for artifact_type in sorted(step.requires, key=lambda one: one != ArtifactType.USER_INPUT):
+        for artifact in _accepted(definition, step, artifact_type, artifacts):
+            yield material_reference(artifact, artifact.accepted_version)
     if is_again:
-        yield from _revised(definition, step, made)
+        yield from _revised(definition, step, _made(artifacts))
+
+
+def _artifacts(run: WorkflowRun, types: Collection[str]) -> list[Artifact]:
+    found = Artifact.objects.filter(project=run.project_id, artifact_type__in=types)
+    return list(found.order_by("created_at", "id"))
+
+
+def _made(artifacts: list[Artifact]) -> dict[tuple[str, str], Artifact]:
+    return {(artifact.step, artifact.artifact_type): artifact for artifact in artifacts}
+
+
+def _accepted(
+    definition: Definition, step: Step, artifact_type: str, artifacts: list[Artifact]
+) -> list[Artifact]:
+    """What steps before this one have made of a type; of the people's input, all of it."""
+    if artifact_type == ArtifactType.USER_INPUT:
+        found = [one for one in artifacts if one.artifact_type == artifact_type]
+    else:
+        made, sources = _made(artifacts), definition.sources(step.id, artifact_type)
+        found = [made[s, artifact_type] for s in sources if (s, artifact_type) in made]
+    return [artifact for artifact in found if artifact.accepted_version]
+
+
+def _wanted(run: WorkflowRun, definition: Definition, step: Step) -> Iterator[dict[str, Any]]:
+    """What `context` asks for, and the versions that are meant. What fits is chosen at work."""
+    wants = list(step.context.in_order())
+    types = {one for _, _, want in wants for one in _types(definition, step, want)}
+    artifacts = _artifacts(run, types)
+    for need, _, want in wants:
+        sources = [
+            [str(one.pk), one.accepted_version]
+            for artifact_type in _types(definition, step, want)
+            for one in _accepted(definition, step, artifact_type, artifacts)
+        ]
+        parts = want.model_dump(include={"section", "concept", "query", "limit"}, exclude_none=True)
+        yield {"need": need, "label": want.label, "sources": sources, **parts}
+
+
+def _types(definition: Definition, step: Step, want: Want) -> list[str]:
+    """A query without a type looks into everything that steps before this one have made."""
+    if want.type:
+        return [want.type]
+    before = (definition.step(one).creates for one in definition.ancestors(step.id))
+    return list(dict.fromkeys(["user_input", *(t for created in before for t in created)]))
 
 
 def _revised(

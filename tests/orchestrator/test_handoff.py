@@ -1,7 +1,7 @@
 import pytest
 
+from agents.injection import assignment_of
 from agents.outcomes import NeedsPerson
-from agents.runner import assignment_of
 from audit.actors import Actor
 from context.models import Artifact
 from context.services import add_version

@@ -1,0 +1,103 @@
+"""From what a step wants to what there is: documents, sections and concepts of named versions."""
+
+import json
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from typing import Any
+
+from django.db import connection
+
+from context.injection.pieces import Candidate, Piece, shortened, summary_of
+from context.injection.wants import Want
+from context.models import ArtifactVersion, Concept, Section
+from context.words import Form, Need
+
+Versions = dict[tuple[str, int], ArtifactVersion]
+# Of the same rank the earlier part comes first, so that the same versions give the same answer.
+BEST = """
+    SELECT context_sections.id FROM context_sections
+    JOIN context_bodies ON context_bodies.id = context_sections.body_id,
+        websearch_to_tsquery('english', %s) AS words
+    WHERE context_sections.version_id = ANY(%s) AND search @@ words AND kind <> 'outline'
+    ORDER BY ts_rank_cd(search, words, 32) DESC, version_id, position LIMIT %s
+"""
+
+
+def load_versions(wants: list[Want]) -> Versions:
+    ids = {artifact for want in wants for artifact, _ in want.sources}
+    numbers = {number for want in wants for _, number in want.sources}
+    found = ArtifactVersion.objects.filter(artifact__in=ids, number__in=numbers)
+    return {(str(v.artifact_id), v.number): v for v in found.select_related("artifact")}
+
+
+def expand(want: Want, versions: Versions) -> list[Candidate]:
+    """In the order of the sources, and of the parts in them; a query's best first."""
+    meant = [versions[source] for source in want.sources]
+    if want.query:
+        return list(_parts(want, _best(want, meant)))
+    if want.section:
+        return list(_parts(want, _matching(Section, "path", want.section, meant)))
+    if want.concept:
+        return list(_parts(want, _matching(Concept, "identifier", want.concept, meant)))
+    return [_document(want, version) for version in meant]
+
+
+def _matching(model: Any, name: str, pattern: str, versions: list[ArtifactVersion]) -> list[Any]:
+    order = {version.pk: place for place, version in enumerate(versions)}
+    parts = model.objects.filter(version__in=versions).select_related("body", "version__artifact")
+    found = [part for part in parts if fnmatchcase(getattr(part, name), pattern)]
+    return sorted(found, key=lambda part: (order[part.version_id], part.position))
+
+
+def _best(want: Want, versions: list[ArtifactVersion]) -> list[Section]:
+    with connection.cursor() as cursor:
+        cursor.execute(BEST, [want.query, [version.pk for version in versions], want.limit])
+        ids = [row[0] for row in cursor.fetchall()]
+    found = Section.objects.select_related("body", "version__artifact").in_bulk(ids)
+    return [found[pk] for pk in ids]
+
+
+def _parts(want: Want, parts: list[Any]) -> Iterator[Candidate]:
+    for part in parts:
+        name = part.path if isinstance(part, Section) else part.identifier
+        yield _candidate(want, part.version, name, part.body.text, shortened(part.body.text))
+
+
+def _document(want: Want, version: ArtifactVersion) -> Candidate:
+    content = version.content
+    text = json.dumps(content, ensure_ascii=False, indent=1)
+    if want.need == Need.MUST:
+        return _candidate(want, version, "", text, text, content)
+    paths = version.sections.order_by("position").values_list("path", flat=True)
+    return _candidate(want, version, "", text, summary_of(content, list(paths)), content)
+
+
+def _candidate(
+    want: Want,
+    version: ArtifactVersion,
+    part: str,
+    text: str,
+    summary: str,
+    content: dict[str, Any] | None = None,
+) -> Candidate:
+    artifact = version.artifact
+
+    def piece(form: Form, words: str, whole: dict[str, Any] | None = None) -> Piece:
+        return Piece(
+            want.need,
+            want.label,
+            str(artifact.pk),
+            version.number,
+            artifact.artifact_type,
+            artifact.title,
+            part,
+            form,
+            words,
+            whole,
+            version,
+        )
+
+    forms = [piece(Form.FULL, text, content)]
+    if len(summary) < len(text):
+        forms.append(piece(Form.SUMMARY, summary))
+    return Candidate((*forms, piece(Form.TITLE, "")))
