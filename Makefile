@@ -10,7 +10,7 @@ SEED ?= 1
 CASE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-browser test-stream lint format bench bench-stream bench-inbox chaos chaos-short lock clean venv dev
+.PHONY: help run test test-slow test-browser test-stream test-schema lint format bench bench-stream bench-inbox chaos chaos-short lock clean venv dev
 
 help: ## Show this list
 	@echo "Countersign. Commands:"
@@ -33,6 +33,9 @@ test-browser: $(VENV)/.installed-browser ## Click through the admin in Chromium 
 
 test-stream: $(VENV)/.installed-dev ## Bring a thousand clients back at once
 	@STREAM_TESTS=1 $(BIN)/python -m pytest tests/stream
+
+test-schema: $(VENV)/.installed-checks ## Send everything that the API's description allows (SCHEMA_EXAMPLES=)
+	@SCHEMA_TESTS=1 $(BIN)/python -m pytest -n 2 --show-capture=no tests/schema
 
 lint: $(VENV)/.installed-dev ## Check style, layers, migrations and the API description
 	$(BIN)/ruff check .
@@ -66,6 +69,7 @@ lock: $(VENV)/.installed-dev ## Compile the pinned requirements from requirement
 		-c requirements.txt -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 requirements-dev.in -o requirements-dev.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 requirements-browser.in -o requirements-browser.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 requirements-checks.in -o requirements-checks.txt
 
 clean: ## Remove the virtual environment and caches; the data folder stays
 	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache .hypothesis staticfiles build
@@ -98,5 +102,12 @@ $(VENV)/.installed-browser: requirements-browser.txt $(VENV)/.installed-dev
 	@digest=$$(cksum requirements-browser.txt); [ "$$(cat $@ 2>/dev/null)" = "$$digest" ] || { \
 		echo "Installing what the browser tests need" && \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-browser.txt && \
+		echo "$$digest" > $@; }
+	@touch $@
+
+$(VENV)/.installed-checks: requirements-checks.txt $(VENV)/.installed-dev
+	@digest=$$(cksum requirements-checks.txt); [ "$$(cat $@ 2>/dev/null)" = "$$digest" ] || { \
+		echo "Installing what these checks need" && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-checks.txt && \
 		echo "$$digest" > $@; }
 	@touch $@

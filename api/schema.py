@@ -2,6 +2,7 @@ from typing import Any
 
 from drf_spectacular.openapi import AutoSchema as BaseAutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from rest_framework.serializers import ChoiceField
 
 from api.serializers import ProblemSerializer
 
@@ -35,6 +36,12 @@ class AutoSchema(BaseAutoSchema):
             )
         ]
 
+    def _map_serializer_field(self, field: Any, direction: Any, *args: Any) -> Any:
+        """What may be blank in the database may be blank in an answer."""
+        if isinstance(field, ChoiceField) and field.read_only and _may_be_blank(field):
+            field.allow_blank = True
+        return super()._map_serializer_field(field, direction, *args)
+
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         responses = super()._get_response_bodies(direction)
         codes = ERRORS_OF_READING if self.method in SAFE else tuple(ERRORS)
@@ -43,3 +50,9 @@ class AutoSchema(BaseAutoSchema):
                 problem = OpenApiResponse(ProblemSerializer, ERRORS[code])
                 responses[code] = self._get_response_for_code(problem, code, [PROBLEM], direction)
         return responses
+
+
+def _may_be_blank(field: ChoiceField) -> bool:
+    model = getattr(getattr(field.parent, "Meta", None), "model", None)
+    fields = {one.name: one for one in model._meta.concrete_fields} if model else {}
+    return field.source in fields and fields[field.source].blank

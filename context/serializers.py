@@ -42,7 +42,9 @@ class VersionSerializer(serializers.ModelSerializer):
     """One version, without its content."""
 
     version = serializers.IntegerField(source="number", read_only=True)
-    author_username = serializers.CharField(source="author.username", default=None, read_only=True)
+    author_username = serializers.CharField(
+        source="author.username", allow_null=True, default=None, read_only=True
+    )
 
     class Meta:
         model = ArtifactVersion

@@ -49,7 +49,7 @@ class Things:
             comment="Fine.",
             channel="rest",
         )
-        asked(project)
+        self.digest = asked(project).subject_digest
         stop(self.user, project_id=project.pk, agent_type="deployer")
 
     def id_of(self, model: type[models.Model]) -> Any:
