@@ -12,6 +12,9 @@ class Stream(models.Model):
     sequence = models.PositiveBigIntegerField(default=0)
     head_hash = models.CharField(max_length=64, blank=True, default="")
     head_at = models.DateTimeField()
+    erased_through = models.PositiveBigIntegerField(
+        default=0, db_default=0, help_text="Up to here the database lets payloads be erased."
+    )
 
     class Meta:
         db_table = "event_streams"
@@ -21,7 +24,7 @@ class Stream(models.Model):
 
 
 class Event(models.Model):
-    """One fact. Never changed, never deleted: the database refuses it."""
+    """One fact. Never changed, never deleted; the database lets only its payload be erased."""
 
     id = models.BigAutoField(primary_key=True)
     project = models.UUIDField()

@@ -51,6 +51,7 @@ class VerificationSerializer(serializers.Serializer):
     head_sequence = serializers.IntegerField()
     head_hash = serializers.CharField(allow_blank=True)
     first_broken_sequence = serializers.IntegerField(allow_null=True)
+    erased = serializers.IntegerField(help_text="Events whose payload was erased, by record.")
 
 
 class TicketSerializer(serializers.Serializer):

@@ -19,6 +19,8 @@ class EventType(models.TextChoices):
     PROJECT_FAILED = "project_failed"
     PROJECT_CANCELLED = "project_cancelled"
     PROJECT_UPDATED = "project_updated"
+    PROJECT_ERASED = "project_erased"
+    EVENTS_ARCHIVED = "events_archived"
     MEMBER_ADDED = "member_added"
     MEMBER_REMOVED = "member_removed"
     TASK_CREATED = "task_created"
@@ -57,3 +59,5 @@ CHANGES_AN_INBOX = frozenset(
     for event_type in EventType
     if event_type.startswith(("hitl_", "member_", "emergency_"))
 )
+# After these the log may have events without their payloads.
+ERASES_PAYLOADS = frozenset({EventType.PROJECT_ERASED, EventType.EVENTS_ARCHIVED})

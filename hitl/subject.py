@@ -7,6 +7,13 @@ from audit.canonical import canonical, digest
 from context.models import Artifact, ArtifactVersion
 from hitl.models import HitlRequest
 
+# Of an erased request: the same names, so that whoever reads a subject finds what they look for.
+ERASED_SUBJECT: dict[str, Any] = {
+    **dict.fromkeys(("task", "step", "waits_for", "workflow", "definition_hash"), ""),
+    **{"round": 0, "attempt": 0, "verdict": "", "outputs": [], "questions": []},
+    **{"reason": "", "error": {}},
+}
+
 
 def subject_of(task: Task) -> dict[str, Any]:
     """What a decision on the task would let go on now.

@@ -14,6 +14,10 @@ class RewindInput(StrictSerializer):
     comment = TextField(max_length=10_000, allow_blank=True, default="")
 
 
+class EraseInput(StrictSerializer):
+    reason = TextField(max_length=1_000, help_text="Is recorded, and stays.")
+
+
 class WaitingSerializer(serializers.Serializer):
     """`step` is empty for the project as a whole and for work outside of the workflow."""
 

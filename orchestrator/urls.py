@@ -11,6 +11,7 @@ from orchestrator.metrics.views import metrics
 from orchestrator.searching import SearchView
 from orchestrator.views import (
     DocumentView,
+    EraseView,
     ExportView,
     ImportView,
     OriginView,
@@ -27,6 +28,7 @@ project_urls = [
     path("policy/", PolicyView.as_view(), name="project-policy"),
     path("export/", ExportView.as_view(), name="project-export"),
     path("document/", DocumentView.as_view(), name="project-document"),
+    path("erase/", EraseView.as_view(), name="project-erase"),
     path("origin/", OriginView.as_view(), name="project-origin"),
 ]
 api_urls = [

@@ -26,6 +26,7 @@ from audit.actors import Actor
 from audit.models import Stream
 from hitl.selectors import request_list_for
 from orchestrator.engine.document import ENDINGS, MEDIA_TYPES, document_of, sources_of
+from orchestrator.engine.erasing import erase_project
 from orchestrator.engine.export import write_export
 from orchestrator.engine.importing import import_project, open_archive
 from orchestrator.engine.importing.archive import MAX_ARCHIVE_BYTES
@@ -33,6 +34,7 @@ from orchestrator.engine.progress import progress_of
 from orchestrator.engine.rewinding import rewind_project
 from orchestrator.models import ProjectImport
 from orchestrator.serializers import (
+    EraseInput,
     ImportInput,
     OriginSerializer,
     ProgressSerializer,
@@ -83,6 +85,26 @@ class RewindView(APIView):
         form = self.get_serializer(data=request.data)
         form.is_valid(raise_exception=True)
         rewind_project(
+            project_id=project.pk, actor=Actor.of_user(request.user), **form.validated_data
+        )
+        shown = projects_for(request.user).get(pk=project.pk)
+        return Response(ProjectSerializer(shown).data)
+
+
+class EraseView(APIView):
+    """Erase what a finished project holds, for good; a tombstone and a log that verifies stay."""
+
+    serializer_class = EraseInput
+
+    def get_serializer(self, *args: Any, **kwargs: Any) -> EraseInput:
+        return EraseInput(*args, **kwargs)
+
+    @extend_schema(operation_id="projects_erase", request=EraseInput, responses=ProjectSerializer)
+    def post(self, request: Request, project_id: UUID) -> Response:
+        project = get_visible_project(request.user, project_id)
+        form = self.get_serializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        erase_project(
             project_id=project.pk, actor=Actor.of_user(request.user), **form.validated_data
         )
         shown = projects_for(request.user).get(pk=project.pk)

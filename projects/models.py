@@ -15,6 +15,8 @@ models.CharField.register_lookup(Length)
 models.TextField.register_lookup(Length)
 
 BRIEF_MAX_LENGTH = 100_000
+# What stands where a text was.
+ERASED_TEXT = "[erased]"
 
 
 class ProjectQuerySet(models.QuerySet):
@@ -31,12 +33,12 @@ class ProjectQuerySet(models.QuerySet):
 
 class Project(models.Model):
     TRANSITIONS = {
-        ProjectStatus.DRAFT: {"start", "cancel", "fail"},
+        ProjectStatus.DRAFT: {"start", "cancel", "fail", "erase"},
         ProjectStatus.ACTIVE: {"pause", "complete", "fail", "cancel", "rewind"},
         ProjectStatus.PAUSED: {"resume", "fail", "cancel", "rewind"},
-        ProjectStatus.COMPLETED: {"rewind"},
-        ProjectStatus.FAILED: {"rewind"},
-        ProjectStatus.CANCELLED: set(),
+        ProjectStatus.COMPLETED: {"rewind", "erase"},
+        ProjectStatus.FAILED: {"rewind", "erase"},
+        ProjectStatus.CANCELLED: {"erase"},
     }
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -58,6 +60,12 @@ class Project(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
     started_at = models.DateTimeField(null=True, blank=True, editable=False)
     finished_at = models.DateTimeField(null=True, blank=True, editable=False)
+    erased_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Its contents were erased; what is left is a tombstone that cannot change.",
+    )
     attention_since = models.DateTimeField(
         null=True,
         blank=True,
@@ -127,14 +135,21 @@ class Project(models.Model):
         self._move("rewind", ProjectStatus.PAUSED if is_paused else ProjectStatus.ACTIVE)
         self.finished_at = None
 
+    def erase(self) -> None:
+        """What it is called and about goes; how it ended stays."""
+        self.check_can("erase")
+        self.name, self.brief = "Erased project", ERASED_TEXT
+        self.status_reason = ERASED_TEXT if self.status_reason else ""
+        self.engine_error, self.attention_since = "", None
+        self.erased_at = timezone.now()
+
     def check_can(self, verb: str) -> None:
         """Raises Conflict `invalid_transition` where the state does not allow the verb."""
         allowed = self.TRANSITIONS[ProjectStatus(self.status)]
         if verb in allowed:
             return
-        options = (
-            ", ".join(sorted(allowed - {"complete", "fail"})) or "nothing; this state is final"
-        )
+        verbs = sorted(allowed - {"complete", "fail", "erase"})
+        options = ", ".join(verbs) or "nothing; this state is final"
         raise Conflict(
             "invalid_transition",
             f"Cannot {verb} a project that is {self.status}. Possible now: {options}.",

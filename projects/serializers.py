@@ -65,6 +65,7 @@ class ProjectSerializer(serializers.ModelSerializer):
             "updated_at",
             "started_at",
             "finished_at",
+            "erased_at",
         )
         read_only_fields = fields
 

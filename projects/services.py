@@ -23,10 +23,15 @@ STATE = ["status", "status_reason", "started_at", "finished_at", "updated_at"]
 
 
 def lock_project(project_id: UUID) -> Project:
-    """First in every transaction that changes something within a project. Raises NotFound."""
+    """First in every transaction that changes something within a project.
+
+    Raises NotFound, and Conflict `erased` for what is only a tombstone.
+    """
     project = Project.objects.lock().filter(pk=project_id).first()
     if project is None:
         raise NotFound("not_found", "There is no such project.")
+    if project.erased_at is not None:
+        raise Conflict("erased", "This project was erased; nothing of it can change any more.")
     return project
 
 

@@ -141,6 +141,7 @@ def test_verify_answers_for_a_whole_chain(project, viewer, client_of):
         "head_sequence": head.sequence,
         "head_hash": head.head_hash,
         "first_broken_sequence": None,
+        "erased": 0,
     }
 
 

@@ -34,11 +34,25 @@ def acts_as_a_person(parser: argparse.ArgumentParser) -> bool:
     return any("--user" in action.option_strings for action in parser._actions)
 
 
-COMMANDS = [(words, parser) for words, parser in parsers() if acts_as_a_person(parser)]
+# What only makes something of the person's own.
+TAKES_NO_ID = {"import_project"}
+COMMANDS = [
+    (words, parser)
+    for words, parser in parsers()
+    if acts_as_a_person(parser) and words[0] not in TAKES_NO_ID
+]
 # An option that takes an id: what it names.
 IDS = {"project": "project", "resume": "project", "id": "request", "request": "request"}
-# A positional argument that may be left out where an option names the project, and what is given.
+# Positional arguments that may be left out where an option names the project.
 LEFT_OUT = {"brief", "reason"}
+GIVEN = {
+    "--digest": ["0" * 64],
+    "--yes": [],
+    "--comment": ["No."],
+    "--text": ["Yes."],
+    "--reason": ["Asked for."],
+    "--to": ["owner"],
+}
 
 
 def arguments(parser: argparse.ArgumentParser, things: Things) -> list[str]:
@@ -46,18 +60,11 @@ def arguments(parser: argparse.ArgumentParser, things: Things) -> list[str]:
     for action in parser._actions:
         if action.dest in IDS:
             found += [*action.option_strings[-1:], str(things.named(IDS[action.dest]))]
+        elif GIVEN.keys() & set(action.option_strings):
+            option = action.option_strings[-1]
+            found += [option, *GIVEN[option]]
         elif action.required and action.dest not in LEFT_OUT:
             raise Unknown(f"What goes into {action.dest} of {parser.prog}?")
-    given = {
-        "--digest": ["0" * 64],
-        "--yes": [],
-        "--comment": ["No."],
-        "--text": ["Yes."],
-        "--reason": ["Now."],
-    }
-    for option, value in given.items():
-        if option in parser._option_string_actions:
-            found += [option, *value]
     return found
 
 

@@ -8,7 +8,7 @@ from django.db import models
 from agents.models import Task
 from audit.actors import Actor
 from audit.models import Event, Stream
-from context.models import Artifact
+from context.models import Artifact, ContextBuild
 from hitl.models import HitlRequest
 from hitl.services import decide
 from projects.models import Project
@@ -50,7 +50,22 @@ class Things:
             channel="rest",
         )
         self.digest = asked(project).subject_digest
+        self._build(settled.task_id)
         stop(self.user, project_id=project.pk, agent_type="deployer")
+
+    def _build(self, task: Any) -> None:
+        """What a worker notes of what it gave to an agent."""
+        counts = {"budget": 9, "base_tokens": 1, "tokens": 1}
+        ContextBuild.objects.create(
+            project=self.project,
+            task=task,
+            attempt=1,
+            fence=99,
+            agent_type="analyst",
+            model="offline",
+            items=[],
+            **counts,
+        )
 
     def id_of(self, model: type[models.Model]) -> Any:
         within = f"{path_to_project(model)}__in" if path_to_project(model) else None

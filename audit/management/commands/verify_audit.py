@@ -25,7 +25,10 @@ class Command(BaseCommand):
     def verify(self, project_id: UUID) -> bool:
         result = verify_stream(project_id)
         if result.valid:
-            self.stdout.write(f"{project_id}: {result.events} events, {result.head_hash[:16]}")
+            erased = f", {result.erased} of them erased" if result.erased else ""
+            self.stdout.write(
+                f"{project_id}: {result.events} events{erased}, {result.head_hash[:16]}"
+            )
         else:
             self.stderr.write(
                 f"{project_id}: broken at sequence {result.first_broken_sequence} "

@@ -1,0 +1,37 @@
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from api.errors import DomainError
+from audit.actors import Actor
+from audit.origin import origin
+from hitl.console.people import acting_user, add_user_option
+from hitl.console.text import clean
+from orchestrator.engine.erasing import erase_project
+from projects.access import get_visible_project
+
+
+class Command(BaseCommand):
+    help = "Erases what a finished project holds, for good; a tombstone and its log stay."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("project", type=UUID)
+        parser.add_argument("--reason", required=True, help="is recorded, and stays")
+        parser.add_argument("--yes", action="store_true", help="do not ask again")
+        add_user_option(parser)
+
+    def handle(self, *, project: UUID, reason: str, user: str | None, **options: Any) -> None:
+        person = acting_user(user)
+        try:
+            found = get_visible_project(person, project)
+            if not options["yes"] and input(f"Erase {clean(found.name)} for good? [y/N] ") != "y":
+                raise CommandError("Nothing was erased.")
+            with origin(channel="cli"):
+                erase_project(project_id=project, actor=Actor.of_user(person), reason=reason)
+        except DomainError as error:
+            raise CommandError(clean(f"{error.code}: {error.detail}")) from error
+        except (EOFError, KeyboardInterrupt):
+            raise CommandError("Nothing was erased.", returncode=130) from None
+        self.stdout.write(f"{project} is erased.")
