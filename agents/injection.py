@@ -36,7 +36,7 @@ def assignment_of(task: Task) -> Assignment:
     """What the agent gets, all in all. Raises PermanentError as `inject_context` does."""
     bare = bare_assignment(task)
     built = _build(task, bare)
-    return _given(bare, built) if built else bare
+    return _given(task, bare, built) if built else bare
 
 
 def inject_context(claim: Claim) -> Assignment:
@@ -49,7 +49,7 @@ def inject_context(claim: Claim) -> Assignment:
     if built is None:
         return bare
     _record(claim, bare, built)
-    return _given(bare, built)
+    return _given(claim.task, bare, built)
 
 
 def _build(task: Task, bare: Assignment) -> Built | None:
@@ -96,12 +96,22 @@ def weigh(piece: Piece) -> int:
     return estimate_tokens(block) + GAP_TOKENS
 
 
-def _given(assignment: Assignment, built: Built) -> Assignment:
+def _given(task: Task, assignment: Assignment, built: Built) -> Assignment:
     if built.error:
         raise PermanentError(*built.error)
-    materials = tuple(_material(piece) for piece in built.pieces if is_material(piece))
+    whole = [_material(piece) for piece in built.pieces if is_material(piece)]
+    again = _to_revise(task)
+    materials = tuple(
+        replace(one, revises=(one.artifact_id, one.version) in again) for one in whole
+    )
     excerpts = tuple(_excerpt(piece) for piece in built.pieces if not is_material(piece))
     return replace(assignment, materials=materials, excerpts=excerpts)
+
+
+def _to_revise(task: Task) -> set[tuple[str, int]]:
+    """What the task's own earlier rounds made, by artifact and version."""
+    handed = task.handoff.get("materials", [])
+    return {(one["artifact"], one["version"]) for one in handed if one.get("revises")}
 
 
 def is_material(piece: Piece) -> bool:
@@ -167,5 +177,5 @@ def _material(piece: Piece) -> Material:
         sha256=version.sha256,
         source_agent=artifact.source_agent,
         step=artifact.step,
-        changed_by_person=version.is_by_person and artifact.source_agent != "",
+        changed_by_person=artifact.source_agent != "" and version.was_changed_by_person,
     )

@@ -22,6 +22,8 @@ class Material:
     source_agent: str
     step: str
     changed_by_person: bool = False
+    # What is to be written anew, as it was: this agent's own earlier version.
+    revises: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,12 @@ class Assignment:
     def newest(self, artifact_type: str) -> Material | None:
         """The last handed material of a type, or None."""
         return next((m for m in reversed(self.materials) if m.artifact_type == artifact_type), None)
+
+    def own_by_person(self, artifact_type: str) -> Material | None:
+        """What is to be written anew though a person had a hand in it, or None."""
+        own = (m for m in reversed(self.materials) if m.artifact_type == artifact_type)
+        last = next((m for m in own if m.revises), None)
+        return last if last and last.changed_by_person else None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from pydantic import BaseModel
 from agents.offline import VERSION
 from agents.offline.case import Case
 from agents.offline.documents import WRITERS
+from agents.offline.documents.kept import kept
 from agents.offline.questions import questions_for
 from agents.outcomes import Assignment, PermanentError, Reply, Usage
 
@@ -25,7 +26,7 @@ class OfflineModel:
         if writer is None:
             raise PermanentError("not_offline", f"The offline rules cannot write {artifact_type}.")
         case = Case(assignment)
-        content = questions_for(case, artifact_type) or writer(case)
+        content = kept(case, artifact_type) or questions_for(case, artifact_type) or writer(case)
         return Reply(content, USAGE, notes=f"Written by the offline rules, version {VERSION}.")
 
 

@@ -23,6 +23,8 @@ What people asked to be changed (<data kind="feedback">) and answered (<data kin
 what the work shall be like, and counts for more than the brief where the two differ.
 Do not claim what is not so: say what is missing or uncertain in the fields meant for it."""
 
+KEEP = "Changed by a person, do not restore what was there before."
+
 
 def instructions_for(role: str, *, deliver: str, ask: str) -> str:
     """The system side: the role's own words and the rules of every role."""
@@ -64,6 +66,7 @@ def _material(material: Material) -> dict[str, Any]:
         "version": material.version,
         "made_by": material.source_agent,
         "changed_by_person": material.changed_by_person,
+        **({"note": KEEP} if material.changed_by_person else {}),
         "content": material.content,
     }
 

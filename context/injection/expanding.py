@@ -6,11 +6,12 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from django.db import connection
+from django.db.models import Exists, OuterRef, QuerySet
 
 from context.injection.pieces import Candidate, Piece, shortened, summary_of
 from context.injection.wants import Want
 from context.models import ArtifactVersion, Concept, Section
-from context.words import Form, Need
+from context.words import Form, Need, VersionStatus
 
 Versions = dict[tuple[str, int], ArtifactVersion]
 # Of the same rank the earlier part comes first, so that the same versions give the same answer.
@@ -27,7 +28,19 @@ def load_versions(wants: list[Want]) -> Versions:
     ids = {artifact for want in wants for artifact, _ in want.sources}
     numbers = {number for want in wants for _, number in want.sources}
     found = ArtifactVersion.objects.filter(artifact__in=ids, number__in=numbers)
+    found = found.annotate(was_changed_by_person=Exists(_by_a_person()))
     return {(str(v.artifact_id), v.number): v for v in found.select_related("artifact")}
+
+
+def _by_a_person() -> QuerySet[ArtifactVersion]:
+    """The version itself or one before it, by a person, that nobody turned down.
+
+    An agent's version on top of a person's keeps what the person wrote; so does the one after.
+    """
+    before = ArtifactVersion.objects.filter(
+        artifact=OuterRef("artifact"), number__lte=OuterRef("number"), source_agent=""
+    )
+    return before.exclude(status=VersionStatus.REJECTED)
 
 
 def expand(want: Want, versions: Versions) -> list[Candidate]:

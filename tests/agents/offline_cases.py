@@ -46,7 +46,7 @@ def content(step: str, **given) -> dict:
 def material(output: Output, *, version: int = 1, changed_by_person: bool = False) -> Material:
     return Material(
         f"id-{output.artifact_type}", version, output.artifact_type, output.title, output.content,
-        "0" * 64, "agent", "step", changed_by_person,
+        "0" * 64, "agent", "step", changed_by_person, changed_by_person,
     )  # fmt: skip
 
 

@@ -1,7 +1,5 @@
 """The source code, as the generator wrote it."""
 
-from typing import Any
-
 from agents.offline.case import Case
 from agents.offline.documents.notes import feedback_notes, not_covered
 from agents.offline.program import TEST_COMMAND
@@ -11,9 +9,6 @@ _LANGUAGES = {"py": "python", "md": "markdown", "csv": "csv", "json": "json", "t
 
 
 def source_code(case: Case) -> SourceCode:
-    own = case.assignment.newest("source_code")
-    if own is not None and own.changed_by_person:
-        return _of_a_person(case, own.content)
     program = case.program
     return SourceCode.model_validate(
         {
@@ -48,20 +43,3 @@ def _notes(case: Case) -> list[str]:
             "The tests of the round before failed, but none could be laid to a requirement."
         ]
     return ["Written by fixed rules, without a language model.", *withdrawn, *case.program.notes]
-
-
-def _of_a_person(case: Case, content: dict[str, Any]) -> SourceCode:
-    """The code that a person wrote stays as it is; rules do not improve on it."""
-    note = "A person changed this code; the offline rules leave it exactly as it is."
-    return SourceCode.model_validate(
-        {
-            **content,
-            "notes": [*content["notes"], note][-100:],
-            "feedback": [_left(c) for c in case.assignment.feedback],
-        }
-    )
-
-
-def _left(comment: str) -> dict[str, Any]:
-    reason = "Not covered: a person wrote this code, and the offline rules do not change it."
-    return {"comment": comment, "honoured": False, "response": reason}

@@ -24,8 +24,16 @@ def software_specification(case: Case) -> SoftwareSpecification:
             "not_covered": not_covered(case),
             "clarifications": case.clarifications,
             "feedback": feedback_notes(case),
+            **_of_a_person(case),
         }
     )
+
+
+def _of_a_person(case: Case) -> dict:
+    """What a person wrote around the requirements, where they had a hand in it."""
+    own = case.assignment.own_by_person("software_specification")
+    words = ("title", "summary", "product_kind", "actors", "out_of_scope", "assumptions")
+    return {name: own.content[name] for name in words} if own else {}
 
 
 def _found(case: Case) -> list[dict]:
