@@ -81,3 +81,7 @@ def types_of(request: HitlRequest) -> list[str]:
 
 def event_of(request: HitlRequest, event_type: str) -> Event:
     return Event.objects.get(hitl_request=request.pk, event_type=event_type)
+
+
+def event_count(project: Project) -> int:
+    return Event.objects.filter(project=project.pk).count()

@@ -1,0 +1,127 @@
+"""Every action, in every state of a request, by every role, twice."""
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import User
+
+from api.errors import DomainError
+from audit.actors import Actor
+from hitl.models import Decision, HitlRequest
+from hitl.words import OUTCOMES, Action, RequestStatus
+from projects.models import Project
+from projects.services import cancel_project
+from tests.hitl.people import event_count, fresh, join, say, set_policy, time_out, upload
+from tests.scenes import ALLOWED, KINDS, asked
+
+pytestmark = pytest.mark.django_db
+
+ROLES = ("owner", "approver", "viewer", "outsider", "staff")
+NEVER = {"viewer": "role_too_low", "outsider": "not_found", "staff": "not_a_member"}
+MAY = ("owner", "approver")
+AFTER = {
+    "approved": "already_decided",
+    "rejected": "already_decided",
+    "amended": "already_decided",
+    "changes_requested": "already_decided",
+    "answered": "already_decided",
+    "expired": "expired",
+    "superseded": "subject_changed",
+    "cancelled": "request_closed",
+}
+POSSIBLE = [(kind, action) for kind in KINDS for action in sorted(ALLOWED[kind])]
+IMPOSSIBLE = [(kind, a) for kind in KINDS for a in Action.values if a not in ALLOWED[kind]]
+
+
+def decided(action: str, kind: str = "plan_approval") -> Callable[[Project, User], HitlRequest]:
+    def bring_about(project: Project, third: User) -> HitlRequest:
+        request = asked(project, kind)
+        say(third, request, action)
+        return request
+
+    return bring_about
+
+
+def expired(project: Project, third: User) -> HitlRequest:
+    set_policy(project, expire_after=60, on_timeout="reject")
+    return time_out(asked(project))
+
+
+def superseded(project: Project, third: User) -> HitlRequest:
+    request = asked(project)
+    upload(third, project)
+    return request
+
+
+def cancelled(project: Project, third: User) -> HitlRequest:
+    request = asked(project)
+    cancel_project(project_id=project.pk, actor=Actor.of_user(project.created_by))
+    return request
+
+
+STATES = {
+    "approved": decided("approve"),
+    "rejected": decided("reject"),
+    "amended": decided("amend"),
+    "changes_requested": decided("request_changes"),
+    "answered": decided("answer", "clarification"),
+    "expired": expired,
+    "superseded": superseded,
+    "cancelled": cancelled,
+}
+
+
+def code_of(user: User, request: HitlRequest, action: str) -> str:
+    """The reason of the refusal, or '' where it was taken."""
+    try:
+        say(user, request, action)
+    except DomainError as error:
+        return error.code
+    return ""
+
+
+def test_there_is_a_case_for_every_state():
+    assert {*STATES, "pending"} == set(RequestStatus.values)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("state", STATES)
+def test_nothing_happens_to_what_is_settled(project, request, state, role):
+    user = request.getfixturevalue(role)
+    item = STATES[state](project, join(project, "third"))
+    before = (fresh(item).status, Decision.objects.count(), event_count(project))
+
+    codes = {code_of(user, item, action) for action in Action.values for _ in range(2)}
+
+    assert codes == {NEVER.get(role, AFTER[state])}
+    assert before == (state, Decision.objects.count(), event_count(project))
+
+
+@pytest.mark.parametrize("role", NEVER)
+@pytest.mark.parametrize("kind", KINDS)
+def test_who_may_not_decide_is_refused_every_time(project, request, kind, role):
+    user, item = request.getfixturevalue(role), asked(project, kind)
+
+    codes = {code_of(user, item, action) for action in Action.values for _ in range(2)}
+
+    assert codes == {NEVER[role]}
+    assert fresh(item).status == "pending"
+
+
+@pytest.mark.parametrize("role", MAY)
+@pytest.mark.parametrize(("kind", "action"), POSSIBLE)
+def test_what_is_possible_is_done_once(project, request, kind, action, role):
+    user, item = request.getfixturevalue(role), asked(project, kind)
+
+    assert [code_of(user, item, action) for _ in range(2)] == ["", "already_decided"]
+    assert fresh(item).status == OUTCOMES[action]
+    assert Decision.objects.count() == 1
+
+
+@pytest.mark.parametrize("role", MAY)
+@pytest.mark.parametrize(("kind", "action"), IMPOSSIBLE)
+def test_what_is_not_possible_is_never_done(project, request, kind, action, role):
+    user, item = request.getfixturevalue(role), asked(project, kind)
+
+    assert {code_of(user, item, action) for _ in range(2)} == {"action_not_allowed"}
+    assert fresh(item).status == "pending"
