@@ -2,9 +2,9 @@
 
 import pytest
 
+from agents.injection import assignment_of
 from agents.outcomes import Assignment
 from agents.providers.prompts import prompt_for
-from agents.injection import assignment_of
 from agents.runner import run
 from audit.actors import Actor
 from context.models import Artifact

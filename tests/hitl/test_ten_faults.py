@@ -4,8 +4,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from agents.injection import assignment_of
 from agents.models import Task
-from agents.runner import assignment_of
 from api.errors import Conflict, Forbidden, Gone, InvalidInput
 from audit.actors import Actor
 from audit.models import Event
