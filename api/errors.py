@@ -61,6 +61,16 @@ class TooLarge(DomainError):
     status = 413
 
 
+class TooMany(DomainError):
+    """More than may be asked for. `retry_after` is in seconds."""
+
+    status = 429
+
+    def __init__(self, code: str, detail: str, *, retry_after: float) -> None:
+        super().__init__(code, detail)
+        self.retry_after = retry_after
+
+
 class Unprocessable(DomainError):
     """Well-formed, and not acceptable as it is."""
 

@@ -1,5 +1,6 @@
 """Errors as `application/problem+json` (RFC 9457)."""
 
+import math
 import re
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -35,7 +36,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     exc = _as_known(exc)
     if isinstance(exc, DomainError):
         body = problem(exc.status, exc.code, exc.detail, exc.errors, **exc.extra)
-        response = Response(body, status=exc.status)
+        response = Response(body, status=exc.status, headers=_retry_after(exc))
     elif isinstance(exc, exceptions.APIException):
         response = _from_drf(exc)
     else:
@@ -66,11 +67,9 @@ def _as_known(exc: Exception) -> Exception:
 
 
 def _from_drf(exc: exceptions.APIException) -> Response:
-    headers = {}
+    headers = _retry_after(exc)
     if getattr(exc, "auth_header", None):
         headers["WWW-Authenticate"] = exc.auth_header
-    if getattr(exc, "wait", None):
-        headers["Retry-After"] = f"{exc.wait:.0f}"
     errors = None
     if isinstance(exc, exceptions.ValidationError):
         code, errors = "invalid", list(flatten(exc.get_full_details()))
@@ -81,6 +80,12 @@ def _from_drf(exc: exceptions.APIException) -> Response:
     return Response(
         problem(exc.status_code, code, detail, errors), status=exc.status_code, headers=headers
     )
+
+
+def _retry_after(exc: Exception) -> dict[str, str]:
+    """Rounded up: who comes back at that very second is let in."""
+    seconds = getattr(exc, "retry_after", None) or getattr(exc, "wait", None)
+    return {"Retry-After": str(math.ceil(seconds))} if seconds else {}
 
 
 def flatten(details: Any, path: str = "") -> Iterator[dict[str, str]]:

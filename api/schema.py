@@ -16,9 +16,10 @@ ERRORS = {
     "409": "Its state does not allow it; `code` and `detail` say what to do.",
     "413": "Over a limit, which `detail` names.",
     "415": "The body is not JSON.",
+    "429": "Too many requests, or tries to log in; `Retry-After` says when to come back.",
     "422": "Well-formed, and not acceptable as it is; `code` says why.",
 }
-ERRORS_OF_READING = ("400", "401", "404")
+ERRORS_OF_READING = ("400", "401", "404", "429")
 
 
 class AutoSchema(BaseAutoSchema):

@@ -5,4 +5,5 @@ class OrchestratorConfig(AppConfig):
     name = "orchestrator"
 
     def ready(self) -> None:
-        from orchestrator import receivers  # noqa: F401  (connects the signals)
+        # They connect the signals, and register the checks.
+        from orchestrator import checks, receivers  # noqa: F401

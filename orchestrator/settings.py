@@ -9,6 +9,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from orchestrator.admin_theme import UNFOLD  # noqa: F401
 from orchestrator.local.runtime import load_runtime_environment
+from orchestrator.production import is_production, why_not_start
+from orchestrator.secret_files import with_secrets
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
@@ -16,6 +18,10 @@ VERSION = "0.1.0"
 env = environ.Env()
 environ.Env.read_env(BASE_DIR / ".env", overwrite=False)
 load_runtime_environment()
+try:
+    env.ENVIRON = with_secrets(os.environ)
+except ValueError as error:
+    raise ImproperlyConfigured(str(error)) from None
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="")
@@ -26,6 +32,12 @@ if not SECRET_KEY:
     )
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+# A proxy of ours speaks TLS to the world and sets X-Forwarded-Proto itself.
+BEHIND_TLS_PROXY = env.bool("BEHIND_TLS_PROXY", default=False)
+PRODUCTION = is_production(hosts=ALLOWED_HOSTS, behind_proxy=BEHIND_TLS_PROXY)
+if PRODUCTION and (reason := why_not_start(debug=DEBUG, secret_key=SECRET_KEY)):
+    raise ImproperlyConfigured(f"Not started, for this is production: {reason}")
 
 INSTALLED_APPS = [
     "unfold",
@@ -55,6 +67,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "audit.middleware.OriginMiddleware",
     "orchestrator.metrics.middleware.MetricsMiddleware",
+    "orchestrator.throttling.ThrottleMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "orchestrator.content_policy.ContentPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -114,6 +127,14 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+AUTHENTICATION_BACKENDS = ["api.logins.GuardedBackend"]
+# Tries to log in, in five minutes: for a name from an address; ten times as many for an address.
+LOGIN_TRIES = env.int("LOGIN_TRIES", default=10)
+# Requests to one server process. 0: as many as they like.
+THROTTLE_USER_PER_MINUTE = env.int("THROTTLE_USER_PER_MINUTE", default=6000)
+THROTTLE_ADDRESS_PER_MINUTE = env.int("THROTTLE_ADDRESS_PER_MINUTE", default=12_000)
+if min(LOGIN_TRIES, THROTTLE_USER_PER_MINUTE, THROTTLE_ADDRESS_PER_MINUTE) < 0:
+    raise ImproperlyConfigured("LOGIN_TRIES and THROTTLE_... are numbers from 0.")
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 LANGUAGE_CODE = "en"
@@ -132,11 +153,14 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-# A proxy of ours speaks TLS to the world and sets X-Forwarded-Proto itself.
-BEHIND_TLS_PROXY = env.bool("BEHIND_TLS_PROXY", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS_PROXY
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS_PROXY else None
 SECURE_HSTS_SECONDS = 30 * 24 * 3600 if BEHIND_TLS_PROXY else 0
+SECURE_SSL_REDIRECT = BEHIND_TLS_PROXY
+# Asked from inside, without TLS.
+SECURE_REDIRECT_EXEMPT = [r"^health", r"^metrics"]
+# Whether names below ours, and lists in browsers, are bound to TLS too is for who owns the domain.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
 
@@ -195,6 +219,7 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": ["api.throttles.UserThrottle"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "api.pagination.PageNumberPagination",
     "DEFAULT_SCHEMA_CLASS": "api.schema.AutoSchema",

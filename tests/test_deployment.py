@@ -8,6 +8,7 @@ import yaml
 from deploy.production_requirements import EMBEDDED, split, without_embedded
 from orchestrator import settings as settings_module
 from orchestrator.local.runtime import PROJECT_DIR
+from orchestrator.secret_files import SECRETS
 
 SETTINGS = PROJECT_DIR / "orchestrator" / "settings.py"
 COMPOSE = (PROJECT_DIR / "docker-compose.yml").read_text()
@@ -49,7 +50,8 @@ def compose_variables() -> set[str]:
 
 
 def test_every_variable_that_is_read_is_documented_and_the_other_way_round():
-    read = read_by_settings().keys() | OF_COMMANDS | compose_variables()
+    from_files = {f"{name}_FILE" for name in SECRETS}
+    read = read_by_settings().keys() | OF_COMMANDS | compose_variables() | from_files
 
     assert set(DOCUMENTED) == read
 

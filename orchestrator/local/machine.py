@@ -21,6 +21,7 @@ from orchestrator.local.processes import spawn, tail
 from orchestrator.local.programs import programs
 from orchestrator.local.runtime import PROJECT_DIR, write_runtime
 from orchestrator.local.servers import LocalServers
+from orchestrator.secret_files import with_secrets
 
 READY_SECONDS = 120
 HOPELESS_FAILURES = 3
@@ -76,7 +77,8 @@ class Machine:
         if "SECRET_KEY" in self.needs:
             made["SECRET_KEY"] = self.folder.secret("secret_key")
         made["METRICS_DIR"] = os.environ.get("METRICS_DIR") or str(self.folder.metrics())
-        self.environment = {**os.environ, **made, "DATA_DIR": str(self.folder.path)}
+        given = with_secrets(os.environ)
+        self.environment = {**given, **made, "DATA_DIR": str(self.folder.path)}
         _check_redis(self.environment["REDIS_URL"])
         write_runtime(self.folder.path, self._runtime())
 

@@ -42,7 +42,7 @@ def load_runtime_environment(data_dir: Path | str | None = None) -> None:
     """Fills in what the environment does not set from what `up` wrote down."""
     known = read_runtime(Path(data_dir) if data_dir else default_data_dir())
     for key in SHARED_KEYS:
-        if os.environ.get(key):
+        if os.environ.get(key) or os.environ.get(f"{key}_FILE"):
             continue
         if value := known.get(key) or _made_up(key):
             os.environ[key] = value

@@ -1,0 +1,157 @@
+"""Too much is refused with a time to come back, and nobody locks anybody else out."""
+
+import json
+
+import pytest
+from django.test import Client
+
+from api import logins, throttles
+from api.logins import Counter
+from api.throttles import Buckets
+
+pytestmark = pytest.mark.django_db
+
+HERE, ELSEWHERE = "192.0.2.1", "192.0.2.2"
+
+
+@pytest.fixture(autouse=True)
+def nothing_counted(monkeypatch):
+    for name in ("users", "addresses"):
+        getattr(throttles, name)._left.clear()
+    counter = Counter()
+    monkeypatch.setattr(logins, "counter", lambda: counter)
+    with logins._redis() as client:
+        for key in client.scan_iter(logins._name("*")):
+            client.delete(key)
+
+
+def ask_for_token(name, password, address=HERE):
+    body = json.dumps({"username": name, "password": password})
+    return Client(REMOTE_ADDR=address).post(
+        "/api/v1/auth/token/", body, content_type="application/json"
+    )
+
+
+def fail(name, times, address=HERE):
+    return [ask_for_token(name, "wrong", address).status_code for _ in range(times)]
+
+
+def test_one_who_guesses_has_to_wait(settings, owner):
+    settings.LOGIN_TRIES = 3
+
+    assert fail("owner", 4) == [400, 400, 400, 429]
+    refused = ask_for_token("OWNER", "owner-password")
+
+    assert refused.status_code == 429
+    assert refused["Content-Type"] == "application/problem+json"
+    assert refused.json()["code"] == "too_many_tries"
+    assert 1 <= int(refused["Retry-After"]) <= 300
+
+
+def test_the_person_gets_in_from_elsewhere_meanwhile(settings, owner):
+    settings.LOGIN_TRIES = 3
+    fail("owner", 5)
+
+    assert ask_for_token("owner", "owner-password", ELSEWHERE).status_code == 200
+
+
+def test_who_gets_in_begins_anew(settings, owner):
+    settings.LOGIN_TRIES = 3
+    for _ in range(3):
+        assert fail("owner", 2) == [400, 400]
+        assert ask_for_token("owner", "owner-password").status_code == 200
+
+
+def test_one_password_on_many_names_is_noticed_too(settings):
+    settings.LOGIN_TRIES = 1
+    names = [f"name{number}" for number in range(11)]
+
+    assert [fail(name, 1)[0] for name in names] == [400] * 10 + [429]
+
+
+@pytest.mark.parametrize("path", ["/admin/login/", "/api/login/login/"])
+def test_the_forms_for_people_refuse_as_well(settings, owner, path):
+    settings.LOGIN_TRIES = 2
+    form = {"username": "owner", "password": "wrong"}
+
+    answers = [Client(REMOTE_ADDR=HERE).post(path, form) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert int(answers[-1]["Retry-After"]) >= 1
+    assert b"Wait" in answers[-1].content
+
+
+def test_a_person_with_the_right_password_gets_in(client, owner):
+    assert client.login(username="owner", password="owner-password")
+    form = {"username": "owner", "password": "owner-password", "next": "/api/v1/"}
+    assert client.post("/api/login/login/", form)["Location"] == "/api/v1/"
+
+
+def test_without_redis_tries_are_counted_in_the_process(settings, owner, monkeypatch, closed_port):
+    away = logins.redis.Redis(port=closed_port, socket_connect_timeout=1)
+    monkeypatch.setattr(logins, "_redis", lambda: away)
+    settings.LOGIN_TRIES = 2
+
+    assert fail("owner", 3) == [400, 400, 429]
+    assert ask_for_token("owner", "owner-password", ELSEWHERE).status_code == 200
+
+
+def test_redis_is_told_neither_names_nor_addresses(owner):
+    fail("owner", 1)
+
+    with logins._redis() as client:
+        keys = b" ".join(client.scan_iter("*"))
+    assert b":login:" in keys
+    assert b"owner" not in keys
+    assert HERE.encode() not in keys
+
+
+def test_a_user_who_asks_too_much_waits_and_the_others_do_not(settings, client_of, owner, outsider):
+    settings.THROTTLE_USER_PER_MINUTE = 2
+    answers = [client_of(owner).get("/api/v1/projects/") for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[2].json()["code"] == "rate_limited"
+    assert answers[2]["Content-Type"] == "application/problem+json"
+    assert 1 <= int(answers[2]["Retry-After"]) <= 30
+    assert client_of(outsider).get("/api/v1/projects/").status_code == 200
+
+
+def test_an_address_that_asks_too_much_waits_logged_in_or_not(settings):
+    settings.THROTTLE_ADDRESS_PER_MINUTE = 2
+    api = [Client(REMOTE_ADDR=HERE).get("/api/v1/projects/") for _ in range(3)]
+    page = Client(REMOTE_ADDR=HERE).get("/admin/login/")
+
+    assert [answer.status_code for answer in api] == [401, 401, 429]
+    assert api[2].json()["code"] == "rate_limited"
+    assert (page.status_code, page["Content-Type"]) == (429, "text/plain")
+    assert Client(REMOTE_ADDR=HERE).get("/health/live").status_code == 200
+    assert Client(REMOTE_ADDR=ELSEWHERE).get("/api/v1/projects/").status_code == 401
+
+
+def test_a_bucket_fills_up_again():
+    buckets = Buckets()
+    assert [buckets.seconds_to_wait("one", 600) > 0 for _ in range(601)][-2:] == [False, True]
+    left, at = buckets._left["one"]
+    buckets._left["one"] = (left, at - 1)
+
+    assert buckets.seconds_to_wait("one", 600) == 0
+
+
+def test_a_rate_of_zero_is_none():
+    buckets = Buckets()
+
+    assert {buckets.seconds_to_wait("one", 0) for _ in range(50)} == {0}
+
+
+def test_names_of_the_past_are_forgotten(monkeypatch):
+    monkeypatch.setattr(throttles, "KEPT", 3)
+    buckets = Buckets()
+    for name in "abc":
+        buckets.seconds_to_wait(name, 60)
+        left, at = buckets._left[name]
+        buckets._left[name] = (left, at - 61)
+
+    buckets.seconds_to_wait("d", 60)
+
+    assert set(buckets._left) == {"d"}
