@@ -4,20 +4,14 @@ A job that has just finished a step takes the next one along, for a short while:
 steps needs no message for each. What it does not take goes into the queue as ever.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Iterator
 from uuid import UUID
 
 from django.db import transaction
-from kombu.exceptions import OperationalError
 
-from agents.metrics import RINGS_LOST
-from api.faults import fault_point
-
-logger = logging.getLogger(__name__)
-
+from agents.doorbell import put_into_queue
 
 TAKE_ALONG_SECONDS = 2.0
 
@@ -57,10 +51,4 @@ def ring(task_id: UUID) -> None:
     if _job.next_task is None and time.monotonic() < _job.takes_until:
         _job.next_task = task_id
         return
-    fault_point("after_commit_before_ring")
-    try:
-        run_task.delay(str(task_id))
-        fault_point("after_publish_before_mark")
-    except (OperationalError, OSError) as error:
-        RINGS_LOST.labels("agents").inc()
-        logger.warning("ring lost", extra={"task": str(task_id), "error": repr(error)})
+    put_into_queue(run_task, task_id)

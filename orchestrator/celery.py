@@ -2,15 +2,32 @@ import os
 from typing import Any
 
 from celery import Celery, bootsteps
+from celery.app.amqp import AMQP
 from celery.signals import after_task_publish, task_postrun, task_prerun
+from kombu import Connection
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
 
-SEND_TIMEOUT_SECONDS = 1
+SEND_TIMEOUT_SECONDS = 0.5
+RECONNECT_SECONDS = 1
+
+
+class QuickToReturn(Connection):
+    """Celery would wait up to 30 s between two tries, and stand still long after Redis is back."""
+
+    def ensure_connection(self, *args: Any, **kwargs: Any) -> Connection:
+        pace = {"interval_start": RECONNECT_SECONDS, "interval_step": 0}
+        return super().ensure_connection(*args, **(pace | kwargs))
+
+
+class Broker(AMQP):
+    Connection = QuickToReturn
 
 
 class QuickToRing(Celery):
     """Workers wait for messages with patience; who rings holds up a request and must not."""
+
+    amqp_cls = Broker
 
     def connection_for_write(self, url: str | None = None, **kwargs: Any) -> Any:
         given = kwargs.pop("transport_options", None) or {}

@@ -1,0 +1,42 @@
+"""Puts jobs into the queue. A ring may be lost: the sweep rings again. It may not hold up anybody.
+
+Without an answer of Redis one ring in a while waits for its time-out; the others are lost at once.
+"""
+
+import logging
+import time
+from typing import Any
+from uuid import UUID
+
+from kombu.exceptions import OperationalError
+
+from agents.metrics import RINGS_LOST
+from api.faults import fault_point
+
+logger = logging.getLogger(__name__)
+
+SILENT_SECONDS = 2.0
+
+_silent_until = 0.0
+
+
+def put_into_queue(job: Any, id: UUID) -> bool:
+    """Whether the ring was heard; False where it was lost. `job` is a Celery task on one id."""
+    global _silent_until
+    if time.monotonic() < _silent_until:
+        _count_lost(job)
+        return False
+    fault_point("after_commit_before_ring")
+    try:
+        job.delay(str(id))
+    except (OperationalError, OSError) as error:
+        _silent_until = time.monotonic() + SILENT_SECONDS
+        _count_lost(job)
+        logger.warning("ring lost", extra={"job": job.name, "id": str(id), "error": repr(error)})
+        return False
+    fault_point("after_publish_before_mark")
+    return True
+
+
+def _count_lost(job: Any) -> None:
+    RINGS_LOST.labels("agents" if job.name.startswith("agents.") else "engine").inc()
