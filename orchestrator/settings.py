@@ -209,7 +209,6 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {
         "task": "orchestrator.tasks.sweep",
         "schedule": 1.0,
-        "options": {"expires": 5.0},
     },
 }
 

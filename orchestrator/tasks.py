@@ -1,4 +1,5 @@
 import logging
+import time
 from uuid import UUID
 
 from celery import shared_task
@@ -7,6 +8,10 @@ from django.db import DatabaseError, InterfaceError
 from audit.origin import origin
 
 logger = logging.getLogger(__name__)
+
+SWEEP_PAUSE_SECONDS = 0.3
+
+_swept_at = 0.0
 
 
 @shared_task
@@ -31,8 +36,15 @@ def advance(project_id: str) -> int:
 
 @shared_task
 def sweep() -> dict[str, int]:
-    """One round of recovery."""
+    """One round of recovery. Of many that piled up while no worker was there, one is enough.
+
+    The messages do not expire: with a clock that is ahead a worker would throw all of them away.
+    """
+    global _swept_at
     from orchestrator.engine.sweep import sweep as run_sweep
 
+    if time.monotonic() - _swept_at < SWEEP_PAUSE_SECONDS:
+        return {}
+    _swept_at = time.monotonic()
     with origin(channel="sweep"):
         return run_sweep()

@@ -1,5 +1,8 @@
 """One round of recovery: ring again for what nobody picked up. Safe to run twice at once."""
 
+import logging
+from collections.abc import Callable
+
 from django.conf import settings
 from django.db import connection
 
@@ -8,6 +11,8 @@ from api.idempotency import forget_old_keys
 from hitl.services import apply_deadlines
 from orchestrator.engine.metrics import SWEEP_REPAIRS, SWEEP_SECONDS
 from orchestrator.engine.ring import ring_engine
+
+logger = logging.getLogger(__name__)
 
 BATCH = 500
 
@@ -23,24 +28,38 @@ WAITING_PROJECTS = """
 
 
 def sweep() -> dict[str, int]:
-    """What was repaired, by kind."""
+    """What was repaired, by kind. One kind that fails keeps no other from being repaired.
+
+    Raises what the first one raised, after all.
+    """
+    errors: list[Exception] = []
     with SWEEP_SECONDS.time():
-        repaired = _repair()
+        repaired = {kind: _repair(kind, part, errors) for kind, part in _parts().items()}
     for kind, count in repaired.items():
         SWEEP_REPAIRS.labels(kind).inc(count)
+    if errors:
+        raise errors[0]
     return repaired
 
 
-def _repair() -> dict[str, int]:
-    taken_back = take_back_lost_tasks()
+def _parts() -> dict[str, Callable[[], int]]:
     return {
-        "tasks_taken_back": taken_back,
-        "stops_told": tell_stopped_projects(),
-        "deadlines_applied": apply_deadlines(),
-        "tasks_rung": ring_due_tasks(),
-        "projects_rung": _ring_waiting_projects(),
-        "idempotency_keys_forgotten": forget_old_keys(),
+        "tasks_taken_back": take_back_lost_tasks,
+        "stops_told": tell_stopped_projects,
+        "deadlines_applied": apply_deadlines,
+        "tasks_rung": ring_due_tasks,
+        "projects_rung": _ring_waiting_projects,
+        "idempotency_keys_forgotten": forget_old_keys,
     }
+
+
+def _repair(kind: str, part: Callable[[], int], errors: list[Exception]) -> int:
+    try:
+        return part()
+    except Exception as error:
+        logger.exception("sweep failed", extra={"part": kind})
+        errors.append(error)
+        return 0
 
 
 def _ring_waiting_projects() -> int:
