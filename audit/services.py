@@ -24,6 +24,7 @@ OPEN_STREAM = """
     INSERT INTO event_streams (project, epoch, sequence, head_hash, head_at)
     VALUES (%s, %s, 0, '', clock_timestamp()) ON CONFLICT DO NOTHING
 """
+NEW_EPOCH = "UPDATE event_streams SET epoch = replace(gen_random_uuid()::text, '-', '')"
 COLUMNS = (
     "project, epoch, sequence, event_type, event_source, actor, task, hitl_request, data, salt,"
     " metadata, created_at, payload_hash, previous_hash, hash"
@@ -77,6 +78,16 @@ def record_all(project_id: UUID, drafts: Sequence[Draft]) -> int:
     if any(draft.event_type in CHANGES_AN_INBOX for draft in drafts):
         transaction.on_commit(lambda: publish_inbox_hint(), robust=True)
     return sequence
+
+
+def begin_epoch() -> int:
+    """Mark that history went back, as by a restored backup: each stream goes on in a new epoch.
+
+    Listeners learn of it at their next look and start anew. How many streams there are.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(NEW_EPOCH)
+        return cursor.rowcount
 
 
 def _announce(project_id: UUID, epoch: str, head: int, drafts: Sequence[Draft]) -> None:
