@@ -54,7 +54,9 @@ def _show(result: Result) -> None:
     verdict = "good" if result.is_good else "BROKEN"
     if result.must_fail:
         verdict += ", found what it had to find" if result.problems else ", found nothing"
-    measured = "; ".join(f"{what} {seconds:.1f} s" for what, seconds in result.measured.items())
+    times = [f"{what} {seconds:.1f} s" for what, seconds in result.measured.items()]
+    counts = [f"{number} {what}" for what, number in result.counted.items()]
+    measured = "; ".join([*times, *counts])
     print(f"{result.name:34} {result.seconds:6.1f} s  {verdict}  {measured}", flush=True)
     if not result.is_good or result.must_fail:
         for problem in result.problems[:SHOWN_PROBLEMS]:
@@ -74,7 +76,9 @@ def _close(running: Campaign, seconds: float, seed: int) -> int:
     print(f"{len(running.results)} cases in {seconds:.0f} s, SEED={seed}")
     if broken:
         print(f"Broken: {', '.join(broken)}. Again: make chaos SEED={seed} CASE={broken[0]}")
-    return bool(broken)
+    for left in running.stack.left:
+        print(f"left running: {left}")
+    return bool(broken or running.stack.left)
 
 
 if __name__ == "__main__":

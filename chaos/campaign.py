@@ -23,6 +23,7 @@ class Result:
     problems: list[str]
     must_fail: bool
     measured: dict[str, float] = field(default_factory=dict)
+    counted: dict[str, int] = field(default_factory=dict)
 
     @property
     def is_good(self) -> bool:
@@ -41,8 +42,7 @@ def campaign(seed: int) -> Iterator["Campaign"]:
             stack.start_servers()
             yield Campaign(stack, histories, seed)
         finally:
-            for left in stack.stop():
-                print(f"left running: {left}", flush=True)
+            stack.left = stack.stop()
             folder.close()
 
 
@@ -97,6 +97,6 @@ class Campaign:
         problems += [f"a client failed: {one}" for one in self.crowd.failures]
         self.crowd.failures.clear()
         seconds = time.monotonic() - began
-        result = Result(case.name, seconds, problems, case.must_fail, run.measured)
+        result = Result(case.name, seconds, problems, case.must_fail, run.measured, run.counted)
         self.results.append(result)
         return result

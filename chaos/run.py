@@ -15,6 +15,7 @@ from chaos.crowd import Crowd
 from chaos.model import Mood
 from chaos.stack import WEBS, Stack
 from orchestrator.invariants import Violation, check
+from orchestrator.invariants.stored import check_settled
 from projects.models import Project
 
 QUIET_SECONDS = 60
@@ -33,6 +34,7 @@ class Run:
     is_short: bool = False
     projects: list[str] = field(default_factory=list)
     measured: dict[str, float] = field(default_factory=dict)
+    counted: dict[str, int] = field(default_factory=dict)
     is_decided: bool = False
 
     def begin(self, count: int = 6, *, mood: Mood | None = None, follow: int = 1, **fields) -> list:
@@ -150,12 +152,14 @@ class Run:
         return [*self.check()]
 
     def is_quiet(self) -> bool:
-        return not any(one.rule == "settled" for one in self.check(histories=False))
+        mine = Project.objects.filter(pk__in=self.projects)
+        return not any(found for project in mine for found in check_settled(project))
 
-    def check(self, *, histories: bool = True) -> Iterable[Violation]:
-        folder = self.crowd.histories.folder if histories else None
+    def check(self) -> Iterable[Violation]:
+        if not self.projects:
+            return ()
         ids = {UUID(project) for project in self.projects}
-        return check(project_ids=ids, histories=folder, is_settled=True) if ids else ()
+        return check(project_ids=ids, histories=self.crowd.histories.folder, is_settled=True)
 
     def has_heard_all(self) -> bool:
         from audit.models import Stream

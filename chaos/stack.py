@@ -28,6 +28,7 @@ class Stack:
     def __init__(self, folder: DataFolder, home: Path) -> None:
         self.folder, self.home = folder, home
         self.news: list[str] = []
+        self.left: list[str] = []
         adopt_orphans()
         self.servers = LocalServers(folder, needs={"DATABASE_URL", "REDIS_URL"})
         self.keeper = Keeper(self.news.append)
