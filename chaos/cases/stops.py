@@ -3,6 +3,8 @@
 import signal
 from collections import Counter
 
+from django.core.management import call_command
+
 from chaos.book import case
 from chaos.model import Mood
 from chaos.run import Broken, Run
@@ -25,6 +27,19 @@ def rolling_sigterm(run: Run) -> None:
             run.stack.wait(ROUND_SECONDS / len(PROGRAMS))
     run.until(run.are_over, 60, "all projects end")
     check_nothing_ran_twice(run)
+
+
+@case()
+def migrations_while_running(run: Run) -> None:
+    """Columns and a table go and come while work goes on; nobody notices."""
+    run.begin(6, mood=Mood(run.seed()))
+    run.decide()
+    for _ in range(2):
+        run.some_progress(0.1)
+        call_command("migrate", "chaos", "zero", verbosity=0)
+        run.stack.wait(1)
+        call_command("migrate", "chaos", verbosity=0)
+        run.stack.wait(1)
 
 
 def check_nothing_ran_twice(run: Run) -> None:

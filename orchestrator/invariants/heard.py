@@ -44,17 +44,17 @@ def check_histories(folder: Path, projects: set[str]) -> Iterator[Violation]:
     answers = [one for one in read(folder, "answers.jsonl") if one.get("project") in projects]
     # What was acknowledged between a backup and its return is gone, as anybody knows who does it.
     kept = [one for one in answers if not any(a <= one["at"] <= b for a, b in restores)]
-    yield from _check_answers(kept)
+    yield from _check_answers(kept, LOST | ({404} if restores else set()))
     yield from _check_errors(answers, read(folder, "outages.jsonl"))
     yield from _check_frames(read(folder, "frames.jsonl"), projects)
     if calls := read(folder, "ledger.jsonl"):
         yield from _check_ledger(calls, projects, is_restored=bool(restores))
 
 
-def _check_answers(kept: list[dict]) -> Iterator[Violation]:
+def _check_answers(kept: list[dict], lost: set[int]) -> Iterator[Violation]:
     yield from _check_created([one for one in kept if one["what"] == "create"])
     yield from _check_verbs([one for one in kept if one["what"] in VERBS])
-    yield from _check_decided([one for one in kept if one["what"] == "decide"])
+    yield from _check_decided([one for one in kept if one["what"] == "decide"], lost)
 
 
 def _check_errors(answers: list[dict], outages: list[dict]) -> Iterator[Violation]:
@@ -82,12 +82,12 @@ def _check_verbs(answered: list[dict]) -> Iterator[Violation]:
             yield Violation("acknowledged", f"project {project}", detail)
 
 
-def _check_decided(answered: list[dict]) -> Iterator[Violation]:
+def _check_decided(answered: list[dict], lost: set[int]) -> Iterator[Violation]:
     winners: dict[str, set[str]] = defaultdict(set)
     for one in answered:
         if one["status"] == 201:
             winners[one["request"]].add(one["decision"])
-        elif one["status"] not in LOST:
+        elif one["status"] < 500 and one["status"] not in lost:
             detail = f"a loser got {one['status']} {one.get('code')}"
             yield Violation("losers_get_409", f"request {one['request']}", detail)
     decisions = dict(Decision.objects.values_list("pk", "request"))
