@@ -10,7 +10,7 @@ SEED ?= 1
 CASE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-browser test-stream test-schema lint format bench bench-stream bench-inbox chaos chaos-short lock clean venv dev
+.PHONY: help run test test-slow test-browser test-stream test-schema lint format bench bench-stream bench-inbox bench-stop chaos chaos-short lock clean venv dev
 
 help: ## Show this list
 	@echo "Countersign. Commands:"
@@ -56,6 +56,9 @@ bench-stream: $(VENV)/.installed-dev ## Measure the live stream beside bare Chan
 
 bench-inbox: $(VENV)/.installed-dev ## Measure the inbox with 10,000 pending requests beside 100
 	@$(BIN)/python -m benchmarks inbox
+
+bench-stop: $(VENV)/.installed-dev ## Measure an emergency stop until the last worker has stopped
+	@$(BIN)/python -m benchmarks stop
 
 chaos: $(VENV)/.installed-dev ## Break things, see that nothing is lost: ~11 minutes (SEED=, CASE=, LIST=1)
 	@timeout -k 30 1500 $(BIN)/python -m chaos --seed '$(SEED)' $(CASE) $(if $(LIST),--list) $(if $(KEEP),--keep '$(KEEP)')

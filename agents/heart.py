@@ -107,7 +107,7 @@ class Heart:
             for pk in lost:
                 self._held.pop(pk, None)
                 self._due.pop(pk, None)
-        logger.warning("lease lost", extra={"tasks": [str(pk) for pk in lost]})
+        logger.warning("work interrupted", extra={"tasks": [str(pk) for pk in lost]})
         os.kill(self.pid, INTERRUPT)
 
 

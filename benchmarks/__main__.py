@@ -1,15 +1,19 @@
-"""`make bench`, `bench-stream`, `bench-inbox`: what we cost, as ratios within the same run."""
+"""`make bench`, `bench-stream`, `bench-inbox`, `bench-stop`: what we cost, as ratios of a run."""
 
 import argparse
+import importlib
 import os
 import statistics
 
 from benchmarks.stack import servers, worker
 
+# Modules that start what else they need.
+ALONE = ("stream", "inbox", "stop")
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", nargs="?", choices=["engine", "stream", "inbox"], default="engine")
+    parser.add_argument("what", nargs="?", choices=["engine", *ALONE], default="engine")
     parser.add_argument("--layer", help="stream: dotted path of another channel layer")
     parser.add_argument("--clients", type=int, help="stream: at most so many")
     parser.add_argument("--projects", type=int, default=60, help="projects side by side")
@@ -22,17 +26,10 @@ def main() -> None:
     with servers():
         prepare()
         if options.what != "engine":
-            report_alone(options)
+            importlib.import_module(f"benchmarks.{options.what}").report(options)
             return
         with worker():
             report(options)
-
-
-def report_alone(options: argparse.Namespace) -> None:
-    """What needs no worker of ours."""
-    from benchmarks import inbox, stream
-
-    {"stream": stream, "inbox": inbox}[options.what].report(options)
 
 
 def prepare() -> None:

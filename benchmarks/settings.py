@@ -6,8 +6,11 @@ from orchestrator.settings import *  # noqa: F403
 from orchestrator.settings import AGENT_TYPES, CHANNEL_LAYERS, INSTALLED_APPS, MODEL_PROVIDERS
 
 INSTALLED_APPS = [*INSTALLED_APPS, "benchmarks"]
-MODEL_PROVIDERS = MODEL_PROVIDERS | {"instant": "benchmarks.instant.InstantModel"}
-AGENT_MODELS = dict.fromkeys(AGENT_TYPES, "instant")
+MODEL_PROVIDERS = MODEL_PROVIDERS | {
+    "instant": "benchmarks.instant.InstantModel",
+    "endless": "benchmarks.endless.EndlessModel",
+}
+AGENT_MODELS = dict.fromkeys(AGENT_TYPES, os.environ.get("BENCH_MODEL", "instant"))
 LOG_LEVEL = "WARNING"
 if _layer := os.environ.get("BENCH_CHANNEL_LAYER"):
     CHANNEL_LAYERS["default"]["BACKEND"] = _layer

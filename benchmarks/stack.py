@@ -40,12 +40,12 @@ def servers() -> Iterator[None]:
 
 
 @contextmanager
-def worker() -> Iterator[None]:
+def worker(**environment: str) -> Iterator[None]:
     """One Celery worker with two processes, for both queues."""
     command = [sys.executable, "-m", "celery", "-A", "orchestrator", "worker"]
     options = ["-c", str(WORKER_PROCESSES), "-Q", "engine,agents", "-l", "WARNING"]
     flags = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-    process = subprocess.Popen([*command, *options, *flags])
+    process = subprocess.Popen([*command, *options, *flags], env=os.environ | environment)
     try:
         yield
     finally:
