@@ -105,11 +105,16 @@ class Questions:
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer of a model: content of the asked type, or questions."""
+    """One answer of a model: content of the asked type, or questions.
+
+    `prompt_sha256` is the hash of all that the model was given, so that one can show later what it
+    was, or that it was the same.
+    """
 
     content: BaseModel | Questions
     usage: Usage
     notes: str = ""
+    prompt_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,7 @@ class Output:
     artifact_type: str
     title: str
     content: dict[str, Any]
+    prompt_sha256: str = ""
 
 
 @dataclass(frozen=True)

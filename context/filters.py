@@ -3,9 +3,11 @@ from typing import Any
 import django_filters
 from django.db.models import QuerySet
 
+from api.errors import InvalidInput
 from context.models import Artifact
 from context.search import scope_of
 from context.selectors import search_artifacts
+from context.staleness import staleness_of
 from context.words import ArtifactType, Granularity
 from projects.words import AgentType
 
@@ -16,6 +18,9 @@ class ArtifactFilter(django_filters.FilterSet):
     source_agent = django_filters.ChoiceFilter(choices=AgentType.choices)
     granularity = django_filters.ChoiceFilter(choices=Granularity.choices)
     task = django_filters.UUIDFilter()
+    stale = django_filters.BooleanFilter(
+        method="is_stale", label="Made from something that is newer by now; needs `project`."
+    )
     q = django_filters.CharFilter(
         method="search", label="Words in title, step or content, in any form."
     )
@@ -23,6 +28,13 @@ class ArtifactFilter(django_filters.FilterSet):
     class Meta:
         model = Artifact
         fields: list[str] = []
+
+    def is_stale(self, queryset: QuerySet, name: str, value: bool) -> QuerySet:
+        project = self.form.cleaned_data.get("project")
+        if project is None:
+            raise InvalidInput.of("project", "required", "Name the project in which to look.")
+        found = staleness_of(queryset.filter(project=project).values_list("pk", flat=True))
+        return queryset.filter(pk__in=found) if value else queryset.exclude(pk__in=found)
 
     def search(self, queryset: QuerySet, name: str, value: Any) -> QuerySet:
         project = self.form.cleaned_data.get("project")

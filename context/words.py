@@ -39,6 +39,13 @@ class ConceptKind(models.TextChoices):
     ENTITY = "entity"
 
 
+class DerivationKind(models.TextChoices):
+    """How one version came from another."""
+
+    USED = "used", "its maker had the other one at hand"
+    REVISED = "revised", "it was written to replace the other one, or because of it"
+
+
 class VersionStatus(models.TextChoices):
     DRAFT = "draft", "written, not signed off"
     ACCEPTED = "accepted", "what the work goes on with"

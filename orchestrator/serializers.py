@@ -44,6 +44,9 @@ class StepSerializer(serializers.Serializer):
     attempt = serializers.IntegerField()
     task = serializers.UUIDField(allow_null=True)
     hitl_request = serializers.UUIDField(allow_null=True)
+    stale = serializers.BooleanField(
+        help_text="What it made was made from something that has a newer accepted version by now."
+    )
 
 
 class ProgressSerializer(serializers.Serializer):

@@ -247,9 +247,13 @@ SPECTACULAR_SETTINGS = {
         "AgentTypeEnum": "projects.words.AgentType",
         "ArtifactVersionStatusEnum": "context.words.VersionStatus",
         "ChangeEnum": "context.words.Change",
+        "ConceptKindEnum": "context.words.ConceptKind",
+        "DerivationKindEnum": "context.words.DerivationKind",
         "ProjectStatusEnum": "projects.words.ProjectStatus",
+        "RequestKindEnum": "hitl.words.RequestKind",
         "RoleEnum": "projects.words.Role",
         "RequestStatusEnum": "hitl.words.RequestStatus",
+        "SectionKindEnum": "context.words.SectionKind",
         "TaskStatusEnum": "agents.words.TaskStatus",
     },
 }

@@ -19,7 +19,7 @@ from pydantic_ai.usage import RunUsage
 from agents.brake import check_may_call_again
 from agents.outcomes import Assignment, PermanentError, Questions, Reply, Usage, WorkError
 from agents.providers.failures import work_error
-from agents.providers.prompts import instructions_for, prompt_for
+from agents.providers.prompts import instructions_for, prompt_for, prompt_sha256
 
 MAX_TOKENS = 16_000
 TIMEOUT_SECONDS = 300
@@ -59,13 +59,15 @@ class LLMModel:
     ) -> Reply:
         """One call, with its own event loop and connections: jobs share nothing."""
         call = _Call(self, artifact_type, output_type, instructions)
-        content, failure = asyncio.run(call.outcome(prompt_for(assignment, artifact_type)))
+        prompt = prompt_for(assignment, artifact_type)
+        content, failure = asyncio.run(call.outcome(prompt))
         if failure is not None:
             # Raised here, outside of the handler, so that no log shows the provider's own words.
             raise failure
         if isinstance(content, QuestionsForPerson):
             content = Questions(tuple(content.questions), content.reason)
-        return Reply(content, call.usage_so_far())
+        given = prompt_sha256(call.instructions, prompt, output_type)
+        return Reply(content, call.usage_so_far(), prompt_sha256=given)
 
 
 class _Call:

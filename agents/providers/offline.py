@@ -8,6 +8,7 @@ from agents.offline.documents import WRITERS
 from agents.offline.documents.kept import kept
 from agents.offline.questions import questions_for
 from agents.outcomes import Assignment, PermanentError, Reply, Usage
+from agents.providers.prompts import prompt_for, prompt_sha256
 
 
 class OfflineModel:
@@ -27,7 +28,13 @@ class OfflineModel:
             raise PermanentError("not_offline", f"The offline rules cannot write {artifact_type}.")
         case = Case(assignment)
         content = kept(case, artifact_type) or questions_for(case, artifact_type) or writer(case)
-        return Reply(content, USAGE, notes=f"Written by the offline rules, version {VERSION}.")
+        notes = f"Written by the offline rules, version {VERSION}."
+        return Reply(content, USAGE, notes, _given(assignment, artifact_type, output_type))
+
+
+def _given(assignment: Assignment, artifact_type: str, output_type: type[BaseModel]) -> str:
+    """The rules read what a model would read, and their version stands for the instructions."""
+    return prompt_sha256(f"rules-{VERSION}", prompt_for(assignment, artifact_type), output_type)
 
 
 USAGE = Usage(

@@ -8,7 +8,10 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from pydantic import BaseModel
+
 from agents.outcomes import Answer, Assignment, Excerpt, Material
+from audit.canonical import canonical, digest
 
 RULES = """\
 Deliver by calling the function {deliver}; it is the only way to hand in work.
@@ -43,6 +46,12 @@ def prompt_for(assignment: Assignment, artifact_type: str) -> str:
         *(_data("feedback", {"comment": comment}) for comment in assignment.feedback),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def prompt_sha256(instructions: str, prompt: str, output_type: type[BaseModel]) -> str:
+    """Over both sides and the schema that the answer has to fit."""
+    given = [instructions, prompt, output_type.model_json_schema()]
+    return digest("countersign:prompt:1", canonical(given))
 
 
 def _task(assignment: Assignment, artifact_type: str) -> str:

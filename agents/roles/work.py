@@ -93,7 +93,8 @@ def ask(assignment: Assignment, model: Model, *, artifact_type: str, instruction
     if isinstance(reply.content, Questions):
         return Asked(reply.usage, questions=reply.content, notes=reply.notes)
     content = checked(artifact_type, reply.content.model_dump(mode="json"), reply.usage)
-    return Asked(reply.usage, output=titled(artifact_type, content), notes=reply.notes)
+    output = replace(titled(artifact_type, content), prompt_sha256=reply.prompt_sha256)
+    return Asked(reply.usage, output=output, notes=reply.notes)
 
 
 def checked(artifact_type: str, content: dict[str, Any], usage: Usage) -> dict[str, Any]:

@@ -2,6 +2,7 @@ import random
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -27,9 +28,9 @@ from api.rows import update_row
 from audit.actors import Actor
 from audit.services import Draft, record_all
 from audit.words import EventType
-from context.models import Artifact, ArtifactVersion
-from context.services import store_output, version_draft
-from context.words import ArtifactType
+from context.models import Artifact, ArtifactVersion, ContextBuild
+from context.services import Source, store_output, version_draft
+from context.words import ArtifactType, DerivationKind, Form
 
 RESULT = [
     "status",
@@ -117,7 +118,7 @@ def _ask(task: Task, outcome: NeedsPerson, actor: Actor) -> list[Draft]:
 def _deliver(task: Task, outcome: Completed, actor: Actor) -> list[Draft]:
     close_attempt(task, AttemptOutcome.COMPLETED, **_usage_fields(outcome.usage))
     waits_for = _gate(task, outcome.verdict)
-    stored = [_store(task, one, outcome.usage, not waits_for) for one in outcome.outputs]
+    stored = _store_all(task, outcome, not waits_for)
     task.result = {
         "outputs": [output_reference(artifact, version) for artifact, version in stored],
         "verdict": outcome.verdict,
@@ -136,8 +137,37 @@ def _deliver(task: Task, outcome: Completed, actor: Actor) -> list[Draft]:
     return [*drafts, Draft(EventType.TASK_COMPLETED, actor, data, task=task.pk)]
 
 
+def _store_all(
+    task: Task, outcome: Completed, is_accepted: bool
+) -> list[tuple[Artifact, ArtifactVersion]]:
+    """One after the other, for a later output may build on those before it."""
+    sources = _sources(task)
+    stored = []
+    for output in outcome.outputs:
+        artifact, version = _store(task, output, outcome.usage, is_accepted, sources)
+        sources.append(Source(artifact.pk, version.number))
+        stored.append((artifact, version))
+    return stored
+
+
+def _sources(task: Task) -> list[Source]:
+    """What was handed over, and what else of the store the agent got to see."""
+    sources = [_source(one) for one in task.handoff.get("materials", [])]
+    if task.handoff.get("context"):
+        builds = ContextBuild.objects.filter(task=task.pk, fence=task.fence)
+        for items in builds.values_list("items", flat=True):
+            seen = [one for one in items if one["artifact"] and one["form"] != Form.DROPPED]
+            sources += [Source(UUID(one["artifact"]), one["version"]) for one in seen]
+    return sources
+
+
+def _source(material: dict[str, Any]) -> Source:
+    kind = DerivationKind.REVISED if material.get("revises") else DerivationKind.USED
+    return Source(UUID(material["artifact"]), material["version"], kind)
+
+
 def _store(
-    task: Task, output: Output, usage: Usage, is_accepted: bool
+    task: Task, output: Output, usage: Usage, is_accepted: bool, sources: list[Source]
 ) -> tuple[Artifact, ArtifactVersion]:
     return store_output(
         project_id=task.project_id,
@@ -152,6 +182,8 @@ def _store(
         provider=usage.provider,
         model=usage.model,
         is_accepted=is_accepted,
+        prompt_sha256=output.prompt_sha256,
+        sources=sources,
     )
 
 

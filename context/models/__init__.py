@@ -1,5 +1,6 @@
 from context.models.artifacts import Artifact, ArtifactQuerySet, ArtifactVersion
 from context.models.builds import ContextBuild
+from context.models.lineage import Derivation
 from context.models.parts import Body, Concept, Section
 
 __all__ = [
@@ -9,5 +10,6 @@ __all__ = [
     "Body",
     "Concept",
     "ContextBuild",
+    "Derivation",
     "Section",
 ]

@@ -88,6 +88,16 @@ class ArtifactVersion(models.Model):
     fence = models.PositiveIntegerField(null=True, blank=True)
     provider = models.CharField(max_length=50, blank=True, default="")
     model = models.CharField(max_length=200, blank=True, default="")
+    prompt_sha256 = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Over all that the model was given; empty where no model was asked.",
+    )
+    decision = models.UUIDField(
+        null=True, blank=True, help_text="The decision by which a person wrote it."
+    )
     comment = models.TextField(blank=True, default="")
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -3,9 +3,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from context.parts.markdown import TITLE_MAX_CHARACTERS, slug, split_markdown
+from context.parts.markdown import TITLE_MAX_CHARACTERS, Passage, slug, split_markdown
 from context.parts.pieces import cut
-from context.words import ArtifactType, SectionKind
+from context.words import ArtifactType, Granularity, SectionKind
 
 Content = dict[str, Any]
 
@@ -38,23 +38,32 @@ class SectionPart:
     text: str
 
 
-def split_content(artifact_type: str, content: Content) -> list[SectionPart]:
+def split_content(
+    artifact_type: str, content: Content, granularity: str = Granularity.DOCUMENT
+) -> list[SectionPart]:
     """The parts in order; `join_sections` makes the content of them again.
 
-    The first is the outline: the content with null where the other parts belong.
+    The first is the outline: the content with null where the other parts belong. What was handed
+    in as a single section or concept is not cut at its headings.
     """
     outline, parts = dict(content), []
     for key in sorted(content):
-        outline[key], found = _split_field(artifact_type, key, content[key])
+        outline[key], found = _split_field(artifact_type, key, content[key], granularity)
         parts += found
     first = SectionPart("", "outline", "Outline", SectionKind.OUTLINE, as_lines(outline))
     return list(_named_once([piece for part in (first, *parts) for piece in _cut(part)]))
 
 
-def _split_field(artifact_type: str, key: str, value: Any) -> tuple[Any, list[SectionPart]]:
+def _split_field(
+    artifact_type: str, key: str, value: Any, granularity: str
+) -> tuple[Any, list[SectionPart]]:
     """What stays in the outline, and the parts that are taken out."""
+    if value and isinstance(value, str) and (artifact_type, key) in MARKDOWN:
+        is_whole = granularity != Granularity.DOCUMENT
+        passages = [Passage((), "", value)] if is_whole else split_markdown(value)
+        return None, [_passage(key, one) for one in passages]
     if isinstance(value, str):
-        return _split_text(artifact_type, key, value)
+        return _split_text(key, value)
     if artifact_type == ArtifactType.SOURCE_CODE and key == "files" and _are_files(value):
         return _split_files(value)
     if not isinstance(value, dict | list) or not value:
@@ -67,15 +76,13 @@ def _split_field(artifact_type: str, key: str, value: Any) -> tuple[Any, list[Se
     return None, [SectionPart(pointer(key), key, heading(key), SectionKind.FIELDS, text)]
 
 
-def _split_text(artifact_type: str, key: str, value: str) -> tuple[Any, list[SectionPart]]:
-    if value and (artifact_type, key) in MARKDOWN:
-        return None, [_passage(key, one) for one in split_markdown(value)]
+def _split_text(key: str, value: str) -> tuple[Any, list[SectionPart]]:
     if len(value) <= OUTLINE_FIELD_MAX_CHARACTERS:
         return value, []
     return None, [SectionPart(pointer(key), key, heading(key), SectionKind.TEXT, value)]
 
 
-def _passage(key: str, passage: Any) -> SectionPart:
+def _passage(key: str, passage: Passage) -> SectionPart:
     path = "/".join((key, *passage.names))
     title = passage.title or heading(key)
     return SectionPart(pointer(key), path, title, SectionKind.MARKDOWN, passage.text)

@@ -4,10 +4,12 @@ from context.services.inputs import add_version, create_artifact, store_input, w
 from context.services.outputs import store_output
 from context.services.settling import accept_version, reject_version, version_draft
 from context.services.splitting import split_old_versions
+from context.services.storing import Source
 
 __all__ = [
     "CONTENT_MAX_BYTES",
     "Checked",
+    "Source",
     "accept_version",
     "add_version",
     "check_content",

@@ -51,5 +51,5 @@ def store_imported(
         model=model,
         comment=f"Imported; version {origin_version} where it comes from.",
     )
-    insert_version(version, checked, project.pk, artifact_type)
+    insert_version(version, checked, artifact)
     return version_draft(artifact, version, importer)

@@ -9,9 +9,9 @@ from audit.services import Draft, record_all
 from context.models import Artifact, ArtifactVersion
 from context.services.checking import check_content
 from context.services.settling import accept_version, version_draft
-from context.services.storing import insert_version
+from context.services.storing import Source, insert_version
 from context.signals import artifact_changed
-from context.words import ArtifactType, Granularity, VersionStatus
+from context.words import ArtifactType, DerivationKind, Granularity, VersionStatus
 from projects.access import DECIDE, authorize
 from projects.models import Project
 from projects.services import lock_project
@@ -70,7 +70,7 @@ def store_input(
     version = ArtifactVersion(
         artifact=artifact, number=1, status=VersionStatus.ACCEPTED, author=author.user
     )
-    insert_version(version, checked, project.pk, artifact.artifact_type)
+    insert_version(version, checked, artifact)
     return artifact, version_draft(artifact, version, author)
 
 
@@ -98,7 +98,9 @@ def add_version(
             version=artifact.version,
             base_version=base_version,
         )
-    version = write_version(artifact, actor=actor, content=content, comment=comment)
+    version = write_version(
+        artifact, actor=actor, content=content, base_version=base_version, comment=comment
+    )
     if artifact.artifact_type == ArtifactType.USER_INPUT:
         accept_version(artifact, version)
     record_all(artifact.project_id, [version_draft(artifact, version, actor)])
@@ -115,14 +117,33 @@ def _lock_artifact(artifact_id: UUID) -> Artifact:
 
 
 def write_version(
-    artifact: Artifact, *, actor: Actor, content: Any, comment: str = ""
+    artifact: Artifact,
+    *,
+    actor: Actor,
+    content: Any,
+    base_version: int | None = None,
+    comment: str = "",
+    decision: UUID | None = None,
 ) -> ArtifactVersion:
-    """The next version by a person; the caller holds the project's lock and records it."""
+    """The next version by a person; the caller holds the project's lock and records it.
+
+    `base_version` is the one it was written from, the last one unless told; `decision` the id of
+    the decision that brought it.
+    """
     checked = check_content(artifact.artifact_type, content)
     artifact.version += 1
     artifact.save(update_fields=["version", "updated_at"])
     version = ArtifactVersion(
-        artifact=artifact, number=artifact.version, author=actor.user, comment=comment
+        artifact=artifact,
+        number=artifact.version,
+        author=actor.user,
+        comment=comment,
+        decision=decision,
     )
-    insert_version(version, checked, artifact.project_id, artifact.artifact_type)
+    insert_version(version, checked, artifact, _before(artifact, base_version))
     return version
+
+
+def _before(artifact: Artifact, base_version: int | None) -> list[Source]:
+    number = base_version or artifact.version - 1
+    return [Source(artifact.pk, number, DerivationKind.REVISED)] if number else []

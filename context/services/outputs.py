@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -5,7 +6,7 @@ from api.rows import fetch_row, insert_row
 from context.models import Artifact, ArtifactVersion
 from context.services.checking import check_content
 from context.services.settling import supersede_accepted
-from context.services.storing import insert_version
+from context.services.storing import Source, insert_version
 from context.words import ArtifactType, VersionStatus
 
 OF_STEP = """
@@ -33,10 +34,13 @@ def store_output(
     provider: str,
     model: str,
     is_accepted: bool,
+    prompt_sha256: str = "",
+    sources: Sequence[Source] = (),
 ) -> tuple[Artifact, ArtifactVersion]:
     """An agent's output as the first or next version of its step's (or lone task's) artifact.
 
-    The caller holds the project's lock and records it. Raises InvalidInput, TooLarge.
+    `sources` are the versions that the agent had at hand. The caller holds the project's lock and
+    records it. Raises InvalidInput, TooLarge.
     """
     checked = check_content(artifact_type, content)
     artifact = _next_artifact(project_id, step, task, artifact_type, title, is_accepted)
@@ -55,8 +59,9 @@ def store_output(
         fence=fence,
         provider=provider,
         model=model,
+        prompt_sha256=prompt_sha256,
     )
-    insert_version(version, checked, project_id, artifact_type)
+    insert_version(version, checked, artifact, sources)
     return artifact, version
 
 

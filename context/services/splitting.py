@@ -22,6 +22,5 @@ def _split(version_id: int) -> bool:
     lock_project(version.artifact.project_id)
     if version.sections.exists():
         return False
-    artifact = version.artifact
-    store_parts(version.pk, artifact.project_id, artifact.artifact_type, version.content)
+    store_parts(version, version.artifact)
     return True

@@ -1,14 +1,15 @@
-"""A version's rows: its content, its sections and concepts, and the texts that are new."""
+"""A version's rows: its content, sections, concepts and sources, and the texts that are new."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError
 
 from api.rows import insert_row, prepared_cursor
-from context.models import ArtifactVersion
+from context.models import Artifact, ArtifactVersion
 from context.parts import (
     ConceptPart,
     SectionPart,
@@ -17,6 +18,7 @@ from context.parts import (
     split_content,
 )
 from context.services.checking import Checked
+from context.words import DerivationKind
 
 # Smaller contents are also kept whole, so that the work reads them without a join. Of larger ones
 # there are only the parts, so that a small edit stores little.
@@ -52,45 +54,68 @@ STORE_PARTS = """
             WITH ORDINALITY AS given (kind, identifier, title, sha256, number)
         JOIN bodies USING (sha256)
         RETURNING 1
+    ), derivations AS (
+        INSERT INTO context_derivations (derived_id, source_id, kind)
+        SELECT %s, version.id, given.kind
+        FROM unnest(%s::uuid[], %s::int[], %s::text[]) AS given (artifact_id, number, kind)
+        JOIN context_artifact_versions version USING (artifact_id, number)
+        JOIN context_artifacts artifact
+            ON artifact.id = version.artifact_id AND artifact.project_id = %s
+        ON CONFLICT (derived_id, source_id) DO NOTHING
     )
     SELECT (SELECT count(*) FROM sections), (SELECT count(*) FROM concepts)
 """
 
 
+@dataclass(frozen=True)
+class Source:
+    """A version that another one is made from."""
+
+    artifact: UUID | str
+    version: int
+    kind: DerivationKind = DerivationKind.USED
+
+
 def insert_version(
-    version: ArtifactVersion, checked: Checked, project_id: UUID, artifact_type: str
+    version: ArtifactVersion,
+    checked: Checked,
+    artifact: Artifact,
+    sources: Sequence[Source] = (),
 ) -> None:
-    """Insert the version with its parts; the caller holds the project's lock."""
+    """Insert the version with its parts and origin; the caller holds the project's lock."""
     version.content, version.sha256 = checked.content, checked.sha256
     fits = checked.size_bytes <= INLINE_MAX_BYTES
     version.inline_content = checked.content if fits else None
     insert_row(version)
-    store_parts(version.pk, project_id, artifact_type, checked.content)
+    store_parts(version, artifact, sources)
 
 
 def store_parts(
-    version_id: int, project_id: UUID, artifact_type: str, content: dict[str, Any]
+    version: ArtifactVersion, artifact: Artifact, sources: Sequence[Source] = ()
 ) -> None:
-    """Sections and concepts of a version that has none yet."""
-    sections = split_content(artifact_type, content)
-    concepts = find_concepts(artifact_type, content)
+    """Sections and concepts of a version that has none yet, and what it was made from."""
+    sections = split_content(artifact.artifact_type, version.content, artifact.granularity)
+    concepts = find_concepts(artifact.artifact_type, version.content)
     hashes = {text: hash_of(text) for text in dict.fromkeys(_texts(sections, concepts))}
     parameters = [
         *_columns((sha256, text, estimate_tokens(text)) for text, sha256 in hashes.items()),
-        project_id,
-        project_id,
-        project_id,
-        version_id,
+        artifact.project_id,
+        artifact.project_id,
+        artifact.project_id,
+        version.pk,
         *_columns((s.pointer, s.path, s.title, s.kind, hashes[s.text]) for s in sections),
-        project_id,
-        version_id,
+        artifact.project_id,
+        version.pk,
         *(_columns((c.kind, c.identifier, c.title, hashes[c.text]) for c in concepts) or [[]] * 4),
+        version.pk,
+        *(_columns((s.artifact, s.version, s.kind) for s in sources) or [[]] * 3),
+        artifact.project_id,
     ]
     with prepared_cursor() as cursor:
         cursor.execute(STORE_PARTS, parameters)
         stored = cursor.fetchone()
     if stored != (len(sections), len(concepts)):
-        raise IntegrityError(f"Of version {version_id} only {stored} parts were stored.")
+        raise IntegrityError(f"Of version {version.pk} only {stored} parts were stored.")
 
 
 def hash_of(text: str) -> str:

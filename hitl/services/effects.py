@@ -52,8 +52,8 @@ def _one_of_several(request: HitlRequest, word: Word) -> Effect:
 
 def _amend(request: HitlRequest, task: Task, word: Word) -> Effect:
     shown = request.subject["outputs"]
-    artifact, version, written = _write(task, shown, word)
     decision, drafts = record_and_settle(request, word)
+    artifact, version, written = _write(task, shown, word, decision)
     outputs = [_reference(artifact, version), *shown[1:]]
     if request.required_approvals > 1 and not word.is_break_glass:
         # Several are to stand behind what goes on: the engine asks the others about it.
@@ -75,11 +75,18 @@ def _reference(artifact: Artifact, version: ArtifactVersion) -> dict[str, Any]:
 
 
 def _write(
-    task: Task, shown: list[dict[str, Any]], word: Word
+    task: Task, shown: list[dict[str, Any]], word: Word, decision: Decision
 ) -> tuple[Artifact, ArtifactVersion, list[Draft]]:
     """The person's content as the next version of what was shown, or as the step's first one."""
     artifact = Artifact.objects.get(pk=shown[0]["artifact"]) if shown else _awaited_artifact(task)
-    version = write_version(artifact, actor=word.actor, content=word.content, comment=word.comment)
+    version = write_version(
+        artifact,
+        actor=word.actor,
+        content=word.content,
+        base_version=shown[0]["version"] if shown else None,
+        comment=word.comment,
+        decision=decision.pk,
+    )
     return artifact, version, [version_draft(artifact, version, word.actor)]
 
 

@@ -72,7 +72,7 @@ KEPT: dict[str, set[str]] = {
     "agents.StopAcknowledgement": {"worker"},
     "agents.TaskAttempt": {"worker", "error_code", "provider", "model"},
     "context.Artifact": {"step"},
-    "context.ArtifactVersion": {"sha256", "provider", "model"},
+    "context.ArtifactVersion": {"sha256", "provider", "model", "prompt_sha256"},
 }
 # Answers that are kept for a day, and what the admin notes, name things by these ids.
 FORGET_ANSWERS = """

@@ -3,6 +3,7 @@
 from typing import Any
 
 from agents.stopped import stopped_agents
+from context.staleness import stale_steps
 from hitl.models import HitlRequest
 from orchestrator.engine.definition import Definition, Step, load_definition
 from orchestrator.engine.plan import Waiting, waiting_for
@@ -20,6 +21,7 @@ def progress_of(project: Project) -> dict[str, Any]:
     run = WorkflowRun.objects.filter(project=project).first()
     definition = definition_of(run) if run else load_definition(project.workflow)
     loaded = load(project, run)
+    stale = stale_steps(project.pk)
     done = sum(loaded.state.of(step_id).is_done for step_id in definition.order)
     return {
         "status": project.status,
@@ -27,11 +29,11 @@ def progress_of(project: Project) -> dict[str, Any]:
         "total_steps": len(definition.order),
         "percent": 100 * done // len(definition.order),
         "waiting_for": list(_waiting_for(project, definition, loaded)),
-        "steps": [_step(definition.step(step_id), loaded) for step_id in definition.order],
+        "steps": [_step(definition.step(step_id), loaded, stale) for step_id in definition.order],
     }
 
 
-def _step(step: Step, loaded: Loaded) -> dict[str, Any]:
+def _step(step: Step, loaded: Loaded, stale: set[str]) -> dict[str, Any]:
     """A step without a task has not begun: `pending`, attempt 0, no task."""
     task = loaded.tasks.get(step.id)
     return {
@@ -45,6 +47,7 @@ def _step(step: Step, loaded: Loaded) -> dict[str, Any]:
         "attempt": task.attempt if task else 0,
         "task": str(task.pk) if task else None,
         "hitl_request": _request_id(loaded.requests, str(task.pk) if task else None),
+        "stale": step.id in stale,
     }
 
 

@@ -1,11 +1,13 @@
-"""Contents for property tests: any JSON, and Markdown as people write it."""
+"""Contents for tests: any JSON, Markdown as people write it, and what they hand in."""
 
 import json
 
 from hypothesis import strategies as st
 
+from audit.actors import Actor
 from audit.canonical import canonical
 from context.parts import join_sections, split_content
+from context.services import create_artifact
 
 words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
 scalars = st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | words
@@ -24,6 +26,17 @@ markdown = st.lists(lines, min_size=1, max_size=40).map("\n".join).filter(bool)
 long_texts = st.lists(
     st.text("abcdefg ", min_size=1, max_size=80) | st.just("x" * 6_100), min_size=60, max_size=200
 ).map("\n".join)
+
+
+def hand_in(project, text="Two weeks."):
+    """The owner's own input, accepted at once."""
+    return create_artifact(
+        actor=Actor.of_user(project.created_by),
+        project_id=project.pk,
+        artifact_type="user_input",
+        title="Rules",
+        content={"text": text},
+    )
 
 
 def joined(artifact_type, content):

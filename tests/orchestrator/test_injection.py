@@ -9,7 +9,7 @@ from agents.providers.prompts import prompt_for
 from agents.runner import run
 from agents.services import claim_task, hand_back
 from audit.actors import Actor
-from context.models import ContextBuild
+from context.models import ArtifactVersion, ContextBuild
 from context.parts import estimate_tokens
 from context.services import create_artifact
 from hitl.models import HitlRequest
@@ -266,3 +266,13 @@ def test_a_workflow_without_wants_is_pinned_as_before():
 
     assert "context" not in definition.to_json()["steps"][0]
     assert type(definition).from_json(definition.to_json()) == definition
+
+
+def test_what_an_agent_was_given_of_the_store_is_in_the_lineage(reading):
+    task = reading("context: {should: [{type: agent_output, section: body/lending}]},")
+
+    assert run(task_id=task.pk, worker="test:1:1")
+
+    made = ArtifactVersion.objects.get(task=task.pk)
+    sources = made.derivations.values_list("source__artifact__step", flat=True)
+    assert list(sources) == ["write"]

@@ -6,7 +6,7 @@ from api.fields import ContentField, NumberField, TextField
 from api.serializers import StrictSerializer
 from context.models import Artifact, ArtifactVersion
 from context.rendering import render_markdown
-from context.words import ArtifactType, Change, Granularity, VersionStatus
+from context.words import ArtifactType, Granularity, VersionStatus
 
 
 class ArtifactInput(StrictSerializer):
@@ -16,7 +16,11 @@ class ArtifactInput(StrictSerializer):
     artifact_type = serializers.ChoiceField(choices=ArtifactType.choices)
     title = TextField(max_length=300)
     content = ContentField()
-    granularity = serializers.ChoiceField(choices=Granularity.choices, default=Granularity.DOCUMENT)
+    granularity = serializers.ChoiceField(
+        choices=Granularity.choices,
+        default=Granularity.DOCUMENT,
+        help_text="A document is split at its headings; a section or concept on its own is not.",
+    )
 
 
 class VersionInput(StrictSerializer):
@@ -25,17 +29,6 @@ class VersionInput(StrictSerializer):
     content = ContentField()
     base_version = NumberField(min_value=1, required=False)
     comment = TextField(max_length=10_000, allow_blank=True, default="")
-
-
-class DiffQuery(serializers.Serializer):
-    """`to` is the last version unless given, `from` the one before `to`."""
-
-    to = serializers.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
-
-    def get_fields(self) -> dict[str, serializers.Field]:
-        first = serializers.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
-        # `from` is a word of the language and no name for an attribute.
-        return {"from": first} | super().get_fields()
 
 
 class VersionSerializer(serializers.ModelSerializer):
@@ -60,6 +53,8 @@ class VersionSerializer(serializers.ModelSerializer):
             "attempt",
             "provider",
             "model",
+            "prompt_sha256",
+            "decision",
             "comment",
             "created_at",
         )
@@ -74,6 +69,15 @@ class VersionDetailSerializer(VersionSerializer):
         read_only_fields = fields
 
 
+class StaleReasonSerializer(serializers.Serializer):
+    """A source of which version `used` was used, while `accepted` is what counts now."""
+
+    artifact = serializers.UUIDField()
+    title = serializers.CharField()
+    used = serializers.IntegerField()
+    accepted = serializers.IntegerField()
+
+
 class ArtifactSerializer(serializers.ModelSerializer):
     """An artifact and what is known of its last version."""
 
@@ -83,6 +87,17 @@ class ArtifactSerializer(serializers.ModelSerializer):
         help_text="Of the model that wrote the last version; `offline` is rules, no model."
     )
     model = serializers.SerializerMethodField()
+    stale = serializers.BooleanField(
+        source="staleness.stale",
+        read_only=True,
+        help_text="It was made from something that has a newer accepted version by now.",
+    )
+    stale_because = StaleReasonSerializer(source="staleness.because", many=True, read_only=True)
+    refresh_step = serializers.CharField(
+        source="staleness.refresh_step",
+        read_only=True,
+        help_text="The step to rewind to, so that it is made anew; empty if there is none.",
+    )
 
     class Meta:
         model = Artifact
@@ -101,6 +116,9 @@ class ArtifactSerializer(serializers.ModelSerializer):
             "sha256",
             "provider",
             "model",
+            "stale",
+            "stale_because",
+            "refresh_step",
             "created_by",
             "created_at",
             "updated_at",
@@ -133,32 +151,3 @@ class ArtifactDetailSerializer(ArtifactSerializer):
 
     def get_markdown(self, artifact: Artifact) -> str:
         return render_markdown(artifact.artifact_type, artifact.newest[0].content)
-
-
-class FileDiffSerializer(serializers.Serializer):
-    path = serializers.CharField()
-    status = serializers.ChoiceField(choices=Change.choices)
-    unified = serializers.CharField(
-        allow_null=True, help_text="Null: too long to compare by lines."
-    )
-
-
-class ChangeSerializer(serializers.Serializer):
-    path = serializers.CharField()
-    change = serializers.ChoiceField(choices=Change.choices)
-    old = serializers.JSONField(allow_null=True)
-    new = serializers.JSONField(allow_null=True)
-
-
-class DiffSerializer(serializers.Serializer):
-    artifact = serializers.UUIDField()
-    to = serializers.IntegerField()
-    from_sha256 = serializers.CharField()
-    to_sha256 = serializers.CharField()
-    is_equal = serializers.BooleanField()
-    is_complete = serializers.BooleanField(help_text="False: cut short, for it is very long.")
-    files = FileDiffSerializer(many=True)
-    changes = ChangeSerializer(many=True)
-
-    def get_fields(self) -> dict[str, serializers.Field]:
-        return {"from": serializers.IntegerField()} | super().get_fields()

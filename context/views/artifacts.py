@@ -19,28 +19,54 @@ from context.serializers import (
     ArtifactDetailSerializer,
     ArtifactInput,
     ArtifactSerializer,
+    ConceptSerializer,
     DiffQuery,
     DiffSerializer,
+    LineageSerializer,
+    SectionSerializer,
     VersionDetailSerializer,
     VersionInput,
     VersionSerializer,
 )
 from context.services import add_version, create_artifact
+from context.staleness import with_staleness
+from context.views.lineage import LineageActions
+from context.views.parts import PartsActions
 
 VERSION_NUMBER = OpenApiParameter("number", int, OpenApiParameter.PATH)
 
 
-class ArtifactViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet):
+class ArtifactViewSet(
+    PartsActions,
+    LineageActions,
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    GenericViewSet,
+):
     """What the work produces and what people hand in."""
 
     queryset = Artifact.objects.all()
     serializer_class = ArtifactDetailSerializer
-    outputs = {"list": ArtifactSerializer, "versions": VersionSerializer}
+    outputs = {
+        "list": ArtifactSerializer,
+        "versions": VersionSerializer,
+        "sections": SectionSerializer,
+        "concepts": ConceptSerializer,
+        "lineage": LineageSerializer,
+    }
     inputs = {"create": ArtifactInput, "add": VersionInput}
     filterset_class = ArtifactFilter
 
     def visible(self) -> QuerySet:
         return artifacts_for(self.request.user, with_content=self.action == "retrieve")
+
+    def paginate_queryset(self, queryset: QuerySet) -> list:
+        page = super().paginate_queryset(queryset)
+        return with_staleness(page) if self.action == "list" else page
+
+    def get_object(self) -> Artifact:
+        artifact = super().get_object()
+        return with_staleness([artifact])[0] if self.action == "retrieve" else artifact
 
     @extend_schema(request=ArtifactInput, responses={201: ArtifactDetailSerializer})
     def create(self, request: Request) -> Response:
@@ -50,7 +76,8 @@ class ArtifactViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
             actor=Actor.of_user(request.user), project_id=wanted.pop("project"), **wanted
         )
         location = {"Location": reverse("artifact-detail", args=[artifact.pk])}
-        shown = artifacts_for(request.user, with_content=True).get(pk=artifact.pk)
+        found = artifacts_for(request.user, with_content=True).filter(pk=artifact.pk)
+        [shown] = with_staleness(found)
         return Response(self.output(shown), status.HTTP_201_CREATED, headers=location)
 
     @extend_schema(responses=VersionSerializer(many=True), filters=False)

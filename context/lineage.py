@@ -1,0 +1,142 @@
+"""Where a version came from and what came of it, in the words of W3C PROV."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from context.models import ArtifactVersion, Derivation
+
+DEPTH_MAX = 20
+VERSIONS_MAX = 500
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """`versions` by id, the one that was asked for first; `depths`: steps away, sources negative.
+
+    `is_complete`: nothing further lies beyond the depth or the limit of versions.
+    """
+
+    root: ArtifactVersion
+    versions: dict[int, ArtifactVersion]
+    depths: dict[int, int]
+    derivations: list[Derivation]
+    is_complete: bool
+
+
+def lineage_of(version: ArtifactVersion, *, direction: str = "both", depth: int = 5) -> Lineage:
+    """`direction`: `sources`, `results` or `both`; at most VERSIONS_MAX versions."""
+    depths = {version.pk: 0}
+    is_complete = True
+    if direction != "results":
+        is_complete &= _walk(version.pk, depth, depths, "derived", "source", sign=-1)
+    if direction != "sources":
+        is_complete &= _walk(version.pk, depth, depths, "source", "derived", sign=1)
+    rows = ArtifactVersion.objects.filter(pk__in=depths).select_related("artifact", "author")
+    found = {row.pk: row for row in rows.defer("inline_content")}
+    derivations = Derivation.objects.filter(derived__in=depths, source__in=depths)
+    return Lineage(
+        version,
+        {pk: found[pk] for pk in sorted(found, key=lambda pk: (abs(depths[pk]), pk))},
+        depths,
+        list(derivations.order_by("derived", "source")),
+        is_complete,
+    )
+
+
+def _walk(
+    start: int, depth: int, depths: dict[int, int], from_end: str, to_end: str, *, sign: int
+) -> bool:
+    """Add what is reached, one query a step; whether that was all."""
+    frontier, seen = {start}, {start}
+    for distance in range(1, depth + 2):
+        edges = Derivation.objects.filter(**{f"{from_end}__in": frontier})
+        ids = edges.order_by(f"-{to_end}").values_list(f"{to_end}_id", flat=True).distinct()
+        frontier = set(ids[: VERSIONS_MAX + 1]) - seen
+        if not frontier:
+            return True
+        if distance > depth or len(depths) + len(frontier) > VERSIONS_MAX:
+            return False
+        seen |= frontier
+        for pk in frontier:
+            depths.setdefault(pk, sign * distance)
+    return False
+
+
+def as_prov(lineage: Lineage) -> dict[str, Any]:
+    """Entities are versions, activities are attempts and decisions, agents are who acted."""
+    versions = lineage.versions.values()
+    used = _used(lineage)
+    return {
+        "artifact": str(lineage.root.artifact_id),
+        "version": lineage.root.number,
+        "is_complete": lineage.is_complete,
+        "entities": [_entity(version, lineage.depths[version.pk]) for version in versions],
+        "activities": [
+            activity | {"used": sorted(used.get(name, ()))}
+            for name, activity in {
+                activity_name(v): _activity(v) for v in versions if activity_name(v)
+            }.items()
+        ],
+        "was_derived_from": [
+            {
+                "derived": entity_name(lineage.versions[one.derived_id]),
+                "source": entity_name(lineage.versions[one.source_id]),
+                "kind": one.kind,
+            }
+            for one in lineage.derivations
+        ],
+    }
+
+
+def _used(lineage: Lineage) -> dict[str, set[str]]:
+    used: dict[str, set[str]] = {}
+    for one in lineage.derivations:
+        name = activity_name(lineage.versions[one.derived_id])
+        used.setdefault(name, set()).add(entity_name(lineage.versions[one.source_id]))
+    return used
+
+
+def entity_name(version: ArtifactVersion) -> str:
+    return f"artifact:{version.artifact_id}/versions/{version.number}"
+
+
+def activity_name(version: ArtifactVersion) -> str:
+    """An attempt of a task, or a decision; empty for what a person handed in."""
+    if version.task:
+        return f"task:{version.task}/attempts/{version.attempt}"
+    return f"decision:{version.decision}" if version.decision else ""
+
+
+def maker_name(version: ArtifactVersion) -> str:
+    return f"user:{version.author_id}" if version.is_by_person else f"agent:{version.source_agent}"
+
+
+def _entity(version: ArtifactVersion, depth: int) -> dict[str, Any]:
+    artifact = version.artifact
+    return {
+        "id": entity_name(version),
+        "artifact": str(artifact.pk),
+        "version": version.number,
+        "artifact_type": artifact.artifact_type,
+        "title": artifact.title,
+        "step": artifact.step,
+        "status": version.status,
+        "sha256": version.sha256,
+        "depth": depth,
+        "was_generated_by": activity_name(version) or None,
+        "was_attributed_to": maker_name(version),
+        "created_at": version.created_at,
+    }
+
+
+def _activity(version: ArtifactVersion) -> dict[str, Any]:
+    return {
+        "id": activity_name(version),
+        "task": version.task,
+        "attempt": version.attempt,
+        "decision": version.decision,
+        "agent": maker_name(version),
+        "provider": version.provider,
+        "model": version.model,
+        "prompt_sha256": version.prompt_sha256,
+    }

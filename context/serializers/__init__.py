@@ -1,0 +1,35 @@
+from context.serializers.artifacts import (
+    ArtifactDetailSerializer,
+    ArtifactInput,
+    ArtifactSerializer,
+    VersionDetailSerializer,
+    VersionInput,
+    VersionSerializer,
+)
+from context.serializers.differences import DiffQuery, DiffSerializer
+from context.serializers.lineage import LineageQuery, LineageSerializer
+from context.serializers.parts import (
+    ConceptQuery,
+    ConceptSerializer,
+    SectionQuery,
+    SectionSerializer,
+)
+from context.serializers.types import ArtifactTypeSerializer
+
+__all__ = [
+    "ArtifactDetailSerializer",
+    "ArtifactInput",
+    "ArtifactSerializer",
+    "ArtifactTypeSerializer",
+    "ConceptQuery",
+    "ConceptSerializer",
+    "DiffQuery",
+    "DiffSerializer",
+    "LineageQuery",
+    "LineageSerializer",
+    "SectionQuery",
+    "SectionSerializer",
+    "VersionDetailSerializer",
+    "VersionInput",
+    "VersionSerializer",
+]

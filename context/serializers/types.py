@@ -1,0 +1,10 @@
+from rest_framework import serializers
+
+from context.words import ArtifactType
+
+
+class ArtifactTypeSerializer(serializers.Serializer):
+    artifact_type = serializers.ChoiceField(choices=ArtifactType.choices)
+    description = serializers.CharField()
+    max_bytes = serializers.IntegerField(help_text="Of the content as canonical JSON; else 413.")
+    schema = serializers.DictField(help_text="JSON Schema, draft 2020-12.")

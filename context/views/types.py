@@ -1,0 +1,27 @@
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api.viewsets import APIView
+from context.schemas import SCHEMAS
+from context.serializers import ArtifactTypeSerializer
+from context.services import CONTENT_MAX_BYTES
+
+
+def described(artifact_type: str) -> dict:
+    schema = SCHEMAS[artifact_type].model_json_schema()
+    return {
+        "artifact_type": artifact_type,
+        "description": schema.get("description", ""),
+        "max_bytes": CONTENT_MAX_BYTES,
+        "schema": {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema,
+    }
+
+
+class ArtifactTypesView(APIView):
+    """What the content of each type of artifact looks like, and how large it may be."""
+
+    @extend_schema(operation_id="artifact_types_list", responses=ArtifactTypeSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        types = [described(artifact_type) for artifact_type in SCHEMAS]
+        return Response({"count": len(types), "next": None, "previous": None, "results": types})
