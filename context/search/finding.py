@@ -57,20 +57,26 @@ BY_IDENTIFIER = """
         AND (%(projects)s::uuid[] IS NULL OR part.project_id = ANY(%(projects)s)) AND {filters}
     ORDER BY part.id DESC LIMIT %(hits)s
 """
+# Materialized, or the planner may score all names again for every artifact that it joins.
+NEAR = """
+    near_{kind} AS MATERIALIZED (
+        SELECT id, version_id, score FROM (
+            SELECT id, version_id, (
+                SELECT count(*) FROM unnest(trigrams) AS one WHERE one = ANY(%(trigrams)s)
+            )::float / cardinality(%(trigrams)s::text[]) AS score
+            FROM {table} WHERE trigrams && %(trigrams)s::text[]
+                AND (%(keys)s::text[] = '{{}}' OR trigrams && %(keys)s::text[])
+                AND (%(projects)s::uuid[] IS NULL OR project_id = ANY(%(projects)s))
+            LIMIT %(near)s
+        ) AS weighed WHERE score >= %(alike)s
+    )
+"""
 ALIKE_PARTS = """
     SELECT '{kind}' AS kind, part.id, context_artifacts.id AS artifact, part.score
-    FROM (
-        SELECT id, version_id, (
-            SELECT count(*) FROM unnest(trigrams) AS one WHERE one = ANY(%(trigrams)s)
-        )::float / cardinality(%(trigrams)s::text[]) AS score
-        FROM {table} WHERE trigrams && %(trigrams)s::text[]
-            AND (%(keys)s::text[] = '{{}}' OR trigrams && %(keys)s::text[])
-            AND (%(projects)s::uuid[] IS NULL OR project_id = ANY(%(projects)s))
-        LIMIT %(near)s
-    ) AS part {current} WHERE part.score >= %(alike)s AND {filters}
+    FROM near_{kind} AS part {current} WHERE {filters}
 """
 BY_SPELLING = """
-    SELECT kind, id, artifact, score FROM ({parts}) AS found
+    WITH {near} SELECT kind, id, artifact, score FROM ({parts}) AS found
     ORDER BY score DESC, kind, id DESC LIMIT %(hits)s
 """
 TABLES = {"section": "context_sections", "concept": "context_concepts"}
@@ -157,7 +163,7 @@ class _Search:
         self.values |= dict(zip(("words", "scoped", "trigrams"), row, strict=True))
         exact = self._by_identifier()
         by_words, is_complete = self._by_words()
-        alike = self._by_spelling() if len(exact) + len(by_words) < FEW else []
+        alike = self._by_spelling() if not exact and len(by_words) < FEW else []
         hits = _once([*exact, *by_words, *alike])
         if self.granularity == "document":
             hits = _documents(hits)
@@ -176,15 +182,15 @@ class _Search:
     def _by_spelling(self) -> list[Hit]:
         if not self.values["trigrams"]:
             return []
-        parts = self._for_each_table(ALIKE_PARTS)
+        near = self._for_each_table(NEAR, ", ")
+        sql = BY_SPELLING.format(near=near, parts=self._for_each_table(ALIKE_PARTS))
         # Less sure than any hit by word.
         return [
-            Hit(kind, pk, artifact, score / 100)
-            for kind, pk, artifact, score in self._rows(BY_SPELLING.format(parts=parts))
+            Hit(kind, pk, artifact, score / 100) for kind, pk, artifact, score in self._rows(sql)
         ]
 
-    def _for_each_table(self, sql: str) -> str:
-        return " UNION ALL ".join(
+    def _for_each_table(self, sql: str, between: str = " UNION ALL ") -> str:
+        return between.join(
             self._filled(sql, kind=kind, table=table) for kind, table in self.tables.items()
         )
 
