@@ -15,7 +15,15 @@ from django.views.decorators.http import require_GET, require_POST
 from audit.actors import Actor
 from hitl.bulk import Item, decide_each
 from hitl.inbox.figures import show_statistics
-from hitl.inbox.views import check_draft, count_waiting, decide_on, get_request, show_request
+from hitl.inbox.handing import VERBS, hand_on
+from hitl.inbox.views import (
+    check_draft,
+    count_waiting,
+    decide_on,
+    get_request,
+    show_request,
+    what_came_of,
+)
 from hitl.models import Decision, HitlRequest
 from hitl.words import Action
 from projects.desk import desk_page
@@ -63,6 +71,15 @@ class HitlRequestAdmin(MemberAdmin):
             path("statistics/", wrap(self.statistics_view), name="hitl_statistics"),
             path("waiting/", wrap(self.waiting_view), name="hitl_waiting"),
             path("<uuid:request_id>/decide/", wrap(self.decide_view), name="hitl_decide"),
+            *(
+                path(
+                    f"<uuid:request_id>/{verb}/",
+                    wrap(self.hand_view),
+                    {"verb": verb},
+                    name=f"hitl_{verb}",
+                )
+                for verb in VERBS
+            ),
             path("<uuid:request_id>/check/", wrap(self.check_view), name="hitl_check"),
             *super().get_urls(),
         ]
@@ -80,6 +97,10 @@ class HitlRequestAdmin(MemberAdmin):
     @method_decorator(require_POST)
     def check_view(self, request: HttpRequest, request_id: UUID) -> HttpResponse:
         return check_draft(request, get_request(request.user, request_id))
+
+    @method_decorator(require_POST)
+    def hand_view(self, request: HttpRequest, request_id: UUID, verb: str) -> HttpResponse:
+        return hand_on(self.admin_site, request, request_id, verb)
 
     @method_decorator(require_GET)
     def waiting_view(self, request: HttpRequest) -> HttpResponse:
@@ -134,7 +155,7 @@ class HitlRequestAdmin(MemberAdmin):
             if result.error:
                 self.say_refused(request, result.error, title)
             else:
-                done = f"{title}: {result.decision.request.status.replace('_', ' ')}."
+                done = f"{title}: {what_came_of(result.decision)}"
                 self.message_user(request, done, messages.SUCCESS)
         return redirect("admin:index") if request.POST.get("origin") == "inbox" else None
 

@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from hitl.inbox.choosing import InboxFilter
+from hitl.inbox.standing import clock_of
 from hitl.inbox.waiting import blocked_by, heads_of, in_order, unfinished_of, waiting_for
 from hitl.models import HitlRequest
 from hitl.selectors import waiting_for_me
@@ -58,7 +59,8 @@ def _rows(requests: list[HitlRequest], user: Any) -> list[dict[str, Any]]:
             "request": one,
             "blocks": blocked[one.pk],
             "may_decide": one.pk in mine,
-            "is_overdue": one.due_at is not None and one.due_at < now,
+            "clock": clock_of(one, now),
+            "claimant": one.claimed_by if one.claimant_id(now) else None,
             "can_approve": one.kind != "clarification",
         }
         for one in requests

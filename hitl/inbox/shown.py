@@ -9,14 +9,14 @@ from context.models import Artifact, ArtifactVersion
 from context.reading import json_tree, read_content, read_markdown
 from context.schemas import SCHEMAS
 from context.side_by_side import ComparedFile, compare_contents
+from hitl.inbox.standing import standing_of
 from hitl.inbox.waiting import blocked_by, heads_of, progress_of
 from hitl.models import HitlRequest
 from hitl.rules import allowed_actions, can_decide
 from hitl.selectors import asked_before, last_decided
 from hitl.subject import amended_type
 from hitl.words import Action, RequestKind
-from projects.access import DECIDE
-from projects.models import Membership, Project
+from projects.models import Project
 
 WHY = {
     RequestKind.PLAN_APPROVAL: "The {agent} has a plan. The work follows it only after your yes.",
@@ -44,7 +44,8 @@ def everything_about(request: HitlRequest, user: Any) -> dict[str, Any]:
     """The context of the request's page."""
     task, subject = request.task, request.subject
     blocked = blocked_by([request])[request.pk]
-    return {
+    verdict = can_decide(request, user)
+    return standing_of(request, user, verdict) | {
         "item": request,
         "task": task,
         "project": request.project,
@@ -54,9 +55,8 @@ def everything_about(request: HitlRequest, user: Any) -> dict[str, Any]:
         "blocks": blocked,
         "progress": progress_of(request.project),
         "consequences": consequences(request, blocked),
-        "verdict": can_decide(request, user),
+        "verdict": verdict,
         "allowed": allowed_actions(request),
-        "deciders": _deciders(request),
         "earlier": _earlier(request),
         "decisions": list(request.decisions.select_related("decided_by")),
         "newer": request.next.order_by("created_at").last(),
@@ -79,11 +79,6 @@ def _part(output: dict[str, Any], request: HitlRequest) -> Part:
     )
     html = read_content(artifact.artifact_type, version.content)
     return Part(artifact, version, html, json_tree(version.content), against, compared)
-
-
-def _deciders(request: HitlRequest) -> list[str]:
-    members = Membership.objects.filter(project=request.project_id, role__in=DECIDE)
-    return list(members.values_list("user__username", flat=True))
 
 
 def _earlier(request: HitlRequest) -> list[HitlRequest]:

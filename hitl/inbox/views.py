@@ -17,7 +17,7 @@ from context.services import check_content
 from hitl.inbox.answers import content_from, parse_content
 from hitl.inbox.shown import everything_about, schema_of
 from hitl.inbox.waiting import next_for, waiting_for
-from hitl.models import HitlRequest
+from hitl.models import Decision, HitlRequest
 from hitl.services import decide
 from hitl.subject import amended_type
 from projects.desk import desk_page
@@ -25,7 +25,9 @@ from projects.desk import desk_page
 
 def get_request(user: Any, request_id: UUID) -> HitlRequest:
     """Raises Http404 for what is not there or may not be seen."""
-    found = HitlRequest.objects.visible_to(user).select_related("project", "task", "previous")
+    found = HitlRequest.objects.visible_to(user).select_related(
+        "project", "task", "previous", "claimed_by"
+    )
     request = found.filter(pk=request_id).first()
     if request is None:
         raise Http404("There is no such request, or you may not see it.")
@@ -80,17 +82,26 @@ def decide_on(site: AdminSite, http: HttpRequest, item: HitlRequest) -> HttpResp
             comment=http.POST.get("comment", ""),
             content=content_from(http.POST, item),
             channel="admin",
+            break_glass="break_glass" in http.POST,
         )
     except NotFound as error:
         raise Http404(error.detail) from error
     except DomainError as error:
         return show_request(site, http, get_request(http.user, item.pk), error)
     following = next_for(http.user)
-    status = decision.request.status.replace("_", " ")
-    messages.success(http, f"{item.title}: {status}.{'' if following else ' Nothing else waits.'}")
+    done = what_came_of(decision)
+    messages.success(http, f"{item.title}: {done}{'' if following else ' Nothing else waits.'}")
     if following is None:
         return redirect("admin:index")
     return redirect("admin:hitl_hitlrequest_change", following.pk)
+
+
+def what_came_of(decision: Decision) -> str:
+    """The state of the request after it, in words."""
+    request = decision.request
+    if request.is_pending:
+        return f"your approval counts, {request.approvals} of {request.required_approvals}."
+    return f"{request.status.replace('_', ' ')}."
 
 
 def check_draft(http: HttpRequest, item: HitlRequest) -> JsonResponse:

@@ -29,7 +29,7 @@ def in_order(requests: Pending) -> Pending:
     """Whose time runs out first, then who waits longest."""
     ordered = requests.order_by(F("due_at").asc(nulls_last=True), "created_at", "id")
     # What is shown and the brief may be long, and no list shows them.
-    return ordered.select_related("project").defer("subject", "project__brief")
+    return ordered.select_related("project", "claimed_by").defer("subject", "project__brief")
 
 
 def next_for(user: Any, *, but: UUID | None = None) -> HitlRequest | None:

@@ -9,6 +9,7 @@ from agents.models import AgentStatus, EmergencyStop, Task
 from audit.models import Stream
 from context.models import Artifact
 from hitl.models import HitlRequest
+from hitl.policy import policy_of
 from orchestrator.admin.timeline import timeline_of
 from orchestrator.engine.progress import progress_of
 from orchestrator.models import ProjectImport
@@ -38,6 +39,7 @@ def everything_about(project: Project, user: Any) -> dict[str, Any]:
         "origin": _origin(project),
         "timeline": timeline_of(project.pk, steps),
         "head": _head(project),
+        "policy": policy_of(project.pk),
         "members": list(project.memberships.select_related("user")),
         "verbs": project.TRANSITIONS[project.status] if may_manage else set(),
         "stops": list(EmergencyStop.objects.covering(project.pk).select_related("activated_by")),

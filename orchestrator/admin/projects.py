@@ -9,10 +9,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from api.errors import DomainError, NotFound
 from audit.actors import Actor
+from hitl.inbox.policy_page import show_policy
 from hitl.inbox.waiting import waiting_for
 from orchestrator.admin.page import everything_about
 from orchestrator.admin.search import search_page
@@ -55,6 +56,11 @@ class RunningProjectAdmin(ProjectAdmin):
                 path(f"<uuid:project_id>/{verb}/", steer, {"verb": verb}, name=f"project_{verb}")
                 for verb in VERBS
             ),
+            path(
+                "<uuid:project_id>/policy/",
+                self.admin_site.admin_view(self.policy_view),
+                name="project_policy",
+            ),
             *super().get_urls(),
         ]
 
@@ -75,6 +81,10 @@ class RunningProjectAdmin(ProjectAdmin):
             "waiting_count": waiting_for(request.user).count()
         }
         return desk_page(self.admin_site, request, "orchestrator/search.html", context)
+
+    @method_decorator(require_http_methods(["GET", "POST"]))
+    def policy_view(self, request: HttpRequest, project_id: UUID) -> HttpResponse:
+        return show_policy(self.admin_site, request, self._get(request, project_id))
 
     @method_decorator(require_POST)
     def steer_view(self, request: HttpRequest, project_id: UUID, verb: str) -> HttpResponse:

@@ -68,6 +68,27 @@ def _expired(event: Event, data: dict[str, Any], what: str) -> Line:
     return f"! Nobody decided in time: {what}", "yellow"
 
 
+def _reassigned(event: Event, data: dict[str, Any], what: str) -> Line:
+    return f"  {_who(event)} handed it to {data.get('username')}", ""
+
+
+def _past_the_rules(event: Event, data: dict[str, Any], what: str) -> Line:
+    return f"! {_who(event)} decided past the rules: {data.get('reason')}", "bold red"
+
+
+def _policy(event: Event, data: dict[str, Any], what: str) -> Line:
+    changed = ", ".join(data.get("changed", [])).replace("_", " ")
+    return f"  {_who(event)} changed how is decided: {changed}", ""
+
+
+def _person(text: str) -> Callable[..., Line]:
+    return lambda event, data, what: (f"  {_who(event)} {text}", "")
+
+
+def _clock(text: str) -> Callable[..., Line]:
+    return lambda event, data, what: (f"! {text}", "yellow")
+
+
 def _superseded(event: Event, data: dict[str, Any], what: str) -> Line:
     return f"- {what} has changed since; a new request takes the place of the old one", "yellow"
 
@@ -107,6 +128,15 @@ _TELLERS: dict[str, Callable[..., Line | None]] = {
     EventType.HITL_DECISION_RECORDED: _decided,
     EventType.HITL_REQUEST_EXPIRED: _expired,
     EventType.HITL_REQUEST_SUPERSEDED: _superseded,
+    EventType.HITL_REQUEST_CLAIMED: _person("has taken a request"),
+    EventType.HITL_REQUEST_RELEASED: _person("has released a request"),
+    EventType.HITL_REQUEST_REASSIGNED: _reassigned,
+    EventType.HITL_REQUEST_REMINDED: _clock("A request waits, a reminder"),
+    EventType.HITL_REQUEST_OVERDUE: _clock("A request is overdue"),
+    EventType.HITL_REQUEST_ESCALATED: _clock("Nobody decided in time: now an owner decides"),
+    EventType.HITL_COMMENT_ADDED: _person("said something in a request's thread"),
+    EventType.HITL_BREAK_GLASS_USED: _past_the_rules,
+    EventType.HITL_POLICY_CHANGED: _policy,
     EventType.EMERGENCY_STOP_ACTIVATED: _project("Emergency stop", "bold red"),
     EventType.EMERGENCY_STOP_RELEASED: _project("Emergency stop released"),
     EventType.SYSTEM_WARNING: _warning,

@@ -72,10 +72,22 @@ def age(since: datetime) -> str:
 
 
 @register.filter
+def until(moment: datetime) -> str:
+    """How much time is left, in its largest unit."""
+    seconds = int((moment - timezone.now()).total_seconds())
+    return _in_largest_unit(max(0, seconds)) or "less than a minute"
+
+
+@register.filter
 def took(since: datetime | None, until: datetime) -> str:
     """From one time to another, in its largest unit."""
     seconds = max(0.0, (until - (since or until)).total_seconds())
     return _in_largest_unit(int(seconds)) or f"{seconds:.0f} s" if seconds >= 1 else "less than 1 s"
+
+
+@register.filter
+def span(seconds: int) -> str:
+    return _in_largest_unit(seconds) or f"{seconds} s"
 
 
 def _in_largest_unit(seconds: int) -> str:
@@ -88,9 +100,9 @@ def _in_largest_unit(seconds: int) -> str:
 
 
 @register.filter
-def join_first(names: Sequence[str], number: int) -> str:
+def join_first(names: Sequence[Any], number: int) -> str:
     """The first ones, and how many more there are."""
-    shown = ", ".join(names[:number])
+    shown = ", ".join(str(name) for name in names[:number])
     more = len(names) - number
     return f"{shown} and {more} more" if more > 0 else shown
 

@@ -97,13 +97,13 @@ def test_it_takes_as_many_queries_with_much_history_as_with_little(
     plan_request, running, owner, approver, django_assert_max_num_queries
 ):
     client = logged_in(owner)
-    with django_assert_max_num_queries(24):
+    with django_assert_max_num_queries(25):
         client.get(page_of(running))
     decide = f"/admin/hitl/hitlrequest/{plan_request.pk}/decide/"
     data = {"action": "request_changes", "comment": "Again"}
     client.post(decide, data | {"subject_digest": plan_request.subject_digest})
     work_returns(running, plan_outcome(body="Other"))
-    with django_assert_max_num_queries(24):
+    with django_assert_max_num_queries(25):
         client.get(page_of(running))
 
 

@@ -33,7 +33,7 @@ function showCount() {
   all.parentElement.hidden = boxes().length < 2;
   counter.textContent = number
     ? `${number} selected.`
-    : "Select requests to decide on many at once.";
+    : "None selected.";
   document.getElementById("bulk-bar").classList.toggle("idle", number === 0);
   for (const button of form.querySelectorAll("#bulk-bar button")) button.disabled = number === 0;
 }

@@ -1,6 +1,6 @@
 // The request's page: keyboard, the editor of an amendment, and a warning when the request has changed.
 
-import { followRequests, soon } from "../desk/live.js";
+import { followRequests, freshen, soon } from "../desk/live.js";
 import { askWaiting } from "../desk/desk.js";
 import { startEditor } from "./editor.js";
 import "./materials.js";
@@ -56,10 +56,10 @@ function rememberKeys() {
 // Somebody decided, or another version took the place: say so before the person decides on it.
 const look = soon(async () => {
   askWaiting().catch(() => {});
-  if (!("pending" in body.dataset)) return;
-  const answer = await fetch(location.href.split("#")[0].replace(/decide\/$/, "change/"));
-  if (!answer.ok) return;
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").body.dataset;
+  // After a refusal the page stands at the address that it was sent to.
+  const page = location.href.split("#")[0].replace(/[a-z]+\/$/, "change/");
+  const fresh = (await freshen(null, page))?.body.dataset;
+  if (!fresh || !("pending" in body.dataset)) return;
   const isSame = "pending" in fresh && fresh.digest === body.dataset.digest;
   document.getElementById("changed").hidden = isSame;
 });

@@ -15,11 +15,9 @@ export function followProject(project, head, onEvent, onState) {
 }
 
 const REQUESTS = [
-  "hitl_request_created",
-  "hitl_request_resolved",
-  "hitl_request_superseded",
-  "hitl_request_expired",
-];
+  ...["created", "resolved", "superseded", "expired", "overdue", "escalated"],
+  ...["claimed", "released", "reassigned"],
+].map((what) => `hitl_request_${what}`).concat("hitl_decision_recorded", "hitl_comment_added");
 
 // Whatever changes in the requests of many projects, over one socket. `heads`: project to sequence;
 // `inbox` instead of a project is what waits for this person, in however many projects.
@@ -66,8 +64,8 @@ export function soon(work, delay = 250) {
 }
 
 // Fetch this page again and put its live parts in the place of ours. Returns the fresh document, or null.
-export async function freshen(before) {
-  const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+export async function freshen(before, page = location.href) {
+  const answer = await fetch(page, { headers: { Accept: "text/html" } });
   if (!answer.ok || answer.redirected) return null;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   before?.(fresh);
