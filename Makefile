@@ -10,7 +10,7 @@ SEED ?= 1
 CASE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-browser test-stream test-schema lint format bench bench-stream bench-inbox bench-stop chaos chaos-short lock clean venv dev
+.PHONY: help run test test-slow test-browser test-stream test-races test-schema lint format bench bench-stream bench-inbox bench-stop chaos chaos-short lock clean venv dev
 
 help: ## Show this list
 	@echo "Countersign. Commands:"
@@ -33,6 +33,9 @@ test-browser: $(VENV)/.installed-browser ## Click through the admin in Chromium 
 
 test-stream: $(VENV)/.installed-dev ## Bring a thousand clients back at once
 	@STREAM_TESTS=1 $(BIN)/python -m pytest tests/stream
+
+test-races: $(VENV)/.installed-dev ## Let 2,000 deadlines and answers race (RACES=)
+	@RACES=$(or $(RACES),2000) $(BIN)/python -m pytest -m slow tests/hitl/test_races.py
 
 test-schema: $(VENV)/.installed-checks ## Send everything that the API's description allows (SCHEMA_EXAMPLES=)
 	@SCHEMA_TESTS=1 $(BIN)/python -m pytest -n 2 --show-capture=no tests/schema

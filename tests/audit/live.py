@@ -44,7 +44,7 @@ class Daphne:
             text=True,
         )
         threading.Thread(target=self._follow_log, daemon=True).start()
-        assert self._is_listening.wait(30), self.output()
+        assert self._is_listening.wait(90), self.output()
 
     def _follow_log(self) -> None:
         for line in self.process.stderr:

@@ -274,6 +274,7 @@ def test_decide_is_as_the_model_of_its_rules():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.django_db
 def test_decide_is_as_the_model_of_its_rules_over_longer_lives():
-    check(60, 25)
+    check(25, 20)

@@ -15,6 +15,7 @@ from hitl.inbox.shown import everything_about
 from hitl.models import Decision, HitlRequest
 from orchestrator.engine.advance import advance_project
 from orchestrator.engine.export import export_files
+from tests.hitl.people import join, set_policy
 from tests.scenes import (
     ALLOWED,
     CONTENT,
@@ -277,6 +278,25 @@ def test_the_list_takes_as_many_queries_for_many_as_for_one(project, approver, c
         assert api.get(REQUESTS).json()["count"] == 5
 
     assert len(for_five) == len(for_one)
+
+
+@pytest.mark.parametrize("query", ["", "?mine=true", "?overdue=true"])
+def test_claims_and_votes_cost_the_list_no_query_more(project, owner, client_of, query):
+    set_policy(project, required_approvals=3)
+    people = [join(project, f"person-{number}") for number in range(4)]
+    requests = [asked(project, "result_approval") for _ in range(4)]
+    HitlRequest.objects.update(due_at=requests[0].created_at)
+    api = client_of(owner)
+    with CaptureQueriesContext(connection) as before:
+        assert api.get(f"{REQUESTS}{query}").json()["count"] == 4
+    for person, request in zip(people, requests, strict=True):
+        client_of(person).post(decisions_of(request), body_for(request))
+        api.post(f"{REQUESTS}{request.pk}/claim/")
+
+    with CaptureQueriesContext(connection) as after:
+        assert api.get(f"{REQUESTS}{query}").json()["count"] == 4
+
+    assert len(after) == len(before)
 
 
 def test_bulk_decisions_answer_each_item_for_itself(project, approver, client_of):

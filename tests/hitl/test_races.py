@@ -1,0 +1,139 @@
+"""The deadline against the answer: whoever is first, there is one outcome.
+
+RACES= says how many; `make test-races` runs 2,000 of them.
+"""
+
+import os
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.db.models import Count
+
+from agents.models import Task
+from api.errors import Gone
+from audit.actors import Actor
+from audit.models import Event
+from audit.services import record_all
+from audit.verification import verify_stream
+from hitl.models import Decision, HitlRequest
+from hitl.services import apply_deadlines, open_request
+from projects.models import Project
+from projects.services import lock_project
+from tests.hitl.people import say, set_policy
+
+RACES = int(os.environ.get("RACES", "200"))
+PROJECTS, PEOPLE, SWEEPS = 10, 4, 2
+PATIENCE_SECONDS = 60 + RACES / 4
+# From a little before now to a little after: about as long as a decision takes.
+DEADLINE = """
+    UPDATE hitl_requests SET expires_at = clock_timestamp() + make_interval(secs => %s)
+    WHERE id = %s
+"""
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.slow,
+    pytest.mark.timeout(int(PATIENCE_SECONDS * 3)),
+]
+
+
+def ask_many(projects: list[Project]) -> list[HitlRequest]:
+    """Questions of agents in work of their own, as the engine asks them."""
+    return [_ask(projects[number % PROJECTS]) for number in range(RACES)]
+
+
+@transaction.atomic
+def _ask(project: Project) -> HitlRequest:
+    lock_project(project.pk)
+    task = Task.objects.create(
+        project=project,
+        agent_type="analyst",
+        instructions="Compare.",
+        status="waiting_for_hitl",
+        waits_for="clarification",
+        handoff={"expected_outputs": ["agent_output"], "materials": [], "feedback": []},
+        result={"questions": ["Which?"]},
+    )
+    request, drafts = open_request(task=task, actor=Actor.of_system("engine"))
+    record_all(project.pk, drafts)
+    return request
+
+
+def in_a_thread(work: Callable[[], Any]) -> Any:
+    try:
+        return work()
+    finally:
+        connection.close()
+
+
+def race(people: Iterator[HitlRequest], lock: threading.Lock, user: User) -> dict[str, str]:
+    """One person's answers, each sent when the time is about up; what they were told."""
+    told, chance = {}, random.Random(threading.get_ident())
+    while True:
+        with lock:
+            request = next(people, None)
+        if request is None:
+            return told
+        with connection.cursor() as cursor:
+            cursor.execute(DEADLINE, [chance.uniform(-0.002, 0.03), request.pk])
+        told[str(request.pk)] = answer(request, user)
+
+
+def answer(request: HitlRequest, user: User) -> str:
+    try:
+        say(user, request, "answer")
+    except Gone:
+        return "expired"
+    return "answered"
+
+
+def sweep_until(is_over: threading.Event) -> int:
+    swept = 0
+    while not is_over.wait(0.001):
+        swept += apply_deadlines()
+    return swept + apply_deadlines()
+
+
+def outcomes_in_the_log() -> Counter:
+    """By request: how often it ended, in whatever way."""
+    ends = ("hitl_request_resolved", "hitl_request_expired")
+    found = Event.objects.filter(event_type__in=ends).values_list("hitl_request", flat=True)
+    return Counter(str(pk) for pk in found)
+
+
+def test_there_are_never_two_outcomes(make_project, approver):
+    projects = [make_project(name=f"Project {number}") for number in range(PROJECTS)]
+    for project in projects:
+        set_policy(project, on_timeout="reject")
+    requests = ask_many(projects)
+    people, lock, is_over = iter(requests), threading.Lock(), threading.Event()
+
+    with ThreadPoolExecutor(PEOPLE + SWEEPS) as pool:
+        sweeps = [pool.submit(in_a_thread, lambda: sweep_until(is_over)) for _ in range(SWEEPS)]
+        answers = [
+            pool.submit(in_a_thread, lambda: race(people, lock, approver)) for _ in range(PEOPLE)
+        ]
+        try:
+            told = {pk: s for one in answers for pk, s in one.result(PATIENCE_SECONDS).items()}
+        finally:
+            is_over.set()
+        swept = sum(one.result(PATIENCE_SECONDS) for one in sweeps)
+
+    status = {str(pk): s for pk, s in HitlRequest.objects.values_list("pk", "status")}
+    tasks = dict(Task.objects.values_list("status").order_by().annotate(n=Count("pk")))
+    answered = {pk for pk, s in status.items() if s == "answered"}
+    assert told == status
+    assert set(outcomes_in_the_log().values()) == {1}
+    assert len(outcomes_in_the_log()) == len(status) == RACES
+    assert {str(pk) for pk in Decision.objects.values_list("request", flat=True)} == answered
+    assert tasks == {"pending": len(answered), "failed": RACES - len(answered)}
+    assert swept == RACES - len(answered)
+    assert 0 < len(answered) < RACES, "only one of them ever won: that was no race"
+    assert all(verify_stream(project.pk).valid for project in projects)
