@@ -24,6 +24,7 @@ from agents.outcomes import (
 from agents.providers import model_for
 from agents.roles import role_for
 from agents.services import Claim, claim_task, fail_attempt, finish_task, hand_back_task
+from agents.showing import Shown
 from agents.words import AttemptOutcome
 from api.errors import DomainError
 from api.faults import fault_point
@@ -77,7 +78,7 @@ def _fail(claim: Claim, error: WorkError) -> AttemptOutcome | None:
 def _work(claim: Claim) -> Outcome:
     task = claim.task
     try:
-        model = Braked(model_for(task.agent_type), claim)
+        model = Shown(Braked(model_for(task.agent_type), claim), task)
         return role_for(task.agent_type).run(inject_context(claim), model)
     except (WorkError, DatabaseAway):
         # Without the database nothing can be said of the attempt; the sweep takes the task back.

@@ -53,6 +53,19 @@ def _frame(kind: str, required: dict[str, Any], optional: dict[str, Any] | None 
 
 
 EVENT = _object(EVENT_FIELDS)
+# What an agent at work shows: which of its outputs it writes, and the beginning of one it wrote.
+EPHEMERAL = _object(
+    {
+        "kind": {"enum": ["progress", "partial_output"]},
+        "task": UUID,
+        "step": TEXT,
+        "agent_type": TEXT,
+        "artifact_type": TEXT,
+        "number": {"type": "integer", "minimum": 1},
+        "of": {"type": "integer", "minimum": 1},
+    },
+    {"text": TEXT},
+)
 SAID_BY_SERVER: dict[str, dict[str, Any]] = {
     "connection_ack": _frame(
         "connection_ack",
@@ -88,7 +101,7 @@ SAID_BY_SERVER: dict[str, dict[str, Any]] = {
             "head": SEQUENCE,
         },
     ),
-    "ephemeral": _frame("ephemeral", {"id": TEXT, "content": {"type": "object"}}),
+    "ephemeral": _frame("ephemeral", {"id": TEXT, "content": EPHEMERAL}),
     "inbox": _frame("inbox", {"id": TEXT, "items": {"type": "array", "items": {"type": "object"}}}),
     "ping": _frame("ping", {"heads": {"type": "object", "additionalProperties": SEQUENCE}}),
     "pong": _frame("pong", {}),

@@ -12,6 +12,18 @@ from tests.audit.test_http_stream import Sse
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+# As tests/agents/test_showing.py finds it.
+AGENT_AT_WORK = {
+    "kind": "partial_output",
+    "task": str(uuid.uuid4()),
+    "step": "specify",
+    "agent_type": "analyst",
+    "artifact_type": "software_specification",
+    "number": 1,
+    "of": 2,
+    "text": "# The library",
+}
+
 
 @pytest.fixture
 def document(client) -> dict:
@@ -82,7 +94,7 @@ def test_every_frame_is_as_the_document_says(document, impatient: Daphne, projec
     head = write(project.pk)
     witness.hear_until("event")
     witness.say("ack", id="a", sequence=head)
-    publish_ephemeral(project.pk, {"kind": "progress"})
+    publish_ephemeral(project.pk, AGENT_AT_WORK)
     witness.hear_until("ephemeral")
     witness.hear_until("ping")
     witness.say("pong")

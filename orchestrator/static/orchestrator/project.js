@@ -6,6 +6,10 @@ import { followProject, freshen, soon } from "../desk/live.js";
 const { project, head } = document.body.dataset;
 const state = document.getElementById("live-state");
 
+// Nobody says when it is over; the events do, or nothing more comes.
+const SHOWN_MILLISECONDS = 60_000;
+let forgetting = null;
+
 const refresh = soon(async () => {
   await freshen();
   await askWaiting().catch(() => {});
@@ -21,5 +25,13 @@ followProject(
   (isLive) => {
     const shown = document.getElementById("live-state") ?? state;
     shown.textContent = isLive ? "· live" : "· not live, connecting…";
+  },
+  (content) => {
+    const doing = document.getElementById("doing");
+    const what = content.artifact_type.replaceAll("_", " ");
+    const verb = content.kind === "progress" ? "writes" : "has written";
+    doing.textContent = `The ${content.agent_type} ${verb} ${what} (${content.number} of ${content.of})`;
+    clearTimeout(forgetting);
+    forgetting = setTimeout(() => doing.replaceChildren(), SHOWN_MILLISECONDS);
   },
 );

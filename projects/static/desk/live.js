@@ -9,9 +9,9 @@ function openStream(onState) {
   return new EventStream({ onState: (state) => onState?.(state === "live") });
 }
 
-// A project's events after `head`, in order.
-export function followProject(project, head, onEvent, onState) {
-  openStream(onState).subscribe(project, { after: head, onEvent });
+// A project's events after `head`, in order; `onEphemeral` gets what its agents show in passing.
+export function followProject(project, head, onEvent, onState, onEphemeral) {
+  openStream(onState).subscribe(project, { after: head, onEvent, onEphemeral });
 }
 
 const REQUESTS = [
