@@ -1,7 +1,7 @@
 """The floor of the stream: Channels with nothing of ours in the way.
 
-As a program it sends: `bare.py COUNT PER_SECOND`; of stdin it learns what has arrived; it
-prints when it sent each.
+As a program it sends: `bare.py COUNT PER_SECOND COMMITS`; of stdin it learns what has arrived; it
+prints when it sent each. With COMMITS 1 each message follows a durable INSERT.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from typing import Any
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.settings")
 
 import django
+import psycopg
 
 django.setup()
 
@@ -55,14 +56,19 @@ def text_of(sequence: int) -> str:
     return json.dumps(frame, separators=(",", ":"))
 
 
-async def send(count: int, per_second: float) -> None:
-    layer, arrived, start = get_channel_layer(), await arrivals(), time.monotonic()
+async def send(count: int, per_second: float, commits: bool) -> None:
+    layer, arrived = get_channel_layer(), await arrivals()
+    scratch = await psycopg.AsyncConnection.connect(os.environ["DATABASE_URL"], autocommit=True)
+    await scratch.execute("CREATE TABLE IF NOT EXISTS bench_said (sequence int, body text)")
+    start = time.monotonic()
     times: list[tuple[int, float]] = []
     for sequence in range(1, count + 1):
         if per_second:
             await asyncio.sleep(start + sequence / per_second - time.monotonic())
         while sequence - arrived.count > IN_FLIGHT and await arrived.more():
             pass
+        if commits:
+            await scratch.execute("INSERT INTO bench_said VALUES (%s, %s)", [sequence, PADDING])
         times.append((sequence, time.time()))
         await layer.group_send(GROUP, {"type": "bench.event", "text": text_of(sequence)})
     for sequence, at in times:
@@ -91,4 +97,4 @@ async def arrivals() -> Arrived:
 
 
 if __name__ == "__main__":
-    asyncio.run(send(int(sys.argv[1]), float(sys.argv[2])))
+    asyncio.run(send(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3] == "1"))

@@ -1,205 +1,88 @@
-"""`make bench-stream`: events from commit to client, beside bare `group_send` in the same run."""
+"""`make bench-stream`: events from commit to client, beside bare `group_send` in the same run.
+
+First with our channel layer, then with the other one of channels_redis. Bounded: what does not
+fit into the time is left out, and said.
+"""
 
 import argparse
 import asyncio
+import os
 import statistics
 import subprocess
 import sys
-import tempfile
-import uuid
-from bisect import bisect_left
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import IO, Any
+import time
 
 from django.conf import settings
-from django.contrib.auth.models import User
-from rest_framework.authtoken.models import Token
 
-from audit.actors import Actor
-from audit.models import Stream
-from benchmarks.sockets import Arrivals, Client, clients, resident_bytes, settled
-from benchmarks.stack import daphne
-from projects.services import create_project
+from benchmarks.streaming import LOADS, Bare, Load, Measured, Ours, measure
 
-BATCH = 50
-PATIENCE_SECONDS = 20
-
-
-@dataclass(frozen=True)
-class Load:
-    """`paced` events at `per_second`, then `flood` events as fast as they go."""
-
-    clients: int
-    per_second: float
-    paced: int
-    flood: int
+OTHER_LAYER = "channels_redis.core.RedisChannelLayer"
+# A load that has begun is finished.
+MINUTES = 6
+# Of the floor: a message each, and a message after a bare durable commit each.
+HEADER = (
+    "| clients | server | one a transaction, frames/s (sent/s) | many (floor: a commit each)"
+    " | p50 ms | p99 ms | lost | doubled |\n|---|---|---|---|---|---|---|---|"
+)
 
 
-# A thousand clients at 50/s would be 50,000 frames a second, more than one Python process sends.
-LOADS = (Load(1, 50, 250, 3000), Load(100, 50, 250, 300), Load(1000, 5, 30, 30))
-# The first events of a process open its connections; their latency is that of its start.
-STARTING = 5
+def report(options: argparse.Namespace) -> None:
+    ends_at = float(os.environ.setdefault("BENCH_ENDS_AT", str(time.time() + MINUTES * 60)))
+    print(f"\nchannel layer: {settings.CHANNEL_LAYERS['default']['BACKEND']}\n{HEADER}")
+    ours, bare, last = Ours(), Bare(), None
+    for load in LOADS:
+        if options.clients and load.clients > options.clients:
+            break
+        if time.time() > ends_at:
+            print(f"left out, for the time is over: {load.clients} clients and more")
+            break
+        last = _compare(load, ours, bare) or last
+    if last is not None and not options.layer:
+        for name, measured in last.items():
+            show_sizes(name, measured)
+        subprocess.run([sys.executable, "-m", "benchmarks", *_again(options)], check=False)
 
 
-@dataclass
-class Sender:
-    process: subprocess.Popen
-    said: IO[str]
-
-    def times(self) -> list[tuple[int, float]]:
-        """Sequences and when they were sent, in order."""
-        self.said.seek(0)
-        lines = [line.split() for line in self.said]
-        return [(int(sequence), float(at)) for sequence, at in lines]
+def _again(options: argparse.Namespace) -> list[str]:
+    limit = ["--clients", str(options.clients)] if options.clients else []
+    return ["stream", "--layer", OTHER_LAYER, *limit]
 
 
-@dataclass
-class Result:
-    frames: int
-    seconds: float
-    sent_a_second: float
-    latencies: list[float]
-    lost: int
-    doubled: int
-
-    @property
-    def frames_a_second(self) -> float:
-        return self.frames / self.seconds
-
-    def milliseconds(self, part: int) -> float:
-        cuts = statistics.quantiles(self.latencies, n=100, method="inclusive")
-        return cuts[part - 1] * 1000
-
-
-@dataclass
-class Measured:
-    """`size`: bytes of the server with one client; `each`: what another idle one adds."""
-
-    paced: Result
-    flood: Result
-    size: int
-    each: float
-
-
-class Ours:
-    """Listeners of one project, and a process that records its events."""
-
-    name, application = "stream", "orchestrator.asgi:application"
-
-    def __init__(self) -> None:
-        user, _ = User.objects.get_or_create(username="listener")
-        self.token = Token.objects.get_or_create(user=user)[0].key
-        fields = {"name": "Bench", "brief": "Events.", "auto_start": False}
-        self.project = create_project(actor=Actor.of_user(user), **fields).pk
-
-    @property
-    def path(self) -> str:
-        return f"/ws/projects/{self.project}/?after={self.head()}"
-
-    def head(self) -> int:
-        return Stream.objects.get(project=self.project).sequence
-
-    def send(self, count: int, per_second: float) -> Sender:
-        batch = 1 if per_second else min(BATCH, count // 10)
-        arguments = [
-            str(self.project),
-            str(count),
-            str(per_second),
-            str(batch),
-        ]
-        return _start("benchmarks.writer", *arguments)
-
-
-class Bare:
-    """Consumers in one group, and a process that sends to it."""
-
-    name, application, path, token = "bare", "benchmarks.bare:application", "/", str(uuid.uuid4())
-
-    def head(self) -> int:
-        return 0
-
-    def send(self, count: int, per_second: float) -> Sender:
-        return _start("benchmarks.bare", str(count), str(per_second))
-
-
-def _start(module: str, *arguments: str) -> Sender:
-    command = [sys.executable, "-m", module, *arguments]
-    said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - read when the process has ended
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, text=True)
-    return Sender(process, said)
-
-
-async def run(side: Any, listening: list[Client], count: int, per_second: float) -> Result:
-    """All events to all clients, or what of them arrives."""
-    arrivals, head = Arrivals(), await asyncio.to_thread(side.head)
-    for client in listening:
-        client.begin(head, arrivals)
-    sender = side.send(count, per_second)
-    reporting = asyncio.create_task(_report(sender.process, listening))
+def _compare(load: Load, ours: Ours, bare: Bare) -> dict[str, Measured] | None:
+    """None where one of them could not be measured, which is said."""
     try:
-        await settled(_is_over(sender.process, listening, head + count), PATIENCE_SECONDS)
-    finally:
-        reporting.cancel()
-        sender.process.kill()
-        sender.process.wait()
-    return _result(arrivals, sender.times(), listening, count)
-
-
-def _result(
-    arrivals: Arrivals, times: list[tuple[int, float]], listening: list[Client], count: int
-) -> Result:
-    if len(times) < 2 or not arrivals:
-        raise RuntimeError("nothing was sent, or nothing arrived")
-    sequences = [sequence for sequence, _ in times]
-    # Those of one transaction were all committed with its last one.
-    waits = [at - times[bisect_left(sequences, sequence)][1] for sequence, at in arrivals]
-    frames, spent = len(arrivals), times[-1][1] - times[0][1]
-    return Result(
-        frames=frames,
-        seconds=max(at for _, at in arrivals) - times[0][1],
-        sent_a_second=(sequences[-1] - sequences[0]) / spent,
-        latencies=waits[STARTING * len(listening) :],
-        lost=count * len(listening) - frames,
-        doubled=sum(client.doubled for client in listening),
+        floor = asyncio.run(measure(bare, load))
+        show(load, bare.name, floor)
+        measured = asyncio.run(measure(ours, load))
+    except (TimeoutError, RuntimeError) as error:
+        print(f"{load.clients} clients: not finished ({error or type(error).__name__})", flush=True)
+        return None
+    show(load, ours.name, measured)
+    single = measured.single.frames_a_second
+    print(
+        f"{load.clients} clients, one event a transaction, to the floor's frames/s:"
+        f" {single / floor.single.frames_a_second:.2f}; where the floor commits, too:"
+        f" {single / floor.flood.frames_a_second:.2f}; p99: {_p99(measured) / _p99(floor):.2f}",
+        flush=True,
     )
+    return {bare.name: floor, ours.name: measured}
 
 
-def _is_over(sender: subprocess.Popen, listening: list[Client], last: int) -> Callable[[], bool]:
-    return lambda: sender.poll() is not None and all(one.last >= last for one in listening)
-
-
-async def _report(sender: subprocess.Popen, listening: list[Client]) -> None:
-    """Tell the sender what has arrived everywhere."""
-    with suppress(BrokenPipeError):
-        while True:
-            sender.stdin.write(f"{min(client.last for client in listening)}\n")
-            sender.stdin.flush()
-            await asyncio.sleep(0.005)
-
-
-async def measure(side: Any, load: Load) -> Measured:
-    """Size, latency at the load's pace, and throughput."""
-    with daphne(side.application) as server:
-        path, head = await asyncio.to_thread(lambda: (side.path, side.head()))
-        options = {"port": server.port, "path": path, "token": side.token, "after": head}
-        async with clients(1, **options):
-            size = resident_bytes(server.pid)
-            async with clients(load.clients, **options) as listening:
-                each = (resident_bytes(server.pid) - size) / load.clients
-                paced = await run(side, listening, load.paced, load.per_second)
-                flood = await run(side, listening, load.flood, 0)
-                return Measured(paced, flood, size, each)
+def _p99(measured: Measured) -> float:
+    return statistics.median(result.milliseconds(99) for result in measured.paced)
 
 
 def show(load: Load, name: str, measured: Measured) -> None:
-    paced, flood = measured.paced, measured.flood
-    p50, p99 = paced.milliseconds(50), paced.milliseconds(99)
+    """A row for docs/benchmarks.md."""
+    single, flood = measured.single, measured.flood
+    every = [*measured.paced, single, flood]
+    p99s = " / ".join(f"{result.milliseconds(99):.1f}" for result in measured.paced)
+    p50 = statistics.median(result.milliseconds(50) for result in measured.paced)
     print(
-        f"{load.clients:7d}  {name:6s} {flood.frames_a_second:9.0f} {flood.sent_a_second:7.0f}"
-        f" {load.per_second:9.0f} {p50:9.1f} {p99:8.1f}"
-        f" {paced.lost + flood.lost:6d} {paced.doubled + flood.doubled:8d}",
+        f"| {load.clients:,} | {name} | {single.frames_a_second:,.0f} ({single.sent_a_second:,.0f})"
+        f" | {flood.frames_a_second:,.0f} ({flood.sent_a_second:,.0f})"
+        f" | {p50:.1f} at {load.per_second:.0f}/s | {p99s}"
+        f" | {sum(one.lost for one in every)} | {sum(one.doubled for one in every)} |",
         flush=True,
     )
 
@@ -208,25 +91,7 @@ def show_sizes(name: str, measured: Measured) -> None:
     """Idle connections, before any event was sent."""
     whole = (measured.size + 10_000 * measured.each) / 2**20
     print(
-        f"memory   {name:6s} {measured.size / 2**20:.0f} MiB, and {measured.each / 2**10:.1f} KiB"
+        f"memory of {name}: {measured.size / 2**20:.0f} MiB, and {measured.each / 2**10:.1f} KiB"
         f" for each idle connection; 10,000 would need {whole:.0f} MiB",
         flush=True,
     )
-
-
-def report(options: argparse.Namespace) -> None:
-    print(f"channel layer: {settings.CHANNEL_LAYERS['default']['BACKEND']}")
-    print("clients  server  frames/s  sent/s  at ev./s    p50 ms   p99 ms   lost  doubled")
-    ours, bare = Ours(), Bare()
-    for load in LOADS:
-        if options.clients and load.clients > options.clients:
-            break
-        floor = asyncio.run(measure(bare, load))
-        show(load, bare.name, floor)
-        measured = asyncio.run(measure(ours, load))
-        show(load, ours.name, measured)
-        throughput = measured.flood.frames_a_second / floor.flood.frames_a_second
-        p99 = measured.paced.milliseconds(99) / floor.paced.milliseconds(99)
-        print(f"{load.clients:7d}  to the floor: throughput {throughput:.2f}, p99 {p99:.1f}")
-    show_sizes(bare.name, floor)
-    show_sizes(ours.name, measured)
