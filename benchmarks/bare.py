@@ -59,7 +59,7 @@ def text_of(sequence: int) -> str:
 async def send(count: int, per_second: float, commits: bool) -> None:
     layer, arrived = get_channel_layer(), await arrivals()
     scratch = await psycopg.AsyncConnection.connect(os.environ["DATABASE_URL"], autocommit=True)
-    await scratch.execute("CREATE TABLE IF NOT EXISTS bench_said (sequence int, body text)")
+    await scratch.execute("CREATE TABLE IF NOT EXISTS bench_messages (sequence int, body text)")
     start = time.monotonic()
     times: list[tuple[int, float]] = []
     for sequence in range(1, count + 1):
@@ -68,7 +68,7 @@ async def send(count: int, per_second: float, commits: bool) -> None:
         while sequence - arrived.count > IN_FLIGHT and await arrived.more():
             pass
         if commits:
-            await scratch.execute("INSERT INTO bench_said VALUES (%s, %s)", [sequence, PADDING])
+            await scratch.execute("INSERT INTO bench_messages VALUES (%s, %s)", [sequence, PADDING])
         times.append((sequence, time.time()))
         await layer.group_send(GROUP, {"type": "bench.event", "text": text_of(sequence)})
     for sequence, at in times:

@@ -13,7 +13,6 @@ from hitl.policy import policy_of
 from orchestrator.admin.timeline import timeline_of
 from orchestrator.engine.progress import progress_of
 from orchestrator.models import ProjectImport
-from projects.access import role_of
 from projects.models import Project
 from projects.words import Role
 
@@ -22,7 +21,9 @@ def everything_about(project: Project, user: Any) -> dict[str, Any]:
     """The context of the project's page."""
     progress = progress_of(project)
     steps = progress["steps"]
-    may_manage = user.is_superuser or role_of(user, project.pk) == Role.OWNER
+    members = list(project.memberships.select_related("user"))
+    owners = {one.user_id for one in members if one.role == Role.OWNER}
+    may_manage = user.is_superuser or user.pk in owners
     tasks = {task.pk: task for task in _current_tasks(project)}
     for step in steps:
         step["work"] = tasks.get(UUID(step["task"])) if step["task"] else None
@@ -40,7 +41,7 @@ def everything_about(project: Project, user: Any) -> dict[str, Any]:
         "timeline": timeline_of(project.pk, steps),
         "head": _head(project),
         "policy": policy_of(project.pk),
-        "members": list(project.memberships.select_related("user")),
+        "members": members,
         "verbs": project.TRANSITIONS[project.status] if may_manage else set(),
         "stops": list(EmergencyStop.objects.covering(project.pk).select_related("activated_by")),
         "may_stop": may_manage,
