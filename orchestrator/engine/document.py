@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import transaction
 from django.template.loader import render_to_string
 
 from agents.models import Task
@@ -21,6 +22,7 @@ from context.reading import read_markdown
 from context.rendering import plain
 from orchestrator.models import AssembledDocument
 from projects.models import Project
+from projects.services import lock_project
 
 # Raise it when the same versions shall give another document.
 LAYOUT = 1
@@ -74,12 +76,18 @@ def document_of(sources: Sources, form: str) -> bytes:
     if kept is not None:
         return bytes(kept.body)
     body = make_document(sources, form)
-    AssembledDocument.objects.update_or_create(
-        project=sources.project,
-        form=form,
-        defaults={"source_sha256": sources.sha256, "body": body},
-    )
+    _keep(sources, form, body)
     return body
+
+
+@transaction.atomic
+def _keep(sources: Sources, form: str, body: bytes) -> None:
+    """Unless the project has moved on, or was erased, while the document was made."""
+    project = lock_project(sources.project.pk)
+    if sources_of(project).sha256 == sources.sha256:
+        AssembledDocument.objects.update_or_create(
+            project=project, form=form, defaults={"source_sha256": sources.sha256, "body": body}
+        )
 
 
 def make_document(sources: Sources, form: str) -> bytes:

@@ -14,7 +14,7 @@ from context.printing.pdf import print_pdf
 from context.services import create_artifact
 from hitl.models import HitlRequest
 from hitl.services import decide
-from orchestrator.engine.document import FORMS, sources_of
+from orchestrator.engine.document import FORMS, document_of, sources_of
 from orchestrator.models import AssembledDocument
 from tests.scenes import asked, running
 
@@ -239,3 +239,14 @@ def test_any_markdown_can_be_printed(text):
 
 def test_every_form_has_its_maker():
     assert list(FORMS) == ["markdown", "html", "pdf"]
+
+
+def test_a_document_that_was_overtaken_is_given_and_not_kept(project, owner):
+    running(project)
+    sources = sources_of(project)
+    hand_in(project, owner)
+
+    body = document_of(sources, "markdown")
+
+    assert body.startswith(b"# Library")
+    assert not AssembledDocument.objects.filter(project=project).exists()

@@ -157,6 +157,12 @@ def test_a_whole_log_holds(files):
     assert trail.head_hash == json.loads(files["audit/events.jsonl"].splitlines()[-1])["hash"]
 
 
+def test_a_log_without_its_beginning_is_broken_from_its_first_line(files):
+    lines = files["audit/events.jsonl"].splitlines(keepends=True)
+
+    assert verify_trail(b"".join(lines[1:])).first_broken_sequence == 1
+
+
 @pytest.mark.parametrize("line", [b"[]", b"not json", b'{"sequence": 1}', b"\xff", b"[" * 2000])
 def test_a_line_that_is_no_event_breaks_the_log(line):
     assert verify_trail(line + b"\n").first_broken_sequence == 1
