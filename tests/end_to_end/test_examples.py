@@ -1,5 +1,7 @@
 """Briefs go through real worker processes; a person approves."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from agents.models import TaskAttempt
 from context.models import Artifact, ArtifactVersion
 from hitl.models import Decision, HitlRequest
+from orchestrator.engine.export import export_files
 from tests.end_to_end.people import approve_all, asked, hand_in, say
 from tests.end_to_end.workers import eventually
 
@@ -36,7 +39,7 @@ def content_of(project, artifact_type: str) -> dict:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_an_example_runs_to_its_end(owner, example):
+def test_an_example_runs_to_its_end(owner, example, tmp_path):
     project = hand_in(owner, example.read_text())
 
     assert approve_all(project, owner) == "completed"
@@ -53,6 +56,20 @@ def test_an_example_runs_to_its_end(owner, example):
     assert results["isolation"]
     assert Decision.objects.filter(action="approve", decided_by=owner).count() == 8
     assert set(TaskAttempt.objects.values_list("outcome", flat=True)) == {"completed"}
+    run_exported_tests(project, tmp_path)
+
+
+def run_exported_tests(project, folder: Path) -> None:
+    """What was exported is a tree of files that runs where it is unpacked."""
+    for name, data in export_files(project):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    _, *arguments = content_of(project, "source_code")["test_command"]
+    source = folder / "artifacts" / "build" / "source"
+    command = [sys.executable, *arguments]
+    done = subprocess.run(command, cwd=source, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_brief_that_says_too_little_becomes_a_question_and_the_answer_goes_on(owner):
