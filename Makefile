@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 DATA_DIR ?= .data
 TESTS ?=
+SECTIONS ?= 1000000
 SEED ?= 1
 CASE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-browser test-stream test-races test-schema lint format bench bench-stream bench-inbox bench-stop chaos chaos-short lock clean venv dev
+.PHONY: help run test test-slow test-browser test-stream test-races test-schema lint format bench bench-stream bench-inbox bench-stop bench-store chaos chaos-short lock clean venv dev
 
 help: ## Show this list
 	@echo "Countersign. Commands:"
@@ -68,6 +69,9 @@ chaos: $(VENV)/.installed-dev ## Break things, see that nothing is lost: ~11 min
 
 chaos-short: $(VENV)/.installed-dev ## Its most telling cases, in less than 3 minutes
 	@timeout -k 30 600 $(BIN)/python -m chaos --short --seed '$(SEED)'
+
+bench-store: $(VENV)/.installed-dev ## Measure the context store small and large (SECTIONS=1000000)
+	@$(BIN)/python -m benchmarks store --sections '$(SECTIONS)'
 
 lock: $(VENV)/.installed-dev ## Compile the pinned requirements from requirements*.in
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 requirements.in -o requirements.txt

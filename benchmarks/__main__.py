@@ -1,4 +1,4 @@
-"""`make bench`, `bench-stream`, `bench-inbox`, `bench-stop`: what we cost, as ratios of a run."""
+"""`make bench`, `bench-stream`, `-inbox`, `-stop`, `-store`: what we cost, as ratios of a run."""
 
 import argparse
 import importlib
@@ -8,7 +8,7 @@ import statistics
 from benchmarks.stack import servers, worker
 
 # Modules that start what else they need.
-ALONE = ("stream", "inbox", "stop")
+ALONE = ("stream", "inbox", "stop", "store")
 
 
 def main() -> None:
@@ -20,6 +20,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10, help="steps of each")
     parser.add_argument("--decisions", type=int, default=150)
     parser.add_argument("--samples", type=int, default=100, help="inbox: of each page")
+    parser.add_argument("--sections", type=int, default=1_000_000, help="store: so many")
     options = parser.parse_args()
     if options.layer:
         os.environ["BENCH_CHANNEL_LAYER"] = options.layer
