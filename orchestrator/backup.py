@@ -8,7 +8,7 @@ from pathlib import Path
 from django.core.management import call_command
 from django.db import connection, transaction
 
-from audit.epochs import renew_epochs
+from audit.services import begin_epoch
 from orchestrator.local import LocalError
 from orchestrator.local.software import postgres_program
 
@@ -58,7 +58,7 @@ def restore(path: Path) -> int:
     own = ["--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction"]
     _run("pg_restore", *own, f"--dbname={connection.settings_dict['NAME']}", str(path))
     call_command("migrate", interactive=False, verbosity=0)
-    return renew_epochs()
+    return begin_epoch()
 
 
 @transaction.atomic

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -66,11 +66,27 @@ class HitSerializer(serializers.Serializer):
         return [{"text": text, "is_match": is_match} for text, is_match in hit.excerpt]
 
 
+class SearchPageSerializer(serializers.Serializer):
+    count = serializers.IntegerField()
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+    results = HitSerializer(many=True)
+    is_complete = serializers.BooleanField(
+        help_text="False: older texts with the words were not looked at."
+    )
+
+
 class SearchView(APIView):
     """Sections and concepts of current versions, best first."""
 
     @extend_schema(
-        operation_id="search", parameters=[SearchQuery], responses=HitSerializer(many=True)
+        operation_id="search",
+        parameters=[
+            SearchQuery,
+            OpenApiParameter("page", int),
+            OpenApiParameter("page_size", int),
+        ],
+        responses=SearchPageSerializer,
     )
     def get(self, request: Request) -> Response:
         query = SearchQuery(data={name: one for name, one in request.query_params.items() if one})
