@@ -11,7 +11,7 @@ SEED ?= 1
 CASE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-browser test-stream test-races test-schema lint format bench bench-stream bench-inbox bench-stop bench-store chaos chaos-short lock clean venv dev
+.PHONY: help run test test-slow test-browser test-stream test-races test-schema test-deploy lint format bench bench-stream bench-inbox bench-stop bench-store chaos chaos-short lock clean venv dev
 
 help: ## Show this list
 	@echo "Countersign. Commands:"
@@ -39,7 +39,11 @@ test-races: $(VENV)/.installed-dev ## Let 2,000 deadlines and answers race (RACE
 	@RACES=$(or $(RACES),2000) $(BIN)/python -m pytest -m slow tests/hitl/test_races.py
 
 test-schema: $(VENV)/.installed-checks ## Send everything that the API's description allows (SCHEMA_EXAMPLES=)
-	@SCHEMA_TESTS=1 $(BIN)/python -m pytest -n 2 --show-capture=no tests/schema
+	@SCHEMA_TESTS=1 LOGIN_TRIES=0 THROTTLE_USER_PER_MINUTE=0 THROTTLE_ADDRESS_PER_MINUTE=0 \
+		$(BIN)/python -m pytest -n 2 --show-capture=no tests/schema
+
+test-deploy: $(VENV)/.installed-checks ## Check the files in deploy/, with nginx and Caddy where they are installed
+	@DEPLOY_TESTS=1 $(BIN)/python -m pytest tests/deploy
 
 lint: $(VENV)/.installed-dev ## Check style, layers, migrations and the API description
 	$(BIN)/ruff check .

@@ -8,7 +8,7 @@ from django.test import TransactionTestCase
 
 pytest_plugins = ["tests.fixtures"]
 # They need a browser, more packages or much time, and run by `make test-browser` and its like.
-SLOW = {"browser": "BROWSER_TESTS", "stream": "STREAM_TESTS", "schema": "SCHEMA_TESTS"}
+SLOW = {name: f"{name.upper()}_TESTS" for name in ("browser", "stream", "schema", "deploy")}
 collect_ignore = [folder for folder, asked in SLOW.items() if not os.environ.get(asked)]
 
 _flush = TransactionTestCase._fixture_teardown

@@ -139,3 +139,29 @@ def test_the_image_does_not_run_as_root():
     dockerfile = (PROJECT_DIR / "Dockerfile").read_text()
 
     assert re.findall(r"^USER (.+)$", dockerfile, re.MULTILINE) == ["10001:10001"]
+
+
+def test_the_override_for_scale_changes_only_what_is_there():
+    override = yaml.safe_load((PROJECT_DIR / "deploy" / "compose.scale.yml").read_text())
+    base = yaml.safe_load(COMPOSE)["services"]
+
+    assert set(override) == {"services"}
+    assert override["services"].keys() <= base.keys()
+    for name, service in override["services"].items():
+        assert service.keys() <= base[name].keys() | {"deploy", "command", "stop_grace_period"}
+        for volume in service.get("volumes", []):
+            source, target, *_ = volume.split(":")
+            assert Path(PROJECT_DIR, source).exists()
+            assert target in {one.split(":")[1] for one in base[name]["volumes"]}
+
+
+def test_more_web_servers_stand_behind_the_same_rules():
+    """Both files of the proxy say the same but for where the web servers are."""
+    one, many = (
+        (PROJECT_DIR / "deploy" / name).read_text() for name in ("Caddyfile", "Caddyfile.scale")
+    )
+
+    for rule in ("encode zstd gzip", "max_size 6MB", "respond @inside 404", "flush_interval -1"):
+        assert rule in one
+        assert rule in many
+    assert re.findall(r"@inside path .*", one) == re.findall(r"@inside path .*", many)
