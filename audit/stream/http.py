@@ -3,7 +3,8 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -72,8 +73,12 @@ def may_see(credentials: Credentials, project_id: UUID) -> bool:
 async def event_stream(request: HttpRequest, project_id: UUID) -> HttpResponse:
     """Server-Sent Events of a project, resumed by `Last-Event-ID: epoch:sequence`."""
     credentials = credentials_of(request.scope)
-    if credentials.is_foreign or await in_database(credentials.user) is None:
+    user = None if credentials.is_foreign else await in_database(credentials.user)
+    if user is None:
         return refuse(401, "not_authenticated", "Log in, or send a token.")
+    others = sum(one.user.pk == user.pk for one in hub().listeners)
+    if others >= limits().max_connections:
+        return refuse(429, "too_many_connections", f"You have {others} connections; close some.")
     try:
         wanted = wanted_of(request, project_id)
     except ValidationError as error:
@@ -81,7 +86,7 @@ async def event_stream(request: HttpRequest, project_id: UUID) -> HttpResponse:
     if not await in_database(may_see, credentials, project_id):
         return refuse(404, "not_found", "There is no such project, or you may not see it.")
     return StreamingHttpResponse(
-        written(wanted, credentials, request.scope.get(RAW_SEND)),
+        written(wanted, Reader(user, credentials), request.scope.get(RAW_SEND)),
         content_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
@@ -99,7 +104,21 @@ def wanted_of(request: HttpRequest, project_id: UUID) -> Subscribe:
     return Subscribe.model_validate(fields | own)
 
 
-async def written(wanted: Subscribe, credentials: Credentials, send: Any) -> AsyncIterator[str]:
+class Reader:
+    """Who reads Server-Sent Events, watched like who listens on a socket."""
+
+    def __init__(self, user: Any, credentials: Credentials) -> None:
+        self.user, self.credentials = user, credentials
+        self.gone = asyncio.Event()
+
+    async def log_out(self) -> None:
+        self.gone.set()
+
+    async def go_away(self) -> None:
+        self.gone.set()
+
+
+async def written(wanted: Subscribe, reader: Reader, send: Any) -> AsyncIterator[str]:
     frames: asyncio.Queue[str] = asyncio.Queue(1)
     subscription = Subscription(
         id=wanted.id,
@@ -108,38 +127,51 @@ async def written(wanted: Subscribe, credentials: Credentials, send: Any) -> Asy
         types=frozenset(wanted.types) if wanted.types else None,
         send=frames.put,
         send_soon=lambda text: None if frames.full() else frames.put_nowait(text),
-        may_see=lambda project_id: may_see(credentials, project_id),
+        may_see=lambda project_id: may_see(reader.credentials, project_id),
     )
-    running = asyncio.create_task(subscription.run())
+    ends = [asyncio.create_task(subscription.run()), asyncio.create_task(reader.gone.wait())]
+    hub().listeners.add(reader)
     CONNECTIONS.labels("sse").inc()
     try:
-        while True:
-            try:
-                text = await next_frame(frames, running)
-            except TimeoutError:
-                await subscription.check_visible()
-                text = ""
+        async for text in frames_until(frames, ends, subscription.check_visible):
             await decongested(send, limits().stalled_seconds)
             yield written_frame(text, subscription) if text else ": still here\n\n"
     except (NotVisible, Stalled):
         return
     finally:
-        running.cancel()
+        hub().listeners.discard(reader)
+        for end in ends:
+            end.cancel()
         CONNECTIONS.labels("sse").dec()
 
 
-async def next_frame(frames: asyncio.Queue[str], running: asyncio.Task) -> str:
-    """Raises TimeoutError when there is nothing to say, and what has ended the subscription."""
+async def frames_until(
+    frames: asyncio.Queue[str], ends: list[asyncio.Task], check: Callable[[], Awaitable[None]]
+) -> AsyncIterator[str]:
+    """Frames, and '' in their silence. `check` comes round however much there is to say."""
+    checked = time.monotonic()
+    while True:
+        text = await next_frame(frames, ends)
+        if text is None:
+            return
+        if not text or time.monotonic() - checked > limits().recheck_seconds:
+            await check()
+            checked = time.monotonic()
+        yield text
+
+
+async def next_frame(frames: asyncio.Queue[str], ends: list[asyncio.Task]) -> str | None:
+    """'' when there is nothing to say, None at the end. Raises what ended the subscription."""
     waiting = asyncio.ensure_future(frames.get())
     try:
         await asyncio.wait(
-            {waiting, running}, timeout=KEEP_ALIVE_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            {waiting, *ends}, timeout=KEEP_ALIVE_SECONDS, return_when=asyncio.FIRST_COMPLETED
         )
-        if waiting.done():
-            return waiting.result()
-        if running.done():
-            running.result()
-        raise TimeoutError
+        for end in ends:
+            if end.done():
+                end.result()
+                return None
+        return waiting.result() if waiting.done() else ""
     finally:
         waiting.cancel()
 

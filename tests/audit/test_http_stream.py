@@ -1,11 +1,15 @@
 import json
 import threading
 import time
+from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
+from django.db import connection
 
+from audit.actors import Actor
 from audit.models import Stream as StreamRow
+from projects.services import remove_member
 from tests.audit.live import SUBPROTOCOL, Daphne, Stream, close_code, token_of, write
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,6 +43,13 @@ class Sse:
             name, _, value = line.partition(": ")
             message[name] = json.loads(value) if name == "data" else value
         raise AssertionError("the stream ended")
+
+    def seconds_to_its_end(self) -> float:
+        began = time.monotonic()
+        while time.monotonic() - began < 30:
+            if next(self.lines, None) is None:
+                break
+        return time.monotonic() - began
 
     def sequences(self, up_to: int) -> list[int]:
         seen = []
@@ -86,6 +97,56 @@ def test_last_event_id_that_is_none(daphne: Daphne, project, viewer, last):
     with Sse(daphne, project.pk, viewer, **{"Last-Event-ID": last}) as sse:
         assert sse.response.status_code == 400
         assert sse.response.headers["content-type"] == "application/problem+json"
+
+
+def test_a_disabled_user_is_out_within_five_seconds_also_from_a_busy_stream(
+    daphne: Daphne, project, viewer
+):
+    with Sse(daphne, project.pk, viewer) as sse, always_busy(project):
+        sse.hear()
+        viewer.is_active = False
+        viewer.save()
+
+        assert sse.seconds_to_its_end() < 5
+
+
+def test_a_removed_member_is_out_within_five_seconds(daphne: Daphne, project, viewer, owner):
+    with Sse(daphne, project.pk, viewer) as sse, always_busy(project):
+        sse.hear()
+        remove_member(project_id=project.pk, actor=Actor.of_user(owner), user_id=viewer.pk)
+
+        assert sse.seconds_to_its_end() < 5
+
+
+def test_a_stream_counts_among_the_connections_of_a_user(impatient: Daphne, project, viewer):
+    with ExitStack() as streams:
+        for _ in range(3):
+            streams.enter_context(Sse(impatient, project.pk, viewer)).hear()
+
+        refused = streams.enter_context(Sse(impatient, project.pk, viewer))
+
+        assert refused.response.status_code == 429
+
+
+@contextmanager
+def always_busy(project):
+    """An event more often than any silence is long."""
+    is_over = threading.Event()
+
+    def keep_writing() -> None:
+        try:
+            while not is_over.wait(0.2):
+                write(project.pk)
+        finally:
+            connection.close()
+
+    writer = threading.Thread(target=keep_writing)
+    writer.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        writer.join()
 
 
 def test_who_may_not_see_gets_no_stream(daphne: Daphne, project, outsider):
