@@ -25,12 +25,13 @@ CURRENT = """
         AND context_artifact_versions.number =
             coalesce(context_artifacts.accepted_version, context_artifacts.version)
 """
-# `id + 0`: walking the primary key backwards until enough is found would read the whole store.
+# Within projects the order is `id + 0`: walking the primary key backwards until enough is found
+# would read the whole store. Over everything just that walk is the short way to a common word.
 CANDIDATE_BODIES = """
     SELECT id, search FROM context_bodies
     WHERE numnode(%(words)s::tsquery) > 0 AND search @@ %(scoped)s::tsquery
         AND (%(projects)s::uuid[] IS NULL OR project_id = ANY(%(projects)s))
-    ORDER BY id + 0 DESC LIMIT %(candidates)s
+    ORDER BY {order} DESC LIMIT %(candidates)s
 """
 PARTS_OF_BODIES = """
     SELECT '{kind}' AS kind, part.id, context_artifacts.id AS artifact, rank AS score
@@ -43,11 +44,15 @@ BY_WORDS = """
     SELECT kind, id, artifact, score, (SELECT count(*) FROM candidates) FROM ({parts}) AS found
     ORDER BY score DESC, kind, id DESC LIMIT %(hits)s
 """
+# Materialized: the planner takes current versions for rare, and would begin with all of them.
 ARTIFACTS_SAYING = """
-    SELECT context_artifacts.id FROM context_bodies
-    JOIN context_sections AS part ON part.body_id = context_bodies.id {current}
-    WHERE numnode(%(words)s::tsquery) > 0 AND search @@ %(scoped)s::tsquery
-        AND (%(projects)s::uuid[] IS NULL OR context_bodies.project_id = ANY(%(projects)s))
+    WITH found AS MATERIALIZED (
+        SELECT id FROM context_bodies
+        WHERE numnode(%(words)s::tsquery) > 0 AND search @@ %(scoped)s::tsquery
+            AND (%(projects)s::uuid[] IS NULL OR project_id = ANY(%(projects)s))
+    )
+    SELECT context_artifacts.id
+    FROM found JOIN context_sections AS part ON part.body_id = found.id {current}
 """
 PLACE = re.compile(r"%\((\w+)\)s")
 BY_IDENTIFIER = """
@@ -176,7 +181,9 @@ class _Search:
 
     def _by_words(self) -> tuple[list[Hit], bool]:
         parts = self._for_each_table(PARTS_OF_BODIES)
-        rows = self._rows(BY_WORDS.format(candidates=CANDIDATE_BODIES, parts=parts))
+        order = "id" if self.values["projects"] is None else "id + 0"
+        candidates = CANDIDATE_BODIES.format(order=order)
+        rows = self._rows(BY_WORDS.format(candidates=candidates, parts=parts))
         return [Hit(*row[:4]) for row in rows], all(row[4] < CANDIDATES for row in rows)
 
     def _by_spelling(self) -> list[Hit]:
