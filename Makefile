@@ -32,6 +32,11 @@ test-browser: $(VENV)/.installed-browser ## Click through the admin in Chromium 
 	@chromium=$$(sh tests/browser/chromium.sh) && BROWSER_TESTS=1 CHROMIUM="$$chromium" \
 		$(BIN)/python -m pytest $(or $(TESTS),tests/browser)
 
+.PHONY: pictures
+pictures: $(VENV)/.installed-browser ## Take the pictures of the docs anew
+	@chromium=$$(sh tests/browser/chromium.sh) && BROWSER_TESTS=1 CHROMIUM="$$chromium" \
+		$(BIN)/python -m pytest tests/browser/pictures.py
+
 test-stream: $(VENV)/.installed-dev ## Bring a thousand clients back at once
 	@STREAM_TESTS=1 $(BIN)/python -m pytest tests/stream
 

@@ -133,13 +133,15 @@ def _count(value: float) -> str:
 
 
 def _percent(rate: float | None) -> str:
-    return "–" if rate is None else f"{rate:.0%}"
+    return "–" if rate is None else f"{100 * rate:.3g} %"
 
 
 def _seconds(value: float | None) -> str:
     """A duration in the unit that people would use."""
     if value is None:
         return "–"
+    if 0 < value < 1:
+        return f"{value * 1000:.0f} ms"
     _, size, unit = next(one for one in UNITS if value >= one[0])
     number = value / size
     return (

@@ -37,7 +37,7 @@ def test_it_tells_what_waits_and_what_was_decided(plan_request, make_project, ap
 
     assert figures(shown)["Waiting now"] == 1
     assert figures(shown)["Decisions"] == 1
-    assert figures(shown)["Approved as shown"] == "100%"
+    assert figures(shown)["Approved as shown"] == "100 %"
     assert plot_of(shown, "actions").rows[-1][1][0] == "1"
     assert plot_of(shown, "depth").summary == "waiting: last 1, highest 1"
 

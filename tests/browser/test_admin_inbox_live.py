@@ -143,10 +143,9 @@ def test_many_are_approved_at_once_and_what_changed_meanwhile_is_refused(
     projects = [make_project(name=f"Number {n}", auto_start=True) for n in range(3)]
     requests = [work_returns(project, plan_outcome()) for project in projects]
     one = person(approver)
-    boxes = one.page.get_by_role("checkbox", name="Select:")
-    expect(boxes).to_have_count(3)
-    for box in boxes.all():
-        box.check()
+    expect(one.page.get_by_role("checkbox", name="Select:")).to_have_count(3)
+    one.page.get_by_label("All on this page").check()
+    expect(one.page.get_by_text("3 selected.")).to_be_visible()
     # Another digest than that of what would go on now, as if the list had been drawn before.
     one.page.evaluate(
         "id => { document.querySelector(`[name='digest-${id}']`).value = '0'.repeat(64) }",
@@ -211,6 +210,7 @@ def test_no_page_has_a_serious_fault_of_accessibility_or_is_too_wide(
         request_page(plan_request),
         f"/admin/projects/project/{plan_request.project_id}/change/",
         f"/admin/context/artifact/{artifact}/change/",
+        f"/admin/projects/project/{plan_request.project_id}/policy/",
         "/admin/projects/project/add/",
         "/admin/hitl/hitlrequest/",
         "/admin/hitl/hitlrequest/statistics/",
