@@ -17,8 +17,8 @@ from projects.models import Project
 
 
 def barred_authors(task: Task, subject: dict[str, Any], policy: Policy) -> list[int]:
-    """Users who may not decide on it."""
-    if not policy.prevent_self_approval:
+    """Users who may not decide on it. Where nothing is shown, nothing can be approved."""
+    if not policy.prevent_self_approval or not subject["outputs"]:
         return []
     found = _of_contents(task, subject) | _of_amended_briefs(task)
     if policy.answers_count_as_content:
@@ -33,8 +33,6 @@ def _of_contents(task: Task, subject: dict[str, Any]) -> set[int]:
     would make it somebody else's.
     """
     shown = subject["outputs"]
-    if not shown:
-        return set()
     same = Q(artifact__project=task.project_id, sha256__in=[one["sha256"] for one in shown])
     history = Q(artifact__in=[one["artifact"] for one in shown])
     return _authors(ArtifactVersion.objects.filter(history | same))

@@ -195,6 +195,12 @@ class RequestSerializer(RequestListSerializer):
     )
     decisions = DecisionSerializer(many=True, read_only=True)
     can_decide = VerdictSerializer(read_only=True)
+    barred_authors = serializers.ListField(
+        child=serializers.IntegerField(),
+        allow_null=True,
+        read_only=True,
+        help_text="Users who wrote of what is decided, and may not decide on it.",
+    )
     may_break_glass = serializers.BooleanField(
         read_only=True, help_text="The caller may decide past the rules, with a reason."
     )
@@ -209,6 +215,7 @@ class RequestSerializer(RequestListSerializer):
             "diff",
             "decisions",
             "can_decide",
+            "barred_authors",
             "may_break_glass",
         )
         read_only_fields = fields

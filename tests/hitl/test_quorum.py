@@ -109,6 +109,20 @@ def test_an_amendment_goes_on_only_with_the_others_behind_it(
     assert status_of(newer) == ("approved", "completed")
 
 
+def test_an_amendment_of_work_outside_of_the_workflow_is_shown_to_the_others_too(
+    project, approver, owner
+):
+    set_policy(project, required_approvals=2)
+    say(approver, asked(project, "result_approval"), "amend")
+    advance_project(project.pk)
+
+    newer = pending_of(project)
+    say(owner, newer)
+
+    assert (newer.approvals, newer.step) == (1, "")
+    assert status_of(newer) == ("approved", "completed")
+
+
 @pytest.mark.parametrize("is_prevented", [True, False])
 def test_who_amended_is_not_counted_twice(project, third, approver, is_prevented):
     set_policy(project, required_approvals=2, prevent_self_approval=is_prevented)

@@ -128,6 +128,23 @@ def test_a_change_that_was_not_handed_to_the_step_bars_nobody(project, owner, am
     assert say(owner, next_request(project)).action == "approve"
 
 
+def test_who_changed_the_brief_may_answer_what_is_asked_about_it(project, owner, amended_brief):
+    rewind(fresh(project), owner)
+    request = finish(pending_task(project), questions())
+
+    assert request.barred_authors == []
+    assert say(owner, request, "answer").action == "answer"
+
+
+def test_everybody_sees_who_is_barred(project, owner, viewer, client_of):
+    asked(project)
+    upload(owner, project)
+
+    shown = client_of(viewer).get(f"/api/v1/hitl/requests/{pending_of(project).pk}/").json()
+
+    assert shown["barred_authors"] == [owner.pk]
+
+
 def test_an_answer_counts_where_the_policy_says_so(project, owner, approver):
     set_policy(project, answers_count_as_content=True)
     say(approver, finish(pending_task(running(project)), questions()), "answer")
