@@ -2,7 +2,7 @@ import pytest
 
 from agents.models import Task
 from agents.services import retry_task
-from api.errors import Conflict, Forbidden, Gone, InvalidInput, NotFound, Unprocessable
+from api.errors import Conflict, Forbidden, Gone, InvalidInput, Unprocessable
 from audit.actors import Actor
 from audit.models import Event
 from audit.verification import verify_stream
@@ -88,29 +88,6 @@ def test_an_action_that_the_request_does_not_allow_is_refused(project, owner, ki
     assert refusal.value.code == "action_not_allowed"
     assert set(refusal.value.extra["allowed_actions"]) == ALLOWED[kind]
     assert not Decision.objects.exists()
-
-
-@pytest.mark.parametrize(("kind", "action"), POSSIBLE)
-@pytest.mark.parametrize(
-    ("role", "error", "code"),
-    [
-        ("viewer", Forbidden, "role_too_low"),
-        ("outsider", NotFound, "not_found"),
-        ("staff", Forbidden, "not_a_member"),
-    ],
-)
-def test_who_may_not_decide_changes_nothing(
-    project, viewer, outsider, staff, kind, action, role, error, code
-):
-    user = {"viewer": viewer, "outsider": outsider, "staff": staff}[role]
-    request = asked(project, kind)
-
-    with pytest.raises(error) as refusal:
-        decide_as(user, request, **said(action))
-
-    request.refresh_from_db()
-    assert refusal.value.code == code
-    assert request.status == "pending"
 
 
 @pytest.mark.parametrize(("kind", "action"), POSSIBLE)

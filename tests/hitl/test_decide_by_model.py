@@ -270,7 +270,7 @@ def check(examples: int, steps: int) -> None:
 
 @pytest.mark.django_db
 def test_decide_is_as_the_model_of_its_rules():
-    check(6, 12)
+    check(5, 10)
 
 
 @pytest.mark.slow
