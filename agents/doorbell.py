@@ -8,6 +8,8 @@ import time
 from typing import Any
 from uuid import UUID
 
+import redis
+from django.conf import settings
 from kombu.exceptions import OperationalError
 
 from agents.metrics import RINGS_LOST
@@ -16,6 +18,8 @@ from api.faults import fault_point
 logger = logging.getLogger(__name__)
 
 SILENT_SECONDS = 2.0
+LOST_SECONDS = 3.0
+PATIENCE_TIMEOUT_SECONDS = 0.5
 
 _silent_until = 0.0
 
@@ -36,6 +40,24 @@ def put_into_queue(job: Any, id: UUID) -> bool:
         return False
     fault_point("after_publish_before_mark")
     return True
+
+
+def patience(queue: str) -> float:
+    """Seconds after which a ring that nobody answered counts as lost.
+
+    In a queue that is empty a ring does not wait: there it was lost. In one that is not, ringing
+    again too soon would only make it longer.
+    """
+    prefix = settings.CELERY_BROKER_TRANSPORT_OPTIONS["global_keyprefix"]
+    options = {"socket_timeout": PATIENCE_TIMEOUT_SECONDS, "retry": None}
+    try:
+        with redis.Redis.from_url(settings.REDIS_URL, **options) as client:
+            is_empty = client.llen(f"{prefix}{queue}") == 0
+    except (redis.RedisError, OSError):
+        return settings.RING_AGAIN_SECONDS
+    return (
+        min(LOST_SECONDS, settings.RING_AGAIN_SECONDS) if is_empty else settings.RING_AGAIN_SECONDS
+    )
 
 
 def _count_lost(job: Any) -> None:

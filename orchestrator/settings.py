@@ -323,7 +323,8 @@ TASK_RETRY_DELAYS_SECONDS = (1, 2, 4)
 TASK_MAX_CRASHES = 3
 # How often a worker looks for an emergency stop that no hint told it of.
 STOP_POLL_SECONDS = 1
-# A due task or project nobody picked up is rung for again after this long.
+# A due task or project nobody picked up is rung for again after this long; sooner where no job
+# waits in the queue, for then the ring was lost.
 RING_AGAIN_SECONDS = 10
 
 # Where the processes of one machine count side by side. The library reads its own variable when it

@@ -8,6 +8,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models.functions import Now
 
 from agents.board import refresh_board
+from agents.doorbell import patience
 from agents.metrics import count_retry
 from agents.models import Task
 from agents.ring import ring, ring_on_commit
@@ -46,7 +47,7 @@ IS_LOST = "SELECT clock_timestamp() > %s"
 def ring_due_tasks() -> int:
     """Ring for what is due and was not rung for lately; how many."""
     with connection.cursor() as cursor:
-        cursor.execute(RING_DUE, [settings.RING_AGAIN_SECONDS, BATCH])
+        cursor.execute(RING_DUE, [patience("agents"), BATCH])
         due = [row[0] for row in cursor.fetchall()]
     for task_id in due:
         ring(task_id)

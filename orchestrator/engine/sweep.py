@@ -3,9 +3,9 @@
 import logging
 from collections.abc import Callable
 
-from django.conf import settings
 from django.db import connection
 
+from agents.doorbell import patience
 from agents.services import ring_due_tasks, take_back_lost_tasks, tell_stopped_projects
 from api.idempotency import forget_old_keys
 from hitl.services import apply_deadlines
@@ -64,7 +64,7 @@ def _repair(kind: str, part: Callable[[], int], errors: list[Exception]) -> int:
 
 def _ring_waiting_projects() -> int:
     with connection.cursor() as cursor:
-        cursor.execute(WAITING_PROJECTS, [settings.RING_AGAIN_SECONDS, BATCH])
+        cursor.execute(WAITING_PROJECTS, [patience("engine"), BATCH])
         waiting = [row[0] for row in cursor.fetchall()]
     for project_id in waiting:
         ring_engine(project_id)

@@ -9,6 +9,7 @@ from django.db import connection
 from django.db.models.functions import Now
 from redis import Redis
 
+from agents.doorbell import LOST_SECONDS
 from agents.models import Task, TaskAttempt
 from agents.outcomes import TransientError
 from agents.services import claim_task, fail_attempt
@@ -80,6 +81,15 @@ def test_a_lost_ring_of_a_project_is_rung_again(lost, rung):
     assert sweep()["projects_rung"] == 1
     assert rung("engine") == 1
     assert sweep()["projects_rung"] == 0
+
+
+@pytest.mark.parametrize(("jobs", "rung_again"), [(0, 2), (1, 0)])
+def test_a_ring_is_lost_sooner_where_no_job_waits_in_the_queue(lost, redis, jobs, rung_again):
+    Task.objects.update(rung_at=Now() - timedelta(seconds=LOST_SECONDS + 1))
+    for _ in range(jobs):
+        redis.lpush(queue("agents"), "{}")
+
+    assert sweep()["tasks_rung"] == rung_again
 
 
 def test_a_project_that_was_looked_at_is_not_rung_for(lost, rung):
