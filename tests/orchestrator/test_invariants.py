@@ -15,8 +15,10 @@ from audit.models import Event
 from hitl.models import HitlRequest
 from hitl.services import decide
 from orchestrator.engine.advance import advance_project
+from orchestrator.engine.erasing import erase_project
 from orchestrator.invariants import check
 from projects.models import Project
+from projects.services import cancel_project
 from tests.scenes import asked, pending_task, running, work
 
 pytestmark = pytest.mark.django_db
@@ -172,3 +174,11 @@ def test_the_command_says_what_does_not_hold_and_ends_with_1(request_):
 
     assert error.value.returncode == 1
     assert f"project {request_.project_id}: the log says active, the row paused" in out.getvalue()
+
+
+def test_a_project_that_was_erased_holds_as_far_as_its_log_still_speaks(request_, owner):
+    project = request_.project_id
+    cancel_project(project_id=project, actor=Actor.of_user(owner))
+    erase_project(project_id=project, actor=Actor.of_user(owner), reason="It was asked for.")
+
+    assert rules() == set()
