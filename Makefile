@@ -77,7 +77,7 @@ chaos: $(VENV)/.installed-dev ## Break things, see that nothing is lost: ~11 min
 	@timeout -k 30 1500 $(BIN)/python -m chaos --seed '$(SEED)' $(CASE) $(if $(LIST),--list) $(if $(KEEP),--keep '$(KEEP)')
 
 chaos-short: $(VENV)/.installed-dev ## Its most telling cases, in less than 3 minutes
-	@timeout -k 30 600 $(BIN)/python -m chaos --short --seed '$(SEED)'
+	@timeout -k 30 570 $(BIN)/python -m chaos --short --seed '$(SEED)'
 
 bench-store: $(VENV)/.installed-dev ## Measure the context store small and large (SECTIONS=1000000)
 	@$(BIN)/python -m benchmarks store --sections '$(SECTIONS)'

@@ -116,7 +116,7 @@ def poison_task(run: Run) -> None:
         raise Broken(f"{crashed} crashes, not 3")
 
 
-@case(short=True)
+@case()
 def kill_worker_child(run: Run) -> None:
     """kill -9 of a worker's child while it works, whatever it does."""
     run.begin(6, mood=Mood(run.seed(), seconds=0.3))

@@ -53,7 +53,7 @@ def _redis_away(run: Run, seconds: float) -> None:
     run.until(stack.redis.answers, 30, "Redis is back")
 
 
-@case(short=True)
+@case()
 def redis_stalled(run: Run) -> None:
     """Redis takes connections and does not answer, for 20 s; requests are served all the same."""
     run.begin(6)
@@ -62,7 +62,7 @@ def redis_stalled(run: Run) -> None:
     began = time.time()
     run.stack.kill("redis", signal.SIGSTOP)
     try:
-        until = time.monotonic() + (8 if run.is_short else 20)
+        until = time.monotonic() + 20
         while time.monotonic() < until:
             run.create(1, Mood(run.seed()))
             run.stack.wait(0.5)
