@@ -1,4 +1,7 @@
-"""A change as a release brings it: the code that runs meanwhile knows nothing of it."""
+"""A change as a release brings it: the code that runs meanwhile knows nothing of it.
+
+Each statement for itself: a transaction that locks several tables deadlocks with requests.
+"""
 
 from django.db import migrations
 
@@ -17,9 +20,13 @@ CONTRACT = [
 
 
 class Migration(migrations.Migration):
+    atomic = False
     dependencies = [
         ("agents", "0001_initial"),
         ("audit", "0001_initial"),
         ("hitl", "0001_initial"),
     ]
-    operations = [migrations.RunSQL(EXPAND, CONTRACT)]
+    operations = [
+        migrations.RunSQL([there], [back])
+        for there, back in zip(EXPAND, reversed(CONTRACT), strict=True)
+    ]
