@@ -14,7 +14,7 @@ IS_STOPPED = """EXISTS (
       AND stop.agent_type IN ('', tasks.agent_type))"""
 MAY_CALL = f"""
     SELECT {IS_STOPPED} FROM tasks WHERE id = %s AND fence = %s AND status = 'working'
-"""  # noqa: S608
+"""  # noqa: S608 - constants of ours
 STOPPED_AGENTS = """
     SELECT agent_type FROM emergency_stops
     WHERE released_at IS NULL AND (project_id IS NULL OR project_id = %s)

@@ -138,7 +138,7 @@ def _append(cursor: Any, project_id: UUID, events: list[dict[str, Any]], now: An
         parameters += [row[name.strip()] for name in COLUMNS.split(",")]
     head, rows = events[-1], ", ".join([ROW] * len(events))
     cursor.execute(
-        f"WITH appended AS (INSERT INTO event_log ({COLUMNS}) VALUES {rows})"  # noqa: S608
+        f"WITH appended AS (INSERT INTO event_log ({COLUMNS}) VALUES {rows})"  # noqa: S608 - constants of ours
         " UPDATE event_streams SET sequence = %s, head_hash = %s, head_at = %s WHERE project = %s",
         [*parameters, head["sequence"], head["hash"], now, project_id],
     )

@@ -31,7 +31,7 @@ STOPPED_AMONG = f"""
     JOIN unnest(%s::uuid[], %s::int[]) AS held(id, fence)
       ON tasks.id = held.id AND tasks.fence = held.fence
     WHERE tasks.status = 'working' AND {IS_STOPPED}
-"""  # noqa: S608
+"""  # noqa: S608 - constants of ours
 ACKNOWLEDGE = """
     UPDATE emergency_stop_acknowledgements SET acknowledged_at = clock_timestamp()
     WHERE worker = %s AND stop_id = ANY(%s) AND acknowledged_at IS NULL

@@ -212,7 +212,7 @@ def _gate(task: Task, verdict: str) -> str:
 
 def _plan_retry(task: Task, delay: float, error: WorkError, actor: Actor) -> None:
     # Up to a quarter more, so that tasks that failed together do not return together.
-    wait = max(delay, getattr(error, "retry_after", None) or 0) * (1 + random.random() / 4)  # noqa: S311
+    wait = max(delay, getattr(error, "retry_after", None) or 0) * (1 + random.random() / 4)  # noqa: S311 - jitter, no secret
     task.move(TaskStatus.PENDING)
     task.run_after, task.rung_at = Now() + timedelta(seconds=wait), None
     task.save(update_fields=RESULT)

@@ -100,4 +100,4 @@ class Follower:
         self._failures += 1
         if self._failures > 1:
             self.notice(f"{why} Trying again.")
-        time.sleep(random.uniform(0, longest))  # noqa: S311
+        time.sleep(random.uniform(0, longest))  # noqa: S311 - jitter, no secret

@@ -138,7 +138,7 @@ def artifacts_saying(text: str, scope: Scope) -> RawSQL:
     values = {"words": words, "scoped": scoped, "projects": projects}
     sql = ARTIFACTS_SAYING.format(current=CURRENT)
     names = PLACE.findall(sql)
-    return RawSQL(PLACE.sub("%s", sql), [values[name] for name in names])  # noqa: S611
+    return RawSQL(PLACE.sub("%s", sql), [values[name] for name in names])  # noqa: S611 - constants with parameters
 
 
 class _Search:

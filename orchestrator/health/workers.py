@@ -23,7 +23,7 @@ DUE = f"""
     FROM tasks JOIN projects ON projects.id = tasks.project_id
     WHERE tasks.status = 'pending' AND tasks.run_after <= clock_timestamp()
       AND projects.status IN ('draft', 'active') AND NOT {IS_STOPPED}
-"""  # noqa: S608
+"""  # noqa: S608 - constants of ours
 
 
 def check_workers() -> Finding:
