@@ -14,13 +14,14 @@ from context.serializers.parts import (
     SectionQuery,
     SectionSerializer,
 )
-from context.serializers.types import ArtifactTypeSerializer
+from context.serializers.types import ArtifactTypeSerializer, ArtifactTypesSerializer
 
 __all__ = [
     "ArtifactDetailSerializer",
     "ArtifactInput",
     "ArtifactSerializer",
     "ArtifactTypeSerializer",
+    "ArtifactTypesSerializer",
     "ConceptQuery",
     "ConceptSerializer",
     "DiffQuery",

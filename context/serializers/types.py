@@ -8,3 +8,12 @@ class ArtifactTypeSerializer(serializers.Serializer):
     description = serializers.CharField()
     max_bytes = serializers.IntegerField(help_text="Of the content as canonical JSON; else 413.")
     schema = serializers.DictField(help_text="JSON Schema, draft 2020-12.")
+
+
+class ArtifactTypesSerializer(serializers.Serializer):
+    """As a list is, and all on one page."""
+
+    count = serializers.IntegerField()
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+    results = ArtifactTypeSerializer(many=True)

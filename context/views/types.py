@@ -4,7 +4,7 @@ from rest_framework.response import Response
 
 from api.viewsets import APIView
 from context.schemas import SCHEMAS
-from context.serializers import ArtifactTypeSerializer
+from context.serializers import ArtifactTypesSerializer
 from context.services import CONTENT_MAX_BYTES
 
 
@@ -21,7 +21,7 @@ def described(artifact_type: str) -> dict:
 class ArtifactTypesView(APIView):
     """What the content of each type of artifact looks like, and how large it may be."""
 
-    @extend_schema(operation_id="artifact_types_list", responses=ArtifactTypeSerializer(many=True))
+    @extend_schema(operation_id="artifact_types_list", responses=ArtifactTypesSerializer)
     def get(self, request: Request) -> Response:
         types = [described(artifact_type) for artifact_type in SCHEMAS]
         return Response({"count": len(types), "next": None, "previous": None, "results": types})
