@@ -71,6 +71,12 @@ class TooMany(DomainError):
         self.retry_after = retry_after
 
 
+class UnsupportedMedia(DomainError):
+    """A file of a kind that is not taken; `detail` names it."""
+
+    status = 415
+
+
 class Unprocessable(DomainError):
     """Well-formed, and not acceptable as it is."""
 

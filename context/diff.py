@@ -1,9 +1,11 @@
-"""The difference between two contents: for people by files and lines, for programs by fields."""
+"""The difference between two contents: by files and sections to read, by fields to apply."""
 
 import difflib
 from collections.abc import Iterator
 from typing import Any
 
+from context.changes import changes_between
+from context.parts.splitting import whole_sections
 from context.rendering import as_files
 from context.words import Change
 
@@ -15,13 +17,20 @@ Content = dict[str, Any]
 
 
 def diff_contents(artifact_type: str, old: Content, new: Content) -> dict[str, Any]:
-    """`files` with unified diffs, `changes` by path; `is_complete`: nothing was cut short."""
+    """`files` and `sections` with unified diffs, `changes` by path.
+
+    `is_complete`: nothing was cut short, so that `apply_changes` makes the newer of the older one.
+    """
     files = list(_diff_files(_readable(artifact_type, old), _readable(artifact_type, new)))
-    changes = list(_changes("", old, new))
-    is_complete = len(changes) <= MAX_CHANGES and all(f["unified"] is not None for f in files)
+    sections = list(_diff_sections(artifact_type, old, new))
+    changes = list(changes_between(old, new))
+    is_complete = len(changes) <= MAX_CHANGES and all(
+        one["unified"] is not None for one in (*files, *sections)
+    )
     return {
-        "is_equal": old == new,
+        "is_equal": not changes,
         "files": files,
+        "sections": sections,
         "changes": changes[:MAX_CHANGES],
         "is_complete": is_complete,
     }
@@ -58,33 +67,19 @@ def _unified(path: str, old: str, new: str) -> str | None:
     return "\n".join(difflib.unified_diff(before, after, f"a/{path}", f"b/{path}", lineterm=""))
 
 
-def _changes(path: str, old: Any, new: Any) -> Iterator[dict[str, Any]]:
-    if old == new and type(old) is type(new):
-        return
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in sorted(old.keys() | new.keys()):
-            yield from _member(f"{path}.{key}" if path else key, key, old, new)
-    elif isinstance(old, list) and isinstance(new, list):
-        yield from _items(path, old, new)
-    else:
-        yield {"path": path, "change": str(Change.CHANGED), "old": old, "new": new}
-
-
-def _member(path: str, key: str, old: Content, new: Content) -> Iterator[dict[str, Any]]:
-    if key not in old:
-        yield {"path": path, "change": str(Change.ADDED), "old": None, "new": new[key]}
-    elif key not in new:
-        yield {"path": path, "change": str(Change.REMOVED), "old": old[key], "new": None}
-    else:
-        yield from _changes(path, old[key], new[key])
-
-
-def _items(path: str, old: list[Any], new: list[Any]) -> Iterator[dict[str, Any]]:
-    for index in range(max(len(old), len(new))):
-        place = f"{path}.{index}"
-        if index >= len(old):
-            yield {"path": place, "change": str(Change.ADDED), "old": None, "new": new[index]}
-        elif index >= len(new):
-            yield {"path": place, "change": str(Change.REMOVED), "old": old[index], "new": None}
-        else:
-            yield from _changes(place, old[index], new[index])
+def _diff_sections(artifact_type: str, old: Content, new: Content) -> Iterator[dict[str, Any]]:
+    """By section, in the order of the newer version; those that are gone at the end."""
+    before = {part.path: part for part in whole_sections(artifact_type, old)}
+    after = {part.path: part for part in whole_sections(artifact_type, new)}
+    for path in [*after, *(path for path in before if path not in after)]:
+        one, other = before.get(path), after.get(path)
+        if one and other and one.text == other.text:
+            continue
+        part = other or one
+        yield {
+            "path": path,
+            "title": part.title,
+            "kind": str(part.kind),
+            "status": _fate(path, before, after),
+            "unified": _unified(path, one.text if one else "", other.text if other else ""),
+        }

@@ -18,14 +18,15 @@ def join_sections(rows: Iterable[tuple[str, str, str]]) -> Any:
         if not pointer:
             content = value
         else:
-            _put(content, pointer, value)
+            place, name = place_of(content, pointer)
+            place[name] = value
     return content
 
 
-def _put(content: Any, pointer: str, value: Any) -> None:
+def place_of(content: Any, pointer: str) -> tuple[Any, str | int]:
+    """The object or list that a JSON pointer leads into, and the key or index in it."""
     names = [name.replace("~1", "/").replace("~0", "~") for name in pointer[1:].split("/")]
     place = content
     for name in names[:-1]:
         place = place[int(name) if isinstance(place, list) else name]
-    last = names[-1]
-    place[int(last) if isinstance(place, list) else last] = value
+    return place, int(names[-1]) if isinstance(place, list) else names[-1]

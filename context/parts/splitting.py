@@ -46,12 +46,24 @@ def split_content(
     The first is the outline: the content with null where the other parts belong. What was handed
     in as a single section or concept is not cut at its headings.
     """
+    whole = _whole_parts(artifact_type, content, granularity)
+    return list(_named_once([piece for part in whole for piece in _cut(part)]))
+
+
+def whole_sections(
+    artifact_type: str, content: Content, granularity: str = Granularity.DOCUMENT
+) -> list[SectionPart]:
+    """The same, with long texts left in one piece: to be compared."""
+    return list(_named_once(_whole_parts(artifact_type, content, granularity)))
+
+
+def _whole_parts(artifact_type: str, content: Content, granularity: str) -> list[SectionPart]:
     outline, parts = dict(content), []
     for key in sorted(content):
         outline[key], found = _split_field(artifact_type, key, content[key], granularity)
         parts += found
     first = SectionPart("", "outline", "Outline", SectionKind.OUTLINE, as_lines(outline))
-    return list(_named_once([piece for part in (first, *parts) for piece in _cut(part)]))
+    return [first, *parts]
 
 
 def _split_field(

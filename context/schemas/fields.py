@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 MAX_INTEGER = 2**53 - 1
+TEXT_MAX_CHARACTERS = 400_000
 
 
 def _without_control_characters(text: str) -> str:
@@ -33,7 +34,7 @@ Line = Annotated[str, StringConstraints(min_length=1, max_length=300), Stored]
 OptionalLine = Annotated[str, StringConstraints(max_length=300), Stored]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=20_000), Stored]
 OptionalText = Annotated[str, StringConstraints(max_length=20_000), Stored]
-LongText = Annotated[str, StringConstraints(max_length=400_000), Stored]
+LongText = Annotated[str, StringConstraints(max_length=TEXT_MAX_CHARACTERS), Stored]
 Count = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 RequirementId = Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,6}-[1-9][0-9]{0,3}$")]

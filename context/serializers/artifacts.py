@@ -23,6 +23,14 @@ class ArtifactInput(StrictSerializer):
     )
 
 
+class UploadInput(StrictSerializer):
+    """A text file of a person. Its title is the file's name unless given."""
+
+    project = serializers.UUIDField()
+    file = serializers.FileField()
+    title = TextField(max_length=300, required=False)
+
+
 class VersionInput(StrictSerializer):
     """`base_version`: the version that was read; refused with 409 if there is a newer one."""
 

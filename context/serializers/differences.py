@@ -1,6 +1,6 @@
 from rest_framework import serializers
 
-from context.words import Change
+from context.words import Change, SectionKind
 
 
 class DiffQuery(serializers.Serializer):
@@ -10,8 +10,9 @@ class DiffQuery(serializers.Serializer):
 
     def get_fields(self) -> dict[str, serializers.Field]:
         first = serializers.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
-        # `from` is a word of the language and no name for an attribute.
-        return {"from": first} | super().get_fields()
+        # `from` and `as` are words of the language and no names for attributes.
+        form = serializers.ChoiceField(choices=["json", "html"], default="json")
+        return {"from": first} | super().get_fields() | {"as": form}
 
 
 class FileDiffSerializer(serializers.Serializer):
@@ -22,8 +23,14 @@ class FileDiffSerializer(serializers.Serializer):
     )
 
 
+class SectionDiffSerializer(FileDiffSerializer):
+    title = serializers.CharField()
+    kind = serializers.ChoiceField(choices=SectionKind.choices)
+
+
 class ChangeSerializer(serializers.Serializer):
     path = serializers.CharField()
+    pointer = serializers.CharField(allow_blank=True, help_text="The same as a JSON pointer.")
     change = serializers.ChoiceField(choices=Change.choices)
     old = serializers.JSONField(allow_null=True)
     new = serializers.JSONField(allow_null=True)
@@ -37,6 +44,7 @@ class DiffSerializer(serializers.Serializer):
     is_equal = serializers.BooleanField()
     is_complete = serializers.BooleanField(help_text="False: cut short, for it is very long.")
     files = FileDiffSerializer(many=True)
+    sections = SectionDiffSerializer(many=True)
     changes = ChangeSerializer(many=True)
 
     def get_fields(self) -> dict[str, serializers.Field]:

@@ -5,9 +5,11 @@ from context.services.outputs import store_output
 from context.services.settling import accept_version, reject_version, version_draft
 from context.services.splitting import split_old_versions
 from context.services.storing import Source
+from context.services.uploads import UPLOAD_MAX_BYTES, upload_file
 
 __all__ = [
     "CONTENT_MAX_BYTES",
+    "UPLOAD_MAX_BYTES",
     "Checked",
     "Source",
     "accept_version",
@@ -19,6 +21,7 @@ __all__ = [
     "store_imported",
     "store_input",
     "store_output",
+    "upload_file",
     "version_draft",
     "write_version",
 ]

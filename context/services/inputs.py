@@ -26,6 +26,7 @@ def create_artifact(
     title: str,
     content: Any,
     granularity: str = Granularity.DOCUMENT,
+    comment: str = "",
 ) -> Artifact:
     """A person's own artifact, accepted as it is: what is handed in is input, not a result.
 
@@ -42,6 +43,7 @@ def create_artifact(
         title=title,
         content=content,
         granularity=granularity,
+        comment=comment,
     )
     record_all(project.pk, [draft])
     return artifact
@@ -55,6 +57,7 @@ def store_input(
     title: str,
     content: Any,
     granularity: str = Granularity.DOCUMENT,
+    comment: str = "",
 ) -> tuple[Artifact, Draft]:
     """A person's artifact with its first version; the caller holds the lock and records it."""
     checked = check_content(artifact_type, content)
@@ -68,7 +71,11 @@ def store_input(
         created_by=author.user,
     )
     version = ArtifactVersion(
-        artifact=artifact, number=1, status=VersionStatus.ACCEPTED, author=author.user
+        artifact=artifact,
+        number=1,
+        status=VersionStatus.ACCEPTED,
+        author=author.user,
+        comment=comment,
     )
     insert_version(version, checked, artifact)
     return artifact, version_draft(artifact, version, author)

@@ -1,4 +1,3 @@
-from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -6,12 +5,12 @@ from django.urls import reverse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.viewsets import GenericViewSet
 from audit.actors import Actor
-from context.diff import diff_contents
 from context.filters import ArtifactFilter
 from context.models import Artifact
 from context.selectors import artifacts_for, get_version, versions_of
@@ -20,24 +19,27 @@ from context.serializers import (
     ArtifactInput,
     ArtifactSerializer,
     ConceptSerializer,
-    DiffQuery,
-    DiffSerializer,
     LineageSerializer,
     SectionSerializer,
+    UploadInput,
     VersionDetailSerializer,
     VersionInput,
     VersionSerializer,
 )
-from context.services import add_version, create_artifact
+from context.services import UPLOAD_MAX_BYTES, add_version, create_artifact, upload_file
+from context.services.uploads import too_large
 from context.staleness import with_staleness
+from context.views.differences import DiffAction
 from context.views.lineage import LineageActions
 from context.views.parts import PartsActions
 
+FORM_BYTES = 64 * 1024
 VERSION_NUMBER = OpenApiParameter("number", int, OpenApiParameter.PATH)
 
 
 class ArtifactViewSet(
     PartsActions,
+    DiffAction,
     LineageActions,
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
@@ -54,7 +56,7 @@ class ArtifactViewSet(
         "concepts": ConceptSerializer,
         "lineage": LineageSerializer,
     }
-    inputs = {"create": ArtifactInput, "add": VersionInput}
+    inputs = {"create": ArtifactInput, "upload": UploadInput, "add": VersionInput}
     filterset_class = ArtifactFilter
 
     def visible(self) -> QuerySet:
@@ -75,8 +77,31 @@ class ArtifactViewSet(
         artifact = create_artifact(
             actor=Actor.of_user(request.user), project_id=wanted.pop("project"), **wanted
         )
+        return self.created(artifact)
+
+    @extend_schema(
+        request={"multipart/form-data": UploadInput}, responses={201: ArtifactDetailSerializer}
+    )
+    @action(detail=False, methods=["post"], parser_classes=[MultiPartParser])
+    def upload(self, request: Request) -> Response:
+        """A person's text file as `user_input`."""
+        # Before anything of it is read; the form around the file needs some room, too.
+        if int(request.META.get("CONTENT_LENGTH") or 0) > UPLOAD_MAX_BYTES + FORM_BYTES:
+            raise too_large()
+        wanted = self.input(request)
+        file = wanted.pop("file")
+        artifact = upload_file(
+            actor=Actor.of_user(request.user),
+            project_id=wanted.pop("project"),
+            name=file.name,
+            data=file.read(),
+            **wanted,
+        )
+        return self.created(artifact)
+
+    def created(self, artifact: Artifact) -> Response:
         location = {"Location": reverse("artifact-detail", args=[artifact.pk])}
-        found = artifacts_for(request.user, with_content=True).filter(pk=artifact.pk)
+        found = artifacts_for(self.request.user, with_content=True).filter(pk=artifact.pk)
         [shown] = with_staleness(found)
         return Response(self.output(shown), status.HTTP_201_CREATED, headers=location)
 
@@ -108,25 +133,3 @@ class ArtifactViewSet(
     def version(self, request: Request, pk: UUID, number: int) -> Response:
         """One version with its content."""
         return Response(VersionDetailSerializer(get_version(self.get_object(), number)).data)
-
-    @extend_schema(parameters=[DiffQuery], responses=DiffSerializer, filters=False)
-    @action(detail=True)
-    def diff(self, request: Request, pk: UUID) -> Response:
-        """The difference between two versions."""
-        artifact = self.get_object()
-        query = DiffQuery(data={name: n for name, n in request.query_params.items() if n})
-        query.is_valid(raise_exception=True)
-        to = query.validated_data.get("to", artifact.version)
-        return Response(difference(artifact, query.validated_data.get("from", max(to - 1, 1)), to))
-
-
-def difference(artifact: Artifact, first: int, second: int) -> dict[str, Any]:
-    old, new = get_version(artifact, first), get_version(artifact, second)
-    return {
-        "artifact": str(artifact.pk),
-        "from": old.number,
-        "to": new.number,
-        "from_sha256": old.sha256,
-        "to_sha256": new.sha256,
-        **diff_contents(artifact.artifact_type, old.content, new.content),
-    }

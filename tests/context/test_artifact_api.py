@@ -142,6 +142,7 @@ def test_the_difference_between_two_versions(rules, owner, client_of):
     assert shown["changes"] == [
         {
             "path": "text",
+            "pointer": "/text",
             "change": "changed",
             "old": "Books are lent for two weeks.",
             "new": "Books are lent for a month.",

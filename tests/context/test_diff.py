@@ -1,0 +1,78 @@
+import pytest
+from hypothesis import example, given, settings
+
+from context.changes import apply_changes, changes_between
+from context.diff import diff_contents
+from tests.context.documents import contents, hand_in, is_same, values
+
+EVIL = "<script>alert(1)</script>"
+
+
+@settings(max_examples=200, deadline=None)
+@given(contents, contents)
+@example({"a": [1, True]}, {"a": [True, 1]})
+@example({"a.b": {"/": [1, 2, 3], "": None}}, {"a.b": {"/": [1]}})
+@example({"a": [{"b": 1}, 2, 3, 4]}, {"a": [2]})
+def test_the_difference_applied_to_the_older_content_gives_the_newer(old, new):
+    changes = list(changes_between(old, new))
+
+    assert is_same(apply_changes(old, changes), new)
+
+
+@settings(max_examples=50, deadline=None)
+@given(values)
+def test_nothing_differs_from_itself(value):
+    assert list(changes_between(value, value)) == []
+
+
+def test_a_document_is_compared_by_section():
+    old = {"text": "# Lending\nTwo weeks.\n# Fees\nNone.\n# Old\n"}
+    new = {"text": "# Lending\nThree weeks.\n# Fees\nNone.\n# New\n"}
+
+    found = diff_contents("user_input", old, new)["sections"]
+
+    assert [(s["path"], s["status"]) for s in found] == [
+        ("text/lending", "changed"),
+        ("text/new", "added"),
+        ("text/old", "removed"),
+    ]
+    assert "-Two weeks.\n+Three weeks." in found[0]["unified"]
+
+
+def test_a_difference_that_is_whole_says_so():
+    old = {"text": "a"}
+
+    assert diff_contents("user_input", old, {"text": "b"})["is_complete"]
+    long = {"text": "\n".join("x" for _ in range(8_001))}
+    assert not diff_contents("user_input", old, long)["is_complete"]
+
+
+@pytest.mark.django_db
+def test_a_difference_as_a_page_shows_what_agents_wrote_as_text(project, owner, client_of):
+    api = client_of(owner)
+    path = f"/api/v1/artifacts/{hand_in(project).pk}/"
+    api.post(f"{path}versions/", {"content": {"text": EVIL}})
+
+    response = api.get(f"{path}diff/", {"as": "html"})
+
+    page = response.content.decode()
+    assert response["Content-Type"].startswith("text/html")
+    assert "script-src 'self'" in response["Content-Security-Policy"]
+    assert "unsafe" not in response["Content-Security-Policy"]
+    assert EVIL not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+@pytest.mark.django_db
+def test_a_difference_in_no_known_form_is_400(project, owner, client_of):
+    response = client_of(owner).get(f"/api/v1/artifacts/{hand_in(project).pk}/diff/?as=pdf")
+
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["field"] == "as"
+
+
+@pytest.mark.django_db
+def test_an_outsider_sees_no_difference(project, outsider, client_of):
+    path = f"/api/v1/artifacts/{hand_in(project).pk}/diff/"
+
+    assert client_of(outsider).get(path, {"as": "html"}).status_code == 404
