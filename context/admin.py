@@ -1,14 +1,20 @@
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 
+from context.drawing import draw
+from context.lineage import lineage_of
 from context.models import Artifact, ArtifactVersion, ContextBuild
 from context.reading import json_tree, read_content
 from context.side_by_side import compare_contents
+from context.staleness import with_staleness
 from projects.desk import desk_page
 from projects.member_admin import MemberAdmin, as_uuid
+
+DRAWN_DEPTH = 6
 
 
 @admin.register(Artifact)
@@ -26,14 +32,41 @@ class ArtifactAdmin(MemberAdmin):
     list_select_related = ("project",)
     search_fields = ("title", "project__name")
 
+    def get_urls(self) -> list[URLPattern]:
+        lineage = self.admin_site.admin_view(self.lineage_view)
+        return [
+            path("<uuid:artifact_id>/lineage/", lineage, name="artifact_lineage"),
+            *super().get_urls(),
+        ]
+
+    def lineage_view(self, request: HttpRequest, artifact_id: UUID) -> HttpResponse:
+        """What a version (`?version=`) was made from, and what was made from it."""
+        artifact = self._get(request, artifact_id)
+        shown = _version(artifact, request.GET.get("version"), artifact.version)
+        lineage = lineage_of(shown, depth=DRAWN_DEPTH)
+        context = {
+            "title": f"Lineage of {artifact.title}",
+            "trail": _trail(artifact),
+            "artifact": artifact,
+            "shown": shown,
+            "staleness": artifact.staleness,
+            "drawing": draw(lineage),
+            "is_complete": lineage.is_complete,
+        }
+        return desk_page(self.admin_site, request, "context/lineage.html", context)
+
+    def _get(self, request: HttpRequest, artifact_id: UUID | None) -> Artifact:
+        """Raises Http404."""
+        found = self.get_queryset(request).select_related("project").filter(pk=artifact_id)
+        for artifact in with_staleness(found):
+            return artifact
+        raise Http404("There is no such artifact, or you may not see it.")
+
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """One version for reading (`?version=`), and what changed since another (`?against=`)."""
-        found = self.get_queryset(request).select_related("project")
-        artifact = found.filter(pk=as_uuid(object_id)).first()
-        if artifact is None:
-            raise Http404("There is no such artifact, or you may not see it.")
+        artifact = self._get(request, as_uuid(object_id))
         versions = list(artifact.versions.defer("inline_content").select_related("author"))
         shown = _version(artifact, request.GET.get("version"), artifact.version)
         against = _version(artifact, request.GET.get("against"), None)
@@ -47,6 +80,7 @@ class ArtifactAdmin(MemberAdmin):
             "html": read_content(artifact.artifact_type, shown.content),
             "tree": json_tree(shown.content),
             "compared": _compared(artifact, against, shown),
+            "staleness": artifact.staleness,
         }
         return desk_page(self.admin_site, request, "context/artifact.html", context)
 

@@ -1,0 +1,98 @@
+"""A lineage as a drawing: sources to the left, results to the right, and lines between them."""
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from context.lineage import Lineage, maker_name
+from context.models import ArtifactVersion
+from context.staleness import Staleness, staleness_of
+
+BOX_WIDTH, BOX_HEIGHT = 220, 64
+COLUMN_WIDTH, ROW_HEIGHT = 280, 88
+MARGIN = 12
+TITLE_CHARACTERS = 30
+
+
+@dataclass(frozen=True)
+class Box:
+    """One version. `stale`: of this artifact's version that counts, where it is this one."""
+
+    version: ArtifactVersion
+    depth: int
+    x: int
+    y: int
+    title: str
+    maker: str
+    stale: bool
+    sources: list[tuple[ArtifactVersion, str]]
+
+    @property
+    def text_x(self) -> int:
+        return self.x + 12
+
+    @property
+    def lines_y(self) -> tuple[int, int]:
+        return self.y + 26, self.y + 48
+
+
+@dataclass(frozen=True)
+class Drawing:
+    width: int
+    height: int
+    box_width: int
+    box_height: int
+    boxes: list[Box]
+    links: list[dict[str, Any]]
+
+
+def draw(lineage: Lineage) -> Drawing:
+    """Boxes in columns by their distance from the version that was asked for."""
+    stale = staleness_of({version.artifact_id for version in lineage.versions.values()})
+    ids = sorted(lineage.versions, key=lambda pk: (lineage.depths[pk], pk))
+    columns = [list(group) for _, group in groupby(ids, key=lineage.depths.get)]
+    boxes = {
+        pk: _box(lineage, pk, column, row, stale)
+        for column, group in enumerate(columns)
+        for row, pk in enumerate(group)
+    }
+    return Drawing(
+        width=len(columns) * COLUMN_WIDTH - (COLUMN_WIDTH - BOX_WIDTH) + 2 * MARGIN,
+        height=max(map(len, columns)) * ROW_HEIGHT - (ROW_HEIGHT - BOX_HEIGHT) + 2 * MARGIN,
+        box_width=BOX_WIDTH,
+        box_height=BOX_HEIGHT,
+        boxes=list(boxes.values()),
+        links=[
+            {"kind": one.kind, "path": _path(boxes[one.source_id], boxes[one.derived_id])}
+            for one in lineage.derivations
+        ],
+    )
+
+
+def _box(lineage: Lineage, pk: int, column: int, row: int, stale: dict[Any, Staleness]) -> Box:
+    version = lineage.versions[pk]
+    artifact = version.artifact
+    counts = version.number == (artifact.accepted_version or artifact.version)
+    title = artifact.title
+    return Box(
+        version=version,
+        depth=lineage.depths[pk],
+        x=MARGIN + column * COLUMN_WIDTH,
+        y=MARGIN + row * ROW_HEIGHT,
+        title=title if len(title) <= TITLE_CHARACTERS else f"{title[: TITLE_CHARACTERS - 1]}…",
+        maker=maker_name(version),
+        stale=counts and version.artifact_id in stale,
+        sources=[
+            (lineage.versions[one.source_id], one.kind)
+            for one in lineage.derivations
+            if one.derived_id == pk
+        ],
+    )
+
+
+def _path(source: Box, derived: Box) -> str:
+    """From the right edge of the source to the left edge of what was made from it."""
+    x1, y1 = source.x + BOX_WIDTH, source.y + BOX_HEIGHT // 2
+    x2, y2 = derived.x, derived.y + BOX_HEIGHT // 2
+    bend = max(30, (x2 - x1) // 2)
+    return f"M {x1} {y1} C {x1 + bend} {y1}, {x2 - bend} {y2}, {x2} {y2}"
