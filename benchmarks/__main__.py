@@ -8,7 +8,7 @@ import statistics
 from benchmarks.stack import servers, worker
 
 # Modules that start what else they need.
-ALONE = ("stream", "inbox", "stop", "store")
+ALONE = ("stream", "inbox", "stop", "store", "versions")
 
 
 def main() -> None:
