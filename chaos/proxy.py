@@ -66,7 +66,7 @@ class Proxy:
     async def _pump(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limit: int | None
     ) -> None:
-        with contextlib.suppress(OSError):
+        try:
             while chunk := await reader.read(CHUNK):
                 await self._open.wait()
                 if limit is not None and (limit := limit - len(chunk)) <= 0:
@@ -77,3 +77,6 @@ class Proxy:
                 await writer.drain()
             if writer.can_write_eof():
                 writer.write_eof()
+        except OSError:
+            # Else the other end would wait for an answer that nobody writes any more.
+            writer.transport.abort()
