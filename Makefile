@@ -11,7 +11,7 @@ SEED ?= 1
 CASE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-browser test-stream test-races test-schema test-deploy lint format bench bench-stream bench-inbox bench-stop bench-store chaos chaos-short lock clean venv dev
+.PHONY: help run test test-slow test-browser test-stream test-races test-schema test-deploy lint format bench bench-stream bench-inbox bench-stop bench-versions bench-store chaos chaos-short lock clean venv dev
 
 help: ## Show this list
 	@echo "Countersign. Commands:"
@@ -69,6 +69,9 @@ bench-stream: $(VENV)/.installed-dev ## Measure the live stream beside bare Chan
 
 bench-inbox: $(VENV)/.installed-dev ## Measure the inbox with 10,000 pending requests beside 100
 	@$(BIN)/python -m benchmarks inbox
+
+bench-versions: $(VENV)/.installed-dev ## Measure what a version of a lightly edited document takes
+	@$(BIN)/python -m benchmarks versions
 
 bench-stop: $(VENV)/.installed-dev ## Measure an emergency stop until the last worker has stopped
 	@$(BIN)/python -m benchmarks stop
