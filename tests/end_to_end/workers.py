@@ -33,10 +33,11 @@ def eventually(fact: Callable[[], T], seconds: float = LONG_SECONDS) -> T:
 
 
 def empty_queues() -> None:
-    """What other tests rang for in vain."""
+    """What other tests rang for in vain, and what workers that were killed had not acknowledged."""
     prefix = settings.CELERY_BROKER_TRANSPORT_OPTIONS["global_keyprefix"]
     with contextlib.closing(Redis.from_url(settings.REDIS_URL)) as redis:
-        redis.delete(f"{prefix}engine", f"{prefix}agents")
+        names = ("engine", "agents", "unacked", "unacked_index")
+        redis.delete(*(f"{prefix}{name}" for name in names))
 
 
 class Worker:
