@@ -76,7 +76,7 @@ bench-versions: $(VENV)/.installed-dev ## Measure what a version of a lightly ed
 bench-stop: $(VENV)/.installed-dev ## Measure an emergency stop until the last worker has stopped
 	@$(BIN)/python -m benchmarks stop
 
-chaos: $(VENV)/.installed-dev ## Break things, see that nothing is lost: ~11 minutes (SEED=, CASE=, LIST=1)
+chaos: $(VENV)/.installed-dev ## Break things, see that nothing is lost: ~13 minutes (SEED=, CASE=, LIST=1)
 	@timeout -k 30 1500 $(BIN)/python -m chaos --seed '$(SEED)' $(CASE) $(if $(LIST),--list) $(if $(KEEP),--keep '$(KEEP)')
 
 chaos-short: $(VENV)/.installed-dev ## Its most telling cases, in less than 3 minutes
