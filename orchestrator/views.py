@@ -1,7 +1,7 @@
 """What spans the apps: how a project goes, its files, its way back."""
 
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, BinaryIO
 from uuid import UUID
 
@@ -11,12 +11,18 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.urls import reverse as path_of
 from django.utils.cache import get_conditional_response, patch_cache_control
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    extend_schema_view,
+)
 from rest_framework import status
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
+from rest_framework.serializers import Serializer
 
 from agents.selectors import board_for
 from api.errors import InvalidInput, TooLarge
@@ -71,44 +77,47 @@ class RootView(APIView):
         return Response({key: reverse(name, request=request) for key, name in ROOT.items()})
 
 
-class RewindView(APIView):
+class ProjectVerbView(APIView):
+    """A service of the engine that changes a project; the answer is the project as it is then."""
+
+    serializer_class: type[Serializer]
+    service: Callable[..., Any]
+
+    def get_serializer(self, *args: Any, **kwargs: Any) -> Serializer:
+        return self.serializer_class(*args, **kwargs)
+
+    def post(self, request: Request, project_id: UUID) -> Response:
+        project = get_visible_project(request.user, project_id)
+        form = self.get_serializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        actor = Actor.of_user(request.user)
+        self.service(project_id=project.pk, actor=actor, **form.validated_data)
+        shown = projects_for(request.user).get(pk=project.pk)
+        return Response(ProjectSerializer(shown).data)
+
+
+@extend_schema_view(
+    post=extend_schema(
+        operation_id="projects_rewind", request=RewindInput, responses=ProjectSerializer
+    )
+)
+class RewindView(ProjectVerbView):
     """Run a step, and all that depends on it, again. What is dropped stays in history."""
 
     serializer_class = RewindInput
-
-    def get_serializer(self, *args: Any, **kwargs: Any) -> RewindInput:
-        return RewindInput(*args, **kwargs)
-
-    @extend_schema(operation_id="projects_rewind", request=RewindInput, responses=ProjectSerializer)
-    def post(self, request: Request, project_id: UUID) -> Response:
-        project = get_visible_project(request.user, project_id)
-        form = self.get_serializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        rewind_project(
-            project_id=project.pk, actor=Actor.of_user(request.user), **form.validated_data
-        )
-        shown = projects_for(request.user).get(pk=project.pk)
-        return Response(ProjectSerializer(shown).data)
+    service = staticmethod(rewind_project)
 
 
-class EraseView(APIView):
+@extend_schema_view(
+    post=extend_schema(
+        operation_id="projects_erase", request=EraseInput, responses=ProjectSerializer
+    )
+)
+class EraseView(ProjectVerbView):
     """Erase what a finished project holds, for good; a tombstone and a log that verifies stay."""
 
     serializer_class = EraseInput
-
-    def get_serializer(self, *args: Any, **kwargs: Any) -> EraseInput:
-        return EraseInput(*args, **kwargs)
-
-    @extend_schema(operation_id="projects_erase", request=EraseInput, responses=ProjectSerializer)
-    def post(self, request: Request, project_id: UUID) -> Response:
-        project = get_visible_project(request.user, project_id)
-        form = self.get_serializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        erase_project(
-            project_id=project.pk, actor=Actor.of_user(request.user), **form.validated_data
-        )
-        shown = projects_for(request.user).get(pk=project.pk)
-        return Response(ProjectSerializer(shown).data)
+    service = staticmethod(erase_project)
 
 
 class ProgressView(APIView):
