@@ -5,9 +5,11 @@ from typing import Any
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from agents.outcomes import Model, PermanentError
+from agents.outcomes import Model, PermanentError, Usage
 
 OFFLINE = {"offline": "agents.providers.offline.OfflineModel"}
+# As long as its column; models need Django, and this module does not.
+PROVIDER_LENGTH = 50
 LLM_MODEL = "agents.providers.llm.LLMModel"
 
 
@@ -15,23 +17,26 @@ def model_for(agent_type: str) -> Model:
     """The model that the settings name. Raises PermanentError `model_misconfigured`."""
     chosen = getattr(settings, "AGENT_MODELS", {}).get(agent_type)
     if not chosen:
-        raise _misconfigured(f"AGENT_MODELS names no model for the agent {agent_type!r}.")
+        raise _misconfigured("", f"AGENT_MODELS names no model for the agent {agent_type!r}.")
     prefix, colon, name = chosen.partition(":")
     own = getattr(settings, "MODEL_PROVIDERS", OFFLINE).get(prefix)
     if own:
-        return _loaded(own, *([name] if name else []))
+        return _loaded(prefix, own, *([name] if name else []))
     if not (colon and name):
-        raise _misconfigured(f"{chosen!r} is neither 'offline' nor of the form 'provider:model'.")
-    return _loaded(LLM_MODEL, chosen)
+        detail = f"{chosen!r} is neither 'offline' nor of the form 'provider:model'."
+        raise _misconfigured(prefix, detail)
+    return _loaded(prefix, LLM_MODEL, chosen)
 
 
-def _loaded(path: str, *arguments: Any) -> Model:
+def _loaded(prefix: str, path: str, *arguments: Any) -> Model:
     try:
         provider = import_string(path)
     except ImportError as error:
-        raise _misconfigured(f"The model provider {path!r} cannot be imported.") from error
+        detail = f"The model provider {path!r} cannot be imported."
+        raise _misconfigured(prefix, detail) from error
     return provider(*arguments)
 
 
-def _misconfigured(detail: str) -> PermanentError:
-    return PermanentError("model_misconfigured", detail)
+def _misconfigured(prefix: str, detail: str) -> PermanentError:
+    """With the provider's name, so that its health shows it."""
+    return PermanentError("model_misconfigured", detail, Usage(prefix[:PROVIDER_LENGTH]))
