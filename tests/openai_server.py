@@ -119,7 +119,9 @@ class OpenAIServer:
         return self.next.popleft()(self, request) if self.next else self.valid(request)
 
     def valid(self, request: dict[str, Any]) -> Answer:
-        """A call of the first deliverable with content that fits."""
+        """A call of the first deliverable with content that fits, or a word without any."""
+        if not request.get("tools"):
+            return reply(request, {"content": "ok"}, "stop")
         function = _deliverable(request)
         name = function["name"]
         content = self.contents.get(name.removeprefix(DELIVER))
@@ -134,12 +136,14 @@ def completion(
     """A chat completion that calls a function."""
     text = arguments if isinstance(arguments, str) else json.dumps(arguments)
     function = {"name": name, "arguments": text}
-    message = {
-        "role": "assistant",
-        "content": None,
-        "tool_calls": [{"id": "call_1", "type": "function", "function": function}],
-    }
-    choice = {"index": 0, "finish_reason": finish_reason, "message": message, "logprobs": None}
+    calls = [{"id": "call_1", "type": "function", "function": function}]
+    return reply(request, {"content": None, "tool_calls": calls}, finish_reason)
+
+
+def reply(request: dict[str, Any], message: dict[str, Any], finish_reason: str) -> Answer:
+    """A chat completion with this message."""
+    said = {"role": "assistant"} | message
+    choice = {"index": 0, "finish_reason": finish_reason, "message": said, "logprobs": None}
     body = {
         "id": "chatcmpl-1",
         "object": "chat.completion",

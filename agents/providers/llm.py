@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import time
 from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
 from pydantic import BaseModel, Field
-from pydantic_ai import Agent, ModelSettings, ToolOutput
+from pydantic_ai import Agent, ModelRequest, ModelSettings, ToolOutput
+from pydantic_ai.direct import model_request
 from pydantic_ai.exceptions import AgentRunError, ModelAPIError, UserError
 from pydantic_ai.messages import ModelResponse
 from pydantic_ai.models import Model as ProviderModel
@@ -29,6 +31,8 @@ ASK = "ask_person"
 # What the library stumbles with over a 200 that is JSON but no chat completion.
 UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 OPENAI = ("openai", "openai-chat", "openai-responses")
+# Some providers take no smaller limit.
+TINY_TOKENS = 16
 # At level DEBUG these write whole requests, prompts included.
 TALKATIVE = ("openai", "httpx", "httpx2", "httpcore", "httpcore2", "pydantic_ai")
 
@@ -69,6 +73,28 @@ class LLMModel:
         given = prompt_sha256(call.instructions, prompt, output_type)
         return Reply(content, call.usage_so_far(), prompt_sha256=given)
 
+    def try_out(self, seconds: float) -> tuple[float, WorkError | None]:
+        """One call of a few tokens: how many seconds it took, and what failed."""
+        return asyncio.run(_tiny_call(self, seconds))
+
+
+async def _tiny_call(model: LLMModel, seconds: float) -> tuple[float, WorkError | None]:
+    _quiet_libraries()
+    usage = Usage(provider=model.provider, model=model.model, calls=1)
+    asked = [ModelRequest.user_text_prompt("Answer with the single word: ok")]
+    wanted = _model_settings(max_tokens=TINY_TOKENS, seconds=seconds)
+    began, failure = time.monotonic(), None
+    try:
+        async with _provider_model(model.name) as called:
+            # Loading the library is none of the provider's time.
+            began = time.monotonic()
+            await model_request(called, asked, model_settings=wanted)
+    except (AgentRunError, UserError, *UNREADABLE) as error:
+        failure = work_error(error, usage)
+    except ImportError:
+        failure = _not_installed(usage)
+    return time.monotonic() - began, failure
+
 
 class _Call:
     """One conversation with a model, corrections included."""
@@ -95,7 +121,7 @@ class _Call:
             self.unanswered = 1
             return None, work_error(error, self.usage_so_far())
         except ImportError:
-            return None, _not_installed(self.model.provider)
+            return None, _not_installed(self.usage_so_far())
         return result.output, None
 
     def usage_so_far(self) -> Usage:
@@ -117,8 +143,7 @@ class _Call:
         return int(isinstance(error, ModelAPIError) or self.usage.requests == 0)
 
     def _agent(self) -> Agent:
-        for name in TALKATIVE:
-            logging.getLogger(name).setLevel(logging.WARNING)
+        _quiet_libraries()
         return Agent(
             _Braked(_provider_model(self.model.name)),
             name=self.deliver,
@@ -127,7 +152,10 @@ class _Call:
                 ToolOutput(QuestionsForPerson, name=ASK),
             ],
             instructions=self.instructions,
-            model_settings=_model_settings(),
+            model_settings=_model_settings(
+                max_tokens=getattr(settings, "MODEL_MAX_TOKENS", MAX_TOKENS),
+                seconds=float(getattr(settings, "MODEL_TIMEOUT_SECONDS", TIMEOUT_SECONDS)),
+            ),
             retries={"tools": 0, "output": CORRECTIONS},
         )
 
@@ -140,10 +168,14 @@ class _Braked(WrapperModel):
         return await super().request(*arguments)
 
 
-def _model_settings() -> ModelSettings:
-    seconds = float(getattr(settings, "MODEL_TIMEOUT_SECONDS", TIMEOUT_SECONDS))
+def _quiet_libraries() -> None:
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _model_settings(*, max_tokens: int, seconds: float) -> ModelSettings:
     return ModelSettings(
-        max_tokens=getattr(settings, "MODEL_MAX_TOKENS", MAX_TOKENS),
+        max_tokens=max_tokens,
         max_retries=0,
         timeout=seconds,
         # `timeout` counts the silence between bytes; this counts the whole answer.
@@ -179,6 +211,6 @@ def _micros(dollars: Decimal | None) -> int | None:
     return None if dollars is None else int(dollars * 1_000_000)
 
 
-def _not_installed(provider: str) -> PermanentError:
-    detail = f"The library of the model provider {provider!r} is not installed."
-    return PermanentError("model_misconfigured", detail)
+def _not_installed(usage: Usage) -> PermanentError:
+    detail = f"The library of the model provider {usage.provider!r} is not installed."
+    return PermanentError("model_misconfigured", detail, usage)

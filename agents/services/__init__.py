@@ -7,6 +7,7 @@ from agents.services.acknowledging import (
     report_worker,
     stopped_among,
 )
+from agents.services.checking import note_check
 from agents.services.claiming import Claim, claim_task, hand_back, hand_back_task, renew_leases
 from agents.services.creating import cancel_task, create_task, request_task, retry_task
 from agents.services.finishing import fail_attempt, finish_task
@@ -43,6 +44,7 @@ __all__ = [
     "forget_workers",
     "hand_back",
     "hand_back_task",
+    "note_check",
     "reject_result",
     "release_emergency_stop",
     "renew_leases",

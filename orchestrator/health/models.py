@@ -1,4 +1,7 @@
-"""How the model providers have answered lately: from the attempts, for a probe would cost money."""
+"""How the model providers have answered lately, at work or to `check_providers`.
+
+No probe calls them, for that would cost money.
+"""
 
 from contextlib import closing
 from datetime import datetime
@@ -30,6 +33,13 @@ LAST = """
           AND (error_code = '' OR error_code LIKE 'model\\_%%')
         ORDER BY finished_at DESC LIMIT 1) AS last
 """
+LAST_CHECKED = """
+    SELECT provider, 'check_succeeded', succeeded_at, '' FROM provider_checks
+    WHERE provider = ANY(%s) AND succeeded_at IS NOT NULL
+    UNION ALL
+    SELECT provider, 'check_failed', failed_at, error_code FROM provider_checks
+    WHERE provider = ANY(%s) AND failed_at IS NOT NULL
+"""
 
 
 def check_models() -> Finding:
@@ -58,7 +68,7 @@ def _last_answers(providers: list[str]) -> dict[str, dict[str, tuple[datetime, s
     found: dict[str, dict[str, tuple[datetime, str]]] = {}
     with closing(connection), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(STATEMENT_TIMEOUT)
-        cursor.execute(LAST, [providers])
+        cursor.execute(f"{LAST} UNION ALL {LAST_CHECKED}", [providers] * 3)
         for provider, outcome, at, code in cursor.fetchall():
             found.setdefault(provider, {})[outcome] = (at, code)
     return found
