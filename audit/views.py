@@ -68,6 +68,7 @@ class Unavailable(DomainError):
     """What it needs is away, for a while."""
 
     status = 503
+    retry_after = 1.0
 
 
 class TicketView(views.APIView):

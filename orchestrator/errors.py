@@ -1,11 +1,22 @@
 """Error pages: problem documents for programs, Django's own pages for people."""
 
+import sys
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.views import defaults
 
-from api import problems
+from api import outages, problems
+
+AWAY_PAGE = """<!doctype html>
+<html lang="en">
+<head><title>The database cannot be reached</title></head>
+<body>
+  <h1>The database cannot be reached</h1>
+  <p>Nothing that was acknowledged is lost. Load this page again in a moment.</p>
+</body>
+</html>
+"""
 
 
 def is_for_programs(request: HttpRequest) -> bool:
@@ -23,5 +34,17 @@ def not_found(request: HttpRequest, exception: Any = None) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """Also for what fails outside of a view, as the session that cannot be saved."""
+    error = sys.exc_info()[1]
+    if outages.is_database_away(error):
+        return database_away(request, error)
     page = problems.server_error if is_for_programs(request) else defaults.server_error
     return page(request)
+
+
+def database_away(request: HttpRequest, error: BaseException) -> HttpResponse:
+    """Asks nothing of the database, as a page with a menu would."""
+    answer = outages.database_away(request, error)
+    if is_for_programs(request):
+        return answer
+    return HttpResponse(AWAY_PAGE, status=503, headers={"Retry-After": answer["Retry-After"]})

@@ -1,5 +1,10 @@
-from django.http import HttpResponsePermanentRedirect
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.middleware import common
+
+from api.outages import is_database_away
+from orchestrator.errors import database_away
 
 
 class CommonMiddleware(common.CommonMiddleware):
@@ -8,3 +13,16 @@ class CommonMiddleware(common.CommonMiddleware):
     @staticmethod
     def response_redirect_class(path: str) -> HttpResponsePermanentRedirect:
         return HttpResponsePermanentRedirect(path, preserve_request=True)
+
+
+class DatabaseAwayMiddleware:
+    """Without its database a view fails: 503, and come back soon, in place of 500."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        return database_away(request, error) if is_database_away(error) else None

@@ -68,6 +68,7 @@ MIDDLEWARE = [
     "audit.middleware.OriginMiddleware",
     "orchestrator.metrics.middleware.MetricsMiddleware",
     "orchestrator.throttling.ThrottleMiddleware",
+    "orchestrator.middleware.DatabaseAwayMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "orchestrator.content_policy.ContentPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -107,7 +108,10 @@ if env.bool("DATABASE_POOL", default=False):
     # The web server answers each request in a thread of its own: a connection that is kept by
     # its thread would be opened anew for every request.
     DATABASES["default"]["CONN_MAX_AGE"] = 0
-    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 2, "max_size": 20, "timeout": 5}
+    # It pauses twice as long after each try in vain; after an outage of minutes it would wait for
+    # minutes more. A try that is given up makes room for a new one at once.
+    pool = {"min_size": 2, "max_size": 20, "timeout": 5, "reconnect_timeout": 2}
+    DATABASES["default"]["OPTIONS"]["pool"] = pool
 # Statements on the hot path are planned once a connection. Turn it off behind a pooler in
 # transaction mode that does not keep prepared statements apart.
 if env.bool("DATABASE_PREPARE", default=True):

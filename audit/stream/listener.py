@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.db import InterfaceError, OperationalError
 from pydantic import ValidationError
 
 from audit.access import access_policy
@@ -115,6 +116,9 @@ class Listener(AsyncWebsocketConsumer):
             await self.end(error.close)
         except Stalled:
             await self.end(Close.TOO_SLOW)
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("listener without database", extra={"error": repr(error)})
+            await self.end(Close.GOING_AWAY)
         except Exception:
             logger.exception("listener failed")
             await self.end(Close.GOING_AWAY)
