@@ -7,8 +7,12 @@ import time
 from pathlib import Path
 
 from chaos.campaign import Campaign, Result, campaign
+from chaos.stack import OutOfTime
 
 SHOWN_PROBLEMS = 8
+MINUTES = 12
+# What stopping everything may take at the end.
+STOP_SECONDS = 20
 
 
 def main() -> int:
@@ -23,13 +27,17 @@ def main() -> int:
             return _show_cases(CASES, unknown)
         chosen = options.cases or [n for n, c in CASES.items() if c.is_short or not options.short]
         print(f"{len(chosen)} cases, SEED={options.seed}", flush=True)
+        running.stack.deadline = began + options.minutes * 60 - STOP_SECONDS
         try:
             running.warm_up()
-            for name in chosen:
-                _show(running.play(CASES[name], is_short=options.short))
+            for result in running.play_all(map(CASES.get, chosen), is_short=options.short):
+                _show(result, is_timed=options.times)
+        except OutOfTime:
+            print(f"not within {options.minutes:g} minutes")
         finally:
             _keep(running, options.keep)
-    return _close(running, time.monotonic() - began, options.seed)
+    missing = chosen[len(running.results) :]
+    return _close(running, missing, time.monotonic() - began, options.seed)
 
 
 def _options() -> argparse.Namespace:
@@ -37,6 +45,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("cases", nargs="*", help="by name; all where left out")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--short", action="store_true", help="the cases of .ci/run, shortened")
+    parser.add_argument("--minutes", type=float, default=MINUTES, help="then the rest is not run")
+    parser.add_argument("--times", action="store_true", help="also where each case spent its time")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--keep", type=Path, help="copy logs and histories to this folder")
     return parser.parse_args()
@@ -50,7 +60,7 @@ def _show_cases(cases: dict, unknown: set[str]) -> int:
     return 2 if unknown else 0
 
 
-def _show(result: Result) -> None:
+def _show(result: Result, *, is_timed: bool) -> None:
     verdict = "good" if result.is_good else "BROKEN"
     if result.must_fail:
         verdict += ", found what it had to find" if result.problems else ", found nothing"
@@ -58,6 +68,9 @@ def _show(result: Result) -> None:
     counts = [f"{number} {what}" for what, number in result.counted.items()]
     measured = "; ".join([*times, *counts])
     print(f"{result.name:34} {result.seconds:6.1f} s  {verdict}  {measured}", flush=True)
+    if is_timed:
+        spent = [f"{phase} {seconds:.1f}" for phase, seconds in result.phases.items()]
+        print(f"    {', '.join(spent)}", flush=True)
     if not result.is_good or result.must_fail:
         for problem in result.problems[:SHOWN_PROBLEMS]:
             print(f"    {problem}", flush=True)
@@ -71,14 +84,16 @@ def _keep(running: Campaign, folder: Path | None) -> None:
         shutil.copytree(running.stack.folder.logs, folder / "logs", dirs_exist_ok=True)
 
 
-def _close(running: Campaign, seconds: float, seed: int) -> int:
+def _close(running: Campaign, missing: list[str], seconds: float, seed: int) -> int:
     broken = [one.name for one in running.results if not one.is_good]
     print(f"{len(running.results)} cases in {seconds:.0f} s, SEED={seed}")
+    if missing:
+        print(f"Not run to the end: {', '.join(missing)}")
     if broken:
         print(f"Broken: {', '.join(broken)}. Again: make chaos SEED={seed} CASE={broken[0]}")
     for left in running.stack.left:
         print(f"left running: {left}")
-    return bool(broken or running.stack.left)
+    return bool(broken or missing or running.stack.left)
 
 
 if __name__ == "__main__":

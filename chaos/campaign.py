@@ -5,12 +5,12 @@ import random
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chaos.stack import Stack
+from chaos.stack import OutOfTime, Stack
 from orchestrator.local.folder import open_data_folder
 
 STARTUP_SECONDS = 120
@@ -24,6 +24,7 @@ class Result:
     must_fail: bool
     measured: dict[str, float] = field(default_factory=dict)
     counted: dict[str, int] = field(default_factory=dict)
+    phases: dict[str, float] = field(default_factory=dict)
 
     @property
     def is_good(self) -> bool:
@@ -74,29 +75,42 @@ class Campaign:
 
     def warm_up(self) -> None:
         """Everything is up when a project has run through."""
-        run = self._run(is_short=True)
+        run = self._run("warm_up", is_short=True)
         seconds = run.probe("start", STARTUP_SECONDS)
         print(f"the machine is up after {seconds:.1f} s", flush=True)
 
-    def _run(self, *, is_short: bool):
+    def _run(self, name: str, *, is_short: bool):
         from chaos.run import Run
 
-        chance = random.Random(f"{self.seed}:{len(self.results)}")
+        # By its name, so that a case alone does what it does among the others.
+        chance = random.Random(f"{self.seed}:{name}")
         return Run(self.stack, self.crowd, chance, is_short)
 
-    def play(self, case, *, is_short: bool) -> Result:
-        run, began = self._run(is_short=is_short), time.monotonic()
+    def play_all(self, cases: Iterable, *, is_short: bool) -> Iterator[Result]:
+        """One after the other; raises OutOfTime at the deadline, also in the middle of a case."""
+        for case in cases:
+            self.results.append(self._play(case, is_short))
+            yield self.results[-1]
+
+    def _play(self, case, is_short: bool) -> Result:
+        run, began = self._run(case.name, is_short=is_short), time.monotonic()
         problems: list[str] = []
-        try:
-            case.run(run)
-        except Exception as error:
-            problems.append(f"{type(error).__name__}: {error}")
-            if os.environ.get("CHAOS_TRACEBACK"):
-                traceback.print_exc()
+        with run.phase("goes on"):
+            problems += self._break(case, run)
         problems += [str(one) for one in run.settle()]
         problems += [f"a client failed: {one}" for one in self.crowd.failures]
         self.crowd.failures.clear()
         seconds = time.monotonic() - began
-        result = Result(case.name, seconds, problems, case.must_fail, run.measured, run.counted)
-        self.results.append(result)
-        return result
+        measured = run.measured, run.counted, run.phases
+        return Result(case.name, seconds, problems, case.must_fail, *measured)
+
+    @staticmethod
+    def _break(case, run) -> Iterator[str]:
+        try:
+            case.run(run)
+        except OutOfTime:
+            raise
+        except Exception as error:
+            yield f"{type(error).__name__}: {error}"
+            if os.environ.get("CHAOS_TRACEBACK"):
+                traceback.print_exc()

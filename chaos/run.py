@@ -2,7 +2,8 @@
 
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -33,6 +34,8 @@ class Run:
     chance: random.Random
     is_short: bool = False
     projects: list[str] = field(default_factory=list)
+    left_alone: set[str] = field(default_factory=set)
+    phases: dict[str, float] = field(default_factory=dict)
     measured: dict[str, float] = field(default_factory=dict)
     counted: dict[str, int] = field(default_factory=dict)
     is_decided: bool = False
@@ -44,11 +47,17 @@ class Run:
             self.crowd.follow(project, follow)
         return made
 
-    def create(self, count: int, mood: Mood, **fields: Any) -> list[str]:
+    def create(
+        self, count: int, mood: Mood, *, is_left_alone: bool = False, **fields: Any
+    ) -> list[str]:
+        """`is_left_alone`: nobody decides there; they wait, or never begin, when all is quiet."""
         creating = self.crowd.begin(self.crowd.create(count, mood, **fields))
         self.stack.until(creating.done, 2 * QUIET_SECONDS)
         made = creating.result(0)
         self.projects += made
+        if is_left_alone:
+            self.left_alone.update(made)
+            return made
         for person in self.crowd.people.values():
             self.crowd.call(person.projects.update, made)
         return made
@@ -139,17 +148,34 @@ class Run:
         self.until(again.exists, QUIET_SECONDS, name)
         self.note_time(name, time.monotonic() - began)
 
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.phases[name] = time.monotonic() - began
+
     def settle(self) -> list[Violation]:
         """Everything runs to its end, people stop, it gets quiet: what does not hold then."""
         self.stack.disarm()
-        self.stack.until(lambda: self.ask(self.are_over), QUIET_SECONDS)
-        for person in self.crowd.people.values():
-            self.crowd.call(person.projects.clear)
-        self.stack.until(lambda: self.ask(self.is_quiet), QUIET_SECONDS)
-        self.stack.until(self.has_heard_all, QUIET_SECONDS)
-        self.crowd.go_home()
-        self.stack.until(lambda: self.is_web_up(), QUIET_SECONDS)
-        return [*self.check()]
+        with self.phase("ends"):
+            self.stack.until(lambda: self.ask(self.is_at_its_end), QUIET_SECONDS)
+        with self.phase("is quiet"):
+            for person in self.crowd.people.values():
+                self.crowd.call(person.projects.clear)
+            self.stack.until(lambda: self.ask(self.is_quiet), QUIET_SECONDS)
+        with self.phase("is heard"):
+            self.stack.until(self.has_heard_all, QUIET_SECONDS)
+        with self.phase("is ready again"):
+            self.crowd.go_home()
+            self.stack.until(lambda: self.is_web_up(), QUIET_SECONDS)
+        with self.phase("is checked"):
+            return [*self.check()]
+
+    def is_at_its_end(self) -> bool:
+        decided = set(self.projects) - self.left_alone
+        return not decided or self.are_over(decided)
 
     def is_quiet(self) -> bool:
         mine = Project.objects.filter(pk__in=self.projects)

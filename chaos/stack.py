@@ -24,6 +24,10 @@ TICK_SECONDS = 0.05
 TEND_SECONDS = 0.25
 
 
+class OutOfTime(Exception):
+    """The campaign has used up its bound."""
+
+
 class Stack:
     def __init__(self, folder: DataFolder, home: Path) -> None:
         self.folder, self.home = folder, home
@@ -35,6 +39,7 @@ class Stack:
         self.ports = [free_port() for _ in WEBS]
         self.environment: dict[str, str] = {}
         self._tended = 0.0
+        self.deadline = float("inf")
 
     def start_servers(self) -> None:
         self.servers.start()
@@ -153,6 +158,8 @@ class Stack:
         """What the fact becomes once it is one; or its last value, when time is up."""
         limit = time.monotonic() + seconds
         while not (found := fact()) and time.monotonic() < limit:
+            if time.monotonic() > self.deadline:
+                raise OutOfTime
             self.tend()
             time.sleep(TICK_SECONDS)
         return found

@@ -82,10 +82,10 @@ def kill_web_in_decision(run: Run) -> None:
 @case()
 def kill_worker_parent(run: Run) -> None:
     """kill -9 of a worker's parent; what its children do is void."""
-    run.begin(6, mood=Mood(run.seed(), seconds=0.3))
     run.decide()
     for name in WORKERS:
-        run.some_progress(0.1)
+        run.begin(4, mood=Mood(run.seed(), seconds=0.3))
+        run.until(lambda n=name: run.at_work(n), 30, "somebody is at work")
         pids = [child.pid for child in run.stack.children(name)]
         run.stack.kill(name)
         for pid in pids:
@@ -119,10 +119,10 @@ def poison_task(run: Run) -> None:
 @case()
 def kill_worker_child(run: Run) -> None:
     """kill -9 of a worker's child while it works, whatever it does."""
-    run.begin(6, mood=Mood(run.seed(), seconds=0.3))
     run.decide()
     for name in WORKERS:
-        run.some_progress(0.1)
+        # Those of before may all be over by now.
+        run.begin(4, mood=Mood(run.seed(), seconds=0.3))
         victim = run.until(lambda n=name: run.at_work(n), 30, "somebody is at work")
         victim.kill()
         run.reclaimed(victim.pid)

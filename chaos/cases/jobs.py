@@ -36,9 +36,7 @@ def jobs_an_hour_late(run: Run) -> None:
     run.begin(4, mood=Mood(run.seed()))
     run.decide(only_approves=True)
     run.until(run.are_over, 60, "all projects end")
-    waiting = run.create(2, Mood(run.seed()))
-    for person in run.crowd.people.values():
-        run.crowd.call(person.projects.difference_update, waiting)
+    waiting = run.create(2, Mood(run.seed()), is_left_alone=True)
     asked = Task.objects.filter(project__in=waiting, status="waiting_for_hitl")
     run.until(lambda: asked.count() == len(waiting), 30, "a person is asked")
     with clocks(run, HOUR, HOUR):

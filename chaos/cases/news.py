@@ -17,7 +17,7 @@ SOCKETS = 200
 @case()
 def storm_with_a_slow_reader(run: Run) -> None:
     """10,000 events in one project, as fast as they can be written; one of the readers is slow."""
-    (project,) = run.create(1, Mood(), auto_start=False)
+    (project,) = run.create(1, Mood(), is_left_alone=True, auto_start=False)
     run.crowd.follow(project, 3)
     run.crowd.follow(project, 1, pause=0.001)
     draft = Draft(EventType.TASK_PROGRESS, Actor.of_system("storm"), {"note": "A gust."})
