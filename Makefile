@@ -9,6 +9,7 @@ TESTS ?=
 SECTIONS ?= 1000000
 SEED ?= 1
 CASE ?=
+MINUTES ?= 12
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-slow test-browser test-stream test-races test-schema test-deploy lint format bench bench-stream bench-inbox bench-stop bench-versions bench-store chaos chaos-short lock clean venv dev
@@ -76,11 +77,12 @@ bench-versions: $(VENV)/.installed-dev ## Measure what a version of a lightly ed
 bench-stop: $(VENV)/.installed-dev ## Measure an emergency stop until the last worker has stopped
 	@$(BIN)/python -m benchmarks stop
 
-chaos: $(VENV)/.installed-dev ## Break things, see that nothing is lost: ~13 minutes (SEED=, CASE=, LIST=1)
-	@timeout -k 30 1500 $(BIN)/python -m chaos --seed '$(SEED)' $(CASE) $(if $(LIST),--list) $(if $(KEEP),--keep '$(KEEP)')
+chaos: $(VENV)/.installed-dev ## Break things, see that nothing is lost: at most 12 minutes (SEED=, CASE=, LIST=1, MINUTES=)
+	@timeout -k 30 $$(($(MINUTES) * 60 + 60)) $(BIN)/python -m chaos --seed '$(SEED)' --minutes '$(MINUTES)' \
+		$(CASE) $(if $(LIST),--list) $(if $(TIMES),--times) $(if $(KEEP),--keep '$(KEEP)')
 
 chaos-short: $(VENV)/.installed-dev ## Its most telling cases, in less than 3 minutes
-	@timeout -k 30 570 $(BIN)/python -m chaos --short --seed '$(SEED)'
+	@timeout -k 30 570 $(BIN)/python -m chaos --short --seed '$(SEED)' --minutes 9
 
 bench-store: $(VENV)/.installed-dev ## Measure the context store small and large (SECTIONS=1000000)
 	@$(BIN)/python -m benchmarks store --sections '$(SECTIONS)'
