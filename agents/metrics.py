@@ -3,6 +3,7 @@ from prometheus_client import Counter, Histogram
 
 from agents.outcomes import Usage
 from api.metrics import LONG_BUCKETS, SHORT_BUCKETS
+from projects.words import AgentType
 
 ATTEMPT_SECONDS = Histogram(
     "countersign_attempt_seconds",
@@ -19,6 +20,10 @@ QUEUE_WAIT_SECONDS = Histogram(
 RETRIES = Counter(
     "countersign_retries", "Tasks that were put back into the queue.", ["agent_type", "cause"]
 )
+# A series that begins at one has not grown for Prometheus: the first lost workers would go unseen.
+for agent_type in AgentType.values:
+    RETRIES.labels(agent_type, "worker_lost")
+
 RINGS_LOST = Counter(
     "countersign_rings_lost", "Jobs that could not be put into the queue.", ["queue"]
 )

@@ -1,6 +1,7 @@
 from prometheus_client import Counter, Histogram
 
 from api.metrics import HUMAN_BUCKETS
+from hitl.words import RequestKind, RequestStatus
 
 DECISIONS = Counter("countersign_decisions", "Decisions by people.", ["action", "channel"])
 DECISION_SECONDS = Histogram(
@@ -14,3 +15,9 @@ REQUESTS_CLOSED = Counter(
     "Requests that ended without a decision: expired, superseded, cancelled.",
     ["kind", "status"],
 )
+UNDECIDED = (RequestStatus.EXPIRED, RequestStatus.SUPERSEDED, RequestStatus.CANCELLED)
+
+# A series that begins at one has not grown for Prometheus: the first that expired would go unseen.
+for kind in RequestKind.values:
+    for status in UNDECIDED:
+        REQUESTS_CLOSED.labels(kind, str(status))

@@ -11,7 +11,6 @@ from agents.services import claim_task, hand_back
 from audit.actors import Actor
 from audit.services import record
 from audit.words import EventType
-from hitl.models import HitlRequest
 from hitl.services import decide
 from orchestrator.engine.advance import advance_project
 from orchestrator.engine.sweep import sweep
@@ -55,18 +54,6 @@ def test_an_event_counts_when_it_is_committed(project):
     append(project)
 
     assert appended.growth == 1
-
-
-@pytest.fixture
-def asked(make_project, owner):
-    """A project whose first result waits for a person, and what was counted on the way."""
-    project = make_project()
-    start_project(project_id=project.pk, actor=Actor.of_user(owner))
-    advance_project(project.pk)
-    task = project.tasks.get()
-    run(task_id=task.pk, worker="test")
-    advance_project(project.pk)
-    return HitlRequest.objects.get(project=project)
 
 
 def test_attempts_waits_and_calls_are_counted_by_agent(make_project, owner):

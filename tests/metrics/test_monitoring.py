@@ -5,6 +5,8 @@ import re
 
 import pytest
 import yaml
+from prometheus_client import REGISTRY
+from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.parser import text_string_to_metric_families
 
 from hitl.words import RequestStatus
@@ -31,6 +33,10 @@ def alert_expressions():
     return [rule["expr"] for group in ALERTS["groups"] for rule in group["rules"]]
 
 
+def alert_text():
+    return " ".join(alert_expressions())
+
+
 @pytest.fixture
 def exported(client):
     """Every name of a series that /metrics gives, or would give once something was counted."""
@@ -45,6 +51,51 @@ def exported(client):
     return names | OF_SERVERS
 
 
+@pytest.fixture
+def labels(transactional_db, asked, client):
+    """The labels of each family, counted already or not."""
+    note_beat()
+    declared = {
+        f"countersign_{one._name.removeprefix('countersign_')}": set(one._labelnames)
+        for one in list(REGISTRY._collector_to_names)
+        if isinstance(one, MetricWrapperBase)
+    }
+    asked = {
+        family.name: {label for sample in family.samples for label in sample.labels}
+        for family in text_string_to_metric_families(client.get("/metrics").content.decode())
+        if family.type == "gauge"
+    }
+    return asked | declared | {name: {"state"} for name in OF_SERVERS}
+
+
+def family_of(name):
+    return re.sub("_(total|bucket|count|sum)$", "", name)
+
+
+@pytest.mark.parametrize("expressions", [panel_expressions, alert_expressions])
+def test_every_label_that_is_asked_for_is_one_of_the_metric(labels, expressions):
+    for expression in expressions():
+        names = set(NAME.findall(expression))
+        known = {"le"}.union(*(labels[family_of(name)] for name in names))
+        for name, selector in re.findall(r"(countersign_\w+)\{([^}]*)\}", expression):
+            chosen = set(re.findall(r"(\w+)\s*(?:=|!)", selector))
+            assert chosen <= labels[family_of(name)], expression
+        for group in re.findall(r"\bby \(([^)]*)\)", expression):
+            assert set(re.findall(r"\w+", group)) <= known, expression
+
+
+def test_what_an_alert_waits_for_is_there_at_zero_before_it_happens():
+    """Where a series begins at one, Prometheus sees no growth."""
+    names = re.findall(r"increase\((countersign_\w+)(?:\{(\w+)=\"(\w+)\"\})?", alert_text())
+    there = [s for m in REGISTRY.collect() for s in m.samples]
+
+    assert len(names) >= 3
+    for name, label, value in names:
+        assert [s for s in there if s.name == name and (not label or s.labels[label] == value)], (
+            name
+        )
+
+
 @pytest.mark.parametrize("expressions", [panel_expressions, alert_expressions])
 def test_every_metric_that_is_asked_for_is_exported(exported, expressions):
     asked = {name for expression in expressions() for name in NAME.findall(expression)}
@@ -56,11 +107,7 @@ def test_every_metric_that_is_asked_for_is_exported(exported, expressions):
 def test_every_metric_is_on_the_dashboard_and_in_the_document(exported):
     shown = " ".join(panel_expressions() + alert_expressions())
     told = (PROJECT_DIR / "docs" / "health.md").read_text()
-    families = {
-        re.sub("_(total|bucket|count|sum)$", "", name)
-        for name in exported
-        if name.startswith("countersign_")
-    }
+    families = {family_of(name) for name in exported if name.startswith("countersign_")}
 
     assert [name for name in families if name not in told] == []
     unseen = {name for name in families if name not in shown}
@@ -86,7 +133,7 @@ def test_every_alert_says_what_it_is_and_what_to_do():
 
 
 def test_the_words_in_alerts_are_those_of_the_product():
-    text = " ".join(alert_expressions())
+    text = alert_text()
     components = re.search(r'component=~"([^"]+)"', text)[1].split("|")
     statuses = re.findall(r'requests_closed_total\{status="(\w+)"', text)
 
