@@ -16,6 +16,7 @@ from agents.services import Claim
 from api.ids import new_id
 from api.rows import prepared_cursor
 from context.injection import Built, Piece, Want, build_context, want_of
+from context.models import ArtifactVersion
 from context.parts import estimate_tokens
 from context.words import Form, Need
 
@@ -146,7 +147,7 @@ def bare_assignment(task: Task) -> Assignment:
         phase=task.phase,
         round=task.round,
         instructions=task.instructions,
-        brief=task.project.brief,
+        brief=_brief(task),
         expected=tuple(handoff.get("expected_outputs", ["agent_output"])),
         answers=tuple(_answer(one) for one in task.answers),
         feedback=tuple(one["comment"] for one in handoff.get("feedback", [])),
@@ -154,6 +155,15 @@ def bare_assignment(task: Task) -> Assignment:
         key=work_key(task),
         fence=task.fence,
     )
+
+
+def _brief(task: Task) -> str:
+    """As the handoff pins it, so that the prompt never says two different things of it."""
+    pinned = task.handoff.get("brief")
+    if pinned is None:
+        return task.project.brief
+    versions = ArtifactVersion.objects.filter(artifact=pinned["artifact"])
+    return versions.get(number=pinned["version"]).content["text"]
 
 
 def work_key(task: Task) -> str:

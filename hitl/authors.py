@@ -8,8 +8,8 @@ from typing import Any
 from django.db.models import Q
 
 from agents.models import Task
+from context.briefs import sha256_of_brief
 from context.models import ArtifactVersion
-from context.services import check_content
 from context.words import ArtifactType
 from hitl.models import Decision, Policy
 from hitl.words import Action
@@ -48,9 +48,11 @@ def _of_amended_briefs(task: Task) -> set[int]:
         for one in task.handoff.get("materials", [])
         if one["artifact_type"] == ArtifactType.USER_INPUT
     ]
-    if not task.step or not inputs:
+    if not task.step:
         return set()
-    handed = Q()
+    # The brief is in every prompt, also where the step does not ask for it.
+    inputs += [task.handoff["brief"]] if task.handoff.get("brief") else []
+    handed = Q(pk=None)
     for one in inputs:
         handed |= Q(artifact=one["artifact"], number=one["version"])
     return _authors(ArtifactVersion.objects.filter(handed).exclude(_is_first_brief(task)))
@@ -58,7 +60,7 @@ def _of_amended_briefs(task: Task) -> set[int]:
 
 def _is_first_brief(task: Task) -> Q:
     brief, started_at = Project.objects.values_list("brief", "started_at").get(pk=task.project_id)
-    same = check_content(ArtifactType.USER_INPUT, {"text": brief}).sha256
+    same = sha256_of_brief(brief)
     return Q(sha256=same) | Q(created_at__lt=started_at)
 
 

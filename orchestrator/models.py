@@ -1,5 +1,6 @@
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 
 from projects.models import Project
 
@@ -14,10 +15,19 @@ class WorkflowRun(models.Model):
     loops = models.JSONField(default=dict, help_text="Automatic rewinds so far, by failing step.")
     feedback = models.JSONField(default=dict, help_text="What people asked for, by step.")
     is_rewound = models.BooleanField(default=False, help_text="Some step has had a round before.")
+    brief_artifact = models.UUIDField(null=True, blank=True, help_text="The brief that is pinned.")
+    brief_version = models.PositiveIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         db_table = "workflow_runs"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(brief_artifact__isnull=True, brief_version__isnull=True)
+                | Q(brief_artifact__isnull=False, brief_version__isnull=False),
+                name="run_pins_a_version_of_a_brief",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.workflow} of {self.project}"

@@ -49,12 +49,21 @@ class StepSerializer(serializers.Serializer):
     )
 
 
+class BriefSerializer(serializers.Serializer):
+    """`version` is what the steps work with; a newer one counts from the next rewind on."""
+
+    artifact = serializers.UUIDField()
+    version = serializers.IntegerField()
+    accepted_version = serializers.IntegerField()
+
+
 class ProgressSerializer(serializers.Serializer):
     status = serializers.ChoiceField(choices=ProjectStatus.choices)
     completed_steps = serializers.IntegerField()
     total_steps = serializers.IntegerField()
     percent = serializers.IntegerField(min_value=0, max_value=100)
     waiting_for = WaitingSerializer(many=True)
+    brief = BriefSerializer(allow_null=True, help_text="Null before the start.")
     steps = StepSerializer(many=True)
 
 

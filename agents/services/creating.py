@@ -16,6 +16,7 @@ from api.rows import insert_row
 from audit.actors import Actor
 from audit.services import Draft, record_all
 from audit.words import EventType
+from context.briefs import brief_of
 from context.models import Artifact
 from projects.access import MANAGE, authorize
 from projects.models import Project
@@ -94,7 +95,9 @@ def _handoff(project: Project, agent_type: str, instructions: str, ids: list[UUI
     if unready:
         detail = f"No version of it is accepted yet: {', '.join(unready)}. Decide on it first."
         raise InvalidInput.of("context_ids", "not_accepted", detail)
-    return {
+    brief = brief_of(project)
+    pinned = {"brief": version_reference(brief, brief.accepted_version)} if brief else {}
+    return pinned | {
         "agent_type": agent_type,
         "instructions": instructions,
         "expected_outputs": ["agent_output"],
@@ -105,11 +108,14 @@ def _handoff(project: Project, agent_type: str, instructions: str, ids: list[UUI
     }
 
 
+def version_reference(artifact: Artifact, version: int) -> dict[str, Any]:
+    """A version by its number, never "the latest"."""
+    return {"artifact": str(artifact.pk), "version": version}
+
+
 def material_reference(artifact: Artifact, version: int) -> dict[str, Any]:
-    """What is handed over, and from whom: a version by its number, never "the latest"."""
-    return {
-        "artifact": str(artifact.pk),
-        "version": version,
+    """What is handed over, and from whom."""
+    return version_reference(artifact, version) | {
         "artifact_type": artifact.artifact_type,
         "title": artifact.title,
         "from_agent": artifact.source_agent,

@@ -152,7 +152,9 @@ def _store_all(
 
 def _sources(task: Task) -> list[Source]:
     """What was handed over, and what else of the store the agent got to see."""
-    sources = [_source(one) for one in task.handoff.get("materials", [])]
+    # Every prompt shows the brief, whether the step asks for it or not.
+    brief = [task.handoff["brief"]] if task.handoff.get("brief") else []
+    sources = [_source(one) for one in [*brief, *task.handoff.get("materials", [])]]
     if task.handoff.get("context"):
         builds = ContextBuild.objects.filter(task=task.pk, fence=task.fence)
         for items in builds.values_list("items", flat=True):

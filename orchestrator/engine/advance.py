@@ -13,10 +13,8 @@ from agents.words import TaskStatus
 from api.rows import fetch_row
 from audit.actors import Actor
 from audit.services import Draft, record_all
-from context.models import ArtifactVersion
-from context.services import check_content, store_input
-from context.words import ArtifactType, VersionStatus
 from hitl.services import open_request, supersede_request
+from orchestrator.engine.briefs import hand_in_brief
 from orchestrator.engine.definition import Definition, definition_hash, gate_for, load_definition
 from orchestrator.engine.handoff import build_handoff
 from orchestrator.engine.metrics import RESUME_SECONDS
@@ -64,35 +62,17 @@ def _get_run(project: Project) -> WorkflowRun:
 
 
 def _open_run(project: Project) -> WorkflowRun:
-    """Pin the definition and hand in the brief."""
+    """Pin the definition, and the brief."""
     definition = load_definition(project.workflow)
-    run = WorkflowRun.objects.create(
+    brief = hand_in_brief(project)
+    return WorkflowRun.objects.create(
         project=project,
         workflow=project.workflow,
         definition=definition.to_json(),
         definition_hash=definition_hash(definition),
+        brief_artifact=brief.pk,
+        brief_version=brief.accepted_version,
     )
-    brief = {"text": project.brief}
-    if not _is_at_hand(project, brief):
-        _, draft = store_input(
-            project=project,
-            author=Actor.of_user(project.created_by),
-            artifact_type=ArtifactType.USER_INPUT,
-            title="Brief",
-            content=brief,
-        )
-        record_all(project.pk, [draft])
-    return run
-
-
-def _is_at_hand(project: Project, brief: dict[str, str]) -> bool:
-    """An imported project brings its brief along."""
-    return ArtifactVersion.objects.filter(
-        artifact__project=project,
-        artifact__artifact_type=ArtifactType.USER_INPUT,
-        status=VersionStatus.ACCEPTED,
-        sha256=check_content(ArtifactType.USER_INPUT, brief).sha256,
-    ).exists()
 
 
 class _Hand:

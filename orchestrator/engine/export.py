@@ -12,6 +12,7 @@ from audit.models import Event
 from audit.wire import to_wire
 from context.models import Artifact, ArtifactVersion
 from context.rendering import as_files
+from orchestrator.engine.briefs import text_to_start_anew
 from orchestrator.engine.document import ENDINGS, make_document, sources_of
 from orchestrator.engine.safe_paths import SafePaths
 from orchestrator.models import ImportedFile
@@ -112,7 +113,7 @@ def _manifest(project: Project) -> dict[str, Any]:
         "format": "countersign.export.v1",
         "project": str(project.pk),
         "name": project.name,
-        "brief": project.brief,
+        "brief": text_to_start_anew(project),
         "workflow": project.workflow,
         "oversight_level": project.oversight_level,
         "status": project.status,

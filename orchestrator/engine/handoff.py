@@ -10,6 +10,7 @@ from agents.models import Task
 from agents.services.creating import material_reference
 from context.models import Artifact
 from context.words import ArtifactType
+from orchestrator.engine.briefs import pinned_brief, version_for
 from orchestrator.engine.definition import Definition, Step, Want
 from orchestrator.models import WorkflowRun
 
@@ -33,6 +34,8 @@ def build_handoff(
         "feedback": run.feedback.get(step.id, []),
         "answers": _answers(definition, step, tasks, before),
     }
+    if brief := pinned_brief(run):
+        handoff["brief"] = brief
     if step.context is not None:
         handoff["context"] = list(_wanted(run, definition, step))
     if step.agent == "orchestrator":
@@ -49,7 +52,7 @@ def _materials(
     artifacts = _artifacts(run, wanted)
     for artifact_type in sorted(step.requires, key=lambda one: one != ArtifactType.USER_INPUT):
         for artifact in _accepted(definition, step, artifact_type, artifacts):
-            yield material_reference(artifact, artifact.accepted_version)
+            yield material_reference(artifact, version_for(run, artifact))
     if is_again:
         yield from _revised(definition, step, _made(artifacts))
 
@@ -82,7 +85,7 @@ def _wanted(run: WorkflowRun, definition: Definition, step: Step) -> Iterator[di
     artifacts = _artifacts(run, types)
     for need, _, want in wants:
         sources = [
-            [str(one.pk), one.accepted_version]
+            [str(one.pk), version_for(run, one)]
             for artifact_type in _types(definition, step, want)
             for one in _accepted(definition, step, artifact_type, artifacts)
         ]

@@ -5,10 +5,10 @@ from typing import Any
 from agents.stopped import stopped_agents
 from context.staleness import stale_steps
 from hitl.models import HitlRequest
+from orchestrator.engine.briefs import brief_state, run_with_brief
 from orchestrator.engine.definition import Definition, Step, load_definition
 from orchestrator.engine.plan import Waiting, waiting_for
 from orchestrator.engine.state import Loaded, definition_of, load, open_side_tasks
-from orchestrator.models import WorkflowRun
 from projects.models import Project
 from projects.words import ProjectStatus
 
@@ -18,7 +18,7 @@ STANDS_STILL = {ProjectStatus.DRAFT: "start", ProjectStatus.PAUSED: "resume"}
 
 def progress_of(project: Project) -> dict[str, Any]:
     """`{status, completed_steps, total_steps, percent, waiting_for, steps}`; `percent` is whole."""
-    run = WorkflowRun.objects.filter(project=project).first()
+    run = run_with_brief(project)
     definition = definition_of(run) if run else load_definition(project.workflow)
     loaded = load(project, run)
     stale = stale_steps(project.pk)
@@ -29,6 +29,7 @@ def progress_of(project: Project) -> dict[str, Any]:
         "total_steps": len(definition.order),
         "percent": 100 * done // len(definition.order),
         "waiting_for": list(_waiting_for(project, definition, loaded)),
+        "brief": brief_state(run),
         "steps": [_step(definition.step(step_id), loaded, stale) for step_id in definition.order],
     }
 

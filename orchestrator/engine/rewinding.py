@@ -12,6 +12,7 @@ from audit.actors import Actor
 from audit.services import Draft, record_all
 from audit.words import EventType
 from hitl.services import cancel_requests
+from orchestrator.engine.briefs import PIN, take_brief
 from orchestrator.engine.definition import Definition
 from orchestrator.engine.plan import Rewind, loops_after
 from orchestrator.engine.state import definition_of
@@ -20,6 +21,8 @@ from projects.models import Project
 from projects.services import reopen_project
 
 FEEDBACK_KEPT = 20
+# A loop goes on with the brief it began with; who sends the work back means the brief as it is now.
+BY_PEOPLE = {"person", "changes_requested"}
 
 
 @transaction.atomic
@@ -75,7 +78,8 @@ def apply_rewind(
         definition, run.loops, to=rewind.to, because_of=rewind.because_of, cause=rewind.cause
     )
     run.is_rewound = True
-    run.save(update_fields=["loops", "feedback", "is_rewound"])
+    brief = take_brief(run) if rewind.cause in BY_PEOPLE else None
+    run.save(update_fields=["loops", "feedback", "is_rewound", *PIN])
     dropped = [tasks[step] for step in steps if step in tasks]
     unfinished = [task for task in dropped if task.status not in FINAL]
     data = {
@@ -83,7 +87,7 @@ def apply_rewind(
         "because_of": rewind.because_of,
         "cause": rewind.cause,
         "dropped": [task.step for task in dropped],
-    }
+    } | ({"brief": brief} if brief else {})
     return [
         Draft(EventType.PROJECT_REWOUND, actor, data),
         *cancel_requests(tasks=unfinished, actor=actor),
