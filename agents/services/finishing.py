@@ -160,7 +160,8 @@ def _sources(task: Task) -> list[Source]:
         for items in builds.values_list("items", flat=True):
             seen = [one for one in items if one["artifact"] and one["form"] != Form.DROPPED]
             sources += [Source(UUID(one["artifact"]), one["version"]) for one in seen]
-    return sources
+    # The build lists once more what was handed over; what is to be revised is not also used.
+    return list({(one.artifact, one.version): one for one in reversed(sources)}.values())[::-1]
 
 
 def _source(material: dict[str, Any]) -> Source:

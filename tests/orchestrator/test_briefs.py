@@ -3,13 +3,14 @@
 import io
 
 import pytest
+from django.db.models import F
 
 from agents.injection import assignment_of
 from agents.models import Task
 from agents.providers.prompts import prompt_for
 from audit.actors import Actor
 from audit.models import Event
-from context.models import Artifact
+from context.models import Artifact, Derivation
 from context.services import add_version
 from context.staleness import staleness_of
 from orchestrator.engine.export import write_export
@@ -200,6 +201,9 @@ def test_a_whole_run_follows_one_brief_and_after_a_rewind_the_other(make_project
     assert "shelf" not in first
     assert "shelf" in wishes(project)
     assert staleness_of(artifact_ids(project)) == {}
+    # What a step writes anew is revised by it, though the build of its context lists it, too.
+    of_itself = Derivation.objects.filter(derived__artifact=F("source__artifact"))
+    assert set(of_itself.values_list("kind", flat=True)) == {"revised"}
 
 
 def work_until(project, is_reached, rounds=400):
