@@ -107,13 +107,17 @@ class Stack:
     def children(self, name: str) -> list[psutil.Process]:
         return self.process(name).children()
 
-    def restart(self, name: str, **environment: str) -> None:
-        """By SIGTERM, with another environment; it is back when this returns, ready or not."""
-        ward = self.keeper.wards[name]
-        self.keeper.stop(name)
-        ward.child.environment = {**ward.child.environment, **environment}
-        ward.child.relaunch()
-        ward.due, ward.since, ward.failures = None, time.monotonic(), 0
+    def restart(self, *names: str, **environment: str) -> None:
+        """By SIGTERM, with another environment; they are back when this returns, ready or not."""
+        self.restart_each(dict.fromkeys(names, environment))
+
+    def restart_each(self, environments: dict[str, dict[str, str]]) -> None:
+        self.keeper.stop(*environments)
+        for name, environment in environments.items():
+            ward = self.keeper.wards[name]
+            ward.child.environment = {**ward.child.environment, **environment}
+            ward.child.relaunch()
+            ward.due, ward.since, ward.failures = None, time.monotonic(), 0
 
     def hold(self, name: str) -> None:
         """It stays dead until it is released."""

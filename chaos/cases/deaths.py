@@ -41,7 +41,7 @@ for _point in IN_A_WORKER:
 @case()
 def kill_in_heartbeat(run: Run) -> None:
     """kill -9 of a worker's child while it renews a lease."""
-    run.begin(4, mood=Mood(run.seed(), seconds=3))
+    run.begin(4, mood=Mood(run.seed(), seconds=2))
     run.decide()
     for _ in range(2):
         run.reclaimed(run.fall("worker", "in_heartbeat"))

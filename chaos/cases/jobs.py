@@ -68,14 +68,16 @@ def clocks_ahead(run: Run) -> None:
 
 @contextmanager
 def clocks(run: Run, *offsets: int):
-    for name, offset in zip(WORKERS, offsets, strict=True):
-        run.stack.restart(name, CHAOS_CLOCK_OFFSET=str(offset))
+    wrong = {
+        name: {"CHAOS_CLOCK_OFFSET": str(offset)}
+        for name, offset in zip(WORKERS, offsets, strict=True)
+    }
+    run.stack.restart_each(wrong)
     run.probe("workers with a wrong clock are up")
     try:
         yield
     finally:
-        for name in WORKERS:
-            run.stack.restart(name, CHAOS_CLOCK_OFFSET="")
+        run.stack.restart(*WORKERS, CHAOS_CLOCK_OFFSET="")
 
 
 def _heads(run: Run) -> dict:

@@ -21,8 +21,7 @@ GROWN_CONNECTIONS, GROWN_BYTES = 6, 12 * 2**20
 @case()
 def product_times(run: Run) -> None:
     """The product's own lease and pauses: how long a lost task and a lost ring wait."""
-    for name in WORKERS:
-        run.stack.restart(name, CHAOS_TIMES="product")
+    run.stack.restart(*WORKERS, CHAOS_TIMES="product")
     try:
         run.probe("workers with the product's times are up")
         run.begin(4, mood=Mood(run.seed()))
@@ -35,8 +34,7 @@ def product_times(run: Run) -> None:
         if run.measured.get(name, 0) > RECLAIM_SECONDS:
             raise Broken(f"a lost task waited for {run.measured[name]:.0f} s")
     finally:
-        for name in WORKERS:
-            run.stack.restart(name, CHAOS_TIMES="")
+        run.stack.restart(*WORKERS, CHAOS_TIMES="")
 
 
 def _waits(run: Run) -> bool:

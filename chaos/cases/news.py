@@ -52,9 +52,14 @@ def reconnect_herd(run: Run) -> None:
     run.begin(4, follow=SOCKETS // 4)
     run.decide()
     run.some_progress(0.5)
+    before = [(one, one.connections) for one in run.crowd.listeners]
     for name in WEBS:
         run.stack.kill(name)
-    run.measure("the herd is back and has heard everything", run.has_heard_all, 60)
+    run.measure(
+        "the herd is back and has heard everything",
+        lambda: all(one.connections > times for one, times in before) and run.has_heard_all(),
+        60,
+    )
 
 
 @case()

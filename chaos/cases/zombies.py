@@ -31,8 +31,7 @@ def zombie_at_work(run: Run) -> None:
 @case(short=True, must_fail=True)
 def zombie_without_fence(run: Run) -> None:
     """Negative control: with the fence check off, the zombie's late write must be found."""
-    for name in WORKERS:
-        run.stack.restart(name, CHAOS_NO_FENCE="1")
+    run.stack.restart(*WORKERS, CHAOS_NO_FENCE="1")
     run.probe("workers without a fence check are up")
     run.projects.clear()
     try:
@@ -40,8 +39,7 @@ def zombie_without_fence(run: Run) -> None:
         run.decide(only_approves=True)
         _sleep_and_wake(run, "after_effect_before_record")
     finally:
-        for name in WORKERS:
-            run.stack.restart(name, CHAOS_NO_FENCE="")
+        run.stack.restart(*WORKERS, CHAOS_NO_FENCE="")
 
 
 def _sleep_and_wake(run: Run, point: str) -> None:
