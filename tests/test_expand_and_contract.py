@@ -31,6 +31,7 @@ BEFORE_ANY_RELEASE = {
     ("api", "0002_location", "idempotencykey.location"),
     ("orchestrator", "0002_run_is_rewound", "workflowrun.is_rewound"),
 }
+# Cut in two they could not be applied where they are applied already. Our `migrate` gives way.
 SEVERAL_TABLES_BEFORE_ANY_RELEASE = {
     ("context", "0004_parts_know_their_project"),
     ("hitl", "0003_policies"),
