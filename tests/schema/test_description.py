@@ -4,45 +4,17 @@ Each request starts from the same project and is rolled back. Of the ids, three 
 those of something in there: made-up ones alone would only ever be told 404.
 """
 
-import os
-from typing import Any
-from uuid import UUID
-
 import pytest
-import schemathesis
-from django.core.wsgi import get_wsgi_application
 from django.db import transaction
-from hypothesis import HealthCheck, note, settings
-from schemathesis.checks import CHECKS, load_all_checks
+from hypothesis import note, settings
 
-from tests.isolation.routes import Operation
-from tests.isolation.things import Things
+from tests.schema.sending import CHECKED, EXAMPLES, REPEATABLE, schema, use_real_ids
 
 pytestmark = pytest.mark.django_db
 
-EXAMPLES = int(os.environ.get("SCHEMA_EXAMPLES", "10"))
-
-load_all_checks()
-schema = schemathesis.openapi.from_wsgi("/api/schema/?format=json", get_wsgi_application())
-CHECKED = CHECKS.get_by_names(
-    [
-        "not_a_server_error",
-        "status_code_conformance",
-        "content_type_conformance",
-        "response_headers_conformance",
-        "response_schema_conformance",
-    ]
-)
-
 
 @schema.parametrize()
-@settings(
-    max_examples=EXAMPLES,
-    derandomize=True,
-    deadline=None,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+@settings(REPEATABLE, max_examples=EXAMPLES)
 def test_every_answer_is_described(things, logins, case):
     use_real_ids(case, things)
 
@@ -52,36 +24,3 @@ def test_every_answer_is_described(things, logins, case):
             response = case.call(headers=headers)
             transaction.set_rollback(True)
         case.validate_response(response, checks=CHECKED)
-
-
-def use_real_ids(case: Any, things: Things) -> None:
-    route = Operation(case.operation.path, case.method.lower(), {}).route
-    for place, value in zip(route.places, list(case.path_parameters or {}), strict=False):
-        if is_to_be_real(case.path_parameters[value]):
-            case.path_parameters[value] = str(route.value(place, things))
-    for part in (case.query, case.body):
-        replace_ids(part, things)
-
-
-def replace_ids(part: Any, things: Things, name: str = "") -> None:
-    for key, value in entries(part):
-        own = key if isinstance(key, str) else name
-        if is_to_be_real(value):
-            part[key] = str(things.named(own))
-        elif own == "subject_digest" and isinstance(value, str) and len(value) % 2:
-            part[key] = things.digest
-        else:
-            replace_ids(value, things, own)
-
-
-def entries(part: Any) -> list[tuple[Any, Any]]:
-    if isinstance(part, dict):
-        return list(part.items())
-    return list(enumerate(part)) if isinstance(part, list) else []
-
-
-def is_to_be_real(value: Any) -> bool:
-    try:
-        return isinstance(value, str) and UUID(value).int % 4 != 0
-    except ValueError:
-        return False
