@@ -1,8 +1,10 @@
 """Too much is refused with a time to come back, and nobody locks anybody else out."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 
 from api import logins, throttles
@@ -155,3 +157,53 @@ def test_names_of_the_past_are_forgotten(monkeypatch):
     buckets.seconds_to_wait("d", 60)
 
     assert set(buckets._left) == {"d"}
+
+
+# A tab asks twice a look: for what waits, and for its page. It looks 0.25 s after news, and then as
+# long as the answers take; where nobody sees it, after 2 s (projects/static/desk/live.js).
+SEEN_SECONDS, HIDDEN_SECONDS, ASKED_AT_A_LOOK = 0.3, 2.0, 2
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The time of the buckets, in a list of one."""
+    now = [1000.0]
+    monkeypatch.setattr(throttles, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    return now
+
+
+def refused_in_minutes(minutes, *, seen, hidden, limit, clock):
+    """With news without end, and all of it from one address to one process."""
+    buckets, began = Buckets(), clock[0]
+    looks = sorted(
+        began + number * seconds
+        for tabs, seconds in ((seen, SEEN_SECONDS), (hidden, HIDDEN_SECONDS))
+        for number in range(int(minutes * 60 / seconds))
+        for _ in range(tabs * ASKED_AT_A_LOOK)
+    )
+    refused = 0
+    for clock[0] in looks:
+        refused += buckets.seconds_to_wait(HERE, limit) > 0
+    return refused
+
+
+def test_twenty_people_with_three_tabs_each_behind_one_address_meet_no_limit(settings, clock):
+    limit = settings.THROTTLE_ADDRESS_PER_MINUTE
+
+    assert refused_in_minutes(3, seen=20, hidden=40, limit=limit, clock=clock) == 0
+    assert refused_in_minutes(3, seen=60, hidden=0, limit=limit, clock=clock) > 0
+
+
+def test_one_person_with_three_windows_side_by_side_meets_no_limit(settings, clock):
+    limit = settings.THROTTLE_USER_PER_MINUTE
+
+    assert refused_in_minutes(3, seen=3, hidden=0, limit=limit, clock=clock) == 0
+
+
+def test_twenty_people_of_one_office_log_in_at_once_and_some_mistype(settings):
+    names = [f"person{number}" for number in range(20)]
+    for name in names:
+        User.objects.create_user(name, password="right-password")
+
+    assert [fail(name, 2) for name in names] == [[400, 400]] * 20
+    assert [ask_for_token(name, "right-password").status_code for name in names] == [200] * 20

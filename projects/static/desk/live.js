@@ -36,11 +36,17 @@ export function followRequests(heads, onNews, onState) {
   return follow;
 }
 
+// Nobody looks; the count in the title may be a little late.
+const HIDDEN_DELAY = 2000;
+
 // Run `work` soon after the last call, never twice at once, and again if called meanwhile.
 export function soon(work, delay = 250) {
   let timer = null;
   let isRunning = false;
   let isWanted = false;
+  const wait = () => {
+    timer ??= setTimeout(run, document.hidden ? Math.max(delay, HIDDEN_DELAY) : delay);
+  };
   const run = async () => {
     timer = null;
     if (isRunning) {
@@ -54,13 +60,11 @@ export function soon(work, delay = 250) {
       isRunning = false;
       if (isWanted) {
         isWanted = false;
-        timer ??= setTimeout(run, delay);
+        wait();
       }
     }
   };
-  return () => {
-    timer ??= setTimeout(run, delay);
-  };
+  return wait;
 }
 
 // Fetch this page again and put its live parts in the place of ours. Returns the fresh document, or null.
