@@ -85,13 +85,14 @@ def test_what_was_accepted_is_accepted_and_a_draft_stays_a_draft(project, files,
 
 
 def test_the_importer_owns_a_draft_that_says_where_it_comes_from(project, files, send, outsider):
-    answer = send(zipped(files), name="Taken in").json()
+    archive = zipped(files)
+    answer = send(archive, name="Taken in").json()
 
     assert (answer["name"], answer["status"], answer["role"]) == ("Taken in", "draft", "owner")
     assert answer["brief"] == project.brief
     origin = ProjectImport.objects.get(project=answer["id"])
     assert (origin.imported_by, origin.origin_project) == (outsider, str(project.pk))
-    assert origin.archive_sha256 == hashlib.sha256(zipped(files)).hexdigest()
+    assert origin.archive_sha256 == hashlib.sha256(archive).hexdigest()
 
 
 def test_the_api_tells_imported_projects_from_others(project, files, send, outsider, client_of):
