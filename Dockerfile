@@ -33,4 +33,4 @@ COPY examples examples
 RUN python manage.py collectstatic --noinput --verbosity 0 && python -m compileall -q .
 USER 10001:10001
 EXPOSE 8000
-CMD ["daphne", "--bind", "0.0.0.0", "--port", "8000", "--proxy-headers", "orchestrator.asgi:application"]
+CMD ["daphne", "--bind", "0.0.0.0", "--port", "8000", "--proxy-headers", "--access-log", "/dev/null", "orchestrator.asgi:application"]

@@ -92,7 +92,12 @@ def _web(folder: DataFolder, environment: Mapping[str, str], listener: socket.so
     number = listener.fileno()
     return Program(
         name="web",
-        arguments=["-m", "daphne", "--fd", str(number), "orchestrator.asgi:application"],
+        arguments=[
+            *("-m", "daphne", "--fd", str(number)),
+            # The product has its own lines of requests; Daphne's show paths with their queries.
+            *("--access-log", os.devnull),
+            "orchestrator.asgi:application",
+        ],
         log=folder.log("web"),
         environment=environment,
         stop_seconds=15,

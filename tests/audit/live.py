@@ -34,6 +34,7 @@ class Daphne:
         self._is_listening = threading.Event()
         self._lines: list[str] = []
         command = [sys.executable, "-m", "daphne", "-e", f"tcp:{port}:interface=127.0.0.1"]
+        command += ["--access-log", os.devnull]
         self.process = subprocess.Popen(
             [*command, "orchestrator.asgi:application"],
             env=os.environ
