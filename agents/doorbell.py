@@ -36,7 +36,7 @@ def put_into_queue(job: Any, id: UUID) -> bool:
     except (OperationalError, OSError) as error:
         _silent_until = time.monotonic() + SILENT_SECONDS
         _count_lost(job)
-        logger.warning("ring lost", extra={"job": job.name, "id": str(id), "error": repr(error)})
+        logger.warning("ring lost", extra=_subject(job, id) | {"error": repr(error)})
         return False
     fault_point("after_publish_before_mark")
     return True
@@ -60,5 +60,13 @@ def patience(queue: str) -> float:
     )
 
 
+def _subject(job: Any, id: UUID) -> dict[str, str]:
+    return {"rang_for": job.name, "task" if _is_work(job) else "project": str(id)}
+
+
+def _is_work(job: Any) -> bool:
+    return job.name.startswith("agents.")
+
+
 def _count_lost(job: Any) -> None:
-    RINGS_LOST.labels("agents" if job.name.startswith("agents.") else "engine").inc()
+    RINGS_LOST.labels("agents" if _is_work(job) else "engine").inc()

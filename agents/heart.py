@@ -76,7 +76,8 @@ class Heart:
                 lost = set(due) - renew_leases(due)
             except DatabaseAway as error:
                 # The lease has room for two more tries; after that the fence protects.
-                logger.warning("heartbeat failed", extra={"error": repr(error)})
+                said = {"tasks": [str(pk) for pk in due], "error": repr(error)}
+                logger.warning("heartbeat failed", extra=said)
                 lost = set()
                 connection.close()
             self._schedule_next(set(due) - lost)

@@ -3,6 +3,7 @@
 import logging
 import time
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from celery.exceptions import SoftTimeLimitExceeded
@@ -28,20 +29,39 @@ from agents.showing import Shown
 from agents.words import AttemptOutcome
 from api.errors import DomainError
 from api.faults import fault_point
+from api.log_fields import log_fields
 
 logger = logging.getLogger(__name__)
 
 
 def run(*, task_id: UUID, worker: str) -> bool:
     """Whether this call did the work; not for a duplicate, a lost lease or an emergency stop."""
-    claim = claim_task(task_id=task_id, worker=worker)
-    if claim is None:
-        return False
+    with log_fields(task=str(task_id)):
+        claim = claim_task(task_id=task_id, worker=worker)
+        if claim is None:
+            return False
+        with log_fields(**_fields(claim)):
+            return _work_on(claim)
+
+
+def _fields(claim: Claim) -> dict[str, Any]:
+    task = claim.task
+    return {
+        "project": str(task.project_id),
+        "agent_type": str(task.agent_type),
+        "attempt": task.attempt,
+    }
+
+
+def _work_on(claim: Claim) -> bool:
     fault_point("after_claim")
     agent_type, began = str(claim.task.agent_type), time.monotonic()
     QUEUE_WAIT_SECONDS.labels(agent_type).observe(_waited(claim.task))
     ended = _attempt(claim)
-    ATTEMPT_SECONDS.labels(agent_type, ended or "lost").observe(time.monotonic() - began)
+    outcome, seconds = str(ended or "lost"), time.monotonic() - began
+    ATTEMPT_SECONDS.labels(agent_type, outcome).observe(seconds)
+    facts = {"outcome": outcome, "duration_ms": round(seconds * 1000, 1)}
+    logger.info("attempt ended", extra=facts)
     return ended not in (None, AttemptOutcome.HANDED_BACK)
 
 
@@ -86,7 +106,7 @@ def _work(claim: Claim) -> Outcome:
     except SoftTimeLimitExceeded as error:
         raise TransientError("time_limit", "The work took longer than a job may.") from error
     except Exception as error:
-        logger.exception("agent failed", extra={"task": str(task.pk)})
+        logger.exception("agent failed")
         raise PermanentError("internal_error", f"{type(error).__name__} in the agent.") from error
 
 

@@ -10,6 +10,7 @@ from django.db import connections
 
 from agents.ring import taken_along
 from agents.services import forget_workers, hand_back
+from api.log_fields import log_fields
 from audit.origin import origin
 
 QUEUE = "agents"
@@ -33,7 +34,8 @@ def run_task(task_id: str) -> int:
     from agents.runner import run
 
     worker = worker_name()
-    with origin(channel="worker"), closing(taken_along(UUID(task_id))) as tasks:
+    by = {"channel": "worker"}
+    with origin(**by), log_fields(**by), closing(taken_along(UUID(task_id))) as tasks:
         return sum(run(task_id=one, worker=worker) for one in tasks)
 
 

@@ -4,6 +4,7 @@ from urllib.parse import parse_qs
 
 from pydantic import ValidationError
 
+from api.log_fields import note
 from audit.stream.database import in_database
 from audit.stream.frames import SUBPROTOCOL, Close
 from audit.stream.inbox import InboxSubscription, inbox_source
@@ -28,6 +29,8 @@ class UnknownPath(Listener):
 class ProjectConsumer(Listener):
     """`/ws/projects/{id}/?after=N&epoch=E`: one project, subscribed at once."""
 
+    route = "ws/projects/<uuid:project_id>/"
+
     def knows_subprotocol(self, offered: list[str]) -> bool:
         return not offered or SUBPROTOCOL in offered
 
@@ -46,6 +49,7 @@ class ProjectConsumer(Listener):
         if "types" in fields:
             fields["types"] = fields["types"].split(",")
         project = str(self.scope["url_route"]["kwargs"]["project_id"])
+        note(project=project)
         try:
             return Subscribe.model_validate(
                 fields | {"type": "subscribe", "id": project, "project": project}
@@ -73,6 +77,8 @@ class ProjectConsumer(Listener):
 
 class StreamConsumer(Listener):
     """`/ws/`: one connection, many subscriptions."""
+
+    route = "ws/"
 
     async def connect(self) -> None:
         self.is_ready = asyncio.Event()

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from api.faults import fault_point
+from api.log_fields import note_project
 from api.rows import prepared_cursor
 from audit.actors import Actor
 from audit.chain import event_hash, payload_hash, time_text
@@ -64,6 +65,7 @@ def record_all(project_id: UUID, drafts: Sequence[Draft]) -> int:
     """
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("An event needs the transaction of its change")
+    note_project(project_id)
     with prepared_cursor() as cursor:
         epoch, sequence, head_hash, now = _lock_head(cursor, project_id)
         rows, metadata = [], current_origin()

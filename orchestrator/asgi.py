@@ -12,6 +12,7 @@ from django.conf import settings  # noqa: E402
 from audit.routing import websocket_urlpatterns  # noqa: E402
 from audit.socket_auth import TokenOrSessionAuth  # noqa: E402
 from audit.stream.http import NewsOverHttp  # noqa: E402
+from orchestrator.access_log import AccessLog  # noqa: E402
 from orchestrator.body_limit import BodyLimit  # noqa: E402
 from orchestrator.engine.importing.archive import MAX_ARCHIVE_BYTES  # noqa: E402
 from orchestrator.leaving import Leaving  # noqa: E402
@@ -21,9 +22,11 @@ larger = {"/projects/import": MAX_ARCHIVE_BYTES + 64 * 1024}
 limited = BodyLimit(Leaving(http), limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, larger=larger)
 
 # Which origins may use a session cookie is checked with the login: a client with a token has none.
-application = ProtocolTypeRouter(
-    {
-        "http": NewsOverHttp(limited),
-        "websocket": TokenOrSessionAuth(URLRouter(websocket_urlpatterns)),
-    }
+application = AccessLog(
+    ProtocolTypeRouter(
+        {
+            "http": NewsOverHttp(limited),
+            "websocket": TokenOrSessionAuth(URLRouter(websocket_urlpatterns)),
+        }
+    )
 )

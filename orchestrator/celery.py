@@ -6,6 +6,8 @@ from celery.app.amqp import AMQP
 from celery.signals import after_task_publish, task_postrun, task_prerun
 from kombu import Connection
 
+from api.log_fields import log_fields
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
 
 SEND_TIMEOUT_SECONDS = 0.5
@@ -40,6 +42,8 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 # Celery would open a new database connection for every job, which costs more than most of our jobs.
 app.conf.CELERY_DB_REUSE_MAX = 1_000_000_000
 app.autodiscover_tasks()
+
+from orchestrator import job_fields  # noqa: E402, F401 - connects its signals
 
 
 class GiveBack(bootsteps.StartStopStep):
@@ -99,11 +103,12 @@ app.steps["worker"].add(Metrics)
 
 
 @after_task_publish.connect(sender="orchestrator.tasks.sweep")
-def note_the_beat(**kwargs: Any) -> None:
+def note_the_beat(sender: str, **kwargs: Any) -> None:
     """Nobody but the scheduler puts a sweep into the queue."""
     from orchestrator.presence import note_beat
 
-    note_beat()
+    with log_fields(channel="scheduler", job=sender):
+        note_beat()
 
 
 @task_prerun.connect

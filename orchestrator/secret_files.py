@@ -1,10 +1,12 @@
 """Secrets from files, as container platforms hand them over: `NAME_FILE` instead of `NAME`."""
 
+import re
 from collections import ChainMap
 from collections.abc import Mapping
 from pathlib import Path
 
 SECRETS = ("SECRET_KEY", "DATABASE_URL", "REDIS_URL", "OPENAI_API_KEY", "METRICS_TOKEN")
+SECRET_NAMES = re.compile(r"(_API_KEY|_TOKEN|_PASSWORD|SECRET_KEY)$")
 
 
 def secrets_from_files(environment: Mapping[str, str]) -> dict[str, str]:
@@ -27,3 +29,9 @@ def _read(variable: str, path: str) -> str:
 def with_secrets(environment: Mapping[str, str]) -> Mapping[str, str]:
     """As `secrets_from_files`, before the environment: a file that is named counts."""
     return ChainMap(secrets_from_files(environment), environment)
+
+
+def secrets_in(environment: Mapping[str, str], *others: str) -> list[str]:
+    """Values that no log may show: those of variables that are named like secrets, and these."""
+    named = [value for name, value in environment.items() if SECRET_NAMES.search(name)]
+    return [secret for secret in (*named, *others) if secret]

@@ -3,6 +3,7 @@
 import os
 import warnings
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -10,13 +11,14 @@ from django.core.exceptions import ImproperlyConfigured
 from orchestrator.admin_theme import UNFOLD  # noqa: F401
 from orchestrator.local.runtime import load_runtime_environment
 from orchestrator.production import is_production, why_not_start
-from orchestrator.secret_files import with_secrets
+from orchestrator.secret_files import secrets_in, with_secrets
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
 
 env = environ.Env()
-environ.Env.read_env(BASE_DIR / ".env", overwrite=False)
+if (BASE_DIR / ".env").is_file():
+    environ.Env.read_env(BASE_DIR / ".env", overwrite=False)
 load_runtime_environment()
 try:
     env.ENVIRON = with_secrets(os.environ)
@@ -346,18 +348,31 @@ if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
 LOG_FORMAT = env.str("LOG_FORMAT", default="text")
 if LOG_FORMAT not in {"text", "json"}:
     raise ImproperlyConfigured("LOG_FORMAT must be text or json.")
+_redis_password = urlsplit(REDIS_URL).password or ""
+_secrets = secrets_in(
+    {**env.ENVIRON}, SECRET_KEY, DATABASES["default"]["PASSWORD"], _redis_password
+)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "text": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"},
-        "json": {"()": "orchestrator.logs.JsonFormatter"},
+        "text": {"()": "orchestrator.logs.TextLines", "secrets": _secrets},
+        "json": {"()": "orchestrator.logs.JsonLines", "secrets": _secrets},
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
+    "filters": {"fields": {"()": "orchestrator.logs.WithFields"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": LOG_FORMAT,
+            "filters": ["fields"],
+        }
+    },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "daphne.http_protocol": {"level": "WARNING"},
         "django.channels.server": {"level": "WARNING"},
+        # 4xx are in the line of each request; these would show its path.
+        "django.request": {"level": "ERROR"},
         "httpx": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},

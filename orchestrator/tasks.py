@@ -5,6 +5,7 @@ from uuid import UUID
 from celery import shared_task
 from django.db import DatabaseError, InterfaceError
 
+from api.log_fields import log_fields
 from audit.origin import origin
 
 logger = logging.getLogger(__name__)
@@ -21,7 +22,7 @@ def advance(project_id: str) -> int:
     from orchestrator.engine.failures import note_failure
     from orchestrator.engine.metrics import ENGINE_FAILURES
 
-    with origin(channel="engine"):
+    with origin(channel="engine"), log_fields(channel="engine", project=project_id):
         try:
             return advance_project(UUID(project_id))
         except (DatabaseError, InterfaceError):
@@ -29,7 +30,7 @@ def advance(project_id: str) -> int:
             raise
         except Exception as error:
             ENGINE_FAILURES.inc()
-            logger.exception("advance failed", extra={"project": project_id})
+            logger.exception("advance failed")
             note_failure(UUID(project_id), error)
             return 0
 
@@ -46,5 +47,5 @@ def sweep() -> dict[str, int]:
     if time.monotonic() - _swept_at < SWEEP_PAUSE_SECONDS:
         return {}
     _swept_at = time.monotonic()
-    with origin(channel="sweep"):
+    with origin(channel="sweep"), log_fields(channel="sweep"):
         return run_sweep()

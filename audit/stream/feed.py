@@ -1,12 +1,13 @@
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError
 
+from api.log_fields import context_of_its_own
 from audit.stream.database import in_database
 from audit.stream.reading import Head, Item, Page, read_heads, read_page
 
@@ -48,8 +49,13 @@ class Feed:
     async def open(self) -> None:
         """Take the position at the head. The group must have been joined before."""
         if self._opening is None:
-            self._opening = asyncio.create_task(self._open())
+            self._opening = self._start(self._open())
         await asyncio.shield(self._opening)
+
+    def _start(self, work: Coroutine) -> asyncio.Task:
+        """Not in the context of who happens to be first: it is done for all."""
+        context = context_of_its_own(project=str(self.project_id))
+        return asyncio.create_task(work, context=context)
 
     async def _open(self) -> None:
         """The newest events are read at once: they are what most who come back have missed."""
@@ -136,7 +142,7 @@ class Feed:
     def _wake_reader(self) -> None:
         is_behind = self._must_check or self._wanted > self.head.sequence
         if self.is_open and is_behind and self._reader is None:
-            self._reader = asyncio.create_task(self._catch_up())
+            self._reader = self._start(self._catch_up())
 
     async def _catch_up(self) -> None:
         try:

@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpRe
 from django.views.decorators.http import require_safe
 from pydantic import ValidationError
 
+from api.log_fields import note
 from api.problems import CONTENT_TYPE, problem
 from audit.access import access_policy
 from audit.filters import EventFilter
@@ -41,7 +42,7 @@ class NewsOverHttp:
     async def __call__(self, scope: dict[str, Any], receive: Callable, send: Callable) -> None:
         if EVENT_LIST.search(scope["path"]) and b"wait=" in scope["query_string"]:
             await wait_for_news(scope)
-        await self.inner(scope | {RAW_SEND: send}, receive, send)
+        await self.inner(scope | {RAW_SEND: scope.get(RAW_SEND, send)}, receive, send)
 
 
 async def wait_for_news(scope: dict[str, Any]) -> None:
@@ -80,6 +81,7 @@ async def event_stream(request: HttpRequest, project_id: UUID) -> HttpResponse:
     """Server-Sent Events of a project, resumed by `Last-Event-ID: epoch:sequence`."""
     credentials = credentials_of(request.scope)
     user = None if credentials.is_foreign else await in_database(credentials.user)
+    note(user=user and user.pk)
     if user is None:
         return refuse(401, "not_authenticated", "Log in, or send a token.")
     others = sum(one.user.pk == user.pk for one in hub().listeners)

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 from channels.layers import get_channel_layer
 from django.db import Error as DatabaseAway
 
+from api.log_fields import context_of_its_own
 from audit.hints import INBOX_GROUP, group_of
 from audit.stream.database import in_database
 from audit.stream.feed import Feed
@@ -50,7 +51,7 @@ class Hub:
         self.inbox_changed = asyncio.Event()
         self.listeners: set[Listening] = set()
         work = (self._listen, self._poll, self._watch)
-        self._tasks = [asyncio.create_task(part()) for part in work]
+        self._tasks = [asyncio.create_task(part(), context=context_of_its_own()) for part in work]
         before_shutdown(self._say_goodbye)
 
     async def close(self) -> None:

@@ -10,6 +10,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import InterfaceError, OperationalError
 from pydantic import ValidationError
 
+from api.log_fields import note
 from audit.access import access_policy
 from audit.metrics import CONNECTIONS
 from audit.stream.database import in_database
@@ -54,9 +55,11 @@ class Listener(AsyncWebsocketConsumer):
     """
 
     channel_layer_alias = None
+    route = "none"
 
     async def connect(self) -> None:
         self.connection_id = secrets.token_hex(8)
+        note(route=self.route, connection_id=self.connection_id)
         self.user: Any = None
         self.subscriptions: dict[str, Subscription | InboxSubscription] = {}
         self.tasks: dict[str, asyncio.Task] = {}
@@ -154,6 +157,7 @@ class Listener(AsyncWebsocketConsumer):
         self.user = await in_database(credentials.user)
         if self.user is None:
             raise ClosingError(Close.NOT_LOGGED_IN)
+        note(user=self.user.pk)
         others = [one for one in hub().listeners if one.user.pk == self.user.pk]
         if len(others) >= limits().max_connections:
             detail = f"You have {len(others)} connections here; close some."

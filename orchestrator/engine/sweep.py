@@ -37,6 +37,8 @@ def sweep() -> dict[str, int]:
         repaired = {kind: _repair(kind, part, errors) for kind, part in _parts().items()}
     for kind, count in repaired.items():
         SWEEP_REPAIRS.labels(kind).inc(count)
+    if done := {kind: count for kind, count in repaired.items() if count}:
+        logger.info("swept", extra={"repaired": done})
     if errors:
         raise errors[0]
     return repaired

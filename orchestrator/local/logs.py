@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 LIMIT_BYTES = 20 * 1024 * 1024
-ERROR = re.compile(r"\b(ERROR|CRITICAL)\b|^\S*(Error|Exception): ")
+ERROR = re.compile(r"\b(ERROR|CRITICAL)\b|^(  )?\S*(Error|Exception): ")
 SHOWN_PER_MINUTE = 3
 WIDTH = 160
 

@@ -5,7 +5,9 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponse
 from prometheus_client import Counter, Histogram
 
+from api.log_fields import note
 from api.metrics import SHORT_BUCKETS
+from orchestrator.request_facts import facts_of, method_of, route_of
 
 REQUESTS = Counter(
     "countersign_http_requests", "Requests that were answered.", ["method", "route", "status"]
@@ -16,8 +18,6 @@ REQUEST_SECONDS = Histogram(
     ["method", "route"],
     buckets=SHORT_BUCKETS,
 )
-# Anybody may invent methods, and each would be a series of its own.
-METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 
 
 class MetricsMiddleware:
@@ -43,13 +43,8 @@ class MetricsMiddleware:
 
 
 def count(request: HttpRequest, response: HttpResponse, began: float) -> HttpResponse:
-    method = request.method if request.method in METHODS else "other"
-    route = route_of(request)
+    method, route = method_of(request.method), route_of(request)
+    note(**facts_of(request))
     REQUESTS.labels(method, route, str(response.status_code)).inc()
     REQUEST_SECONDS.labels(method, route).observe(time.monotonic() - began)
     return response
-
-
-def route_of(request: HttpRequest) -> str:
-    match = request.resolver_match
-    return match.route if match else "none"
