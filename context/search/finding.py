@@ -4,19 +4,24 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
 from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
+from context.search.ages import CELLS
+from context.search.asking import Question, searching, understood
 from context.search.scope import Scope
+from context.search.spelling import ALIKE, ALIKE_PARTS, BY_SPELLING, near
 
-# Only so many of the newest texts with the words are ranked, so that a word that is everywhere
+# Only so many of the newest texts with the words are looked at, so that a word that is everywhere
 # costs no more than a rare one.
-CANDIDATES = 3_000
+CANDIDATES = 2_000
+NAMES = 1_000
 HITS = 500
-# With fewer hits by word, names that are spelled alike are looked for.
+# So many texts, the best ones, are usually enough for all hits.
+BEST = 2 * HITS
+# With fewer hits by word, words that begin so are looked for, then names that are spelled alike.
+# The index collects all texts with such a beginning, however many: not for a word that is common.
 FEW = 10
-ALIKE = 0.5
 EXACT_SCORE = 2.0
 
 CURRENT = """
@@ -25,35 +30,40 @@ CURRENT = """
         AND context_artifact_versions.number =
             coalesce(context_artifacts.accepted_version, context_artifacts.version)
 """
-# Within projects the order is `id + 0`: walking the primary key backwards until enough is found
-# would read the whole store. Over everything just that walk is the short way to a common word.
-CANDIDATE_BODIES = """
-    SELECT id, search FROM context_bodies
-    WHERE numnode(%(words)s::tsquery) > 0 AND search @@ %(scoped)s::tsquery
-        AND (%(projects)s::uuid[] IS NULL OR project_id = ANY(%(projects)s))
-    ORDER BY {order} DESC LIMIT %(candidates)s
+# `id + 0`, or the planner may walk the primary key backwards through the whole store.
+TEXTS_OF_AN_AGE = """
+    (SELECT id, search FROM context_bodies
+    WHERE search @@ %(loose)s::tsquery AND {cells} && %({window})s::int[] AND {scope}
+    ORDER BY id + 0 DESC LIMIT %(candidates)s)
 """
 PARTS_OF_BODIES = """
     SELECT '{kind}' AS kind, part.id, context_artifacts.id AS artifact, rank AS score
-    FROM ranked JOIN {table} AS part ON part.body_id = ranked.id {current} WHERE {filters}
+    FROM best JOIN {table} AS part ON part.body_id = best.id {current} WHERE {filters}
 """
+# The windows are read one after the other, until there are enough candidates.
 BY_WORDS = """
-    WITH candidates AS MATERIALIZED ({candidates}), ranked AS MATERIALIZED (
+    WITH candidates AS MATERIALIZED (
+        SELECT id, search FROM ({windows}) AS newest LIMIT %(candidates)s
+    ), ranked AS MATERIALIZED (
         SELECT id, ts_rank_cd(search, %(words)s::tsquery, 32) AS rank FROM candidates
-    )
-    SELECT kind, id, artifact, score, (SELECT count(*) FROM candidates) FROM ({parts}) AS found
-    ORDER BY score DESC, kind, id DESC LIMIT %(hits)s
+        WHERE search @@ %(words)s::tsquery
+    ), best AS MATERIALIZED (SELECT id, rank FROM ranked ORDER BY rank DESC, id DESC LIMIT %(best)s)
+    SELECT kind, id, artifact, score, looked_at, matching FROM (
+        SELECT (SELECT count(*) FROM candidates) AS looked_at,
+            (SELECT count(*) FROM ranked) AS matching
+    ) AS counts LEFT JOIN (
+        SELECT * FROM ({parts}) AS found ORDER BY score DESC, kind, id DESC LIMIT %(hits)s
+    ) AS hits ON TRUE ORDER BY score DESC, kind, id DESC
 """
 # Materialized: the planner takes current versions for rare, and would begin with all of them.
 ARTIFACTS_SAYING = """
     WITH found AS MATERIALIZED (
-        SELECT id FROM context_bodies
-        WHERE numnode(%(words)s::tsquery) > 0 AND search @@ %(scoped)s::tsquery
-            AND (%(projects)s::uuid[] IS NULL OR project_id = ANY(%(projects)s))
+        SELECT id FROM context_bodies WHERE search @@ %(words)s::tsquery AND {scope}
     )
     SELECT context_artifacts.id
     FROM found JOIN context_sections AS part ON part.body_id = found.id {current}
 """
+NO_ARTIFACTS = "SELECT id FROM context_artifacts WHERE FALSE"
 PLACE = re.compile(r"%\((\w+)\)s")
 BY_IDENTIFIER = """
     SELECT 'concept', part.id, context_artifacts.id, %(exact)s
@@ -62,37 +72,7 @@ BY_IDENTIFIER = """
         AND (%(projects)s::uuid[] IS NULL OR part.project_id = ANY(%(projects)s)) AND {filters}
     ORDER BY part.id DESC LIMIT %(hits)s
 """
-# Materialized, or the planner may score all names again for every artifact that it joins.
-NEAR = """
-    near_{kind} AS MATERIALIZED (
-        SELECT id, version_id, score FROM (
-            SELECT id, version_id, (
-                SELECT count(*) FROM unnest(trigrams) AS one WHERE one = ANY(%(trigrams)s)
-            )::float / cardinality(%(trigrams)s::text[]) AS score
-            FROM {table} WHERE trigrams && %(trigrams)s::text[]
-                AND (%(keys)s::text[] = '{{}}' OR trigrams && %(keys)s::text[])
-                AND (%(projects)s::uuid[] IS NULL OR project_id = ANY(%(projects)s))
-            LIMIT %(near)s
-        ) AS weighed WHERE score >= %(alike)s
-    )
-"""
-ALIKE_PARTS = """
-    SELECT '{kind}' AS kind, part.id, context_artifacts.id AS artifact, part.score
-    FROM near_{kind} AS part {current} WHERE {filters}
-"""
-BY_SPELLING = """
-    WITH {near} SELECT kind, id, artifact, score FROM ({parts}) AS found
-    ORDER BY score DESC, kind, id DESC LIMIT %(hits)s
-"""
 TABLES = {"section": "context_sections", "concept": "context_concepts"}
-# What the words mean, and the same within the scope. The last word of one alone may go on.
-QUERY = """
-    SELECT words::text, CASE WHEN %(lexemes)s = '' THEN words
-        ELSE %(lexemes)s::tsquery && words END::text, context_trigrams(NULL, left(%(text)s, 100))
-    FROM (SELECT websearch_to_tsquery('english', %(text)s) ||
-        CASE WHEN %(text)s ~ '^[[:alpha:]]{3,}$' THEN to_tsquery('simple', %(text)s || ':*')
-        ELSE ''::tsquery END AS words) AS query
-"""
 
 
 @dataclass(frozen=True)
@@ -126,88 +106,120 @@ def find(
     text = text.strip()
     if not text or scope.projects == ():
         return Found([], "", True)
-    return _Search(text, scope, granularity, artifacts).run()
+    with searching() as cursor:
+        question = understood(text, cursor)
+        return _Search(question, scope, granularity, artifacts, cursor).run()
 
 
 def artifacts_saying(text: str, scope: Scope) -> RawSQL:
     """Ids of all artifacts whose current version has the words, as a subquery."""
-    with connection.cursor() as cursor:
-        cursor.execute(QUERY, {"text": text.strip(), "lexemes": scope.lexemes})
-        words, scoped, _ = cursor.fetchone()
-    projects = None if scope.projects is None else list(scope.projects)
-    values = {"words": words, "scoped": scoped, "projects": projects}
-    sql = ARTIFACTS_SAYING.format(current=CURRENT)
+    with searching() as cursor:
+        question = understood(text.strip(), cursor)
+    values = {"words": question.words, "projects": scope.parameter}
+    sql = ARTIFACTS_SAYING.format(current=CURRENT, scope=scope.of_bodies)
+    if not question.words:
+        sql = NO_ARTIFACTS
     names = PLACE.findall(sql)
     return RawSQL(PLACE.sub("%s", sql), [values[name] for name in names])  # noqa: S611 - constants with parameters
 
 
 class _Search:
     def __init__(
-        self, text: str, scope: Scope, granularity: str, artifacts: QuerySet | None
+        self,
+        question: Question,
+        scope: Scope,
+        granularity: str,
+        artifacts: QuerySet | None,
+        cursor: Any,
     ) -> None:
+        self.question, self.scope, self.cursor = question, scope, cursor
         self.granularity = granularity
         self.tables = {kind: t for kind, t in TABLES.items() if granularity in ("", kind)} or {
             "section": TABLES["section"]
         }
         self.filters, self.filter_values = _filters(artifacts)
-        projects = None if scope.projects is None else list(scope.projects)
         self.values: dict[str, Any] = {
-            "text": text,
-            "projects": projects,
+            "text": question.text,
+            "trigrams": question.trigrams,
+            "projects": scope.parameter,
             "keys": scope.keys,
-            "lexemes": scope.lexemes,
             "candidates": CANDIDATES,
-            "near": CANDIDATES,
+            "names": NAMES,
             "hits": HITS,
             "alike": ALIKE,
             "exact": EXACT_SCORE,
         }
 
     def run(self) -> Found:
-        row = self._rows(QUERY)[0]
-        self.values |= dict(zip(("words", "scoped", "trigrams"), row, strict=True))
-        exact = self._by_identifier()
-        by_words, is_complete = self._by_words()
-        alike = self._by_spelling() if not exact and len(by_words) < FEW else []
-        hits = _once([*exact, *by_words, *alike])
+        question = self.question
+        hits, words = self._by_identifier(), question.words
+        is_exact = bool(hits)
+        by_words, is_complete = self._by_words(words, question.loose)
+        if not is_exact and len(by_words) < FEW and question.begun:
+            words = question.begun
+            begun, is_complete = self._by_words(words, words)
+            by_words += begun
+        hits += by_words
+        if not is_exact and len(by_words) < FEW:
+            hits += self._by_spelling()
+        hits = _once(hits)
         if self.granularity == "document":
             hits = _documents(hits)
-        return Found(hits[:HITS], self.values["words"], is_complete)
+        return Found(hits[:HITS], words, is_complete)
 
     def _by_identifier(self) -> list[Hit]:
         if "concept" not in self.tables:
             return []
         return [Hit(*row) for row in self._rows(self._filled(BY_IDENTIFIER))]
 
-    def _by_words(self) -> tuple[list[Hit], bool]:
-        parts = self._for_each_table(PARTS_OF_BODIES)
-        order = "id" if self.values["projects"] is None else "id + 0"
-        candidates = CANDIDATE_BODIES.format(order=order)
-        rows = self._rows(BY_WORDS.format(candidates=candidates, parts=parts))
-        return [Hit(*row[:4]) for row in rows], all(row[4] < CANDIDATES for row in rows)
+    def _by_words(self, words: str, loose: str) -> tuple[list[Hit], bool]:
+        windows = {f"window_{n}": one for n, one in enumerate(self.question.windows["body"])}
+        if not words or not windows:
+            return [], True
+        arms = " UNION ALL ".join(
+            TEXTS_OF_AN_AGE.format(cells=CELLS, window=name, scope=self.scope.of_bodies)
+            for name in windows
+        )
+        sql = BY_WORDS.format(windows=arms, parts=self._for_each_table(PARTS_OF_BODIES))
+        values = windows | {"words": words, "loose": loose}
+        rows = self._rows(sql, values | {"best": BEST})
+        hits, (looked_at, matching) = _hits(rows), rows[0][4:]
+        if len(hits) < HITS and matching > BEST:
+            # Most of them are not of current versions, or not what the filters ask for.
+            hits = _hits(self._rows(sql, values | {"best": CANDIDATES}))
+        return hits, looked_at < CANDIDATES
 
     def _by_spelling(self) -> list[Hit]:
-        if not self.values["trigrams"]:
+        question, tables = self.question, self.tables
+        tables = {kind: table for kind, table in tables.items() if question.windows[kind]}
+        if not question.trigrams or not tables:
             return []
-        near = self._for_each_table(NEAR, ", ")
-        sql = BY_SPELLING.format(near=near, parts=self._for_each_table(ALIKE_PARTS))
+        found = [near(kind, table, question, self.scope) for kind, table in tables.items()]
+        parts = " UNION ALL ".join(self._filled(ALIKE_PARTS, kind=kind) for kind in tables)
+        sql = BY_SPELLING.format(near=", ".join(sql for sql, _ in found), parts=parts)
+        values = {name: value for _, given in found for name, value in given.items()}
         # Less sure than any hit by word.
         return [
-            Hit(kind, pk, artifact, score / 100) for kind, pk, artifact, score in self._rows(sql)
+            Hit(kind, pk, artifact, score / 100)
+            for kind, pk, artifact, score in self._rows(sql, values)
         ]
 
-    def _for_each_table(self, sql: str, between: str = " UNION ALL ") -> str:
-        return between.join(
+    def _for_each_table(self, sql: str) -> str:
+        return " UNION ALL ".join(
             self._filled(sql, kind=kind, table=table) for kind, table in self.tables.items()
         )
 
     def _filled(self, sql: str, **names: str) -> str:
         return sql.format(current=CURRENT, filters=self.filters, **names)
 
-    def _rows(self, sql: str) -> list[tuple]:
-        with connection.cursor() as cursor:
-            cursor.execute(sql, self.values | self.filter_values)
-            return cursor.fetchall()
+    def _rows(self, sql: str, more: dict[str, Any] | None = None) -> list[tuple]:
+        self.cursor.execute(sql, self.values | self.filter_values | (more or {}))
+        return self.cursor.fetchall()
+
+
+def _hits(rows: list[tuple]) -> list[Hit]:
+    """Without the row that is there for its counts alone."""
+    return [Hit(*row[:4]) for row in rows if row[0]]
 
 
 def _filters(artifacts: QuerySet | None) -> tuple[str, dict[str, Any]]:

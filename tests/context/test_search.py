@@ -1,14 +1,14 @@
-from contextlib import contextmanager
-
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agents.models import Task
 from audit.actors import Actor
-from context.models import Artifact, Section
+from context.models import Artifact
 from context.search import find, finding, scope_of, show
+from context.search.asking import OFF, searching, understood
 from context.services import add_version, create_artifact
 from projects.services import add_member
 from tests.scenes import asked
@@ -241,26 +241,149 @@ def test_any_words_can_be_searched(staff, text):
     assert show(found.hits, found.words) is not None
 
 
-@contextmanager
-def without_sequential_scans():
-    """A small table is read as a whole whatever its indexes; so forbid that, to see them used."""
+def later(texts):
+    """As if so many texts had been written in between."""
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
-        yield cursor
-
-
-def test_project_and_words_are_asked_for_in_one_index(project, owner):
-    note(project, "# A\n\nloans")
-    scoped = f"'#{project.pk}' & 'loan'"
-
-    with without_sequential_scans() as cursor:
         cursor.execute(
-            "EXPLAIN SELECT id FROM context_bodies WHERE search @@ %s::tsquery", [scoped]
+            "SELECT setval('context_bodies_id_seq', nextval('context_bodies_id_seq') + %s)", [texts]
         )
-        plan = "\n".join(row[0] for row in cursor.fetchall())
 
-    assert "bodies_by_words" in plan
-    assert Section.objects.filter(project=project).exists()
+
+def test_texts_are_found_however_many_were_written_since(project, owner):
+    note(project, "# Oldest\n\nZeppelins")
+    for name, since in (("Old", 3_000_000), ("Young", 400_000), ("Newest", 9_000)):
+        later(since)
+        note(project, f"# {name}\n\nZeppelins")
+
+    found = find("zeppelin", scope_of(owner), granularity="section")
+
+    assert set(titles(found)) == {"Oldest", "Old", "Young", "Newest"}
+    assert found.is_complete
+
+
+def test_the_newest_are_looked_at_first_however_far_apart_they_are(project, owner, monkeypatch):
+    note(project, "# Old\n\nZeppelins")
+    later(3_000_000)
+    note(project, "# New\n\nZeppelins")
+    monkeypatch.setattr(finding, "CANDIDATES", 1)
+
+    assert sections("zeppelin", owner) == ["New"]
+
+
+def test_more_texts_are_asked_where_the_best_are_not_what_the_filters_want(
+    project, owner, monkeypatch
+):
+    note(project, "# Loans\n\nloans loans loans")
+    wanted = note(project, "# Aside\n\nsome words and then loans")
+    monkeypatch.setattr(finding, "BEST", 1)
+
+    assert sections("loans", owner, artifacts=Artifact.objects.filter(pk=wanted.pk)) == ["Aside"]
+
+
+def test_it_is_said_also_of_no_hits_that_older_texts_were_left_out(project, owner, monkeypatch):
+    wanted = note(project, "# A\n\nloans here")
+    note(project, "# B\n\nloans there")
+    monkeypatch.setattr(finding, "CANDIDATES", 1)
+
+    only = Artifact.objects.filter(pk=wanted.pk)
+    found = find("loans", scope_of(owner), granularity="section", artifacts=only)
+
+    assert (found.hits, found.is_complete) == ([], False)
+
+
+def test_what_begins_so_is_left_out_where_the_word_itself_is_found_often(project, owner):
+    note(project, "".join(f"# Number {n}\n\nA book.\n\n" for n in range(finding.FEW)))
+    note(project, "# Other\n\nA bookshelf.")
+    note(project, "# Rare\n\nA boo.")
+
+    assert "Other" not in sections("book", owner)
+    assert {"Rare", "Other"} <= set(sections("boo", owner))
+
+
+WORD = st.sampled_from(["red", "book", "loan", "blue-green", "FR-3"])
+ASKED = st.lists(
+    st.one_of(
+        WORD,
+        WORD.map("-{}".format),
+        st.lists(WORD, min_size=1, max_size=3).map(lambda w: f'"{" ".join(w)}"'),
+        st.lists(WORD, min_size=2, max_size=3).map(lambda w: f'-"{" ".join(w)}"'),
+        st.just("or"),
+    ),
+    max_size=5,
+).map(" ".join)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ASKED, st.lists(WORD, max_size=6).map(" ".join))
+def test_the_index_is_asked_for_no_less_than_what_was_meant(db, query, text):
+    with searching() as cursor:
+        question = understood(query, cursor)
+        cursor.execute(
+            "SELECT said @@ %s::tsquery, said @@ %s::tsquery FROM to_tsvector('english', %s) said",
+            [question.words, question.loose, text],
+        )
+        is_meant, is_asked_for = cursor.fetchone()
+
+    assert is_asked_for or not is_meant
+
+
+@pytest.fixture
+def full_store(make_project):
+    """So many texts that their indexes are worth it, and the project of every tenth of them."""
+    mine, other = make_project(name="Mine"), make_project(name="Other")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO context_bodies (project_id, sha256, text, tokens)"
+            " SELECT CASE WHEN n %% 10 = 0 THEN %s ELSE %s END::uuid, n::text,"
+            " 'loans of books ' || n, 4 FROM generate_series(1, 10000) AS n",
+            [mine.pk, other.pk],
+        )
+        cursor.execute("ANALYZE context_bodies")
+    return mine
+
+
+def plans_of(search):
+    """How the database carries out what the search asks of texts."""
+    with CaptureQueriesContext(connection) as queries:
+        search()
+    asked = [
+        one["sql"] for one in queries if "FROM context_bodies WHERE" in " ".join(one["sql"].split())
+    ]
+    with searching() as cursor:
+        for sql in asked:
+            cursor.execute(f"EXPLAIN {sql}")
+            yield "\n".join(row[0] for row in cursor.fetchall())
+
+
+@pytest.mark.parametrize("who", ["owner", "staff"])
+@pytest.mark.parametrize("text", ["loans", '"loans of books"', "4711", "loans books -4711"])
+def test_words_project_and_age_are_asked_for_in_one_index(full_store, request, who, text):
+    user = request.getfixturevalue(who)
+    scope = scope_of(user, full_store.pk) if who == "owner" else scope_of(user)
+
+    plans = list(plans_of(lambda: find(text, scope)))
+    assert plans
+    for plan in plans:
+        conditions = [line for line in plan.splitlines() if "Index Cond: ((search @@" in line]
+        assert conditions, plan
+        assert all("(id >> 12)" in one for one in conditions)
+        assert all("ARRAY[project_id] &&" in one for one in conditions) == (who == "owner")
+        assert "Seq Scan" not in plan
+        assert "Gather" not in plan
+
+
+def test_a_search_leaves_the_planner_as_it_was(project, owner):
+    def settings_now():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", [list(OFF)]
+            )
+            return cursor.fetchall()
+
+    before = settings_now()
+    find("loans", scope_of(owner))
+
+    assert settings_now() == before
 
 
 def test_the_list_of_artifacts_finds_words_too(project, viewer, outsider, client_of):

@@ -1,0 +1,63 @@
+"""Names that are spelled alike, by the trigrams that they share."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from context.search.ages import CELLS
+from context.search.asking import Question
+from context.search.scope import Scope
+
+# A name has at least so much of what was asked for.
+ALIKE = 0.5
+# The newest names that could be meant are compared; materialized, or the planner may compare them
+# again for every artifact that it joins.
+NEAR = """
+    near_{kind} AS MATERIALIZED (
+        SELECT id, version_id, score FROM (
+            SELECT id, version_id, (
+                SELECT count(*) FROM unnest(trigrams) AS one WHERE one = ANY(%(trigrams)s)
+            )::float / cardinality(%(trigrams)s::text[]) AS score
+            FROM ({arms}) AS newest LIMIT %(names)s
+        ) AS weighed WHERE score >= %(alike)s
+    )
+"""
+ARM = """
+    (SELECT id, version_id, trigrams FROM {table}
+    WHERE {cells} && %({window})s::int[] AND {groups} AND {scope}
+    ORDER BY id + 0 DESC LIMIT %(names)s)
+"""
+ALIKE_PARTS = """
+    SELECT '{kind}' AS kind, part.id, context_artifacts.id AS artifact, part.score
+    FROM near_{kind} AS part {current} WHERE {filters}
+"""
+BY_SPELLING = """
+    WITH {near} SELECT kind, id, artifact, score FROM ({parts}) AS found
+    ORDER BY score DESC, kind, id DESC LIMIT %(hits)s
+"""
+
+
+def near(kind: str, table: str, question: Question, scope: Scope) -> tuple[str, dict[str, Any]]:
+    """The common table expression `near_...`, with its parameters."""
+    groups = {f"group_{n}": group for n, group in enumerate(groups_of(question.trigrams))}
+    windows = {f"{kind}_{n}": cells for n, cells in enumerate(question.windows[kind])}
+    conditions = " AND ".join(f"trigrams && %({name})s::text[]" for name in groups)
+    arms = " UNION ALL ".join(
+        ARM.format(table=table, cells=CELLS, window=w, groups=conditions, scope=_within(scope))
+        for w in windows
+    )
+    return NEAR.format(kind=kind, arms=arms), groups | windows
+
+
+def groups_of(trigrams: list[str]) -> Iterator[list[str]]:
+    """What has at least half of them has one of any group of more than half: four such groups."""
+    size = len(trigrams) - -(-len(trigrams) // 2) + 1
+    turned = trigrams[::2] + trigrams[1::2]
+    yield from (trigrams[:size], trigrams[-size:], turned[:size], turned[-size:])
+
+
+def _within(scope: Scope) -> str:
+    if scope.projects is None:
+        return "TRUE"
+    if scope.is_in_the_index:
+        return "trigrams && %(keys)s::text[]"
+    return "project_id = ANY(%(projects)s::uuid[])"
