@@ -15,12 +15,15 @@ from context.words import Form, Need, VersionStatus
 
 Versions = dict[tuple[str, int], ArtifactVersion]
 # Of the same rank the earlier part comes first, so that the same versions give the same answer.
+# OFFSET 0, or the planner may begin with all texts of the store that have the words.
 BEST = """
-    SELECT context_sections.id FROM context_sections
-    JOIN context_bodies ON context_bodies.id = context_sections.body_id,
-        websearch_to_tsquery('english', %s) AS words
-    WHERE context_sections.version_id = ANY(%s) AND search @@ words AND kind <> 'outline'
-    ORDER BY ts_rank_cd(search, words, 32) DESC, version_id, position LIMIT %s
+    SELECT part.id FROM context_sections AS part
+    CROSS JOIN LATERAL (
+        SELECT search FROM context_bodies WHERE context_bodies.id = part.body_id OFFSET 0
+    ) AS body
+    CROSS JOIN websearch_to_tsquery('english', %s) AS words
+    WHERE part.version_id = ANY(%s) AND part.kind <> 'outline' AND body.search @@ words
+    ORDER BY ts_rank_cd(body.search, words, 32) DESC, part.version_id, part.position LIMIT %s
 """
 
 
