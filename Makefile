@@ -7,6 +7,7 @@ PORT ?= 8000
 DATA_DIR ?= .data
 TESTS ?=
 SECTIONS ?= 1000000
+KEEP ?=
 SEED ?= 1
 CASE ?=
 MINUTES ?= 12
@@ -84,8 +85,8 @@ chaos: $(VENV)/.installed-dev ## Break things, see that nothing is lost: at most
 chaos-short: $(VENV)/.installed-dev ## Its most telling cases, in less than 3 minutes
 	@timeout -k 30 570 $(BIN)/python -m chaos --short --seed '$(SEED)' --minutes 9
 
-bench-store: $(VENV)/.installed-dev ## Measure the context store small and large (SECTIONS=1000000)
-	@$(BIN)/python -m benchmarks store --sections '$(SECTIONS)'
+bench-store: $(VENV)/.installed-dev ## Measure the context store small and large (SECTIONS=1000000, KEEP=folder)
+	@$(BIN)/python -m benchmarks store --sections '$(SECTIONS)' --keep '$(KEEP)'
 
 lock: $(VENV)/.installed-dev ## Compile the pinned requirements from requirements*.in
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 requirements.in -o requirements.txt

@@ -21,10 +21,12 @@ def main() -> None:
     parser.add_argument("--decisions", type=int, default=150)
     parser.add_argument("--samples", type=int, default=100, help="inbox: of each page")
     parser.add_argument("--sections", type=int, default=1_000_000, help="store: so many")
+    parser.add_argument("--rounds", type=int, default=2, help="store: of all questions")
+    parser.add_argument("--keep", default="", help="store: a folder in which it stays")
     options = parser.parse_args()
     if options.layer:
         os.environ["BENCH_CHANNEL_LAYER"] = options.layer
-    with servers():
+    with servers(options.keep):
         prepare()
         if options.what != "engine":
             importlib.import_module(f"benchmarks.{options.what}").report(options)

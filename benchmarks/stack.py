@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,13 +20,18 @@ WORKER_PROCESSES = 2
 
 
 @contextmanager
-def servers() -> Iterator[None]:
-    """PostgreSQL and Redis as `manage.py up` runs them, unless the environment names others."""
+def servers(kept: str = "") -> Iterator[None]:
+    """PostgreSQL and Redis as `manage.py up` runs them, unless the environment names others.
+
+    `kept` is a folder that stays; else all is gone afterwards.
+    """
     os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(50))
     os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
     os.environ.setdefault("LOG_LEVEL", "WARNING")
     needs = {key for key in ("DATABASE_URL", "REDIS_URL") if not os.environ.get(key)}
-    with tempfile.TemporaryDirectory(prefix="countersign-bench-") as home:
+    fresh = tempfile.TemporaryDirectory(prefix="countersign-bench-")
+    with nullcontext(kept) if kept else fresh as home:
+        Path(home).mkdir(exist_ok=True)
         Path(home).chmod(0o711)
         folder = open_data_folder(Path(home) / "data", places_dir=Path(home))
         local = LocalServers(folder, needs=needs)

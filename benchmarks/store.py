@@ -1,160 +1,123 @@
 """The context store when it is small, and when it is large: what grows with it?
 
-The same person, a member of the same five projects, does the same in both.
+Two databases on one server. Each question goes to both, one right after the other, so that a busy
+moment of the machine falls on both; callers come one after the other, so that what one of them
+reads takes no memory from another one.
 """
 
 import argparse
-import random
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db import connection
+from django.core.management import call_command
+from django.db import connection, connections
 from rest_framework.authtoken.models import Token
-from rest_framework.test import APIClient
 
+from benchmarks.asking import MEMBER_OF, READER_OF, actions_by_caller, key_of
 from benchmarks.library import Library
-from context.injection import Want, build_context
-from context.models import ArtifactVersion
-from context.parts import estimate_tokens
-from context.words import Need
 from projects.models import Membership
 
 SMALL = 10_000
-MEMBER_OF = 5
-# What is measured takes turns, so that a busy minute of the machine falls on both.
-TURNS = 10
-SMALL_DATABASE = "bench_small"
-BUDGET = 20_000
-SEARCH = "/api/v1/search/"
+AIM = 2.0
+FILLED = "filled"
 
 
 def report(options: argparse.Namespace) -> None:
-    operator = User.objects.create_superuser("operator", password=None)
-    member = User.objects.create_user("member")
-    clients = _client(member), _client(operator)
-    library, large = Library(operator), connection.settings_dict["NAME"]
-    _grow(library, min(SMALL, options.sections), member)
-    actions = _actions(library, *clients)
-    _copy(large, SMALL_DATABASE)
-    _grow(library, options.sections, member)
-    small_times, large_times = _in_turns(actions, (SMALL_DATABASE, large), options.samples)
-    print(
-        f"\nin ms                    {SMALL:>9,} p50      p95 {options.sections:>12,} p50      p95"
-    )
-    for name in actions:
-        small, big = small_times[name], large_times[name]
-        p50s, p95s = (statistics.median(small), statistics.median(big)), (_p95(small), _p95(big))
-        print(f"{name:<24} {p50s[0]:13.1f} {p95s[0]:8.1f} {p50s[1]:16.1f} {p95s[1]:8.1f}", end="")
-        print(f"   ratio of p95 {p95s[1] / p95s[0]:5.2f}")
+    stores = [_Store(min(SMALL, options.sections)), _Store(options.sections)]
+    for store in stores:
+        store.make()
+    columns = "".join(f"{store.sections:>14,} p50      p95" for store in stores)
+    print(f"\nin ms, by sections          {columns}   ratio of p95")
+    stores[0].use()
+    for actions in actions_by_caller():
+        for name, times in _measured(actions, stores, options.rounds).items():
+            _show(name, *times)
 
 
-def _grow(library: Library, sections: int, member: User) -> None:
-    start = time.perf_counter()
-    library.grow_to(sections)
-    for project in library.projects[:MEMBER_OF]:
-        Membership.objects.get_or_create(project_id=project, user=member, role="viewer")
-    print(f"{library.sections:,} sections, {_size()}, made in {time.perf_counter() - start:.0f} s")
+class _Store:
+    """A database of so many sections, with a connection that stays open."""
+
+    def __init__(self, sections: int) -> None:
+        self.sections, self.name = sections, f"store_{sections}"
+        self.connection = connections.create_connection("default")
+        self.connection.settings_dict = self.connection.settings_dict | {"NAME": self.name}
+
+    def use(self) -> None:
+        connections["default"] = self.connection
+
+    def make(self) -> None:
+        """Filled, unless an earlier run has left it complete."""
+        is_there = self._is_filled()
+        start = time.perf_counter()
+        if not is_there:
+            _execute(f"DROP DATABASE IF EXISTS {self.name}")
+            _execute(f"CREATE DATABASE {self.name}")
+        server = connections["default"]
+        self.use()
+        call_command("migrate", verbosity=0)
+        if not is_there:
+            self._fill()
+        size = _value("SELECT pg_size_pretty(pg_database_size(current_database()))")
+        done = "was there" if is_there else f"made in {time.perf_counter() - start:.0f} s"
+        print(f"{self.sections:,} sections, {size}, {done}", flush=True)
+        connections["default"] = server
+
+    def _is_filled(self) -> bool:
+        found = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s"
+        return _value(found, self.name) == FILLED
+
+    def _fill(self) -> None:
+        operator = User.objects.create_superuser("operator", password=None)
+        Token.objects.create(user=operator, key=key_of("operator"))
+        library = Library(operator)
+        library.grow_to(self.sections)
+        for name, projects in (("member", MEMBER_OF), ("reader", READER_OF)):
+            user = User.objects.create_user(name)
+            Token.objects.create(user=user, key=key_of(name))
+            Membership.objects.bulk_create(
+                Membership(project_id=project, user=user, role="viewer")
+                for project in library.projects[:projects]
+            )
+        _execute("VACUUM ANALYZE")
+        _execute(f"COMMENT ON DATABASE {self.name} IS '{FILLED}'")
 
 
-def _in_turns(
-    actions: dict[str, Callable], databases: tuple[str, str], samples: int
-) -> list[dict[str, list[float]]]:
-    """Milliseconds by action, for each database."""
-    results = [{name: [] for name in actions} for _ in databases]
-    for turn in range(-1, TURNS):
-        for database, times in zip(databases, results, strict=True):
-            _use(database)
-            for name, action in actions.items():
-                each = -(-samples // TURNS)
-                measured = [_milliseconds(action, turn * each + n) for n in range(each)]
-                # The first turn warms up.
-                times[name] += measured if turn >= 0 else []
-    return results
+def _measured(
+    actions: dict[str, tuple[Callable[[Any], Any], list[Any]]], stores: list[_Store], rounds: int
+) -> dict[str, list[list[float]]]:
+    """Milliseconds by action, for each store. The first round warms up."""
+    times: dict[str, list[list[float]]] = {name: [[] for _ in stores] for name in actions}
+    for number in range(rounds + 1):
+        for name, (action, questions) in actions.items():
+            for question in questions:
+                for store, found in zip(stores, times[name], strict=True):
+                    store.use()
+                    start = time.perf_counter()
+                    action(question)
+                    if number:
+                        found.append((time.perf_counter() - start) * 1000)
+    return times
 
 
-def _milliseconds(action: Callable[[int], Any], number: int) -> float:
-    start = time.perf_counter()
-    action(number)
-    return (time.perf_counter() - start) * 1000
+def _show(name: str, small: list[float], large: list[float]) -> None:
+    p50s = [statistics.median(times) for times in (small, large)]
+    p95s = [statistics.quantiles(times, n=100, method="inclusive")[94] for times in (small, large)]
+    ratio = p95s[1] / p95s[0]
+    cells = "".join(f"{p50:18.1f} {p95:8.1f}" for p50, p95 in zip(p50s, p95s, strict=True))
+    reached = "reached" if ratio <= AIM else "not reached"
+    print(f"{name:<28}{cells}   {ratio:5.2f}, aim {AIM:.0f}: {reached}", flush=True)
 
 
-def _p95(times: list[float]) -> float:
-    return statistics.quantiles(times, n=100, method="inclusive")[94]
-
-
-def _copy(source: str, target: str) -> None:
-    """Of a database that nobody is connected to."""
-    _use("postgres")
+def _execute(sql: str) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(f"CREATE DATABASE {target} TEMPLATE {source}")
-    _use(source)
+        cursor.execute(sql)
 
 
-def _use(database: str) -> None:
-    connection.close()
-    connection.settings_dict["NAME"] = database
-    connection.ensure_connection()
-
-
-def _client(user: User) -> APIClient:
-    api = APIClient(SERVER_NAME="localhost")
-    token, _ = Token.objects.get_or_create(user=user)
-    api.credentials(HTTP_AUTHORIZATION=f"Token {token.key}")
-    return api
-
-
-def _actions(library: Library, member: APIClient, operator: APIClient) -> dict[str, Callable]:
-    words = list(_queries(library))
-    versions = _versions(library)
-    return {
-        "search": lambda n: _get(member, SEARCH, q=words[n % len(words)]),
-        "search, as operator": lambda n: _get(operator, SEARCH, q=words[n % len(words)]),
-        "artifacts by words": lambda n: _get(member, "/api/v1/artifacts/", q=words[n % len(words)]),
-        "context build": lambda n: _build(versions[n % len(versions)], words[n % len(words)]),
-        "project listing": lambda n: _get(member, "/api/v1/projects/"),
-    }
-
-
-def _get(api: APIClient, path: str, **query: str) -> None:
-    response = api.get(path, query)
-    assert response.status_code == 200, response.content
-
-
-def _queries(library: Library) -> Iterator[str]:
-    """Common and rare words, two words, a phrase, an id, and a word that is misspelled."""
-    words, choose = library.vocabulary.words, random.Random(1)
-    for _ in range(20):
-        common, rare = choose.choice(words[:50]), choose.choice(words[3_000:])
-        yield from (common, rare, f"{common} {rare}", f'"{common} {choose.choice(words[:50])}"')
-        yield f"FR-{choose.randrange(1, 1000)}"
-        yield common[:3] + common[4:]
-
-
-def _versions(library: Library) -> list[list[tuple[str, int]]]:
-    """What steps of the first projects could have before them: five documents each."""
-    found = ArtifactVersion.objects.filter(artifact__project__in=library.projects[:MEMBER_OF])
-    sources = [(str(a), n) for a, n in found.order_by("pk").values_list("artifact", "number")]
-    return [sources[start : start + 5] for start in range(0, len(sources), 5)]
-
-
-def _build(sources: list[tuple[str, int]], words: str) -> None:
-    given = tuple(sources)
-    wants = [
-        Want(Need.MUST, "document", given[:1]),
-        Want(Need.SHOULD, "requirements", given, concept="FR-*"),
-        Want(Need.SHOULD, "sections", given, section="body/1*"),
-        Want(Need.MAY, "query", given, query=words),
-        Want(Need.MAY, "documents", given[1:]),
-    ]
-    built = build_context(wants, budget=BUDGET, weigh=lambda piece: estimate_tokens(piece.text))
-    assert built.error is None, built.error
-    assert built.tokens <= BUDGET
-
-
-def _size() -> str:
+def _value(sql: str, *values: Any) -> Any:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_size_pretty(pg_database_size(current_database()))")
-        return cursor.fetchone()[0]
+        cursor.execute(sql, values)
+        row = cursor.fetchone()
+        return row and row[0]
