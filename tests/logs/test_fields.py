@@ -18,13 +18,17 @@ from api.log_fields import (
     note,
     note_project,
 )
+from audit.stream.hub import Hub
 from orchestrator import job_fields
 from orchestrator.celery import app
 from orchestrator.tasks import advance, sweep
+from orchestrator.views import ProgressView
 from tests.agents.moves import claim, let_lease_run_out
 from tests.logs.lines import written
+from tests.probes import closed_port
 from tests.scenes import pending_task, running, side_task
 
+__all__ = ["closed_port"]
 pytestmark = pytest.mark.django_db
 
 seen: list[dict] = []
@@ -139,6 +143,46 @@ def test_what_outlives_a_request_does_not_bear_its_id():
         return dict(current_log_fields())
 
     asyncio.run(start())
+
+
+def test_what_the_stream_does_for_all_bears_nobodys_id(settings, closed_port):
+    hosts = [f"redis://127.0.0.1:{closed_port}/0"]
+    layer = settings.CHANNEL_LAYERS["default"]
+    settings.CHANNEL_LAYERS = {"default": layer | {"CONFIG": {"hosts": hosts}}}
+
+    async def first_comes():
+        with log_fields(request_id="first"):
+            stream = Hub()
+        async with asyncio.timeout(20):
+            while "cannot listen for hints" not in lines.text:
+                await asyncio.sleep(0.01)
+        for task in stream._tasks:
+            task.cancel()
+
+    with written("json") as lines:
+        asyncio.run(first_comes())
+
+    said = [one for one in lines.entries() if one["message"] == "cannot listen for hints"]
+    assert [one for one in said if "request_id" in one] == []
+
+
+def test_a_request_that_breaks_is_told_of_with_its_project(project, owner, client_of, monkeypatch):
+    monkeypatch.setattr(ProgressView, "get", lambda *arguments, **named: 1 // 0)
+    api = client_of(owner)
+    api.raise_request_exception = False
+
+    with written("json") as lines:
+        path = f"/api/v1/projects/{project.pk}/progress/"
+        answer = api.get(path, headers={"X-Request-ID": "r-1"}, data={"x": "a-ticket"})
+
+    (entry,) = [one for one in lines.entries() if one["logger"] == "django.request"]
+    assert (answer.status_code, entry["level"], entry["status_code"]) == (500, "ERROR", 500)
+    assert (entry["request_id"], entry["project"]) == ("r-1", str(project.pk))
+    assert (entry["user"], entry["channel"]) == (owner.pk, "rest")
+    assert entry["route"] == "api/v1/projects/<uuid:project_id>/progress/"
+    assert "ZeroDivisionError" in entry["exception"]
+    assert "a-ticket" not in lines.text
+    assert current_log_fields() == {}
 
 
 def test_a_thread_begins_without_fields():
