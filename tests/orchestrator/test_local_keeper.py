@@ -166,6 +166,14 @@ def test_only_new_error_lines_are_pointed_out_and_not_too_many(tmp_path):
     assert watch.errors() == []
 
 
+def test_the_name_of_an_exception_is_pointed_out_where_it_is_indented(tmp_path):
+    log = tmp_path / "web.log"
+    watch = LogWatch(log)
+    log.write_text("ERROR broke\n  Traceback (most recent call last):\n  ValueError: no\n")
+
+    assert watch.errors() == ["ERROR broke", "ValueError: no"]
+
+
 def test_a_large_log_is_put_aside_and_its_writer_goes_on(tmp_path):
     log = tmp_path / "web.log"
     with log.open("ab") as writer:
