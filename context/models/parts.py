@@ -27,7 +27,10 @@ class Body(models.Model):
 class Section(models.Model):
     """A part of a version by its structure; all of them, in order, give back the content."""
 
-    version = models.ForeignKey(ArtifactVersion, on_delete=models.CASCADE, related_name="sections")
+    # The unique index below begins with it.
+    version = models.ForeignKey(
+        ArtifactVersion, on_delete=models.CASCADE, related_name="sections", db_index=False
+    )
     position = models.PositiveSmallIntegerField(help_text="From 0.")
     pointer = models.CharField(
         max_length=300, blank=True, help_text="Where in the content it belongs: RFC 6901."
@@ -64,7 +67,10 @@ class Section(models.Model):
 class Concept(models.Model):
     """A single requirement, decision, question, endpoint or entity that a version names."""
 
-    version = models.ForeignKey(ArtifactVersion, on_delete=models.CASCADE, related_name="concepts")
+    # The unique index below begins with it.
+    version = models.ForeignKey(
+        ArtifactVersion, on_delete=models.CASCADE, related_name="concepts", db_index=False
+    )
     position = models.PositiveSmallIntegerField(help_text="From 0.")
     kind = models.CharField(max_length=12, choices=ConceptKind)
     identifier = models.CharField(max_length=200, help_text="The same in every version.")

@@ -10,7 +10,7 @@ from django.db.models.expressions import RawSQL
 from context.search.ages import CELLS
 from context.search.asking import Question, searching, understood
 from context.search.scope import Scope
-from context.search.spelling import ALIKE, ALIKE_PARTS, BY_SPELLING, near
+from context.search.spelling import ALIKE, ALIKE_PARTS, BY_SPELLING, PART_NAMES, near
 
 # Only so many of the newest texts with the words are looked at, so that a word that is everywhere
 # costs no more than a rare one.
@@ -195,7 +195,10 @@ class _Search:
         if not question.trigrams or not tables:
             return []
         found = [near(kind, table, question, self.scope) for kind, table in tables.items()]
-        parts = " UNION ALL ".join(self._filled(ALIKE_PARTS, kind=kind) for kind in tables)
+        parts = " UNION ALL ".join(
+            self._filled(ALIKE_PARTS, kind=kind, table=table, name=PART_NAMES[kind])
+            for kind, table in tables.items()
+        )
         sql = BY_SPELLING.format(near=", ".join(sql for sql, _ in found), parts=parts)
         values = {name: value for _, given in found for name, value in given.items()}
         # Less sure than any hit by word.

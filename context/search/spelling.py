@@ -13,8 +13,8 @@ ALIKE = 0.5
 # again for every artifact that it joins.
 NEAR = """
     near_{kind} AS MATERIALIZED (
-        SELECT id, version_id, score FROM (
-            SELECT id, version_id, (
+        SELECT DISTINCT body_id, name, score FROM (
+            SELECT body_id, name, (
                 SELECT count(*) FROM unnest(trigrams) AS one WHERE one = ANY(%(trigrams)s)
             )::float / cardinality(%(trigrams)s::text[]) AS score
             FROM ({arms}) AS newest LIMIT %(names)s
@@ -22,14 +22,18 @@ NEAR = """
     )
 """
 ARM = """
-    (SELECT id, version_id, trigrams FROM {table}
+    (SELECT body_id, {name} AS name, trigrams FROM {table} AS part
     WHERE {cells} && %({window})s::int[] AND {groups} AND {scope}
     ORDER BY id + 0 DESC LIMIT %(names)s)
 """
+# Only the first row of a text under a name has trigrams; which rows are current, its others say.
 ALIKE_PARTS = """
-    SELECT '{kind}' AS kind, part.id, context_artifacts.id AS artifact, part.score
-    FROM near_{kind} AS part {current} WHERE {filters}
+    SELECT '{kind}' AS kind, part.id, context_artifacts.id AS artifact, near.score
+    FROM near_{kind} AS near
+    JOIN {table} AS part ON part.body_id = near.body_id AND {name} = near.name
+    {current} WHERE {filters}
 """
+PART_NAMES = {"section": "part.title", "concept": "part.identifier || ' ' || part.title"}
 BY_SPELLING = """
     WITH {near} SELECT kind, id, artifact, score FROM ({parts}) AS found
     ORDER BY score DESC, kind, id DESC LIMIT %(hits)s
@@ -42,8 +46,15 @@ def near(kind: str, table: str, question: Question, scope: Scope) -> tuple[str, 
     windows = {f"{kind}_{n}": cells for n, cells in enumerate(question.windows[kind])}
     conditions = " AND ".join(f"trigrams && %({name})s::text[]" for name in groups)
     arms = " UNION ALL ".join(
-        ARM.format(table=table, cells=CELLS, window=w, groups=conditions, scope=_within(scope))
-        for w in windows
+        ARM.format(
+            table=table,
+            name=PART_NAMES[kind],
+            cells=CELLS,
+            window=window,
+            groups=conditions,
+            scope=_within(scope),
+        )
+        for window in windows
     )
     return NEAR.format(kind=kind, arms=arms), groups | windows
 

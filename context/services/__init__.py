@@ -3,6 +3,7 @@ from context.services.importing import store_imported
 from context.services.inputs import add_version, create_artifact, store_input, write_version
 from context.services.outputs import store_output
 from context.services.settling import accept_version, reject_version, version_draft
+from context.services.slimming import forget_repeated_names
 from context.services.splitting import split_old_versions
 from context.services.storing import Source
 from context.services.uploads import UPLOAD_MAX_BYTES, upload_file
@@ -16,6 +17,7 @@ __all__ = [
     "add_version",
     "check_content",
     "create_artifact",
+    "forget_repeated_names",
     "reject_version",
     "split_old_versions",
     "store_imported",
