@@ -3,11 +3,15 @@ ARG PYTHON_VERSION=3.11
 
 FROM python:${PYTHON_VERSION}-slim-bookworm AS build
 WORKDIR /build
-COPY requirements.lock deploy/production_requirements.py ./
+COPY requirements.lock requirements-otel.txt deploy/production_requirements.py ./
+# Whether the packages that traces need are put in.
+ARG TRACES=false
 # The embedded database servers of `manage.py up` are not for production; the rest is checked by hash.
 RUN python production_requirements.py requirements.lock > production.lock \
     && python -m venv /opt/venv \
     && /opt/venv/bin/pip install --no-cache-dir --no-deps --require-hashes -r production.lock \
+    && if [ "$TRACES" = true ]; then \
+        /opt/venv/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements-otel.txt; fi \
     && /opt/venv/bin/pip check \
     && /opt/venv/bin/pip uninstall --yes pip setuptools
 

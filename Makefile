@@ -92,6 +92,8 @@ lock: $(VENV)/.installed-dev ## Compile the pinned requirements from requirement
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 requirements.in -o requirements.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes requirements.in \
 		-c requirements.txt -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes requirements-otel.in \
+		-o requirements-otel.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 requirements-dev.in -o requirements-dev.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 requirements-browser.in -o requirements-browser.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 requirements-checks.in -o requirements-checks.txt

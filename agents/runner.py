@@ -26,12 +26,19 @@ from agents.providers import model_for
 from agents.roles import role_for
 from agents.services import Claim, claim_task, fail_attempt, finish_task, hand_back_task
 from agents.showing import Shown
+from agents.traced import Traced
 from agents.words import AttemptOutcome
 from api.errors import DomainError
 from api.faults import fault_point
 from api.log_fields import log_fields
+from api.tracing import span
 
 logger = logging.getLogger(__name__)
+
+# Another worker has taken over.
+LOST = "lost"
+NOT_DONE = (LOST, AttemptOutcome.HANDED_BACK)
+SUCCEEDED = (AttemptOutcome.COMPLETED, AttemptOutcome.NEEDS_PERSON)
 
 
 def run(*, task_id: UUID, worker: str) -> bool:
@@ -40,8 +47,17 @@ def run(*, task_id: UUID, worker: str) -> bool:
         claim = claim_task(task_id=task_id, worker=worker)
         if claim is None:
             return False
-        with log_fields(**_fields(claim)):
-            return _work_on(claim)
+        fields = _fields(claim)
+        seen = {f"countersign.{name}": value for name, value in fields.items()}
+        with (
+            log_fields(**fields),
+            span("attempt", seen | {"countersign.task": str(task_id)}) as one,
+        ):
+            outcome = _work_on(claim)
+            one.add({"countersign.outcome": outcome})
+            if outcome not in SUCCEEDED:
+                one.fail(outcome)
+        return outcome not in NOT_DONE
 
 
 def _fields(claim: Claim) -> dict[str, Any]:
@@ -53,16 +69,17 @@ def _fields(claim: Claim) -> dict[str, Any]:
     }
 
 
-def _work_on(claim: Claim) -> bool:
+def _work_on(claim: Claim) -> str:
+    """How it ended, counted and written down."""
     fault_point("after_claim")
     agent_type, began = str(claim.task.agent_type), time.monotonic()
     QUEUE_WAIT_SECONDS.labels(agent_type).observe(_waited(claim.task))
     ended = _attempt(claim)
-    outcome, seconds = str(ended or "lost"), time.monotonic() - began
+    outcome, seconds = str(ended or LOST), time.monotonic() - began
     ATTEMPT_SECONDS.labels(agent_type, outcome).observe(seconds)
     facts = {"outcome": outcome, "duration_ms": round(seconds * 1000, 1)}
     logger.info("attempt ended", extra=facts)
-    return ended not in (None, AttemptOutcome.HANDED_BACK)
+    return outcome
 
 
 def _waited(task: Task) -> float:
@@ -98,7 +115,7 @@ def _fail(claim: Claim, error: WorkError) -> AttemptOutcome | None:
 def _work(claim: Claim) -> Outcome:
     task = claim.task
     try:
-        model = Shown(Braked(model_for(task.agent_type), claim), task)
+        model = Shown(Braked(Traced(model_for(task.agent_type)), claim), task)
         return role_for(task.agent_type).run(inject_context(claim), model)
     except (WorkError, DatabaseAway):
         # Without the database nothing can be said of the attempt; the sweep takes the task back.

@@ -12,6 +12,7 @@ from orchestrator.admin_theme import UNFOLD  # noqa: F401
 from orchestrator.local.runtime import load_runtime_environment
 from orchestrator.production import is_production, why_not_start
 from orchestrator.secret_files import secrets_in, with_secrets
+from orchestrator.traces.packages import why_no_traces
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
@@ -341,6 +342,13 @@ if METRICS_DIR:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = METRICS_DIR
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 METRICS_LISTEN = env.str("METRICS_LISTEN", default="")
+
+# Where they go, and how many, is said by the OTEL_... variables, which the library reads itself.
+TRACES = env.bool("TRACES", default=False)
+if TRACES:
+    if reason := why_no_traces():
+        raise ImproperlyConfigured(reason)
+    MIDDLEWARE = ["orchestrator.traces.middleware.TracesMiddleware", *MIDDLEWARE]
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
 if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:

@@ -6,6 +6,7 @@ from celery import shared_task
 from django.db import DatabaseError, InterfaceError
 
 from api.log_fields import log_fields
+from api.tracing import span
 from audit.origin import origin
 
 logger = logging.getLogger(__name__)
@@ -22,7 +23,9 @@ def advance(project_id: str) -> int:
     from orchestrator.engine.failures import note_failure
     from orchestrator.engine.metrics import ENGINE_FAILURES
 
-    with origin(channel="engine"), log_fields(channel="engine", project=project_id):
+    fields = {"channel": "engine", "project": project_id}
+    about = {"countersign.project": project_id}
+    with origin(channel="engine"), log_fields(**fields), span("advance", about) as advanced:
         try:
             return advance_project(UUID(project_id))
         except (DatabaseError, InterfaceError):
@@ -31,6 +34,7 @@ def advance(project_id: str) -> int:
         except Exception as error:
             ENGINE_FAILURES.inc()
             logger.exception("advance failed")
+            advanced.fail(type(error).__name__)
             note_failure(UUID(project_id), error)
             return 0
 

@@ -11,6 +11,7 @@ from agents.services import create_task
 from agents.stopped import ALL_AGENTS, stopped_agents
 from agents.words import TaskStatus
 from api.rows import fetch_row
+from api.tracing import span
 from audit.actors import Actor
 from audit.services import Draft, record_all
 from hitl.services import open_request, supersede_request
@@ -119,7 +120,8 @@ class _Hand:
     def _apply(self, action: Action, loaded: Loaded) -> None:
         match action:
             case StartStep(step):
-                self._start(step, loaded)
+                with span("start step", {"countersign.step": step}) as started:
+                    started.add({"countersign.resume_seconds": self._start(step, loaded)})
             case OpenRequest(step, _):
                 self._ask(loaded.tasks[step])
             case SupersedeRequest(step, _):
@@ -132,7 +134,8 @@ class _Hand:
             case FailRun(step, reason):
                 self._fail(f"{step}: {reason}" if reason else f"{step} failed")
 
-    def _start(self, step_id: str, loaded: Loaded) -> None:
+    def _start(self, step_id: str, loaded: Loaded) -> float | None:
+        """How many seconds after what it waited for was settled, if it waited."""
         step = self.definition.step(step_id)
         before = self._round_before(step_id)
         handoff = build_handoff(self.run, self.definition, step, loaded.tasks, before)
@@ -152,7 +155,7 @@ class _Hand:
         )
         self.drafts += drafts
         waited_for = [*(loaded.tasks[need] for need in step.needs), *([before] if before else [])]
-        _note_resumed([task.finished_at for task in waited_for])
+        return _note_resumed([task.finished_at for task in waited_for])
 
     def _round_before(self, step_id: str) -> Task | None:
         if not self.run.is_rewound:
@@ -198,9 +201,10 @@ class _Hand:
             self.drafts = []
 
 
-def _note_resumed(settled_at: list[datetime | None]) -> None:
+def _note_resumed(settled_at: list[datetime | None]) -> float | None:
     """Since what the step waited for was settled: by a person, or by its agent."""
     if not any(settled_at):
-        return
-    seconds = (timezone.now() - max(filter(None, settled_at))).total_seconds()
-    transaction.on_commit(lambda: RESUME_SECONDS.observe(max(0.0, seconds)), robust=True)
+        return None
+    seconds = max(0.0, (timezone.now() - max(filter(None, settled_at))).total_seconds())
+    transaction.on_commit(lambda: RESUME_SECONDS.observe(seconds), robust=True)
+    return seconds

@@ -1,0 +1,46 @@
+"""Spans of a trace, for who wants to see where time goes from a request to its last effect.
+
+The seam between our code and OpenTelemetry. Off, as it is unless asked for, nothing of that is
+imported and nothing is kept. What a span says is read outside: ids and words, never contents.
+"""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
+
+Facts = Mapping[str, Any]
+
+
+class Span(Protocol):
+    def add(self, facts: Facts) -> None:
+        """What is known by now; None is left out."""
+
+    def fail(self, code: str) -> None:
+        """What it is about did not succeed."""
+
+
+class Tracing(Protocol):
+    def span(self, name: str, facts: Facts) -> AbstractContextManager[Span]:
+        """Lasts as long as the context; an exception that leaves it fails the span."""
+
+
+class _Nobody:
+    def add(self, facts: Facts) -> None:
+        pass
+
+    def fail(self, code: str) -> None:
+        pass
+
+
+_OFF: AbstractContextManager[Span] = nullcontext(_Nobody())
+_tracing: Tracing | None = None
+
+
+def trace_with(tracing: Tracing | None) -> None:
+    """From now on, in this process."""
+    global _tracing
+    _tracing = tracing
+
+
+def span(name: str, facts: Facts | None = None) -> AbstractContextManager[Span]:
+    return _OFF if _tracing is None else _tracing.span(name, facts or {})

@@ -1,0 +1,3 @@
+from tests.probes import closed_port
+
+__all__ = ["closed_port"]
