@@ -8,8 +8,11 @@ from context.schemas.code import SourceCode, TestResults
 from context.schemas.conversation import AgentOutput, HitlResponse
 from context.schemas.delivery import DeploymentLog, DeploymentPackage
 from context.schemas.design import ImplementationPlan, SystemArchitecture
+from context.schemas.fields import TEXT_MAX_CHARACTERS
 from context.schemas.planning import ProjectPlan, UserInput
 from context.schemas.specification import SoftwareSpecification
+
+TOO_LONG = {"string_too_long", "files_too_long"}
 
 __all__ = ["SCHEMAS", "ContentError", "validate_content"]
 
@@ -29,28 +32,43 @@ SCHEMAS: dict[str, type[BaseModel]] = {
 
 
 class ContentError(ValueError):
-    """Content that does not fit its type. `errors` are of the form {field, code, detail}."""
+    """Content that does not fit its type. `errors` are of the form {field, code, detail}.
 
-    def __init__(self, errors: list[dict[str, str]]) -> None:
+    `limit` is the number of characters that a text is longer than, if it is none but too long.
+    """
+
+    def __init__(self, errors: list[dict[str, str]], limit: int | None = None) -> None:
         super().__init__("; ".join(f"{e['field'] or 'content'}: {e['detail']}" for e in errors[:5]))
         self.errors = errors
+        self.limit = limit
 
 
 def validate_content(artifact_type: str, content: Any) -> dict[str, Any]:
-    """The content as JSON, with defaults filled in. Raises ContentError."""
+    """The content as JSON, with defaults filled in. Raises ContentError.
+
+    It is taken at its word, as its JSON Schema is: a text is no number, and "yes" is not true.
+    """
     schema = SCHEMAS.get(artifact_type)
     if schema is None:
         raise ContentError([_unknown_type(artifact_type)])
     try:
-        return schema.model_validate(content).model_dump(mode="json")
+        return schema.model_validate(content, strict=True).model_dump(mode="json")
     except ValidationError as error:
-        raise ContentError([_readable(item) for item in error.errors()[:50]]) from error
+        items = error.errors()[:50]
+        raise ContentError([_readable(item) for item in items], _exceeded(items)) from error
 
 
 def _unknown_type(artifact_type: str) -> dict[str, str]:
     known = ", ".join(SCHEMAS)
     detail = f"Unknown artifact type {artifact_type!r}; one of: {known}."
     return {"field": "artifact_type", "code": "unknown_artifact_type", "detail": detail}
+
+
+def _exceeded(items: list[Any]) -> int | None:
+    """The limit, where nothing is wrong but that long texts are longer than may be stored."""
+    limits = [item.get("ctx", {}).get("max_length", 0) for item in items]
+    is_long = all(item["type"] in TOO_LONG for item in items)
+    return limits[0] if is_long and min(limits) >= TEXT_MAX_CHARACTERS else None
 
 
 def _readable(item: Any) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from context.schemas.fields import (
     Content,
@@ -69,7 +70,11 @@ class SourceCode(Content):
         if self.entry_point not in paths:
             raise ValueError("entry_point must be one of the files")
         if sum(len(file.content) for file in self.files) > MAX_CHARACTERS:
-            raise ValueError(f"all files together may have {MAX_CHARACTERS} characters at most")
+            raise PydanticCustomError(
+                "files_too_long",
+                "All files together may have {max_length} characters at most",
+                {"max_length": MAX_CHARACTERS},
+            )
         return self
 
     @model_validator(mode="after")

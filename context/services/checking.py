@@ -1,4 +1,5 @@
 import hashlib
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,18 +29,32 @@ def check_content(artifact_type: str, content: Any) -> Checked:
     except ContentError as error:
         errors = [e | {"field": _join("content", e["field"])} for e in error.errors]
         first = f"{errors[0]['field']}: {errors[0]['detail']}"
+        _check_size(_rough_size(content))
+        if error.limit:
+            raise TooLarge("content_too_large", first, errors=errors, limit=error.limit) from error
         detail = f"The content does not fit {artifact_type}: {first}"
         raise InvalidInput("invalid_content", detail, errors=errors) from error
     except (CanonicalizationError, UnicodeError, RecursionError) as error:
         raise InvalidInput.of("content", "not_storable", f"Cannot be stored: {error}.") from error
-    if len(encoded) > CONTENT_MAX_BYTES:
-        detail = (
-            f"The content has {len(encoded):,} bytes; at most {CONTENT_MAX_BYTES:,} are stored."
-        )
-        raise TooLarge("content_too_large", detail, limit=CONTENT_MAX_BYTES)
+    _check_size(len(encoded))
     if _holds_null(content):
         raise InvalidInput.of("content", "binary", "The content holds null characters.")
     return Checked(content, hashlib.sha256(encoded).hexdigest(), len(encoded))
+
+
+def _check_size(size: int) -> None:
+    if size > CONTENT_MAX_BYTES:
+        detail = f"The content has {size:,} bytes; at most {CONTENT_MAX_BYTES:,} are stored."
+        raise TooLarge("content_too_large", detail, limit=CONTENT_MAX_BYTES)
+
+
+def _rough_size(content: Any) -> int:
+    """Of what does not fit its type, and may not even have a canonical form."""
+    try:
+        compact = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    except RecursionError:
+        return 0
+    return len(compact.encode(errors="surrogatepass"))
 
 
 def _holds_null(value: Any) -> bool:

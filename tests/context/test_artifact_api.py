@@ -92,6 +92,50 @@ def test_content_over_the_limit_is_413_and_names_it(project, owner, client_of):
     assert not Artifact.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("characters", "limit"), [(400_001, 400_000), (2_100_000, 2_097_152)], ids=["text", "content"]
+)
+def test_one_text_over_a_limit_is_413_and_names_it(project, owner, client_of, characters, limit):
+    content = {"text": "x" * characters}
+
+    response = client_of(owner).post(ARTIFACTS, wanted(project, content=content))
+
+    problem = response.json()
+    assert (response.status_code, problem["code"]) == (413, "content_too_large")
+    assert problem["limit"] == limit
+
+
+def test_a_program_over_the_limit_is_413_even_where_each_file_is_not(project, owner, client_of):
+    files = [
+        {"path": f"part{n}.py", "content": "x" * 340_000, "language": "python"} for n in range(6)
+    ]
+    program = {
+        "title": "Long",
+        "summary": "Long.",
+        "files": files,
+        "entry_point": "part0.py",
+        "test_command": [],
+        "covered": [],
+    }
+
+    response = client_of(owner).post(
+        ARTIFACTS, wanted(project, artifact_type="source_code", content=program)
+    )
+
+    assert (response.status_code, response.json()["limit"]) == (413, 2_000_000)
+
+
+def test_a_title_in_a_content_that_is_too_long_is_bad_input(project, owner, client_of):
+    content = {"title": "x" * 301, "summary": "y" * 400_001}
+
+    response = client_of(owner).post(
+        ARTIFACTS, wanted(project, artifact_type="source_code", content=content)
+    )
+
+    assert response.status_code == 400
+    assert "content.title" in {error["field"] for error in response.json()["errors"]}
+
+
 @pytest.mark.parametrize(("who", "status"), [("viewer", 403), ("outsider", 404), ("staff", 403)])
 def test_who_may_not_hand_anything_in(project, viewer, outsider, staff, client_of, who, status):
     user = {"viewer": viewer, "outsider": outsider, "staff": staff}[who]

@@ -17,6 +17,19 @@ CODE = {
     "test_command": ["python3", "-m", "unittest"],
     "covered": [],
 }
+RESULTS = {
+    "summary": "All is well.",
+    "command": "python3 -m unittest",
+    "exit_code": 0,
+    "passed": True,
+    "timed_out": False,
+    "counts": {"run": 1, "passed": 1, "failed": 0, "errors": 0, "skipped": 0},
+    "failures": [],
+    "output": "",
+    "duration_ms": 1,
+    "isolation": {},
+    "coverage": [],
+}
 
 
 def _errors(artifact_type, content):
@@ -75,6 +88,23 @@ def test_an_error_names_the_field_by_its_path():
     errors = _errors("source_code", {**CODE, "files": [{"path": "main.py", "content": 3}]})
     assert {"files.0.content", "files.0.language"} == {error["field"] for error in errors}
     assert all(error["code"] and error["detail"] for error in errors)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("passed", "yes"),
+        ("passed", 1),
+        ("timed_out", "false"),
+        ("exit_code", "5"),
+        ("exit_code", True),
+        ("duration_ms", 1.0),
+    ],
+)
+def test_nothing_is_taken_for_what_it_is_not(field, value):
+    assert validate_content("test_results", RESULTS)
+
+    assert [e["field"] for e in _errors("test_results", RESULTS | {field: value})] == [field]
 
 
 def test_unknown_fields_are_refused():
