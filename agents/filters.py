@@ -2,6 +2,7 @@ import django_filters
 
 from agents.models import AgentStatus, EmergencyStop, Task
 from agents.words import AgentState, TaskStatus
+from api.filters import FlagFilter
 from projects.words import AgentType, Phase
 
 
@@ -11,7 +12,7 @@ class TaskFilter(django_filters.FilterSet):
     agent_type = django_filters.ChoiceFilter(choices=AgentType.choices)
     phase = django_filters.ChoiceFilter(choices=Phase.choices)
     step = django_filters.CharFilter()
-    is_current = django_filters.BooleanFilter(label="False: dropped by a rewind.")
+    is_current = FlagFilter(label="False: dropped by a rewind.")
 
     class Meta:
         model = Task
@@ -31,7 +32,7 @@ class AgentFilter(django_filters.FilterSet):
 class StopFilter(django_filters.FilterSet):
     project = django_filters.UUIDFilter()
     agent_type = django_filters.ChoiceFilter(choices=AgentType.choices)
-    is_active = django_filters.BooleanFilter(
+    is_active = FlagFilter(
         field_name="released_at", lookup_expr="isnull", label="Whether it stands."
     )
 

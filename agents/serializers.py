@@ -2,7 +2,7 @@ from rest_framework import serializers
 
 from agents.models import AgentStatus, Task, TaskAttempt
 from agents.words import AgentState
-from api.fields import TextField
+from api.fields import IdField, TextField
 from api.serializers import StrictSerializer
 from audit.models import Event
 from projects.words import AgentType
@@ -13,12 +13,10 @@ MAX_CONTEXT = 100
 class TaskInput(StrictSerializer):
     """`context_ids`: artifacts of the project that the agent is to read."""
 
-    project = serializers.UUIDField()
+    project = IdField()
     agent_type = serializers.ChoiceField(choices=AgentType.choices)
     instructions = TextField(max_length=20_000)
-    context_ids = serializers.ListField(
-        child=serializers.UUIDField(), max_length=MAX_CONTEXT, default=list
-    )
+    context_ids = serializers.ListField(child=IdField(), max_length=MAX_CONTEXT, default=list)
 
 
 class AttemptSerializer(serializers.ModelSerializer):

@@ -3,7 +3,7 @@ from typing import Any
 from rest_framework import serializers
 
 from agents.models import EmergencyStop
-from api.fields import TextField
+from api.fields import IdField, TextField
 from api.serializers import StrictSerializer
 from projects.words import AgentType
 
@@ -14,7 +14,7 @@ class StopInput(StrictSerializer):
     """`project` and `agent_type` narrow the scope; `scope`, if sent, must name what they say."""
 
     scope = serializers.ChoiceField(choices=SCOPES, required=False)
-    project = serializers.UUIDField(required=False, allow_null=True, default=None)
+    project = IdField(required=False, allow_null=True, default=None)
     agent_type = serializers.ChoiceField(
         choices=AgentType.choices, required=False, allow_blank=True, default=""
     )

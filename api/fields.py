@@ -1,6 +1,7 @@
 """Fields that take JSON at its word: a number is no text, and `"no"` is no boolean."""
 
 from typing import Any
+from uuid import UUID
 
 from rest_framework import serializers
 
@@ -41,6 +42,15 @@ class NumberField(serializers.IntegerField):
     def to_internal_value(self, data: Any) -> int:
         if isinstance(data, bool) or not isinstance(data, int):
             self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class IdField(serializers.UUIDField):
+    """An id as text; a number is none, though a UUID could be made of it."""
+
+    def to_internal_value(self, data: Any) -> UUID:
+        if not isinstance(data, str):
+            self.fail("invalid", value=data)
         return super().to_internal_value(data)
 
 

@@ -4,6 +4,7 @@ import django_filters
 from django.db.models import QuerySet
 
 from api.errors import InvalidInput
+from api.filters import FlagFilter
 from context.models import Artifact
 from context.search import scope_of
 from context.selectors import search_artifacts
@@ -18,7 +19,7 @@ class ArtifactFilter(django_filters.FilterSet):
     source_agent = django_filters.ChoiceFilter(choices=AgentType.choices)
     granularity = django_filters.ChoiceFilter(choices=Granularity.choices)
     task = django_filters.UUIDFilter()
-    stale = django_filters.BooleanFilter(
+    stale = FlagFilter(
         method="is_stale", label="Made from something that is newer by now; needs `project`."
     )
     q = django_filters.CharFilter(

@@ -3,6 +3,7 @@ from typing import Any
 import django_filters
 from django.db.models import QuerySet
 
+from api.filters import FlagFilter
 from hitl.models import HitlRequest
 from hitl.selectors import overdue, waiting_for_me
 from hitl.words import RequestKind, RequestStatus
@@ -16,10 +17,8 @@ class RequestFilter(django_filters.FilterSet):
     kind = django_filters.ChoiceFilter(choices=RequestKind.choices)
     phase = django_filters.ChoiceFilter(choices=Phase.choices)
     agent_type = django_filters.ChoiceFilter(choices=AgentType.choices)
-    mine = django_filters.BooleanFilter(
-        method="filter_mine", label="Pending, and the caller may decide."
-    )
-    overdue = django_filters.BooleanFilter(
+    mine = FlagFilter(method="filter_mine", label="Pending, and the caller may decide.")
+    overdue = FlagFilter(
         method="filter_overdue", label="Pending, and its time to be done by has passed."
     )
 

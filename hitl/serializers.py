@@ -4,7 +4,7 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from api.fields import ContentField, FlagField, TextField
+from api.fields import ContentField, FlagField, IdField, TextField
 from api.serializers import StrictSerializer
 from context.models import Artifact, ArtifactVersion
 from context.rendering import render_markdown
@@ -31,7 +31,7 @@ class DecisionInput(StrictSerializer):
 
 
 class BulkItem(StrictSerializer):
-    request = serializers.UUIDField()
+    request = IdField()
     subject_digest = TextField(max_length=64)
 
 

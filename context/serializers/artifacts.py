@@ -2,7 +2,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from api.fields import ContentField, NumberField, TextField
+from api.fields import ContentField, IdField, NumberField, TextField
 from api.serializers import StrictSerializer
 from context.models import Artifact, ArtifactVersion
 from context.rendering import render_markdown
@@ -12,7 +12,7 @@ from context.words import ArtifactType, Granularity, VersionStatus
 class ArtifactInput(StrictSerializer):
     """`content` must fit the schema of its type."""
 
-    project = serializers.UUIDField()
+    project = IdField()
     artifact_type = serializers.ChoiceField(choices=ArtifactType.choices)
     title = TextField(max_length=300)
     content = ContentField()
@@ -26,7 +26,7 @@ class ArtifactInput(StrictSerializer):
 class UploadInput(StrictSerializer):
     """A text file of a person. Its title is the file's name unless given."""
 
-    project = serializers.UUIDField()
+    project = IdField()
     file = serializers.FileField()
     title = TextField(max_length=300, required=False)
 

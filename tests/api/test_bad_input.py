@@ -161,6 +161,13 @@ def test_a_verb_takes_no_unknown_body(project, owner, client_of, path, body):
         ("agents/coder/history/", "project=x", "project"),
         ("artifacts/", "granularity=page", "granularity"),
         ("artifacts/", "q=%00", "q"),
+        ("artifacts/", "stale=maybe", "stale"),
+        ("tasks/", "is_current=2", "is_current"),
+        ("tasks/", "page_size=0", "page_size"),
+        ("audit/events/", "page_size=many", "page_size"),
+        ("emergency-stop/", "is_active=on", "is_active"),
+        ("hitl/requests/", "mine=me", "mine"),
+        ("hitl/requests/", "overdue=%00", "overdue"),
         ("hitl/requests/", "status=open", "status"),
         ("hitl/statistics/", "project=x", "project"),
     ],
@@ -172,6 +179,35 @@ def test_an_unknown_value_in_a_query_is_400_and_names_the_field(
 
     assert response.status_code == 400
     assert response.json()["errors"][0]["field"] == field
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+def test_a_page_may_be_small_and_never_beyond_the_limit(owner, client_of, size):
+    for number in range(2):
+        client_of(owner).post(PROJECTS, GOOD | {"name": f"P{number}", "auto_start": False})
+
+    page = client_of(owner).get(f"{PROJECTS}?page_size={size}").json()
+
+    assert (page["count"], len(page["results"])) == (2, min(size, 2))
+
+
+@pytest.mark.parametrize("value", ["true", "True", "1"])
+def test_yes_is_said_in_any_usual_way(owner, client_of, value):
+    assert client_of(owner).get(f"/api/v1/hitl/requests/?mine={value}").status_code == 200
+
+
+@pytest.mark.parametrize("id", [1, 1.5, True, None, [], "1", ""])
+def test_an_id_is_a_text(owner, client_of, id):
+    body = {"project": id, "agent_type": "analyst", "instructions": "Read it."}
+
+    response = client_of(owner).post("/api/v1/tasks/", body)
+
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (400, "project")
+
+
+@pytest.mark.parametrize("cursor", ["%00", "%%%", "x", "cD0xMDA%3D%00"])
+def test_a_cursor_that_no_page_has_named_is_404(owner, client_of, cursor):
+    assert client_of(owner).get(f"/api/v1/audit/events/?cursor={cursor}").status_code == 404
 
 
 @pytest.mark.parametrize("number", ["0", "99999999999999999999", "-1", "x"])

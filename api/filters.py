@@ -1,0 +1,31 @@
+"""Filters of lists that take a value at its word."""
+
+from typing import Any
+
+import django_filters
+from django import forms
+from django_filters.widgets import BooleanWidget
+
+WORDS = {"true": True, "1": True, "false": False, "0": False}
+
+
+class AsSent(BooleanWidget):
+    """What nobody can read is not nothing."""
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
+        return data.get(name)
+
+
+class FlagFormField(forms.NullBooleanField):
+    widget = AsSent
+
+    def to_python(self, value: Any) -> bool | None:
+        if value in (None, ""):
+            return None
+        if str(value).lower() not in WORDS:
+            raise forms.ValidationError("Send true or false.", code="invalid")
+        return WORDS[str(value).lower()]
+
+
+class FlagFilter(django_filters.BooleanFilter):
+    field_class = FlagFormField
