@@ -259,6 +259,7 @@ def test_a_bomb_is_stopped_while_it_unfolds(files, send, monkeypatch):
     response = send(zipped(bomb | {"manifest.json": json.dumps(stated).encode()}))
 
     assert (response.status_code, response.json()["code"]) == (413, "import_too_large")
+    assert response.json()["limit"] == 1_000_000
 
 
 def test_a_size_that_lies_does_not_help_a_bomb(files, monkeypatch):

@@ -118,8 +118,9 @@ class _Reader:
         with self.archive.open(self.entries[path]) as source:
             data = source.read(limit + 1)
         if len(data) > limit:
-            whole = limit == self.left
-            raise _too_large("What the archive holds" if whole else repr(path), MAX_FILE_BYTES)
+            if limit < MAX_FILE_BYTES:
+                raise _too_large("What the archive holds", MAX_TOTAL_BYTES)
+            raise _too_large(repr(path), MAX_FILE_BYTES)
         self.left -= len(data)
         return data
 
