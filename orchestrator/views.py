@@ -33,7 +33,7 @@ from audit.models import Stream
 from hitl.selectors import request_list_for
 from orchestrator.engine.document import ENDINGS, MEDIA_TYPES, document_of, sources_of
 from orchestrator.engine.erasing import erase_project
-from orchestrator.engine.export import write_export
+from orchestrator.engine.export import prepare_export, write_export
 from orchestrator.engine.importing import import_project, open_archive
 from orchestrator.engine.importing.archive import MAX_ARCHIVE_BYTES
 from orchestrator.engine.progress import progress_of
@@ -160,6 +160,7 @@ class ExportView(APIView):
     )
     def get(self, request: Request, project_id: UUID) -> StreamingHttpResponse:
         file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - closed with the answer
+        prepare_export(get_visible_project(request.user, project_id))
         with one_moment():
             project = get_visible_project(request.user, project_id)
             write_export(project, file)

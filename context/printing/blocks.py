@@ -24,8 +24,24 @@ Inline = str | dict[str, Any]
 
 def blocks_of(markdown: str) -> list[Block]:
     """`{"t": kind, ...}` each; headings are one level lower, below that of their part."""
-    tree = SyntaxTreeNode(_markdown().parse(CONTROLS.sub("\N{REPLACEMENT CHARACTER}", markdown)))
+    return set_in_blocks(tree_of(markdown))
+
+
+def tree_of(markdown: str) -> SyntaxTreeNode:
+    return SyntaxTreeNode(_markdown().parse(_printable(markdown)))
+
+
+def set_in_blocks(tree: SyntaxTreeNode) -> list[Block]:
     return _blocks(tree.children)
+
+
+def code_of(text: str) -> Block:
+    """Text as it is, whatever it means."""
+    return {"t": "code", "text": _wrapped(_printable(text))}
+
+
+def _printable(text: str) -> str:
+    return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 @lru_cache(maxsize=1)

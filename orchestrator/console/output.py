@@ -6,7 +6,7 @@ from django.core.management.base import CommandError
 from api.moments import one_moment
 from hitl.console.terminal import Terminal
 from hitl.console.text import one_line
-from orchestrator.engine.export import export_files
+from orchestrator.engine.export import export_files, prepare_export
 from projects.models import Project
 
 
@@ -26,6 +26,7 @@ def write_export(terminal: Terminal, project_id: UUID, folder: Path) -> None:
     check_folder(folder)
     count = 0
     try:
+        prepare_export(Project.objects.get(pk=project_id))
         with one_moment():
             for name, content in export_files(Project.objects.get(pk=project_id)):
                 _write(folder, name, content)

@@ -15,7 +15,7 @@ from django.template.loader import render_to_string
 from agents.models import Task
 from audit.canonical import canonical
 from context.models import Artifact, ArtifactVersion
-from context.printing.blocks import blocks_of
+from context.printing.paper import Paper
 from context.printing.parts import lowered, part_markdown
 from context.printing.pdf import print_pdf
 from context.reading import read_markdown
@@ -25,7 +25,7 @@ from projects.models import Project
 from projects.services import lock_project
 
 # Raise it when the same versions shall give another document.
-LAYOUT = 1
+LAYOUT = 2
 MEDIA_TYPES = {
     "markdown": "text/markdown; charset=utf-8",
     "html": "text/html; charset=utf-8",
@@ -70,14 +70,24 @@ def document_of(sources: Sources, form: str) -> bytes:
 
     Raises KeyError for another form. Writes, so call it outside of a reading transaction.
     """
+    body = _kept(sources, form)
+    if body is None:
+        body = make_document(sources, form)
+        _keep(sources, form, body)
+    return body
+
+
+def read_document(sources: Sources, form: str) -> bytes:
+    """The same, and keeps nothing: for reading transactions."""
+    body = _kept(sources, form)
+    return make_document(sources, form) if body is None else body
+
+
+def _kept(sources: Sources, form: str) -> bytes | None:
     kept = AssembledDocument.objects.filter(
         project=sources.project, form=form, source_sha256=sources.sha256
     ).first()
-    if kept is not None:
-        return bytes(kept.body)
-    body = make_document(sources, form)
-    _keep(sources, form, body)
-    return body
+    return bytes(kept.body) if kept else None
 
 
 @transaction.atomic
@@ -162,6 +172,7 @@ def _as_html(sources: Sources, parts: list[Part]) -> bytes:
 
 
 def _as_pdf(sources: Sources, parts: list[Part]) -> bytes:
+    paper = Paper()
     return print_pdf(
         {
             "title": sources.project.name,
@@ -170,7 +181,8 @@ def _as_pdf(sources: Sources, parts: list[Part]) -> bytes:
             "contents": "Contents",
             "facts": _facts(sources),
             "parts": [
-                {"title": p.title, "about": p.about, "blocks": blocks_of(p.markdown)} for p in parts
+                {"title": p.title, "about": p.about, "blocks": paper.blocks_of(p.markdown)}
+                for p in parts
             ],
         }
     )

@@ -13,7 +13,7 @@ from audit.wire import to_wire
 from context.models import Artifact, ArtifactVersion
 from context.rendering import as_files
 from orchestrator.engine.briefs import text_to_start_anew
-from orchestrator.engine.document import ENDINGS, make_document, sources_of
+from orchestrator.engine.document import ENDINGS, document_of, read_document, sources_of
 from orchestrator.engine.safe_paths import SafePaths
 from orchestrator.models import ImportedFile
 from projects.models import Project
@@ -31,6 +31,14 @@ def write_export(project: Project, target: BinaryIO) -> None:
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, content)
+
+
+def prepare_export(project: Project) -> None:
+    """Make what takes long, and keep it: nothing slow is to happen within a transaction."""
+    sources = sources_of(project)
+    if sources.versions:
+        for form in ENDINGS:
+            document_of(sources, form)
 
 
 def export_files(project: Project) -> Iterator[tuple[str, bytes]]:
@@ -72,7 +80,7 @@ def _assembled(project: Project) -> Iterator[tuple[str, bytes, dict[str, Any]]]:
     sources = sources_of(project)
     if sources.versions:
         for form, ending in ENDINGS.items():
-            yield f"document/project.{ending}", make_document(sources, form), {}
+            yield f"document/project.{ending}", read_document(sources, form), {}
 
 
 def _current_versions(project: Project) -> Iterator[ArtifactVersion]:

@@ -1,4 +1,6 @@
+import io
 import re
+import zipfile
 from html.parser import HTMLParser
 
 import pytest
@@ -250,3 +252,17 @@ def test_a_document_that_was_overtaken_is_given_and_not_kept(project, owner):
 
     assert body.startswith(b"# Library")
     assert not AssembledDocument.objects.filter(project=project).exists()
+
+
+def test_an_export_has_the_documents_that_were_kept_and_makes_none_of_its_own(
+    project, viewer, client_of, document
+):
+    running(project)
+    api, path = client_of(viewer), f"/api/v1/projects/{project.pk}/export/"
+    b"".join(api.get(path).streaming_content)
+    AssembledDocument.objects.filter(project=project, form="pdf").update(body=b"%PDF-kept")
+
+    archive = zipfile.ZipFile(io.BytesIO(b"".join(api.get(path).streaming_content)))
+
+    assert archive.read("document/project.pdf") == b"%PDF-kept"
+    assert archive.read("document/project.md") == document("markdown").content

@@ -1,0 +1,41 @@
+"""A document that is printed stays within what a server can bear, and says what it leaves out."""
+
+import pytest
+
+from context.printing.paper import AS_SOURCE, LEFT_OUT, MAX_CHARACTERS, MAX_PIECES, Paper, note
+
+
+@pytest.mark.parametrize("piece", ["# a\n", "- a\n", "a\n\n", "*a* "])
+def test_what_is_made_of_too_many_pieces_is_there_as_its_source(piece):
+    text = piece * (MAX_PIECES + 1)
+
+    said, source = Paper().blocks_of(text)
+
+    assert said == note(AS_SOURCE)
+    assert source["t"] == "code"
+    assert source["text"].replace("\n", "").count("a") == MAX_PIECES + 1
+
+
+def test_code_counts_by_its_lines():
+    said, *others = Paper().blocks_of("```\n" + "a\n" * MAX_PIECES * 6 + "```\n")
+
+    assert (said, others) == (note(LEFT_OUT), [])
+
+
+def test_a_full_document_says_what_is_left_out_and_goes_on_with_what_fits():
+    paper = Paper()
+    long = "words " * (MAX_CHARACTERS // 12 + 1)
+
+    kinds = [paper.blocks_of(text) for text in (long, long, "short")]
+
+    assert kinds[0][0]["t"] == "p"
+    assert kinds[1] == [note(LEFT_OUT)]
+    assert kinds[2] == [{"t": "p", "c": ["short"]}]
+
+
+def test_hundreds_of_parts_fill_a_document_too():
+    paper = Paper()
+
+    last = [paper.blocks_of("a") for _ in range(MAX_PIECES // 10)][-1]
+
+    assert last == [note(LEFT_OUT)]
