@@ -5,6 +5,8 @@ from uuid import UUID
 
 from rest_framework import serializers
 
+from api.text import is_storable
+
 MAX_DEPTH = 64
 
 
@@ -80,5 +82,5 @@ class ContentField(serializers.JSONField):
                 self._check(part, depth + 1)
 
     def _check_text(self, text: str) -> None:
-        if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        if not is_storable(text):
             self.fail("binary")

@@ -5,6 +5,7 @@ from django.db import transaction
 
 from api.errors import Conflict, InvalidInput, NotFound
 from api.rows import prepared_cursor
+from api.text import is_storable
 from audit.actors import Actor
 from audit.services import record
 from audit.words import EventType
@@ -74,9 +75,9 @@ def _check_text(*, name: str, brief: str) -> None:
         )
         raise InvalidInput.of("brief", "max_length", detail)
     for field, text in (("name", name), ("brief", brief)):
-        if "\0" in text:
+        if not is_storable(text):
             raise InvalidInput.of(
-                field, "binary", f"The {field} holds null characters. Send plain text (UTF-8)."
+                field, "binary", f"The {field} is no plain text. Send it as UTF-8, without zeros."
             )
 
 

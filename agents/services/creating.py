@@ -13,6 +13,7 @@ from agents.signals import task_stopped
 from agents.words import TaskStatus, WaitsFor
 from api.errors import Conflict, InvalidInput
 from api.rows import insert_row
+from api.text import is_storable
 from audit.actors import Actor
 from audit.services import Draft, record_all
 from audit.words import EventType
@@ -78,7 +79,7 @@ def request_task(
 
 
 def _check_instructions(instructions: str) -> None:
-    if not instructions.strip() or "\0" in instructions:
+    if not instructions.strip() or not is_storable(instructions):
         raise InvalidInput.of("instructions", "blank", "Say in plain text what is to be done.")
     if len(instructions) > INSTRUCTIONS_MAX_LENGTH:
         detail = f"Shorten the instructions to at most {INSTRUCTIONS_MAX_LENGTH:,} characters."

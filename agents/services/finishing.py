@@ -25,6 +25,7 @@ from agents.signals import task_stopped
 from agents.words import AttemptOutcome, TaskStatus, WaitsFor
 from api.errors import InvalidInput
 from api.rows import update_row
+from api.text import is_storable
 from audit.actors import Actor
 from audit.services import Draft, record_all
 from audit.words import EventType
@@ -106,8 +107,8 @@ def _lock_claimed(claim: Claim) -> Task | None:
 
 
 def _ask(task: Task, outcome: NeedsPerson, actor: Actor) -> list[Draft]:
-    if any("\0" in text for text in (*outcome.questions, outcome.reason)):
-        raise InvalidInput.of("questions", "binary", "The questions hold null characters.")
+    if not all(is_storable(text) for text in (*outcome.questions, outcome.reason)):
+        raise InvalidInput.of("questions", "binary", "The questions are no plain text.")
     close_attempt(task, AttemptOutcome.NEEDS_PERSON, **_usage_fields(outcome.usage))
     task.wait_for(WaitsFor.CLARIFICATION)
     task.result = {"questions": list(outcome.questions), "reason": outcome.reason}

@@ -19,6 +19,7 @@ from agents.ring import ring_on_commit
 from agents.stop_hint import publish_stop_hint
 from api.errors import Conflict, DomainError, Forbidden, InvalidInput, NotFound
 from api.ids import new_id
+from api.text import is_storable
 from audit.actors import Actor
 from audit.services import Draft, record_all
 from audit.words import EventType
@@ -148,8 +149,8 @@ def _checked(reason: str) -> str:
     if len(reason) > REASON_MAX_LENGTH:
         detail = f"Shorten the reason to at most {REASON_MAX_LENGTH:,} characters."
         raise InvalidInput.of("reason", "max_length", detail)
-    if "\0" in reason:
-        raise InvalidInput.of("reason", "binary", "The reason holds null characters.")
+    if not is_storable(reason):
+        raise InvalidInput.of("reason", "binary", "The reason is no plain text.")
     return reason
 
 

@@ -4,6 +4,7 @@ from uuid import UUID
 from django.db import transaction
 
 from api.errors import Conflict, InvalidInput, NotFound
+from api.text import is_storable
 from audit.actors import Actor
 from audit.services import Draft, record_all
 from context.models import Artifact, ArtifactVersion
@@ -32,7 +33,7 @@ def create_artifact(
 
     Raises InvalidInput, TooLarge, NotFound.
     """
-    if not title.strip() or len(title) > 300 or "\0" in title:
+    if not title.strip() or len(title) > 300 or not is_storable(title):
         raise InvalidInput.of("title", "invalid", "Give it a title of 1 to 300 characters.")
     project = lock_project(project_id)
     authorize(actor, project_id, DECIDE)

@@ -3,6 +3,7 @@ from uuid import UUID
 from django.db import transaction
 
 from api.errors import InvalidInput
+from api.text import is_storable
 from audit.actors import Actor
 from audit.services import record
 from audit.words import EventType
@@ -19,7 +20,7 @@ def add_comment(*, request_id: UUID, actor: Actor, text: str) -> Comment:
     request, _ = lock_request(request_id, actor)
     require_role(actor.user, request.project_id, DECIDE)
     text = text.strip()
-    if not text or "\0" in text:
+    if not text or not is_storable(text):
         raise InvalidInput.of("text", "blank", "Write something, in plain text.")
     if len(text) > TEXT_MAX_LENGTH:
         detail = f"Shorten the comment to at most {TEXT_MAX_LENGTH:,} characters."

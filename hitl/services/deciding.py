@@ -6,6 +6,7 @@ from django.db import transaction
 
 from agents.models import Task
 from api.errors import Conflict, Forbidden, Gone, InvalidInput
+from api.text import is_storable
 from audit.actors import Actor
 from audit.services import record_all
 from hitl.models import Decision, HitlRequest
@@ -130,8 +131,8 @@ def _clean(comment: str) -> str:
     if len(comment) > COMMENT_MAX_LENGTH:
         detail = f"Shorten the comment to at most {COMMENT_MAX_LENGTH:,} characters."
         raise InvalidInput.of("comment", "max_length", detail)
-    if "\0" in comment:
-        raise InvalidInput.of("comment", "binary", "The comment holds null characters.")
+    if not is_storable(comment):
+        raise InvalidInput.of("comment", "binary", "The comment is no plain text.")
     return comment.strip()
 
 

@@ -10,6 +10,7 @@ from agents.services import (
     return_for_changes,
 )
 from api.errors import Unprocessable
+from api.text import is_storable
 from audit.actors import Actor
 from audit.services import Draft
 from context.models import Artifact, ArtifactVersion
@@ -156,7 +157,7 @@ def _as_text(content: Any) -> str:
         content = [f"{key}: {value}" for key, value in content.items()]
     if isinstance(content, list):
         content = "\n".join(str(one) for one in content)
-    if not isinstance(content, str) or not content.strip() or "\0" in content:
+    if not isinstance(content, str) or not content.strip() or not is_storable(content):
         raise Unprocessable("content_required", "Send the answer as text in `content`.")
     return content.strip()
 

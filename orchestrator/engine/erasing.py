@@ -9,6 +9,7 @@ from django.db import connection, models, transaction
 
 from agents.models import Task
 from api.errors import Conflict, InvalidInput
+from api.text import is_storable
 from audit.actors import Actor
 from audit.erasing import ERASED_DATA, erase_payloads
 from audit.models import Stream
@@ -111,7 +112,7 @@ def erase_project(*, project_id: UUID, actor: Actor, reason: str) -> Project:
 
 
 def _checked(reason: str) -> str:
-    if not reason.strip() or len(reason) > REASON_MAX_LENGTH or "\0" in reason:
+    if not reason.strip() or len(reason) > REASON_MAX_LENGTH or not is_storable(reason):
         detail = f"Say why, in 1 to {REASON_MAX_LENGTH:,} characters; the reason stays."
         raise InvalidInput.of("reason", "invalid", detail)
     return reason.strip()

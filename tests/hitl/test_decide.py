@@ -135,7 +135,7 @@ def test_amend_and_answer_need_content(project, approver, kind, action, content)
     assert refusal.value.code == "content_required"
 
 
-@pytest.mark.parametrize("content", ["   ", "\0", 5, True])
+@pytest.mark.parametrize("content", ["   ", "\0", "\ud800", 5, True])
 def test_an_answer_is_text(project, approver, content):
     request = asked(project, "clarification")
 

@@ -6,7 +6,10 @@ import zipfile
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from api.errors import InvalidInput
 from audit.actors import Actor
 from audit.models import Event
 from audit.verification import verify_stream
@@ -271,6 +274,23 @@ def test_a_size_that_lies_does_not_help_a_bomb(files, monkeypatch):
         open_archive(io.BytesIO(bytes(data)))
 
 
+WHOLE = zipped({"artifacts/ü/a.json": b"{}", "manifest.json": b'{"format": "none"}'})
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(0, 255)), min_size=1, max_size=4)
+)
+@example([(WHOLE.rindex(b"artifacts"), 0xFF)])
+@example([(WHOLE.rindex(b"PK\x01\x02") + 28, 0)])
+def test_whatever_is_wrong_with_an_archive_is_told(changes):
+    data = bytearray(WHOLE)
+    for position, byte in changes:
+        data[position] = byte
+
+    with pytest.raises(InvalidInput):
+        open_archive(io.BytesIO(bytes(data)))
+
+
 def test_too_many_files_are_refused(files, send, monkeypatch):
     monkeypatch.setattr(archives, "MAX_FILES", 3)
 
@@ -307,12 +327,23 @@ def test_a_manifest_that_is_none_is_refused(files, send, manifest):
 
 
 @pytest.mark.parametrize(
+    "manifest",
+    [{"name": 5}, {"name": ["x"]}, {"brief": {}}, {"name": "a\ud800"}, {"brief": "a\ud800"}],
+)
+def test_a_name_or_brief_that_is_no_text_is_refused(files, send, manifest):
+    assert refusal(send(zipped(relisted(files, **manifest))))[0] == 400
+
+
+@pytest.mark.parametrize(
     "changes",
     [
         {"artifact_type": "poem"},
         {"status": "golden"},
         {"source_agent": "ghost"},
         {"granularity": []},
+        {"status": []},
+        {"status": {"accepted": 1}},
+        {"artifact_type": 5},
         {"content_sha256": None},
     ],
 )

@@ -7,6 +7,7 @@ and not taken from what the archive claims.
 import hashlib
 import json
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -24,7 +25,12 @@ MAX_TOTAL_BYTES = 256 * 1024 * 1024
 CHUNK = 64 * 1024
 METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 IS_ENCRYPTED = 0x1
-BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError)
+# What the library raises for bytes that are no archive, or only half of one: a name that is no
+# UTF-8 (ValueError), or none at all (LookupError), among others.
+BROKEN = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError),
+    *(LookupError, ValueError, OverflowError),
+)
 
 
 @dataclass(frozen=True)

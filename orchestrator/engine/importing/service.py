@@ -107,7 +107,9 @@ def _line(about: Item, name: str, length: int) -> str:
 
 def _text(manifest: Item, field: str) -> str:
     value = manifest.get(field)
-    return value if isinstance(value, str) else ""
+    if value is not None and not isinstance(value, str):
+        raise refused("manifest_invalid", f"{MANIFEST}: {field} is no text.")
+    return value or ""
 
 
 def _first_input(items: list[Item]) -> str:
@@ -163,7 +165,7 @@ def _check_once(items: list[Item]) -> None:
 
 def _one_of(file: Item, name: str, known: Any, default: str | None = None) -> str:
     value = file.get(name, default)
-    if value not in known:
+    if not isinstance(value, str) or value not in known:
         raise refused("manifest_invalid", f"{file['path']!r}: {name} {value!r} is not known here.")
     return value
 
