@@ -70,6 +70,7 @@ class Campaign:
         from rest_framework.authtoken.models import Token
 
         users = {name: User.objects.create_user(name) for name in ("ada", "bob")}
+        users["eve"] = User.objects.create_user("eve", is_staff=True)
         self.bob = users["bob"].pk
         return {name: Token.objects.create(user=user).key for name, user in users.items()}
 

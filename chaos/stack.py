@@ -22,6 +22,7 @@ from orchestrator.local.valkey import free_port
 WORKERS, WEBS = ("worker1", "worker2"), ("web1", "web2")
 TICK_SECONDS = 0.05
 TEND_SECONDS = 0.25
+START_SECONDS = 30
 
 
 class OutOfTime(Exception):
@@ -102,6 +103,8 @@ class Stack:
         return psutil.Process(self.keeper.wards[name].child.process.pid)
 
     def kill(self, name: str, how: int = signal.SIGKILL) -> None:
+        """One that fell just now is started again first."""
+        self.until(lambda: self.keeper.wards[name].child.process.poll() is None, START_SECONDS)
         self.process(name).send_signal(how)
 
     def children(self, name: str) -> list[psutil.Process]:

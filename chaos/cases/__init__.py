@@ -1,5 +1,5 @@
 """Each module has the cases of one kind; importing them puts them into the book."""
 
-from chaos.cases import deaths, jobs, long, news, restores, servers, stops, zombies
+from chaos.cases import deaths, halts, jobs, long, news, restores, servers, stops, zombies
 
-__all__ = ["deaths", "jobs", "long", "news", "restores", "servers", "stops", "zombies"]
+__all__ = ["deaths", "halts", "jobs", "long", "news", "restores", "servers", "stops", "zombies"]

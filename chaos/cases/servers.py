@@ -28,7 +28,7 @@ def redis_killed_and_empty(run: Run) -> None:
     run.begin(6)
     run.decide()
     run.some_progress(0.2)
-    _redis_away(run, 3)
+    redis_away(run, 3)
     run.probe("work goes on after Redis came back empty")
 
 
@@ -37,11 +37,11 @@ def redis_away_for_long(run: Run) -> None:
     """Redis is away for 30 s and comes back empty: how soon do workers and scheduler notice?"""
     run.begin(3)
     run.decide()
-    _redis_away(run, 30)
+    redis_away(run, 30)
     run.probe("work goes on after Redis was away for 30 s")
 
 
-def _redis_away(run: Run, seconds: float) -> None:
+def redis_away(run: Run, seconds: float) -> None:
     stack = run.stack
     stack.hold("redis")
     stack.kill("redis")
