@@ -1,6 +1,5 @@
 """The search itself: exact ids first, then words by rank, then what is spelled alike."""
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,21 +54,20 @@ BY_WORDS = """
         SELECT * FROM ({parts}) AS found ORDER BY score DESC, kind, id DESC LIMIT %(hits)s
     ) AS hits ON TRUE ORDER BY score DESC, kind, id DESC
 """
-# Materialized: the planner takes current versions for rare, and would begin with all of them.
 ARTIFACTS_SAYING = """
     WITH found AS MATERIALIZED (
         SELECT id FROM context_bodies WHERE search @@ %(words)s::tsquery AND {scope}
+    ), part AS MATERIALIZED (
+        SELECT DISTINCT version_id FROM found
+        JOIN context_sections ON context_sections.body_id = found.id
     )
-    SELECT context_artifacts.id
-    FROM found JOIN context_sections AS part ON part.body_id = found.id {current}
+    SELECT array_agg(DISTINCT context_artifacts.id) FROM part {current}
 """
-NO_ARTIFACTS = "SELECT id FROM context_artifacts WHERE FALSE"
-PLACE = re.compile(r"%\((\w+)\)s")
 BY_IDENTIFIER = """
     SELECT 'concept', part.id, context_artifacts.id, %(exact)s
     FROM context_concepts AS part {current}
     WHERE lower(part.identifier) = lower(%(text)s)
-        AND (%(projects)s::uuid[] IS NULL OR part.project_id = ANY(%(projects)s)) AND {filters}
+        AND {scope} AND {filters}
     ORDER BY part.id DESC LIMIT %(hits)s
 """
 TABLES = {"section": "context_sections", "concept": "context_concepts"}
@@ -113,14 +111,14 @@ def find(
 
 def artifacts_saying(text: str, scope: Scope) -> RawSQL:
     """Ids of all artifacts whose current version has the words, as a subquery."""
+    found = None
     with searching() as cursor:
         question = understood(text.strip(), cursor)
-    values = {"words": question.words, "projects": scope.parameter}
-    sql = ARTIFACTS_SAYING.format(current=CURRENT, scope=scope.of_bodies)
-    if not question.words:
-        sql = NO_ARTIFACTS
-    names = PLACE.findall(sql)
-    return RawSQL(PLACE.sub("%s", sql), [values[name] for name in names])  # noqa: S611 - constants with parameters
+        if question.words:
+            sql = ARTIFACTS_SAYING.format(current=CURRENT, scope=scope.of_bodies)
+            cursor.execute(sql, {"words": question.words, "projects": scope.parameter})
+            (found,) = cursor.fetchone()
+    return RawSQL("SELECT unnest(%s::uuid[])", [found or []])
 
 
 class _Search:
@@ -170,7 +168,8 @@ class _Search:
     def _by_identifier(self) -> list[Hit]:
         if "concept" not in self.tables:
             return []
-        return [Hit(*row) for row in self._rows(self._filled(BY_IDENTIFIER))]
+        sql = self._filled(BY_IDENTIFIER, scope=self.scope.of_parts)
+        return [Hit(*row) for row in self._rows(sql)]
 
     def _by_words(self, words: str, loose: str) -> tuple[list[Hit], bool]:
         windows = {f"window_{n}": one for n, one in enumerate(self.question.windows["body"])}

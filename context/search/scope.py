@@ -37,6 +37,11 @@ class Scope:
         return "project_id = ANY(%(projects)s::uuid[])"
 
     @property
+    def of_parts(self) -> str:
+        """The same for rows of `part`, by the column itself."""
+        return "TRUE" if self.projects is None else "part.project_id = ANY(%(projects)s::uuid[])"
+
+    @property
     def parameter(self) -> list[UUID] | None:
         return None if self.projects is None else list(self.projects)
 
