@@ -31,6 +31,7 @@ COPY projects projects
 COPY context context
 COPY agents agents
 COPY hitl hitl
+COPY semantic semantic
 COPY orchestrator orchestrator
 COPY examples examples
 # Made here, so that the container needs no folder to write to. Settings take no secret for this.

@@ -19,6 +19,12 @@ STOPPED_AGENTS = """
     SELECT agent_type FROM emergency_stops
     WHERE released_at IS NULL AND (project_id IS NULL OR project_id = %s)
 """
+EVERYTHING = """
+    SELECT EXISTS (
+        SELECT 1 FROM emergency_stops
+        WHERE released_at IS NULL AND project_id IS NULL AND agent_type = ''
+    )
+"""
 ALL_AGENTS = frozenset(str(agent) for agent in AgentType.values)
 
 
@@ -41,3 +47,9 @@ def stopped_agents(project_id: UUID) -> frozenset[str]:
 def is_wholly_stopped(project_id: UUID) -> bool:
     """Whether no agent at all may work in the project now."""
     return stopped_agents(project_id) == ALL_AGENTS
+
+
+def is_everything_stopped() -> bool:
+    with prepared_cursor() as cursor:
+        cursor.execute(EVERYTHING)
+        return cursor.fetchone()[0]

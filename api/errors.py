@@ -71,6 +71,12 @@ class TooMany(DomainError):
         self.retry_after = retry_after
 
 
+class Unavailable(DomainError):
+    """Something outside that it needs does not answer."""
+
+    status = 503
+
+
 class UnsupportedMedia(DomainError):
     """A file of a kind that is not taken; `detail` names it."""
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
@@ -15,8 +16,10 @@ from context.models import Artifact
 from context.search import Found, Shown, find, scope_of, show
 from context.words import ArtifactType, Granularity
 from projects.words import AgentType, Phase
+from semantic.searching import find_by_both, find_by_meaning
 
 TEXT_MAX_CHARACTERS = 300
+MODES = ("words", "semantic", "hybrid")
 
 
 class SearchQuery(serializers.Serializer):
@@ -37,6 +40,18 @@ class SearchQuery(serializers.Serializer):
     )
     source_agent = serializers.ChoiceField(choices=AgentType.choices, required=False)
     phase = serializers.ChoiceField(choices=Phase.choices, required=False)
+    mode = serializers.ChoiceField(
+        choices=MODES,
+        required=False,
+        help_text="words (default); semantic or hybrid where SEMANTIC_SEARCH is on.",
+    )
+
+    def validate_mode(self, mode: str) -> str:
+        if mode != "words" and not settings.SEMANTIC_SEARCH:
+            raise serializers.ValidationError(
+                "Search by meaning is not switched on here (SEMANTIC_SEARCH). Use mode=words."
+            )
+        return mode
 
 
 class ExcerptSerializer(serializers.Serializer):
@@ -100,11 +115,14 @@ class SearchView(APIView):
         return response
 
 
-def search_as(user: Any, *, q: str, project: Any = None, **filters: Any) -> Found:
-    """What the person may see of the words."""
+def search_as(
+    user: Any, *, q: str, project: Any = None, mode: str = "words", **filters: Any
+) -> Found:
+    """What the person may see of the words. Raises Unavailable."""
     granularity = filters.pop("granularity", "")
     artifacts = _narrowed(filters) if filters else None
-    return find(q, scope_of(user, project), granularity=granularity, artifacts=artifacts)
+    search = {"words": find, "semantic": find_by_meaning, "hybrid": find_by_both}[mode]
+    return search(q, scope_of(user, project), granularity=granularity, artifacts=artifacts)
 
 
 def _narrowed(filters: dict[str, Any]) -> QuerySet[Artifact]:

@@ -5,7 +5,14 @@ from collections import ChainMap
 from collections.abc import Mapping
 from pathlib import Path
 
-SECRETS = ("SECRET_KEY", "DATABASE_URL", "REDIS_URL", "OPENAI_API_KEY", "METRICS_TOKEN")
+SECRETS = (
+    "SECRET_KEY",
+    "DATABASE_URL",
+    "REDIS_URL",
+    "OPENAI_API_KEY",
+    "EMBEDDING_API_KEY",
+    "METRICS_TOKEN",
+)
 SECRET_NAMES = re.compile(r"(_API_KEY|_TOKEN|_PASSWORD|SECRET_KEY)$")
 
 

@@ -294,6 +294,18 @@ if min(CONTEXT_BUDGET, *CONTEXT_BUDGETS.values()) < 1 or "" in CONTEXT_BUDGETS:
 MODEL_TIMEOUT_SECONDS = env.int("MODEL_TIMEOUT_SECONDS", default=300)
 OPENAI_API_KEY = env.str("OPENAI_API_KEY", default="")
 OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", default="")
+# Search by meaning. The app, and its table, are there only where it is on.
+SEMANTIC_SEARCH = env.bool("SEMANTIC_SEARCH", default=False)
+EMBEDDING_MODEL = env.str("EMBEDDING_MODEL", default="")
+EMBEDDING_API_KEY = env.str("EMBEDDING_API_KEY", default="")
+EMBEDDING_BASE_URL = env.str("EMBEDDING_BASE_URL", default="")
+if SEMANTIC_SEARCH:
+    INSTALLED_APPS.insert(INSTALLED_APPS.index("agents"), "semantic")
+    CELERY_BEAT_SCHEDULE["embed"] = {
+        "task": "semantic.tasks.embed_new_texts",
+        "schedule": 15.0,
+        "options": {"queue": "agents"},
+    }
 SANDBOX_ALLOW_NETWORK = env.bool("SANDBOX_ALLOW_NETWORK", default=False)
 SANDBOX_ALLOW_FILES = env.bool("SANDBOX_ALLOW_FILES", default=False)
 

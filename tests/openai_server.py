@@ -88,6 +88,8 @@ class OpenAIServer:
 
     def __init__(self) -> None:
         self.contents: dict[str, Any] = {"source_code": SOURCE_CODE}
+        self.paths = {"/v1/chat/completions", "/v1/embeddings"}
+        self.embedding: Callable[[str], list[float]] = lambda text: [1.0, 0.0]
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.next: deque[Behaviour] = deque()
@@ -120,6 +122,8 @@ class OpenAIServer:
 
     def valid(self, request: dict[str, Any]) -> Answer:
         """A call of the first deliverable with content that fits, or a word without any."""
+        if "input" in request:
+            return embeddings(request, [self.embedding(text) for text in request["input"]])
         if not request.get("tools"):
             return reply(request, {"content": "ok"}, "stop")
         function = _deliverable(request)
@@ -152,6 +156,14 @@ def reply(request: dict[str, Any], message: dict[str, Any], finish_reason: str) 
         "choices": [choice],
         "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
     }
+    return Answer(json.dumps(body).encode())
+
+
+def embeddings(request: dict[str, Any], vectors: list[list[float]]) -> Answer:
+    """The vectors, one for each text."""
+    data = [{"object": "embedding", "index": n, "embedding": one} for n, one in enumerate(vectors)]
+    usage = {"prompt_tokens": 10, "total_tokens": 10}
+    body = {"object": "list", "model": request["model"], "data": data, "usage": usage}
     return Answer(json.dumps(body).encode())
 
 
@@ -239,7 +251,7 @@ def _handler(server: OpenAIServer) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.path != "/v1/chat/completions":
+            if self.path not in server.paths:
                 self.send_error(404)
                 return
             server.requests.append(json.loads(body))

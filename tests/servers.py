@@ -11,8 +11,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from orchestrator.local.folder import open_data_folder
+from orchestrator.local.postgres import SUPERUSER
 from orchestrator.local.servers import LocalServers
 
 WANTED = ("DATABASE_URL", "REDIS_URL")
@@ -54,6 +56,13 @@ def _start(needs: set[str]) -> None:
         pytest_unconfigure()
         raise
     os.environ.update(servers.environment())
+    if "DATABASE_URL" in needs:
+        # For what only a superuser may do: to create an extension.
+        os.environ["TESTS_SUPERUSER"] = make_conninfo(
+            host=str(folder.socket_dir()),
+            user=SUPERUSER,
+            password=folder.secret("database_superuser"),
+        )
 
 
 def _use_own_key_space(worker: str) -> None:

@@ -1,6 +1,6 @@
 """The search itself: exact ids first, then words by rank, then what is spelled alike."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import QuerySet
@@ -54,6 +54,13 @@ BY_WORDS = """
         SELECT * FROM ({parts}) AS found ORDER BY score DESC, kind, id DESC LIMIT %(hits)s
     ) AS hits ON TRUE ORDER BY score DESC, kind, id DESC
 """
+OF_TEXTS = """
+    WITH best AS MATERIALIZED (
+        SELECT * FROM unnest(%(ids)s::bigint[], %(ranks)s::float[]) AS given (id, rank)
+    )
+    SELECT kind, id, artifact, score FROM ({parts}) AS found
+    ORDER BY score DESC, kind, id DESC LIMIT %(hits)s
+"""
 ARTIFACTS_SAYING = """
     WITH found AS MATERIALIZED (
         SELECT id FROM context_bodies WHERE search @@ %(words)s::tsquery AND {scope}
@@ -82,6 +89,14 @@ class Hit:
     artifact: Any
     score: float
     through: str = ""
+
+    @property
+    def is_exact(self) -> bool:
+        return self.score == EXACT_SCORE
+
+    def scored(self, score: float) -> "Hit":
+        """An exact one stays as it is."""
+        return self if self.is_exact else replace(self, score=score)
 
 
 @dataclass(frozen=True)
@@ -121,6 +136,33 @@ def artifacts_saying(text: str, scope: Scope) -> RawSQL:
     return RawSQL("SELECT unnest(%s::uuid[])", [found or []])
 
 
+def hits_of_texts(
+    scores: dict[int, float], *, granularity: str = "", artifacts: QuerySet | None = None
+) -> list[Hit]:
+    """Where current versions have these texts, which somebody else has found."""
+    filters, values = _filters(artifacts)
+    parts = _parts_of_bodies(_tables(granularity), filters)
+    values |= {"ids": list(scores), "ranks": list(scores.values()), "hits": HITS}
+    with searching() as cursor:
+        cursor.execute(OF_TEXTS.format(parts=parts), values)
+        hits = [Hit(*row) for row in cursor.fetchall()]
+    return _documents(hits) if granularity == "document" else hits
+
+
+def _tables(granularity: str) -> dict[str, str]:
+    """Documents are found through their sections."""
+    return {kind: t for kind, t in TABLES.items() if granularity in ("", kind)} or {
+        "section": TABLES["section"]
+    }
+
+
+def _parts_of_bodies(tables: dict[str, str], filters: str) -> str:
+    return " UNION ALL ".join(
+        PARTS_OF_BODIES.format(kind=kind, table=table, current=CURRENT, filters=filters)
+        for kind, table in tables.items()
+    )
+
+
 class _Search:
     def __init__(
         self,
@@ -132,9 +174,7 @@ class _Search:
     ) -> None:
         self.question, self.scope, self.cursor = question, scope, cursor
         self.granularity = granularity
-        self.tables = {kind: t for kind, t in TABLES.items() if granularity in ("", kind)} or {
-            "section": TABLES["section"]
-        }
+        self.tables = _tables(granularity)
         self.filters, self.filter_values = _filters(artifacts)
         self.values: dict[str, Any] = {
             "text": question.text,
@@ -179,7 +219,7 @@ class _Search:
             TEXTS_OF_AN_AGE.format(cells=CELLS, window=name, scope=self.scope.of_bodies)
             for name in windows
         )
-        sql = BY_WORDS.format(windows=arms, parts=self._for_each_table(PARTS_OF_BODIES))
+        sql = BY_WORDS.format(windows=arms, parts=_parts_of_bodies(self.tables, self.filters))
         values = windows | {"words": words, "loose": loose}
         rows = self._rows(sql, values | {"best": BEST})
         hits, (looked_at, matching) = _hits(rows), rows[0][4:]
@@ -205,11 +245,6 @@ class _Search:
             Hit(kind, pk, artifact, score / 100)
             for kind, pk, artifact, score in self._rows(sql, values)
         ]
-
-    def _for_each_table(self, sql: str) -> str:
-        return " UNION ALL ".join(
-            self._filled(sql, kind=kind, table=table) for kind, table in self.tables.items()
-        )
 
     def _filled(self, sql: str, **names: str) -> str:
         return sql.format(current=CURRENT, filters=self.filters, **names)

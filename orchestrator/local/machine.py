@@ -36,6 +36,8 @@ class Machine:
     needs: set[str]
     console: Console
     began: float
+    # What the embedded database is to have beside what is built in.
+    extension: str = ""
     environment: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -45,7 +47,7 @@ class Machine:
     def run(self) -> int:
         """The life of the keeper; returns the exit status."""
         self.keeper = Keeper(self.console.news)
-        self.servers = LocalServers(self.folder, needs=self.needs)
+        self.servers = LocalServers(self.folder, needs=self.needs, extension=self.extension)
         try:
             self._start()
             self.keeper.keep()

@@ -25,6 +25,7 @@ NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": 
 class Postgres:
     folder: DataFolder
     is_durable: bool = True
+    extension: str = ""
     process: subprocess.Popen[bytes] | None = None
 
     name = "postgres"
@@ -142,9 +143,17 @@ class Postgres:
                 )
             if not _exists(connection, "pg_database", "datname", DATABASE):
                 connection.execute(f"CREATE DATABASE {DATABASE} OWNER {ROLE}")
+            if self.extension:
+                self.extend(DATABASE, self.extension)
             if not self.is_durable:
                 # Tests empty append-only tables between them, past the triggers.
                 connection.execute(f"GRANT SET ON PARAMETER session_replication_role TO {ROLE}")
+
+    def extend(self, database: str, extension: str) -> None:
+        """What only the server's superuser may do."""
+        with self._connect(database) as connection:
+            name = sql.Identifier(extension)
+            connection.execute(sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(name))
 
     def _connect(self, database: str) -> psycopg.Connection:
         return psycopg.connect(

@@ -8,11 +8,13 @@ Server = Postgres | Valkey
 
 
 class LocalServers:
-    def __init__(self, folder: DataFolder, *, needs: set[str], is_durable: bool = True) -> None:
-        """`needs` names what to serve: DATABASE_URL, REDIS_URL."""
+    def __init__(
+        self, folder: DataFolder, *, needs: set[str], is_durable: bool = True, extension: str = ""
+    ) -> None:
+        """`needs` names what to serve: DATABASE_URL, REDIS_URL. The database has `extension`."""
         self.servers: dict[str, Server] = {}
         if "DATABASE_URL" in needs:
-            self.servers["DATABASE_URL"] = Postgres(folder, is_durable)
+            self.servers["DATABASE_URL"] = Postgres(folder, is_durable, extension)
         if "REDIS_URL" in needs:
             self.servers["REDIS_URL"] = Valkey(folder, is_durable)
 

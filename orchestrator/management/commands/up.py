@@ -46,7 +46,8 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         needs = forget_supplied()
         console.starting(folder.path, needs)
-        machine = Machine(folder, listener, needs, console, began)
+        extension = "vector" if settings.SEMANTIC_SEARCH else ""
+        machine = Machine(folder, listener, needs, console, began, extension)
         sys.exit(run_guarded(machine.run, listener, stop_with_parent=stop_with_parent))
 
 

@@ -1,0 +1,74 @@
+"""Embeddings of texts, from the same kind of servers. Loaded only when somebody needs one."""
+
+import asyncio
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from pydantic_ai.embeddings import Embedder, EmbedInputType, infer_embedding_model
+from pydantic_ai.exceptions import AgentRunError, UserError
+from pydantic_ai.providers import Provider, infer_provider
+
+from agents.outcomes import PermanentError, TransientError, Usage, WorkError
+from agents.providers.failures import work_error
+
+OPENAI = "openai"
+UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+MALFORMED = "The answer is not one embedding for each text."
+
+
+def embed(texts: Sequence[str], *, kind: EmbedInputType, seconds: float) -> list[list[float]]:
+    """One vector for each text. Raises TransientError or PermanentError, without their words."""
+    vectors, failure = asyncio.run(_outcome(list(texts), kind, seconds))
+    if failure is not None:
+        raise failure
+    return vectors
+
+
+async def _outcome(
+    texts: list[str], kind: EmbedInputType, seconds: float
+) -> tuple[list[list[float]], WorkError | None]:
+    name = settings.EMBEDDING_MODEL
+    usage = Usage(*name.partition(":")[::2], calls=1)
+    try:
+        async with asyncio.timeout(seconds):
+            embedder = Embedder(infer_embedding_model(name, provider_factory=_provider))
+            result = await embedder.embed(texts, input_type=kind)
+        vectors = [[float(number) for number in vector] for vector in result.embeddings]
+    except TimeoutError:
+        return [], TransientError("model_timeout", "The model did not answer in time.", usage=usage)
+    except ImportError:
+        detail = f"The library for embeddings of {name!r} is not installed."
+        return [], PermanentError("model_misconfigured", detail)
+    except (AgentRunError, UserError, *UNREADABLE) as error:
+        return [], work_error(error, usage)
+    if not _are_usable(vectors, len(texts)):
+        return [], TransientError("model_malformed_answer", MALFORMED, usage=usage)
+    return vectors, None
+
+
+def _are_usable(vectors: list[list[float]], wanted: int) -> bool:
+    lengths = {len(vector) for vector in vectors}
+    return (
+        len(vectors) == wanted
+        and len(lengths) == 1
+        and 0 not in lengths
+        and all(math.isfinite(number) for vector in vectors for number in vector)
+    )
+
+
+def _provider(name: str) -> Provider[Any]:
+    """With retries off: whoever asks decides whether to ask again."""
+    if name != OPENAI:
+        return infer_provider(name)
+    from openai import AsyncOpenAI
+    from pydantic_ai.providers.openai import OpenAIProvider
+
+    key = settings.EMBEDDING_API_KEY or settings.OPENAI_API_KEY
+    url = settings.EMBEDDING_BASE_URL or settings.OPENAI_BASE_URL
+    if not key and not url:
+        raise UserError("no key")
+    # Servers of one's own often want no key, but the client insists on one.
+    client = AsyncOpenAI(api_key=key or "not-set", base_url=url or None, max_retries=0)
+    return OpenAIProvider(openai_client=client)

@@ -1,0 +1,65 @@
+import os
+import subprocess
+import sys
+
+import psycopg
+import pytest
+from django.conf import settings as project_settings
+
+from semantic import checks
+from tests.semantic.conftest import make_extension
+from tests.test_migrations import empty_database, migrate, tables
+
+__all__ = ["empty_database"]
+ON = {"SEMANTIC_SEARCH": "true", "EMBEDDING_MODEL": "openai:test-embedding"}
+
+
+def test_a_model_must_be_named(settings):
+    for name, ids in (
+        ("", ["countersign.E010"]),
+        ("small", ["countersign.E010"]),
+        ("openai:m", []),
+    ):
+        settings.EMBEDDING_MODEL = name
+        assert [error.id for error in checks.check_model(None)] == ids
+
+
+def test_a_server_without_the_extension_is_named_with_the_remedy(db, monkeypatch):
+    monkeypatch.setattr(checks, "EXTENSION", "no_such_extension")
+
+    (error,) = checks.check_extension(None, databases=["default"])
+
+    assert error.id == "countersign.E011"
+    assert "Install pgvector" in error.hint
+    assert "SEMANTIC_SEARCH=false" in error.hint
+
+
+def run(url, *command, **environment):
+    return subprocess.run(
+        [sys.executable, "manage.py", *command],
+        env=os.environ | {"DATABASE_URL": url} | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=project_settings.BASE_DIR,
+    )
+
+
+@pytest.mark.slow
+def test_the_table_is_there_only_where_it_was_switched_on(empty_database):
+    migrate(empty_database)
+    assert "context_embeddings" not in tables(empty_database)
+
+    refused = run(empty_database, "migrate", "-v0", **ON)
+    assert refused.returncode != 0
+    assert "countersign.E011" in refused.stderr
+    assert "CREATE EXTENSION vector" in refused.stderr
+
+    with psycopg.connect(empty_database, autocommit=True) as plain:
+        make_extension(plain.info.dbname, plain)
+    for target, is_there in (((), True), (("semantic", "zero"), False), ((), True)):
+        done = run(empty_database, "migrate", "-v0", *target, **ON)
+        assert done.returncode == 0, done.stderr
+        assert ("context_embeddings" in tables(empty_database)) is is_there
+    embedded = run(empty_database, "embed_texts", **ON)
+    assert (embedded.returncode, embedded.stdout) == (0, "0 texts embedded.\n"), embedded.stderr
