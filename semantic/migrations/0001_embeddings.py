@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('context', '0010_identifiers_everywhere'),
+        ('context', '0011_identifiers_everywhere'),
     ]
 
     operations = [

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ('context', '0009_newest_first'),
+        ('context', '0010_names_once'),
     ]
 
     operations = [
