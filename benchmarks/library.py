@@ -137,7 +137,9 @@ def _bulk() -> Iterator[None]:
         indexes = _rows(
             cursor,
             "SELECT indexrelid::regclass, pg_get_indexdef(indexrelid) FROM pg_index"
-            " WHERE NOT indisunique AND indrelid = ANY(%s::regclass[])",
+            # By these a trigger finds out whether a name is there already.
+            " WHERE NOT indisunique AND pg_get_indexdef(indexrelid) NOT LIKE '%%(body_id)'"
+            " AND indrelid = ANY(%s::regclass[])",
         )
         for table, name, _ in checks:
             cursor.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
