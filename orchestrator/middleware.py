@@ -1,5 +1,6 @@
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.middleware import common
 
@@ -13,6 +14,19 @@ class CommonMiddleware(common.CommonMiddleware):
     @staticmethod
     def response_redirect_class(path: str) -> HttpResponsePermanentRedirect:
         return HttpResponsePermanentRedirect(path, preserve_request=True)
+
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:
+        return None if is_probe(request.path) else super().process_request(request)
+
+
+def is_probe(path: str) -> bool:
+    """Asked by address, or by the name of a container, which is in no ALLOWED_HOSTS.
+
+    These pages make no links of the name. Without a token metrics are for this machine only: then
+    the name is checked, lest a page in its browser reads them under a name of its own.
+    """
+    probed = ("health", "metrics") if settings.METRICS_TOKEN else ("health",)
+    return path.split("/")[1] in probed
 
 
 class DatabaseAwayMiddleware:

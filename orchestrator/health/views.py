@@ -1,9 +1,11 @@
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from orchestrator.health.check import Check, Finding, Status, run_checks
@@ -30,6 +32,11 @@ NEEDED = ("database", "redis")
 PASSES = {Status.HEALTHY, Status.NOT_CONFIGURED}
 
 
+def probe(view: Callable[[HttpRequest], JsonResponse]) -> Callable[[HttpRequest], JsonResponse]:
+    """Only to be read, and never from a cache; writing is 405, and no matter of forms."""
+    return csrf_exempt(never_cache(require_safe(view)))
+
+
 def findings(names: tuple[str, ...] = tuple(CHECKS)) -> dict[str, Finding]:
     return run_checks(CHECKS[name] for name in names)
 
@@ -42,15 +49,13 @@ def overall(found: dict[str, Finding]) -> Status:
     return Status.HEALTHY if is_fine else Status.DEGRADED
 
 
-@never_cache
-@require_safe
+@probe
 def basic(request: HttpRequest) -> JsonResponse:
     """The process answers. Looks at nothing else."""
     return JsonResponse(_basic(Status.HEALTHY))
 
 
-@never_cache
-@require_safe
+@probe
 def ready(request: HttpRequest) -> JsonResponse:
     """Whether requests can be served now: 503 while the database or Redis is away."""
     found = findings(NEEDED)
@@ -58,16 +63,14 @@ def ready(request: HttpRequest) -> JsonResponse:
     return JsonResponse(_basic(status) | _components(found), status=_code(status))
 
 
-@never_cache
-@require_safe
+@probe
 def detailed(request: HttpRequest) -> JsonResponse:
     """A report on every component; the answer itself is always 200."""
     found = findings()
     return JsonResponse(_basic(overall(found)) | _timestamp() | _components(found))
 
 
-@never_cache
-@require_safe
+@probe
 def summary(request: HttpRequest) -> JsonResponse:
     """Pass or fail of every component, for monitors that count."""
     found = findings()

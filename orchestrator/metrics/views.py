@@ -1,6 +1,7 @@
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from api.problems import CONTENT_TYPE as PROBLEM
@@ -10,6 +11,7 @@ from orchestrator.metrics.exposition import CONTENT_TYPE, exposition
 from orchestrator.metrics.state import StateCollector
 
 
+@csrf_exempt
 @never_cache
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:

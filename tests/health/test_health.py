@@ -5,6 +5,7 @@ from datetime import datetime
 
 import pytest
 from django.db import connection, connections
+from django.test import Client
 
 from audit.models import Event, Stream
 from orchestrator.celery import app
@@ -40,6 +41,18 @@ def test_the_process_is_alive(client, path):
 
     assert response.status_code == 200
     assert response.json() == {"status": "healthy", "service": "countersign", "version": "0.1.0"}
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/health/detailed"])
+def test_it_answers_to_any_name(client, path):
+    assert client.get(path, headers={"Host": "10.1.2.3:8000"}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/live", "/health/z", "/metrics"])
+def test_there_is_nothing_to_write(path):
+    response = Client(enforce_csrf_checks=True).post(path, {"status": "healthy"})
+
+    assert (response.status_code, response["Allow"]) == (405, "GET, HEAD")
 
 
 @pytest.mark.parametrize("path", ["/health/ready", "/health/ready/"])

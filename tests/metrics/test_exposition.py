@@ -146,3 +146,11 @@ def test_a_worker_shows_its_metrics_on_a_port_of_its_own(settings):
     assert "# TYPE countersign_attempt_seconds histogram" in shown.text
     assert httpx.get(f"{url}/metrics").status_code == 401
     assert httpx.get(url).status_code == 404
+
+
+@pytest.mark.parametrize(("token", "status"), [("secret", 200), ("", 400)])
+def test_with_a_token_it_answers_to_any_name(client, settings, token, status):
+    settings.METRICS_TOKEN = token
+    headers = {"Host": "web:8000", "Authorization": "Bearer secret"}
+
+    assert client.get("/metrics", headers=headers).status_code == status
