@@ -59,3 +59,15 @@ def test_every_alert_has_a_history_in_which_it_fires():
     }
 
     assert fired == {rule["alert"] for rule in rules()}
+
+
+@pytest.mark.django_db
+def test_prometheus_has_nothing_to_say_of_what_it_is_given(promtool, client):
+    checked = subprocess.run(
+        [promtool, "check", "metrics"],
+        input=client.get("/metrics").content,
+        capture_output=True,
+        timeout=120,
+    )
+
+    assert (checked.returncode, checked.stderr) == (0, b"")
