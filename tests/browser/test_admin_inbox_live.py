@@ -1,7 +1,6 @@
 import json
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from agents.models import Task
@@ -10,8 +9,7 @@ from hitl.models import Decision, HitlRequest
 from hitl.services import decide
 from projects.models import Project
 from tests.admin.conftest import plan_outcome, question_outcome, work_returns
-
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+from tests.browser.faults import WAYS, faults_of
 
 
 def request_page(request: HitlRequest) -> str:
@@ -197,13 +195,11 @@ def test_a_project_is_created_and_followed_live(owner, staff_members, person):
     one.shoots("project")
 
 
-@pytest.mark.parametrize(
-    "options", [{}, PHONE, {"color_scheme": "dark"}], ids=lambda o: str(len(o))
-)
+@pytest.mark.parametrize("way", WAYS)
 def test_no_page_has_a_serious_fault_of_accessibility_or_is_too_wide(
-    plan_request, approver, person, options
+    plan_request, approver, person, way
 ):
-    one = person(approver, **options)
+    one = person(approver, **WAYS[way])
     artifact = plan_request.subject["outputs"][0]["artifact"]
     paths = [
         "/admin/",
@@ -218,11 +214,7 @@ def test_no_page_has_a_serious_fault_of_accessibility_or_is_too_wide(
     ]
     for path in paths:
         one.opens(path)
-        faults = Axe().run(one.page).response["violations"]
-        grave = [f["id"] for f in faults if f["impact"] in {"serious", "critical"}]
-        assert (path, grave) == (path, [])
-        excess = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        assert (path, one.page.evaluate(excess)) == (path, 0)
+        assert (path, faults_of(one)) == (path, [])
 
 
 def test_what_an_agent_wrote_cannot_run(running, approver, person):

@@ -1,0 +1,17 @@
+"""What is wrong with a page for somebody's eyes or hands."""
+
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.browser.conftest import Person
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+# By name: how somebody looks at it.
+WAYS = {"desk": {}, "phone": PHONE, "dark": {"color_scheme": "dark"}}
+EXCESS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+def faults_of(one: Person) -> list[str]:
+    """Serious faults of accessibility, and whether the page is wider than the window."""
+    found = Axe().run(one.page).response["violations"]
+    grave = [fault["id"] for fault in found if fault["impact"] in {"serious", "critical"}]
+    return grave + ["too wide"] * (one.page.evaluate(EXCESS) > 0)
