@@ -12,7 +12,7 @@ from chaos.stack import OutOfTime
 SHOWN_PROBLEMS = 8
 MINUTES = 12
 # What stopping everything may take at the end.
-STOP_SECONDS = 20
+STOP_SECONDS = 30
 
 
 def main() -> int:

@@ -62,8 +62,9 @@ def epochs_in(environment: dict[str, str]) -> dict:
 
 
 def test_restored_elsewhere_the_log_holds_and_the_work_goes_on(
-    owner, start_worker, elsewhere, tmp_path
+    owner, elsewhere, start_worker, tmp_path
 ):
+    # In this order the workers end before their database does, and complain of nothing.
     worker, file = start_worker(), tmp_path / "countersign.dump"
     waiting = hand_in(owner, BRIEF)
     eventually(lambda: asked(waiting))
