@@ -20,12 +20,13 @@ def main() -> int:
     began = time.monotonic()
     with campaign(options.seed) as running:
         from chaos import cases  # noqa: F401
-        from chaos.book import CASES
+        from chaos.book import CASES, in_order
 
         unknown = set(options.cases) - set(CASES)
         if options.list or unknown:
             return _show_cases(CASES, unknown)
-        chosen = options.cases or [n for n, c in CASES.items() if c.is_short or not options.short]
+        wanted = [name for name, case in CASES.items() if case.is_short or not options.short]
+        chosen = in_order(options.cases or wanted)
         print(f"{len(chosen)} cases, SEED={options.seed}", flush=True)
         running.stack.deadline = began + options.minutes * 60 - STOP_SECONDS
         try:

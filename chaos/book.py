@@ -1,6 +1,6 @@
 """The cases by name, in the order in which a campaign runs them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from chaos.run import Run
@@ -12,6 +12,7 @@ class Case:
     run: Callable[[Run], None]
     is_short: bool
     must_fail: bool
+    is_last: bool
 
     @property
     def about(self) -> str:
@@ -21,11 +22,19 @@ class Case:
 CASES: dict[str, Case] = {}
 
 
-def case(*, short: bool = False, must_fail: bool = False) -> Callable:
-    """`must_fail`: a negative control; a campaign in which it holds proves nothing."""
+def in_order(names: Iterable[str]) -> list[str]:
+    """These as a campaign runs them."""
+    return sorted(names, key=lambda name: CASES[name].is_last)
+
+
+def case(*, short: bool = False, must_fail: bool = False, last: bool = False) -> Callable:
+    """`must_fail`: a negative control; a campaign in which it holds proves nothing.
+
+    `last`: after it less can be told of what clients wrote down.
+    """
 
     def register(run: Callable[[Run], None]) -> Callable[[Run], None]:
-        CASES[run.__name__] = Case(run.__name__, run, short, must_fail)
+        CASES[run.__name__] = Case(run.__name__, run, short, must_fail, last)
         return run
 
     return register

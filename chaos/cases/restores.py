@@ -19,7 +19,7 @@ PROGRAMS = (*WEBS, "scheduler", *WORKERS)
 MOMENT_SECONDS = 1.5
 
 
-@case()
+@case(last=True)
 def older_backup_restored(run: Run) -> None:
     """A dump of a running machine is put back after more work was done; listeners start anew."""
     run.begin(4)
