@@ -47,6 +47,9 @@ def load_runtime_environment(data_dir: Path | str | None = None) -> None:
         if value := known.get(key) or _made_up(key):
             os.environ[key] = value
             supplied.add(key)
+    # Where the server of this data folder listens, for commands that talk to it.
+    if (url := known.get("BASE_URL")) and not os.environ.get("COUNTERSIGN_URL"):
+        os.environ["COUNTERSIGN_URL"] = url
 
 
 def _made_up(key: str) -> str:
