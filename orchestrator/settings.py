@@ -5,10 +5,10 @@ import warnings
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from orchestrator.admin_theme import UNFOLD  # noqa: F401
+from orchestrator.environment import Environment
 from orchestrator.local.runtime import load_runtime_environment
 from orchestrator.production import is_production, why_not_start
 from orchestrator.secret_files import secrets_in, with_secrets
@@ -17,9 +17,9 @@ from orchestrator.traces.packages import why_no_traces
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
 
-env = environ.Env()
+env = Environment()
 if (BASE_DIR / ".env").is_file():
-    environ.Env.read_env(BASE_DIR / ".env", overwrite=False)
+    Environment.read_env(BASE_DIR / ".env", overwrite=False)
 load_runtime_environment()
 try:
     env.ENVIRON = with_secrets(os.environ)
@@ -279,7 +279,7 @@ AGENT_MODELS = {
     agent: env.str(f"MODEL_{agent.upper()}", default=MODEL_DEFAULT) for agent in AGENT_TYPES
 }
 MODEL_PROVIDERS = {"offline": "agents.providers.offline.OfflineModel"}
-MODEL_MAX_TOKENS = env.int("MODEL_MAX_TOKENS", default=16_000)
+MODEL_MAX_TOKENS = env.int("MODEL_MAX_TOKENS", default=16_000, at_least=1)
 # Tokens of a whole prompt, by our estimate: for all models, and where one is named for it.
 CONTEXT_BUDGET = env.int("CONTEXT_BUDGET", default=100_000)
 CONTEXT_BUDGETS = {"offline": 5_000_000}
@@ -291,7 +291,7 @@ if min(CONTEXT_BUDGET, *CONTEXT_BUDGETS.values()) < 1 or "" in CONTEXT_BUDGETS:
         "CONTEXT_BUDGET is a number of tokens above 0, CONTEXT_BUDGETS a list such as "
         "openai:gpt-x=200000,anthropic=150000."
     )
-MODEL_TIMEOUT_SECONDS = env.int("MODEL_TIMEOUT_SECONDS", default=300)
+MODEL_TIMEOUT_SECONDS = env.int("MODEL_TIMEOUT_SECONDS", default=300, at_least=1)
 OPENAI_API_KEY = env.str("OPENAI_API_KEY", default="")
 OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", default="")
 # Search by meaning. The app, and its table, are there only where it is on.

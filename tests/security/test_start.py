@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from orchestrator.environment import Environment
 from orchestrator.local.runtime import PROJECT_DIR
 from orchestrator.production import is_production, is_weak, why_not_start
 from orchestrator.secret_files import with_secrets
@@ -54,6 +55,32 @@ def test_what_is_unsafe_is_named_in_one_go():
     assert found.returncode == 1
     for number in ("W001", "W002", "W003", "W004", "W005", "E001"):
         assert f"countersign.{number}" in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("DEBUG", "maybe"),
+        ("HITL_PREVENT_SELF_APPROVAL", "ture"),
+        ("LOGIN_TRIES", "ten"),
+        ("THROTTLE_USER_PER_MINUTE", "1.5"),
+        ("MODEL_TIMEOUT_SECONDS", "0"),
+        ("MODEL_MAX_TOKENS", "-5"),
+    ],
+)
+def test_a_value_that_nobody_can_read_stops_the_start_and_is_named(variable, value):
+    found = check(**{variable: value})
+
+    assert found.returncode == 1
+    assert found.stderr.startswith(f"Error: {variable} is ")
+
+
+@pytest.mark.parametrize(("value", "meant"), [("", True), (" ", True), ("No", False), ("1", True)])
+def test_a_switch_is_on_or_off_and_empty_is_not_set(value, meant):
+    env = Environment()
+    env.ENVIRON = {"HITL_PREVENT_SELF_APPROVAL": value}
+
+    assert env.bool("HITL_PREVENT_SELF_APPROVAL", default=True) is meant
 
 
 @pytest.mark.parametrize(
