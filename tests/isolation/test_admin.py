@@ -6,6 +6,7 @@ import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.test import Client
+from django.urls import URLPattern
 
 from audit.models import Event
 from tests.isolation.routes import PLACE, plain
@@ -22,6 +23,13 @@ PAGES = [
 ]
 OF_ONE = [(model, path) for model, path in PAGES if PLACE.search(path)]
 OF_MANY = [(model, path) for model, path in PAGES if not PLACE.search(path)]
+# What belongs to the site as a whole, such as its search.
+OF_SITE = [
+    path
+    for path in (plain(str(p.pattern)) for p in admin.site.get_urls() if isinstance(p, URLPattern))
+    if not PLACE.search(path)
+]
+TOGETHER = [*OF_SITE, *(f"{app}/" for app in OURS)]
 
 
 @pytest.fixture
@@ -74,6 +82,17 @@ def test_no_list_shows_anything_of_the_project(things, client, subtests):
             assert things.project.name not in response.content.decode()
 
 
+def test_no_page_of_the_site_shows_anything_of_the_project(things, client, subtests):
+    for path in TOGETHER:
+        for words in ("", "books", str(things.project.pk)[:8]):
+            with subtests.test(path, words=words):
+                response = client.get(f"/admin/{path}", {"q": words})
+
+                assert response.status_code in (200, 302, 400, 403, 404, 405)
+                assert str(things.project.pk) not in response.content.decode()
+                assert things.project.name not in response.content.decode()
+
+
 @pytest.mark.parametrize("search", ["", "Library", "project"])
 def test_no_search_finds_anything_of_the_project(things, client, subtests, search):
     words = str(things.project.pk) if search == "project" else search
@@ -89,5 +108,6 @@ def test_no_search_finds_anything_of_the_project(things, client, subtests, searc
 
 
 def test_the_admin_was_read():
+    assert "search/" in OF_SITE
     assert Event in {model for model, _ in OF_ONE}
     assert len(OF_ONE) > 25
