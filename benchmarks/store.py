@@ -6,6 +6,7 @@ reads takes no memory from another one.
 """
 
 import argparse
+import gc
 import statistics
 import time
 from collections.abc import Callable
@@ -91,6 +92,10 @@ def _measured(
     """Milliseconds by action, for each store. The first round warms up."""
     times: dict[str, list[list[float]]] = {name: [[] for _ in stores] for name in actions}
     for number in range(rounds + 1):
+        # Else Python's collector walks through all of Django within one of twenty calls, whichever
+        # it may be, and takes as long as a search: that would be the p95.
+        gc.collect()
+        gc.freeze()
         for name, (action, questions) in actions.items():
             for question in questions:
                 for store, found in zip(stores, times[name], strict=True):
