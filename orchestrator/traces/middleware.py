@@ -1,47 +1,33 @@
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponse
 from opentelemetry.trace import SpanKind
 
+from api.middleware import Answer, Around
 from orchestrator.request_facts import method_of, route_of
 from orchestrator.throttling import FREE
 from orchestrator.traces.opentelemetry import Shown
 from orchestrator.traces.switch import tracing
 
+CARRIED = ("traceparent", "tracestate")
 
-class TracesMiddleware:
+
+class TracesMiddleware(Around):
     """A span for each request; of a stream, to its first byte. Probes and files have none."""
 
-    sync_capable = True
-    async_capable = True
-
-    def __init__(self, get_response: Callable) -> None:
-        self.get_response = get_response
-        if iscoroutinefunction(get_response):
-            markcoroutinefunction(self)
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        if iscoroutinefunction(self):
-            return self.call_async(request)
+    @contextmanager
+    def around(self, request: HttpRequest) -> Iterator[Answer]:
         if request.path.startswith(FREE):
-            return self.get_response(request)
-        with span_of(request) as shown:
-            return said(shown, request, self.get_response(request))
-
-    async def call_async(self, request: HttpRequest) -> HttpResponse:
-        if request.path.startswith(FREE):
-            return await self.get_response(request)
-        with span_of(request) as shown:
-            return said(shown, request, await self.get_response(request))
+            yield lambda response: None
+            return
+        sent = {name: v for name in CARRIED if (v := request.headers.get(name))}
+        span = tracing().begun_by(sent, method_of(request.method), {}, SpanKind.SERVER)
+        with span as shown:
+            yield lambda response: say(shown, request, response)
 
 
-def span_of(request: HttpRequest):
-    sent = {k: v for k in ("traceparent", "tracestate") if (v := request.headers.get(k))}
-    return tracing().begun_by(sent, method_of(request.method), {}, SpanKind.SERVER)
-
-
-def said(shown: Shown, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+def say(shown: Shown, request: HttpRequest, response: HttpResponse) -> None:
     """By its route: the path may hold ids and secrets."""
     method, route = method_of(request.method), route_of(request)
     shown.name(f"{method} {route}")
@@ -55,4 +41,3 @@ def said(shown: Shown, request: HttpRequest, response: HttpResponse) -> HttpResp
     )
     if response.status_code >= 500:
         shown.fail(str(response.status_code))
-    return response
