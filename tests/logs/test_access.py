@@ -113,7 +113,7 @@ def test_what_django_never_sees_is_answered_with_an_id_and_told_of(server):
 def test_a_method_that_somebody_made_up_is_not_written(server):
     asked = Asked(server, "ERROR", "/health")
 
-    assert (asked.line["method"], asked.line["status"]) == ("other", 403)
+    assert (asked.line["method"], asked.line["status"]) == ("other", 405)
 
 
 @stored
