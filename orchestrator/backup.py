@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, transaction
 
@@ -22,6 +23,14 @@ OF_LIBPQ = {
 }
 OURS = "SELECT to_regclass('projects') IS NOT NULL"
 HOLDS_SOMETHING = "SELECT EXISTS (SELECT 1 FROM projects) OR EXISTS (SELECT 1 FROM event_log)"
+# They need an extension, which a new database may not have, and can be made again.
+LEFT_OUT = "context_embeddings"
+MAKE_AGAIN = "DELETE FROM django_migrations WHERE app = 'semantic'"
+OFF_MEANWHILE = (
+    "Restore with SEMANTIC_SEARCH=false: the extension goes with the old tables. Afterwards make it "
+    "again (a new start of `make run` does, elsewhere CREATE EXTENSION vector), switch on, and run "
+    "`migrate` and `embed_texts`."
+)
 TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
 
 
@@ -38,7 +47,7 @@ def dump(path: Path) -> None:
     try:
         os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE))
         own = ["--format=custom", "--no-owner", "--no-privileges", "--schema=public"]
-        _run("pg_dump", *own, f"--file={unfinished}")
+        _run("pg_dump", *own, f"--exclude-table={LEFT_OUT}", f"--file={unfinished}")
         unfinished.replace(path)
     except OSError as error:
         raise BackupError(f"{path} cannot be written: {error.strerror}.") from error
@@ -53,10 +62,14 @@ def restore(path: Path) -> int:
     """
     if not path.is_file():
         raise BackupError(f"{path} is not a file.")
+    if settings.SEMANTIC_SEARCH:
+        raise BackupError(OFF_MEANWHILE)
     _run("pg_restore", "--list", str(path))
     _make_empty()
     own = ["--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction"]
     _run("pg_restore", *own, f"--dbname={connection.settings_dict['NAME']}", str(path))
+    with connection.cursor() as cursor:
+        cursor.execute(MAKE_AGAIN)
     call_command("migrate", interactive=False, verbosity=0)
     return begin_epoch()
 
