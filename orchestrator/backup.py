@@ -27,8 +27,8 @@ HOLDS_SOMETHING = "SELECT EXISTS (SELECT 1 FROM projects) OR EXISTS (SELECT 1 FR
 LEFT_OUT = "context_embeddings"
 MAKE_AGAIN = "DELETE FROM django_migrations WHERE app = 'semantic'"
 OFF_MEANWHILE = (
-    "Restore with SEMANTIC_SEARCH=false: the extension goes with the old tables. Afterwards make it "
-    "again (a new start of `make run` does, elsewhere CREATE EXTENSION vector), switch on, and run "
+    "Restore with SEMANTIC_SEARCH=false: the extension goes with the old tables. Then make it anew "
+    "(a new start of `make run` does, elsewhere CREATE EXTENSION vector), switch on, and run "
     "`migrate` and `embed_texts`."
 )
 TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
