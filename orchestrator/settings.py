@@ -393,6 +393,8 @@ LOGGING = {
         "django.channels.server": {"level": "WARNING"},
         # 4xx are in the line of each request; these would show its path.
         "django.request": {"level": "ERROR"},
+        # Anybody may send a foreign Host; the line of the request tells of the 400.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
         "httpx": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},

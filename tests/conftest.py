@@ -5,11 +5,16 @@ from django.conf import settings
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import TransactionTestCase
+from hypothesis import settings as examples
 
 pytest_plugins = ["tests.fixtures"]
 # They need a browser, more packages or much time, and run by `make test-browser` and its like.
 SLOW = {name: f"{name.upper()}_TESTS" for name in ("browser", "stream", "schema", "deploy")}
 collect_ignore = [folder for folder, asked in SLOW.items() if not os.environ.get(asked)]
+
+# How long one example takes says something about the machine alone.
+examples.register_profile("unhurried", examples(), deadline=None)
+examples.load_profile("unhurried")
 
 _flush = TransactionTestCase._fixture_teardown
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection
 
+from agents.stopped import ALL_AGENTS, stopped_agents
 from api.errors import DomainError, Forbidden, Unprocessable
 from audit.words import EventType
 from hitl.console.deciding import Choice, approvals_missing, ask_choice, send
@@ -95,6 +96,8 @@ class Session:
             return False
         state = load_state(self.project_id)
         self.titles = self.titles or titles_of(state.project)
+        if self.state is None:
+            self._tell_of_stop()
         self.watch.something_happened()
         self.state = state
         for event in events:
@@ -105,6 +108,13 @@ class Session:
             self.cursor = event.sequence
         self.screen.update(state)
         return True
+
+    def _tell_of_stop(self) -> None:
+        """Of one from before; the next ones are events."""
+        if stopped := stopped_agents(self.project_id):
+            who = "no agent" if stopped == ALL_AGENTS else f"no {' or '.join(sorted(stopped))}"
+            text = f"! An emergency stop stands: {who} works here before it is released."
+            self.screen.tell(text, "bold red")
 
     def _react(self) -> ExitStatus | None:
         if self.state.has_ended:

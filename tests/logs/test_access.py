@@ -110,6 +110,14 @@ def test_what_django_never_sees_is_answered_with_an_id_and_told_of(server):
     assert (asked.line["status"], asked.line["route"]) == (413, "none")
 
 
+def test_a_foreign_host_is_told_of_in_one_line(server):
+    asked = Asked(server, "GET", "/api/v1/projects/", Host="somewhere.else")
+
+    assert asked.line["status"] == 400
+    about = [one for one in entries_of(server.output()) if one.get("request_id") == asked.id]
+    assert [one["message"] for one in about] == ["request"]
+
+
 def test_a_method_that_somebody_made_up_is_not_written(server):
     asked = Asked(server, "ERROR", "/health")
 

@@ -8,6 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from agents.outcomes import PermanentError
+from agents.services import activate_emergency_stop
 from audit.actors import Actor
 from hitl.models import Decision, HitlRequest
 from orchestrator.console import session, workers
@@ -203,13 +204,23 @@ def test_the_time_out_leaves_the_project_as_it_is(as_owner, brief):
     assert Project.objects.get().status == "active"
 
 
+@pytest.mark.parametrize(("agent", "who"), [("", "no agent"), ("analyst", "no analyst")])
+def test_a_stop_that_stood_before_is_told_at_once(as_owner, brief, staff, agent, who):
+    activate_emergency_stop(actor=Actor.of_user(staff), reason="Look first", agent_type=agent)
+
+    status, said = run_project(brief, as_owner, "--timeout=0.3")
+
+    assert status == TIMED_OUT
+    assert f"An emergency stop stands: {who} works here" in said
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
         (b"", "Write a brief"),
         (b" \n\t", "Write a brief"),
         (b"\xff\xfe\x00", "is not UTF-8 text"),
-        (b"null \x00 character", "null characters"),
+        (b"null \x00 character", "without zeros"),
         (b"x" * 100_001, "too long: a brief has at most 100,000 characters"),
         ("😀".encode() * 100_001, "too long"),
     ],
