@@ -9,13 +9,16 @@ from projects.models import Project
 class Body(models.Model):
     """The text of sections and concepts, stored once a project however many versions have it."""
 
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    # The index below begins with it.
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
     sha256 = models.CharField(max_length=64, help_text="Over the UTF-8 bytes of the text.")
     text = models.TextField()
     tokens = models.PositiveIntegerField(help_text="About how many tokens a model makes of it.")
 
     class Meta:
         db_table = "context_bodies"
+        # A search begins with the newest text that its caller may see.
+        indexes = [models.Index(fields=["project", "id"], name="bodies_by_project_and_age")]
         constraints = [
             models.UniqueConstraint(fields=["project", "sha256"], name="body_once_a_project")
         ]

@@ -9,18 +9,27 @@ from typing import Any
 from django.db import connection, transaction
 
 from context.search.ages import windows
+from context.search.scope import Scope
 
 # `querytree` is what is left of words without what must not be there.
 MEANING = """
     SELECT words::text, querytree(words),
-        CASE WHEN %(text)s ~ '^[[:alpha:]]{3,}$'
+        CASE WHEN %(text)s ~ '^[[:alpha:]]{{3,}}$'
             THEN (words || to_tsquery('simple', %(text)s || ':*'))::text ELSE '' END,
         context_trigrams(NULL, left(%(text)s, 100)),
-        (SELECT min(id) FROM context_bodies), (SELECT max(id) FROM context_bodies),
+        {bodies},
         (SELECT min(id) FROM context_sections), (SELECT max(id) FROM context_sections),
         (SELECT min(id) FROM context_concepts), (SELECT max(id) FROM context_concepts)
     FROM websearch_to_tsquery('english', %(text)s) AS words
 """
+IN_THE_STORE = "(SELECT min(id) FROM context_bodies), (SELECT max(id) FROM context_bodies)"
+# Else windows without a text of theirs come first for those whose projects are all old.
+END_IN_PROJECTS = """
+    (SELECT {end}((
+        SELECT {end}(body.id) FROM context_bodies AS body WHERE body.project_id = one.project
+    )) FROM unnest(%(projects)s::uuid[]) AS one (project))
+"""
+IN_PROJECTS = ", ".join(END_IN_PROJECTS.format(end=end) for end in ("min", "max"))
 KINDS = ("body", "section", "concept")
 PHRASE = re.compile(r"('(?:[^']|'')*')|<(?:-|\d+)>")
 NOTHING_TO_ASK_FOR = "T"
@@ -62,8 +71,9 @@ def searching() -> Iterator[Any]:
             cursor.execute(AS_USUAL)
 
 
-def understood(text: str, cursor: Any) -> Question:
-    cursor.execute(MEANING, {"text": text})
+def understood(text: str, scope: Scope, cursor: Any) -> Question:
+    bodies = IN_PROJECTS if scope.is_in_the_index else IN_THE_STORE
+    cursor.execute(MEANING.format(bodies=bodies), {"text": text, "projects": scope.parameter})
     words, tree, begun, trigrams, *bounds = cursor.fetchone()
     ends = zip(bounds[::2], bounds[1::2], strict=True)
     found = {

@@ -120,7 +120,7 @@ def find(
     if not text or scope.projects == ():
         return Found([], "", True)
     with searching() as cursor:
-        question = understood(text, cursor)
+        question = understood(text, scope, cursor)
         return _Search(question, scope, granularity, artifacts, cursor).run()
 
 
@@ -128,7 +128,7 @@ def artifacts_saying(text: str, scope: Scope) -> RawSQL:
     """Ids of all artifacts whose current version has the words, as a subquery."""
     found = None
     with searching() as cursor:
-        question = understood(text.strip(), cursor)
+        question = understood(text.strip(), scope, cursor)
         if question.words:
             sql = ARTIFACTS_SAYING.format(current=CURRENT, scope=scope.of_bodies)
             cursor.execute(sql, {"words": question.words, "projects": scope.parameter})

@@ -8,7 +8,9 @@ from agents.models import Task
 from audit.actors import Actor
 from context.models import Artifact
 from context.search import find, finding, scope_of, show
+from context.search.ages import windows
 from context.search.asking import OFF, searching, understood
+from context.search.scope import Scope
 from context.services import add_version, create_artifact
 from projects.services import add_member
 from tests.scenes import asked
@@ -317,7 +319,7 @@ ASKED = st.lists(
 @given(ASKED, st.lists(WORD, max_size=6).map(" ".join))
 def test_the_index_is_asked_for_no_less_than_what_was_meant(db, query, text):
     with searching() as cursor:
-        question = understood(query, cursor)
+        question = understood(query, Scope(None), cursor)
         cursor.execute(
             "SELECT said @@ %s::tsquery, said @@ %s::tsquery FROM to_tsvector('english', %s) said",
             [question.words, question.loose, text],
@@ -340,6 +342,25 @@ def full_store(make_project):
         )
         cursor.execute("ANALYZE context_bodies")
     return mine
+
+
+def test_who_sees_old_projects_alone_begins_with_their_newest_text(make_project):
+    old, new = make_project(name="Old"), make_project(name="New")
+    ids = {old: [5, 9], new: [7, 90_000_000]}
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO context_bodies (id, project_id, sha256, text, tokens)"
+            " VALUES (%s, %s, %s, 'loans', 1)",
+            [(one, project.pk, str(one)) for project, of_it in ids.items() for one in of_it],
+        )
+
+    def windows_of(*projects):
+        scope = Scope(tuple(project.pk for project in projects) or None)
+        with searching() as cursor:
+            return understood("loans", scope, cursor).windows["body"]
+
+    assert windows_of(old) == list(windows(5, 9))
+    assert windows_of(old, new) == windows_of() == list(windows(5, 90_000_000))
 
 
 def plans_of(search):
