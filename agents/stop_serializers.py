@@ -41,6 +41,9 @@ class WorkersSerializer(serializers.Serializer):
 
     expected = serializers.IntegerField(source="workers_expected")
     acknowledged = serializers.IntegerField(source="workers_acknowledged")
+    gone = serializers.IntegerField(
+        source="workers_gone", help_text="Neither acknowledged nor seen for 15 s: most likely dead."
+    )
 
 
 class StopSerializer(serializers.ModelSerializer):
@@ -54,7 +57,7 @@ class StopSerializer(serializers.ModelSerializer):
     seconds_to_last_acknowledgement = serializers.FloatField(
         read_only=True,
         allow_null=True,
-        help_text="Null while a worker has not acknowledged, and where there was no worker.",
+        help_text="Null while one that is there has not acknowledged, and without workers.",
     )
 
     class Meta:

@@ -1,15 +1,20 @@
 """The emergency stop. It stands in the database alone, so no restart and no lost Redis ends it."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.functional import cached_property
 
 from api.ids import new_id
 from projects.models import Project
 from projects.words import AgentType
+
+# A process that has not been seen for longer is not there to acknowledge.
+WORKER_SEEN_SECONDS = 15
 
 
 class EmergencyStopQuerySet(models.QuerySet):
@@ -114,17 +119,34 @@ class EmergencyStop(models.Model):
     def workers_acknowledged(self) -> int:
         return sum(one.acknowledged_at is not None for one in self.acknowledgements.all())
 
-    @property
+    @cached_property
     def missing_workers(self) -> list[str]:
+        """Are there, and have not acknowledged."""
+        return [name for name in self._silent_workers if name not in self.gone_workers]
+
+    @cached_property
+    def gone_workers(self) -> list[str]:
+        """Have not acknowledged, nor been seen for long. Most likely dead; else they still will."""
+        if not (silent := self._silent_workers):
+            return []
+        there = WorkerProcess.objects.there().in_bulk(silent)
+        return [name for name in silent if name not in there]
+
+    @property
+    def workers_gone(self) -> int:
+        return len(self.gone_workers)
+
+    @property
+    def _silent_workers(self) -> list[str]:
         return [one.worker for one in self.acknowledgements.all() if one.acknowledged_at is None]
 
     @property
     def seconds_to_last_acknowledgement(self) -> float | None:
         """None while a worker is missing, and where there was none."""
-        at = [one.acknowledged_at for one in self.acknowledgements.all()]
-        if not at or None in at:
+        told = [one.acknowledged_at for one in self.acknowledgements.all() if one.acknowledged_at]
+        if not told or self.missing_workers:
             return None
-        return (max(at) - self.activated_at).total_seconds()
+        return (max(told) - self.activated_at).total_seconds()
 
     @property
     def workers_words(self) -> str:
@@ -133,7 +155,14 @@ class EmergencyStop(models.Model):
             return "no worker was there"
         took = self.seconds_to_last_acknowledgement
         count = f"{self.workers_acknowledged} of {self.workers_expected} workers have stopped"
+        if gone := self.workers_gone:
+            count += f", {gone} {'is' if gone == 1 else 'are'} gone"
         return count if took is None else f"{count}, the last after {took:.2f} s"
+
+
+class WorkerProcessQuerySet(models.QuerySet):
+    def there(self) -> "WorkerProcessQuerySet":
+        return self.filter(seen_at__gt=Now() - timedelta(seconds=WORKER_SEEN_SECONDS))
 
 
 class WorkerProcess(models.Model):
@@ -142,6 +171,7 @@ class WorkerProcess(models.Model):
     name = models.CharField(primary_key=True, max_length=200)
     started_at = models.DateTimeField(db_default=Now())
     seen_at = models.DateTimeField(db_default=Now())
+    objects = WorkerProcessQuerySet.as_manager()
 
     class Meta:
         db_table = "worker_processes"

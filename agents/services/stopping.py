@@ -14,7 +14,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from agents.models import EmergencyStop, StopNotice
+from agents.models import WORKER_SEEN_SECONDS, EmergencyStop, StopNotice
 from agents.ring import ring_on_commit
 from agents.stop_hint import publish_stop_hint
 from api.errors import Conflict, DomainError, Forbidden, InvalidInput, NotFound
@@ -36,8 +36,6 @@ TRIES = 5
 # Projects that one request, and one sweep, tell at most.
 TOLD_AT_ONCE = 50
 TOLD_A_SWEEP = 200
-# A process that has not been seen for longer is not there to acknowledge.
-WORKER_SEEN_SECONDS = 15
 
 ACTIVATE = """
     INSERT INTO emergency_stops

@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 from django.db import IntegrityError, transaction
 
@@ -306,6 +308,26 @@ def test_the_time_to_the_last_acknowledgement_is_known_once_all_have_stopped(sta
     acknowledge_stops("host:1:2", [standing.pk])
     assert 0 < first == EmergencyStop.objects.get().seconds_to_last_acknowledgement
     assert active_stops("host:1:2") == {standing.pk: False}
+
+
+def test_a_worker_that_died_is_not_waited_for_but_told_of(staff):
+    report_worker("host:1:2")
+    report_worker("host:1:3")
+    standing = stop(staff)
+    acknowledge_stops("host:1:2", [standing.pk])
+    WorkerProcess.objects.filter(name="host:1:3").update(
+        seen_at=standing.activated_at - timedelta(seconds=16)
+    )
+
+    seen = EmergencyStop.objects.get()
+    assert (seen.missing_workers, seen.gone_workers) == ([], ["host:1:3"])
+    assert seen.workers_words.startswith("1 of 2 workers have stopped, 1 is gone, the last after")
+    first = seen.seconds_to_last_acknowledgement
+
+    # It was not dead.
+    acknowledge_stops("host:1:3", [standing.pk])
+    assert EmergencyStop.objects.get().workers_gone == 0
+    assert EmergencyStop.objects.get().seconds_to_last_acknowledgement > first
 
 
 def test_a_worker_learns_which_of_its_tasks_may_not_go_on(project, owner):
