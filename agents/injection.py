@@ -14,7 +14,7 @@ from agents.providers.prompts import excerpt_block, material_block, prompt_for
 from agents.roles import role_for
 from agents.services import Claim
 from api.ids import new_id
-from api.rows import prepared_cursor
+from api.rows import fetch_row, prepared_cursor
 from context.injection import Built, Piece, Want, build_context, want_of
 from context.models import ArtifactVersion
 from context.parts import estimate_tokens
@@ -31,6 +31,7 @@ RECORD = """
         %s, %s, %s, %s, %s, clock_timestamp()
     FROM tasks WHERE id = %s AND fence = %s AND status = 'working'
 """
+VERSION = "SELECT {columns} FROM context_artifact_versions WHERE artifact_id = %s AND number = %s"
 
 
 def assignment_of(task: Task) -> Assignment:
@@ -162,8 +163,8 @@ def _brief(task: Task) -> str:
     pinned = task.handoff.get("brief")
     if pinned is None:
         return task.project.brief
-    versions = ArtifactVersion.objects.filter(artifact=pinned["artifact"])
-    return versions.get(number=pinned["version"]).content["text"]
+    version = fetch_row(ArtifactVersion, VERSION, [pinned["artifact"], pinned["version"]])
+    return version.content["text"]
 
 
 def work_key(task: Task) -> str:
