@@ -11,10 +11,9 @@ from pydantic_ai.exceptions import AgentRunError, UserError
 from pydantic_ai.providers import Provider, infer_provider
 
 from agents.outcomes import PermanentError, TransientError, Usage, WorkError
-from agents.providers.failures import work_error
+from agents.providers.failures import UNREADABLE, work_error
 
 OPENAI = "openai"
-UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 MALFORMED = "The answer is not one embedding for each text."
 
 

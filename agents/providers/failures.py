@@ -6,6 +6,8 @@ from agents.outcomes import PermanentError, TransientError, Usage, WorkError
 
 MAX_RETRY_AFTER = 3600.0
 TIMEOUT_STATUSES = (408, 504)
+# What the library stumbles with over a 200 that is JSON but not what was asked for.
+UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 
 # First match counts: a class stands before those it derives from.
 TRANSIENT = (

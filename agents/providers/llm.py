@@ -20,7 +20,7 @@ from pydantic_ai.usage import RunUsage
 
 from agents.brake import check_may_call_again
 from agents.outcomes import Assignment, PermanentError, Questions, Reply, Usage, WorkError
-from agents.providers.failures import work_error
+from agents.providers.failures import UNREADABLE, work_error
 from agents.providers.prompts import instructions_for, prompt_for, prompt_sha256
 
 MAX_TOKENS = 16_000
@@ -28,8 +28,6 @@ TIMEOUT_SECONDS = 300
 # Within one call the model may correct an answer that does not fit this many times.
 CORRECTIONS = 2
 ASK = "ask_person"
-# What the library stumbles with over a 200 that is JSON but no chat completion.
-UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 OPENAI = ("openai", "openai-chat", "openai-responses")
 # Some providers take no smaller limit.
 TINY_TOKENS = 16
