@@ -4,12 +4,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from urllib.parse import urlsplit, urlunsplit
-from uuid import uuid4
 
 import psycopg
 import pytest
 from django.conf import settings
+
+from tests.databases import own_database
 
 pytestmark = pytest.mark.slow
 
@@ -19,13 +19,8 @@ OURS = ("orchestrator", "hitl", "agents", "context", "projects", "audit", "api")
 @pytest.fixture
 def empty_database() -> Iterator[str]:
     """The URL of a database of its own."""
-    name = f"migrations_{uuid4().hex[:12]}"
-    given = urlsplit(os.environ["DATABASE_URL"])
-    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name}")
-    yield urlunsplit(given._replace(path=f"/{name}"))
-    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
-        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with own_database("migrations") as url:
+        yield url
 
 
 def migrate(url: str, *target: str) -> None:

@@ -11,6 +11,7 @@ from django.db import connection
 
 from audit.models import Stream
 from chaos.book import case
+from chaos.cases.servers import CUT
 from chaos.run import Run
 from chaos.stack import WEBS, WORKERS
 from orchestrator.local.software import postgres_program
@@ -49,7 +50,9 @@ def _put_back(run: Run, dump: Path) -> None:
     postgres = run.stack.postgres
     # The role may create databases, and drops its own from beside it.
     with psycopg.connect(postgres.url, dbname="postgres", autocommit=True) as server:
-        server.execute("DROP DATABASE countersign WITH (FORCE)")
+        # Not WITH (FORCE): autovacuum, if it is at work here, is not the role's to end.
+        server.execute(CUT)
+        server.execute("DROP DATABASE countersign")
         server.execute("CREATE DATABASE countersign OWNER countersign")
     _program(run, "pg_restore", f"--dbname={postgres.url}", "--no-owner", str(dump))
 

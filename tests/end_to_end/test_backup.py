@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 import psycopg
 import pytest
@@ -15,6 +14,7 @@ from django.core.management import CommandError, call_command
 
 from audit.models import Stream
 from projects.models import Project
+from tests.databases import own_database
 from tests.end_to_end.people import asked, hand_in
 from tests.end_to_end.workers import eventually
 from tests.fixtures import BRIEF
@@ -29,18 +29,14 @@ pytestmark = [
 @pytest.fixture
 def elsewhere() -> Iterator[dict[str, str]]:
     """The environment of an installation with an empty database and queues of its own."""
-    name = f"restored_{uuid4().hex[:12]}"
-    given = urlsplit(os.environ["DATABASE_URL"])
-    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name}")
-    yield {
-        "DATABASE_URL": given._replace(path=f"/{name}").geturl(),
-        "QUEUE_PREFIX": f"{name}-",
-        "CHANNEL_PREFIX": name,
-        "DJANGO_SETTINGS_MODULE": "tests.end_to_end.quick_settings",
-    }
-    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
-        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with own_database("restored") as url:
+        name = urlsplit(url).path.removeprefix("/")
+        yield {
+            "DATABASE_URL": url,
+            "QUEUE_PREFIX": f"{name}-",
+            "CHANNEL_PREFIX": name,
+            "DJANGO_SETTINGS_MODULE": "tests.end_to_end.quick_settings",
+        }
 
 
 def manage(environment: dict[str, str], *words: object) -> str:
