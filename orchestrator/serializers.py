@@ -6,7 +6,7 @@ from api.serializers import StrictSerializer
 from hitl.serializers import RequestListSerializer
 from orchestrator.models import ProjectImport
 from projects.serializers import ProjectSerializer
-from projects.words import AgentType, Phase, ProjectStatus
+from projects.words import AgentType, OversightLevel, Phase, ProjectStatus
 
 
 class RewindInput(StrictSerializer):
@@ -86,6 +86,18 @@ class ImportInput(StrictSerializer):
     file = serializers.FileField(help_text="The ZIP of an export.")
     name = serializers.CharField(
         max_length=200, allow_blank=True, default="", help_text="Default: as in the export."
+    )
+    workflow = serializers.CharField(
+        max_length=100,
+        allow_blank=True,
+        default="",
+        help_text="Default: as in the export, if the same version of it is here.",
+    )
+    oversight_level = serializers.ChoiceField(
+        choices=OversightLevel.choices,
+        allow_blank=True,
+        default="",
+        help_text="Default: as in the export.",
     )
 
 

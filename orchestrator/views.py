@@ -221,10 +221,9 @@ class ImportView(APIView):
         self.check_length(request)
         form = self.get_serializer(data=request.data)
         form.is_valid(raise_exception=True)
-        archive = open_archive(form.validated_data["file"])
-        project = import_project(
-            actor=Actor.of_user(request.user), archive=archive, name=form.validated_data["name"]
-        )
+        chosen = form.validated_data
+        archive = open_archive(chosen.pop("file"))
+        project = import_project(actor=Actor.of_user(request.user), archive=archive, **chosen)
         shown = ProjectSerializer(projects_for(request.user).get(pk=project.pk)).data
         location = {"Location": path_of("project-detail", args=[project.pk])}
         return Response(shown, status.HTTP_201_CREATED, headers=location)

@@ -15,7 +15,7 @@ from context.rendering import as_files
 from orchestrator.engine.briefs import text_to_start_anew
 from orchestrator.engine.document import ENDINGS, document_of, read_document, sources_of
 from orchestrator.engine.safe_paths import SafePaths
-from orchestrator.models import ImportedFile
+from orchestrator.models import ImportedFile, WorkflowRun
 from projects.models import Project
 
 # The first moment that a ZIP can name: the same project gives the same bytes.
@@ -125,7 +125,15 @@ def _manifest(project: Project) -> dict[str, Any]:
         "workflow": project.workflow,
         "oversight_level": project.oversight_level,
         "status": project.status,
-    }
+    } | _version_of_workflow(project)
+
+
+def _version_of_workflow(project: Project) -> dict[str, Any]:
+    """The one that is pinned; a draft has none."""
+    run = WorkflowRun.objects.filter(project=project).first()
+    if run is None:
+        return {}
+    return {"workflow_version": run.definition["version"], "workflow_sha256": run.definition_hash}
 
 
 def _trail(project: Project) -> Iterator[bytes]:

@@ -14,6 +14,7 @@ from audit.actors import Actor
 from audit.models import Event
 from audit.verification import verify_stream
 from context.models import Artifact, ArtifactVersion
+from orchestrator.engine.definition import definition_hash, load_definition
 from orchestrator.engine.export import export_files, write_export
 from orchestrator.engine.importing import archive as archives
 from orchestrator.engine.importing.archive import open_archive
@@ -359,6 +360,64 @@ def test_an_unknown_word_in_the_list_is_refused_and_names_the_file(files, send, 
     assert CONTENT in detail
 
 
+def at_fault(response) -> set[tuple[str, str]]:
+    return {(error["field"], error["code"]) for error in response.json()["errors"]}
+
+
+@pytest.mark.parametrize("workflow", ["house", None, "", 5, ["sdlc"], "../sdlc"])
+def test_a_workflow_that_is_not_here_is_no_other_one_unasked(files, send, workflow):
+    response = send(zipped(relisted(files, workflow=workflow)))
+
+    assert response.status_code == 400
+    assert at_fault(response) == {("workflow", "does_not_exist")}
+    assert "sdlc" in response.json()["detail"]
+    assert not ProjectImport.objects.exists()
+
+
+def test_another_version_of_the_workflow_is_not_taken_unasked(files, send):
+    archive = zipped(relisted(files, workflow_sha256="0" * 64))
+
+    refused, taken = send(archive), send(archive, workflow="sdlc")
+
+    assert at_fault(refused) == {("workflow", "version_differs")}
+    assert (taken.status_code, taken.json()["workflow"]) == (201, "sdlc")
+
+
+def test_an_export_names_the_version_of_its_workflow(files):
+    manifest = json.loads(files["manifest.json"])
+
+    assert manifest["workflow_sha256"] == definition_hash(load_definition("sdlc"))
+    assert manifest["workflow_version"] == load_definition("sdlc").version
+
+
+@pytest.mark.parametrize("level", ["lax", None, "", 5, ["high"]])
+def test_an_oversight_level_that_is_unknown_is_no_other_one_unasked(files, send, level):
+    response = send(zipped(relisted(files, oversight_level=level)))
+
+    assert response.status_code == 400
+    assert at_fault(response) == {("oversight_level", "invalid_choice")}
+    assert "medium" in response.json()["detail"]
+
+
+def test_who_imports_may_choose_both(project, files, send):
+    archive = zipped(relisted(files, workflow="house", oversight_level="lax"))
+
+    refused = send(archive)
+    taken = send(archive, workflow="sdlc", oversight_level="medium")
+
+    assert {field for field, _ in at_fault(refused)} == {"workflow", "oversight_level"}
+    answer = taken.json()
+    assert (answer["workflow"], answer["oversight_level"]) == ("sdlc", "medium")
+    assert contents(Project.objects.get(pk=answer["id"])) == contents(project)
+
+
+def test_what_is_chosen_has_to_be_known_too(files, send):
+    assert at_fault(send(zipped(files), workflow="house")) == {("workflow", "does_not_exist")}
+    assert at_fault(send(zipped(files), oversight_level="lax")) == {
+        ("oversight_level", "invalid_choice")
+    }
+
+
 def test_the_file_is_asked_for_by_name(outsider, client_of):
     response = client_of(outsider).post(URL, {"zip": "x"}, format="multipart")
 
@@ -377,6 +436,19 @@ def test_the_command_takes_the_file_of_an_export(project, outsider, tmp_path, ca
     taken = ProjectImport.objects.get().project
     assert str(taken.pk) in capsys.readouterr().out
     assert contents(taken) == contents(project)
+
+
+def test_the_command_lets_one_choose_a_workflow(files, outsider, tmp_path):
+    path = tmp_path / "export.zip"
+    path.write_bytes(zipped(relisted(files, workflow="house", oversight_level="lax")))
+
+    with pytest.raises(CommandError, match=r"house.*workflow: sdlc.*oversight_level: high"):
+        call_command("import_project", str(path), user="outsider")
+    call_command(
+        "import_project", str(path), user="outsider", workflow="sdlc", oversight_level="low"
+    )
+
+    assert ProjectImport.objects.get().project.oversight_level == "low"
 
 
 def test_the_command_says_what_is_wrong_with_a_file(outsider, tmp_path):

@@ -18,32 +18,46 @@ from audit.services import Draft, record_all
 from audit.words import EventType
 from context.services import Checked, check_content, store_imported
 from context.words import ArtifactType, Granularity, VersionStatus
-from orchestrator.engine.definition import available_definitions
 from orchestrator.engine.importing.archive import MANIFEST, Archive, refused
+from orchestrator.engine.importing.choices import choices_for
 from orchestrator.engine.importing.trail import Trail, verify_trail
 from orchestrator.models import ImportedFile, ProjectImport
 from projects.models import Project
 from projects.services import create_project, lock_project
-from projects.words import AgentType, OversightLevel
+from projects.words import AgentType
 
 TRAIL = "audit/events.jsonl"
 STATUSES = {VersionStatus.ACCEPTED, VersionStatus.DRAFT, VersionStatus.REJECTED}
 Item = dict[str, Any]
 
 
-def import_project(*, actor: Actor, archive: Archive, name: str = "") -> Project:
-    """A new project with the archive's artifacts, a draft. Raises InvalidInput, TooLarge."""
+def import_project(
+    *,
+    actor: Actor,
+    archive: Archive,
+    name: str = "",
+    workflow: str = "",
+    oversight_level: str = "",
+) -> Project:
+    """A new project with the archive's artifacts, a draft; what is empty is as in the archive.
+
+    Raises InvalidInput, TooLarge.
+    """
+    chosen = choices_for(archive.manifest, workflow=workflow, oversight_level=oversight_level)
     # Outside of the transaction: reading and checking take their time.
     items = [_item(archive, file) for file in archive.manifest["files"] if file.get("is_content")]
     _check_once(items)
     trail = verify_trail(archive.kept.get(TRAIL, b""))
-    return _store(actor, archive, items, trail, name)
+    fields = _project_fields(archive.manifest, items, name) | chosen
+    return _store(actor, archive, items, trail, fields)
 
 
 @transaction.atomic
-def _store(actor: Actor, archive: Archive, items: list[Item], trail: Trail, name: str) -> Project:
+def _store(
+    actor: Actor, archive: Archive, items: list[Item], trail: Trail, fields: Item
+) -> Project:
     manifest = archive.manifest
-    made = create_project(actor=actor, auto_start=False, **_project_fields(manifest, items, name))
+    made = create_project(actor=actor, auto_start=False, **fields)
     project = lock_project(made.pk)
     origin = ProjectImport.objects.create(
         project=project,
@@ -88,14 +102,10 @@ def _announcement(origin: ProjectImport, actor: Actor, artifacts: int) -> Draft:
     return Draft(EventType.PROJECT_UPDATED, actor, data)
 
 
-def _project_fields(manifest: Item, items: list[Item], name: str) -> dict[str, Any]:
-    """Missing or unknown here: the most careful choice."""
-    level, workflow = manifest.get("oversight_level"), manifest.get("workflow")
+def _project_fields(manifest: Item, items: list[Item], name: str) -> Item:
     return {
         "name": name or _text(manifest, "name") or "Imported project",
         "brief": _text(manifest, "brief") or _first_input(items) or "(An import without a brief.)",
-        "workflow": workflow if workflow in available_definitions() else "sdlc",
-        "oversight_level": level if level in OversightLevel.values else OversightLevel.HIGH,
     }
 
 

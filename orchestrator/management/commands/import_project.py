@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
@@ -8,6 +9,7 @@ from audit.origin import origin
 from hitl.console.people import acting_user, add_user_option
 from hitl.console.text import clean, one_line
 from orchestrator.engine.importing import import_project, open_archive
+from projects.words import OversightLevel
 
 
 class Command(BaseCommand):
@@ -17,14 +19,22 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path, metavar="EXPORT.zip")
         parser.add_argument("--name", default="", help="default: as in the export")
+        parser.add_argument("--workflow", default="", help="default: as in the export")
+        parser.add_argument(
+            "--oversight-level",
+            default="",
+            choices=OversightLevel.values,
+            help="default: as in the export",
+        )
         add_user_option(parser)
 
-    def handle(self, *, file: Path, name: str, user: str | None, **options: object) -> None:
+    def handle(self, *, file: Path, user: str | None, **options: Any) -> None:
         person = acting_user(user)
+        chosen = {field: options[field] for field in ("name", "workflow", "oversight_level")}
         try:
             with file.open("rb") as source, origin(channel="cli"):
                 archive = open_archive(source)
-                project = import_project(actor=Actor.of_user(person), archive=archive, name=name)
+                project = import_project(actor=Actor.of_user(person), archive=archive, **chosen)
         except OSError as error:
             reason = f"{one_line(str(file))} cannot be read: {error.strerror}."
             raise CommandError(reason) from error
