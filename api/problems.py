@@ -6,13 +6,19 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import (
+    PermissionDenied,
+    RequestDataTooBig,
+    TooManyFieldsSent,
+    TooManyFilesSent,
+)
 from django.http import Http404, HttpRequest, JsonResponse
+from django.http.multipartparser import MultiPartParserError
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from api.errors import DomainError, Forbidden, NotFound, TooLarge
+from api.errors import DomainError, Forbidden, InvalidInput, NotFound, TooLarge
 
 CONTENT_TYPE = "application/problem+json"
 UNPRINTABLE = re.compile("[\x00\ud800-\udfff]")
@@ -63,6 +69,14 @@ def _as_known(exc: Exception) -> Exception:
         return Forbidden("permission_denied", "You may not do this.")
     if isinstance(exc, RequestDataTooBig):
         return TooLarge("too_large", "The request body is larger than this server accepts (5 MiB).")
+    if isinstance(exc, TooManyFieldsSent | TooManyFilesSent):
+        return InvalidInput("too_many_fields", "The form has more fields or files than are read.")
+    # DRF's own error for it says in its code that it is about JSON.
+    if broken := next(
+        (e for e in (exc, exc.__context__) if isinstance(e, MultiPartParserError)), 0
+    ):
+        detail = f"The multipart body cannot be read: {broken}. Send one field after the other."
+        return InvalidInput("malformed_multipart", detail)
     return exc
 
 

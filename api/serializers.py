@@ -1,6 +1,8 @@
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib.auth import authenticate
+from django.utils.datastructures import MultiValueDict
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
@@ -8,24 +10,37 @@ from api.fields import TextField
 
 
 class StrictSerializer(serializers.Serializer):
-    """Input: a field that is not known is an error, not a silent nothing."""
+    """Input: a field that is not known, or is there twice, is an error, not a silent nothing."""
 
     def to_internal_value(self, data: Any) -> Any:
-        unknown = sorted(set(data) - set(self.fields)) if hasattr(data, "keys") else []
+        complaints = self._unknown(data) | _unclear(data)
         try:
             known = super().to_internal_value(data)
         except serializers.ValidationError as error:
-            raise serializers.ValidationError(
-                {**error.detail, **self._complaints(unknown)}
-            ) from error
-        if unknown:
-            raise serializers.ValidationError(self._complaints(unknown))
+            raise serializers.ValidationError({**error.detail, **complaints}) from error
+        if complaints:
+            raise serializers.ValidationError(complaints)
         return known
 
-    def _complaints(self, unknown: list[str]) -> dict[str, list]:
+    def _unknown(self, data: Any) -> dict[str, list]:
+        unknown = sorted(set(data) - set(self.fields)) if hasattr(data, "keys") else []
         known = ", ".join(sorted(self.fields)) or "none"
         detail = f"There is no such field. Known fields: {known}."
         return {name: [ErrorDetail(detail, code="unknown_field")] for name in unknown}
+
+
+def _unclear(data: Any) -> dict[str, list]:
+    """Of a form, fields and files alike: only the last of several would count."""
+    form = data.lists() if isinstance(data, MultiValueDict) else ()
+    return {name: faults for name, sent in form if (faults := list(_faults(sent)))}
+
+
+def _faults(sent: list[Any]) -> Iterator[ErrorDetail]:
+    if len(sent) > 1:
+        yield ErrorDetail(f"It is there {len(sent)} times. Send one.", code="repeated")
+    # Which is what Django makes of bytes that it cannot decode.
+    if any(isinstance(one, str) and "\N{REPLACEMENT CHARACTER}" in one for one in sent):
+        yield ErrorDetail("It is no UTF-8. Send text in UTF-8.", code="not_utf8")
 
 
 class NoInput(StrictSerializer):

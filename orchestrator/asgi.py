@@ -15,7 +15,10 @@ from audit.stream.http import NewsOverHttp  # noqa: E402
 from orchestrator.access_log import AccessLog  # noqa: E402
 from orchestrator.body_limit import BodyLimit  # noqa: E402
 from orchestrator.engine.importing.archive import MAX_ARCHIVE_BYTES  # noqa: E402
+from orchestrator.form_bodies import leave_forms_to_django  # noqa: E402
 from orchestrator.leaving import Leaving  # noqa: E402
+
+leave_forms_to_django()
 
 # The form around a file needs some room, too.
 larger = {"/projects/import": MAX_ARCHIVE_BYTES + 64 * 1024}

@@ -84,6 +84,7 @@ def test_any_text_is_a_brief_and_is_kept_as_it_is(owner, client_of, brief):
         b'{"name":' * 50_000,
         b"1" * 10_000,
         b'{"name": "x", "name"}',
+        b'{"name": "\xff"}',
     ],
 )
 def test_a_body_that_is_no_json_is_400(owner, client_of, body):
@@ -91,6 +92,18 @@ def test_a_body_that_is_no_json_is_400(owner, client_of, body):
 
     assert response.status_code == 400
     assert response.json()["code"] in {"malformed_json", "invalid"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    ['{"name": "A", "brief": "x", "name": "B"}', '{"brief": {"name": 1, "name": 1}, "name": "A"}'],
+)
+def test_a_name_that_is_there_twice_is_400_and_named(owner, client_of, body):
+    response = send(client_of(owner), body)
+
+    assert response.status_code == 400
+    assert [(e["field"], e["code"]) for e in response.json()["errors"]] == [("name", "repeated")]
+    assert not Project.objects.exists()
 
 
 @pytest.mark.parametrize("body", ["[]", '"text"', "5", "null", "true", "[[]]"])
