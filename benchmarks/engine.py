@@ -4,12 +4,13 @@ import time
 from uuid import UUID
 
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import connection, transaction
 
 from audit.actors import Actor
 from hitl.models import HitlRequest
 from hitl.services import decide
 from hitl.words import Action
+from orchestrator.engine.briefs import hand_in_brief
 from orchestrator.engine.definition import definition_hash, parse_definition
 from orchestrator.models import WorkflowRun
 from projects.models import Project
@@ -27,6 +28,8 @@ STEP = """
 """
 
 WAIT_LIMIT_SECONDS = 300
+# Who waits for the floor sleeps until it is told; to look more often would slow what is measured.
+POLL_SECONDS = 0.02
 
 
 def chain(length: int) -> str:
@@ -46,12 +49,16 @@ def make_project(length: int, oversight_level: str) -> Project:
         oversight_level=oversight_level,
         auto_start=False,
     )
-    WorkflowRun.objects.create(
-        project=project,
-        workflow=definition.name,
-        definition=definition.to_json(),
-        definition_hash=definition_hash(definition),
-    )
+    with transaction.atomic():
+        brief = hand_in_brief(project)
+        WorkflowRun.objects.create(
+            project=project,
+            workflow=definition.name,
+            definition=definition.to_json(),
+            definition_hash=definition_hash(definition),
+            brief_artifact=brief.pk,
+            brief_version=brief.accepted_version,
+        )
     return project
 
 
@@ -119,5 +126,5 @@ def wait_until(fact):
     while time.monotonic() < limit:
         if found := fact():
             return found
-        time.sleep(0.002)
+        time.sleep(POLL_SECONDS)
     raise TimeoutError("the benchmark waited too long")
