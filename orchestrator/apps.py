@@ -1,6 +1,8 @@
 from django.apps import AppConfig
 from django.conf import settings
 
+from orchestrator.model_names import check_models
+
 
 class OrchestratorConfig(AppConfig):
     name = "orchestrator"
@@ -9,6 +11,7 @@ class OrchestratorConfig(AppConfig):
         # They connect the signals, and register the checks.
         from orchestrator import checks, receivers  # noqa: F401
 
+        check_models(settings)
         if settings.TRACES:
             from orchestrator.traces.switch import tracing
 

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.checks import CheckMessage, Tags, Warning, register
 
 from orchestrator.production import LOOPBACK
 
@@ -37,9 +37,6 @@ def _servers() -> Iterator[CheckMessage]:
     if not redis.password and redis.hostname not in LOOPBACK:
         hint = "redis://:PASSWORD@host: who reaches it can put jobs into the queue."
         yield Warning("Redis on another host has no password.", hint=hint, id="countersign.W004")
-    if settings.METRICS_LISTEN and not settings.METRICS_LISTEN.rpartition(":")[2].isdigit():
-        hint = "host:port, such as 0.0.0.0:9808"
-        yield Error("METRICS_LISTEN is no address.", hint=hint, id="countersign.E001")
 
 
 def _limits() -> Iterator[CheckMessage]:

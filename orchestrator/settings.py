@@ -7,19 +7,24 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from orchestrator.addresses import is_answered_host, is_origin
 from orchestrator.admin_theme import UNFOLD  # noqa: F401
 from orchestrator.environment import Environment
 from orchestrator.local.runtime import load_runtime_environment
 from orchestrator.production import is_production, why_not_start
 from orchestrator.secret_files import secrets_in, with_secrets
 from orchestrator.traces.packages import why_no_traces
+from orchestrator.traces.variables import check_variables
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
 
 env = Environment()
-if (BASE_DIR / ".env").is_file():
-    Environment.read_env(BASE_DIR / ".env", overwrite=False)
+try:
+    if (BASE_DIR / ".env").is_file():
+        Environment.read_env(BASE_DIR / ".env", overwrite=False)
+except (OSError, UnicodeDecodeError) as error:
+    raise ImproperlyConfigured(f"The file .env cannot be read: {error}.") from None
 load_runtime_environment()
 try:
     env.ENVIRON = with_secrets(os.environ)
@@ -27,14 +32,24 @@ except ValueError as error:
     raise ImproperlyConfigured(str(error)) from None
 
 DEBUG = env.bool("DEBUG", default=False)
-SECRET_KEY = env.str("SECRET_KEY", default="")
+SECRET_KEY = env.text("SECRET_KEY", default="")
 if not SECRET_KEY:
     raise ImproperlyConfigured(
         "SECRET_KEY is not set. `make run` makes one; elsewhere set a long random value, e.g. "
         "python3 -c 'import secrets; print(secrets.token_urlsafe(50))'."
     )
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+ALLOWED_HOSTS = env.names(
+    "ALLOWED_HOSTS",
+    default=["localhost", "127.0.0.1", "[::1]"],
+    is_name=is_answered_host,
+    remedy="Use names of hosts without scheme and port, separated by commas.",
+)
+CSRF_TRUSTED_ORIGINS = env.names(
+    "CSRF_TRUSTED_ORIGINS",
+    default=[],
+    is_name=is_origin,
+    remedy="Use https://host without a path, separated by commas.",
+)
 
 # A proxy of ours speaks TLS to the world and sets X-Forwarded-Proto itself.
 BEHIND_TLS_PROXY = env.bool("BEHIND_TLS_PROXY", default=False)
@@ -101,9 +116,7 @@ TEMPLATES = [
     },
 ]
 
-DATABASES = {"default": env.db_url("DATABASE_URL")}
-if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
-    raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database (postgresql://...).")
+DATABASES = {"default": env.postgresql_url("DATABASE_URL")}
 DATABASES["default"]["CONN_MAX_AGE"] = 600
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASES["default"].setdefault("OPTIONS", {})["connect_timeout"] = 3
@@ -120,9 +133,7 @@ if env.bool("DATABASE_POOL", default=False):
 if env.bool("DATABASE_PREPARE", default=True):
     DATABASES["default"]["OPTIONS"]["prepare_threshold"] = 2
 
-REDIS_URL = env.str("REDIS_URL")
-if not REDIS_URL.startswith(("redis://", "rediss://")):
-    raise ImproperlyConfigured("REDIS_URL must start with redis:// or rediss://.")
+REDIS_URL = env.redis_url("REDIS_URL")
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_PASSWORD_VALIDATORS = [
@@ -140,8 +151,6 @@ LOGIN_TRIES = env.int("LOGIN_TRIES", default=10)
 # Requests to one server process. 0: as many as they like.
 THROTTLE_USER_PER_MINUTE = env.int("THROTTLE_USER_PER_MINUTE", default=6000)
 THROTTLE_ADDRESS_PER_MINUTE = env.int("THROTTLE_ADDRESS_PER_MINUTE", default=12_000)
-if min(LOGIN_TRIES, THROTTLE_USER_PER_MINUTE, THROTTLE_ADDRESS_PER_MINUTE) < 0:
-    raise ImproperlyConfigured("LOGIN_TRIES and THROTTLE_... are numbers from 0.")
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 LANGUAGE_CODE = "en"
@@ -176,7 +185,7 @@ CHANNEL_LAYERS = {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
         "CONFIG": {
             "hosts": [{"address": REDIS_URL, "socket_connect_timeout": 1}],
-            "prefix": env.str("CHANNEL_PREFIX", default="countersign"),
+            "prefix": env.text("CHANNEL_PREFIX", default="countersign"),
         },
     }
 }
@@ -206,7 +215,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_keepalive": True,
     # A ring that cannot be sent is lost at once; the sweep rings again.
     "max_retries": 0,
-    "global_keyprefix": env.str("QUEUE_PREFIX", default=""),
+    "global_keyprefix": env.text("QUEUE_PREFIX", default=""),
 }
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_DEFAULT_QUEUE = "engine"
@@ -274,31 +283,25 @@ HITL_PROGRESS = "orchestrator.engine.progress.progress_of"
 STREAM_INBOX = "hitl.stream_inbox.inbox_items"
 
 AGENT_TYPES = ("orchestrator", "analyst", "architect", "coder", "tester", "deployer")
-MODEL_DEFAULT = env.str("MODEL_DEFAULT", default="offline")
+MODEL_DEFAULT = env.text("MODEL_DEFAULT", default="offline")
 AGENT_MODELS = {
-    agent: env.str(f"MODEL_{agent.upper()}", default=MODEL_DEFAULT) for agent in AGENT_TYPES
+    agent: env.text(f"MODEL_{agent.upper()}", default=MODEL_DEFAULT) for agent in AGENT_TYPES
 }
 MODEL_PROVIDERS = {"offline": "agents.providers.offline.OfflineModel"}
 MODEL_MAX_TOKENS = env.int("MODEL_MAX_TOKENS", default=16_000, at_least=1)
 # Tokens of a whole prompt, by our estimate: for all models, and where one is named for it.
-CONTEXT_BUDGET = env.int("CONTEXT_BUDGET", default=100_000)
-CONTEXT_BUDGETS = {"offline": 5_000_000}
-for entry in filter(None, env.str("CONTEXT_BUDGETS", default="").split(",")):
-    model, _, tokens = entry.rpartition("=")
-    CONTEXT_BUDGETS[model.strip()] = int(tokens) if tokens.strip().isdecimal() else 0
-if min(CONTEXT_BUDGET, *CONTEXT_BUDGETS.values()) < 1 or "" in CONTEXT_BUDGETS:
-    raise ImproperlyConfigured(
-        "CONTEXT_BUDGET is a number of tokens above 0, CONTEXT_BUDGETS a list such as "
-        "openai:gpt-x=200000,anthropic=150000."
-    )
+CONTEXT_BUDGET = env.int("CONTEXT_BUDGET", default=100_000, at_least=1)
+CONTEXT_BUDGETS = {"offline": 5_000_000} | env.numbers_by_name(
+    "CONTEXT_BUDGETS", default="", example="openai:gpt-x=200000,anthropic=150000"
+)
 MODEL_TIMEOUT_SECONDS = env.int("MODEL_TIMEOUT_SECONDS", default=300, at_least=1)
-OPENAI_API_KEY = env.str("OPENAI_API_KEY", default="")
-OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", default="")
+OPENAI_API_KEY = env.text("OPENAI_API_KEY", default="")
+OPENAI_BASE_URL = env.web_url("OPENAI_BASE_URL", default="")
 # Search by meaning. The app, and its table, are there only where it is on.
 SEMANTIC_SEARCH = env.bool("SEMANTIC_SEARCH", default=False)
-EMBEDDING_MODEL = env.str("EMBEDDING_MODEL", default="")
-EMBEDDING_API_KEY = env.str("EMBEDDING_API_KEY", default="")
-EMBEDDING_BASE_URL = env.str("EMBEDDING_BASE_URL", default="")
+EMBEDDING_MODEL = env.model("EMBEDDING_MODEL", default="")
+EMBEDDING_API_KEY = env.text("EMBEDDING_API_KEY", default="")
+EMBEDDING_BASE_URL = env.web_url("EMBEDDING_BASE_URL", default="")
 if SEMANTIC_SEARCH:
     INSTALLED_APPS.insert(INSTALLED_APPS.index("agents"), "semantic")
     CELERY_BEAT_SCHEDULE["embed"] = {
@@ -313,27 +316,21 @@ SANDBOX_ALLOW_FILES = env.bool("SANDBOX_ALLOW_FILES", default=False)
 HITL_POLICY = {
     "prevent_self_approval": env.bool("HITL_PREVENT_SELF_APPROVAL", default=True),
     "answers_count_as_content": env.bool("HITL_ANSWERS_COUNT_AS_CONTENT", default=False),
-    "required_approvals": env.int("HITL_REQUIRED_APPROVALS", default=1),
+    "required_approvals": env.int("HITL_REQUIRED_APPROVALS", default=1, at_least=1, at_most=50),
     "roles_by_kind": {},
     "roles_by_phase": {},
     "remind_after": env.int("HITL_REMIND_AFTER", default=0) or None,
     "due_after": env.int("HITL_DUE_AFTER", default=0) or None,
     "expire_after": env.int("HITL_EXPIRE_AFTER", default=0) or None,
-    "on_timeout": env.str("HITL_ON_TIMEOUT", default="hold"),
+    "on_timeout": env.word("HITL_ON_TIMEOUT", default="hold", known=("hold", "reject", "escalate")),
 }
-if not 1 <= HITL_POLICY["required_approvals"] <= 50:
-    raise ImproperlyConfigured("HITL_REQUIRED_APPROVALS must be from 1 to 50.")
-if HITL_POLICY["on_timeout"] not in {"hold", "reject", "escalate"}:
-    raise ImproperlyConfigured("HITL_ON_TIMEOUT must be hold, reject or escalate.")
 _times = [HITL_POLICY[f"{name}_after"] or 0 for name in ("remind", "due", "expire")]
-if min(_times) < 0 or (_given := [one for one in _times if one]) != sorted(_given):
+if (_given := [one for one in _times if one]) != sorted(_given):
     raise ImproperlyConfigured(
         "HITL_REMIND_AFTER, HITL_DUE_AFTER and HITL_EXPIRE_AFTER are seconds, in this order."
     )
 # A person who claims a request has it for themselves for so long.
-HITL_CLAIM_SECONDS = env.int("HITL_CLAIM_SECONDS", default=14_400)
-if HITL_CLAIM_SECONDS < 1:
-    raise ImproperlyConfigured("HITL_CLAIM_SECONDS must be at least 1.")
+HITL_CLAIM_SECONDS = env.int("HITL_CLAIM_SECONDS", default=14_400, at_least=1)
 
 # Seconds. A worker that does not renew its lease in time has lost the task.
 TASK_LEASE_SECONDS = 30
@@ -348,26 +345,24 @@ RING_AGAIN_SECONDS = 10
 
 # Where the processes of one machine count side by side. The library reads its own variable when it
 # is first imported.
-METRICS_DIR = env.str("METRICS_DIR", default="")
+METRICS_DIR = env.folder("METRICS_DIR", default="")
 if METRICS_DIR:
-    Path(METRICS_DIR).mkdir(parents=True, exist_ok=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = METRICS_DIR
-METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
-METRICS_LISTEN = env.str("METRICS_LISTEN", default="")
+METRICS_TOKEN = env.text("METRICS_TOKEN", default="")
+METRICS_LISTEN = env.listener("METRICS_LISTEN", default="")
 
 # Where they go, and how many, is said by the OTEL_... variables, which the library reads itself.
 TRACES = env.bool("TRACES", default=False)
 if TRACES:
     if reason := why_no_traces():
         raise ImproperlyConfigured(reason)
+    check_variables(env)
     MIDDLEWARE = ["orchestrator.traces.middleware.TracesMiddleware", *MIDDLEWARE]
 
-LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
-if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
-    raise ImproperlyConfigured("LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL.")
-LOG_FORMAT = env.str("LOG_FORMAT", default="text")
-if LOG_FORMAT not in {"text", "json"}:
-    raise ImproperlyConfigured("LOG_FORMAT must be text or json.")
+LOG_LEVEL = env.word(
+    "LOG_LEVEL", default="INFO", known=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+)
+LOG_FORMAT = env.word("LOG_FORMAT", default="text", known=("text", "json"))
 _redis_password = urlsplit(REDIS_URL).password or ""
 _secrets = secrets_in(
     {**env.ENVIRON}, SECRET_KEY, DATABASES["default"]["PASSWORD"], _redis_password

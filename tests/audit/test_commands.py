@@ -143,3 +143,11 @@ def tamper(statement: str, project) -> None:
         cursor.execute(statement, [project.pk])
         cursor.execute("SET session_replication_role = origin")
     assert Event.objects.filter(project=project.pk).exists()
+
+
+@pytest.mark.parametrize("url", ["xyz", "ws://host", "http://", "http://host:port"])
+def test_a_server_that_cannot_be_one_is_refused_and_named(url, monkeypatch):
+    monkeypatch.setenv("COUNTERSIGN_URL", url)
+
+    with pytest.raises(CommandError, match=r"COUNTERSIGN_URL is .*Use http://host:port"):
+        call_command("events", str(uuid.uuid4()), token="x")

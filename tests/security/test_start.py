@@ -49,30 +49,11 @@ def test_what_is_unsafe_is_named_in_one_go():
         BEHIND_TLS_PROXY="false",
         REDIS_URL="redis://redis:6379/0",
         LOGIN_TRIES="0",
-        METRICS_LISTEN="everywhere",
     )
 
     assert found.returncode == 1
-    for number in ("W001", "W002", "W003", "W004", "W005", "E001"):
+    for number in ("W001", "W002", "W003", "W004", "W005"):
         assert f"countersign.{number}" in found.stderr
-
-
-@pytest.mark.parametrize(
-    ("variable", "value"),
-    [
-        ("DEBUG", "maybe"),
-        ("HITL_PREVENT_SELF_APPROVAL", "ture"),
-        ("LOGIN_TRIES", "ten"),
-        ("THROTTLE_USER_PER_MINUTE", "1.5"),
-        ("MODEL_TIMEOUT_SECONDS", "0"),
-        ("MODEL_MAX_TOKENS", "-5"),
-    ],
-)
-def test_a_value_that_nobody_can_read_stops_the_start_and_is_named(variable, value):
-    found = check(**{variable: value})
-
-    assert found.returncode == 1
-    assert found.stderr.startswith(f"Error: {variable} is ")
 
 
 @pytest.mark.parametrize(("value", "meant"), [("", True), (" ", True), ("No", False), ("1", True)])

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
@@ -33,7 +34,7 @@ class Command(BaseCommand):
         if options["after"] < 0:
             raise CommandError("--after must not be negative.")
         follower = Follower(
-            base_url=os.environ.get("COUNTERSIGN_URL") or DEFAULT_URL,
+            base_url=server_url(os.environ.get("COUNTERSIGN_URL") or DEFAULT_URL),
             project=str(options["project"]),
             headers=self.headers(options),
             notice=lambda text: self.stderr.write(text),
@@ -59,6 +60,18 @@ class Command(BaseCommand):
         if options["token"]:
             return lambda: {"Authorization": f"Token {options['token']}"}
         raise CommandError("Say who you are: --token (or COUNTERSIGN_TOKEN), or --user NAME.")
+
+
+def server_url(text: str) -> str:
+    """Raises CommandError for what is none."""
+    try:
+        parts = urlsplit(text)
+        is_one = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        is_one = False
+    if not is_one:
+        raise CommandError(f"COUNTERSIGN_URL is {text!r}. Use http://host:port, or https://host.")
+    return text
 
 
 def session_of(username: str) -> str:

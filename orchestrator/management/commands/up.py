@@ -14,6 +14,7 @@ from orchestrator.local.console import Console
 from orchestrator.local.folder import open_data_folder
 from orchestrator.local.guard import run_guarded
 from orchestrator.local.machine import Machine
+from orchestrator.model_names import check_models
 
 
 class Command(BaseCommand):
@@ -38,6 +39,7 @@ class Command(BaseCommand):
     ) -> None:
         began = time.monotonic()
         # First of all: with the settings come `.env` and what an earlier start wrote down.
+        check_models(settings)
         console = Console(settings.AGENT_MODELS)
         try:
             listener = listen(port)
