@@ -10,8 +10,9 @@ from django.conf import settings
 from agents.heart import LeaseLost
 from agents.models import Task
 from agents.outcomes import Answer, Assignment, Excerpt, Material, PermanentError
-from agents.providers.prompts import excerpt_block, material_block, prompt_for
+from agents.providers.prompts import excerpt_block, instructions_for, material_block, prompt_for
 from agents.roles import role_for
+from agents.roles.work import with_ground_rules
 from agents.services import Claim
 from api.ids import new_id
 from api.rows import fetch_row, prepared_cursor
@@ -55,11 +56,10 @@ def inject_context(claim: Claim) -> Assignment:
 
 
 def _build(task: Task, bare: Assignment) -> Built | None:
-    """None where nothing is asked of the store."""
-    wants = wants_of(task)
-    if not wants:
+    """None where nothing is asked of the store, and the prompt is not too large without."""
+    wants, left = wants_of(task), budget_of(_model(bare)) - base_tokens(bare)
+    if not wants and left >= 0:
         return None
-    left = budget_of(_model(bare)) - base_tokens(bare)
     return build_context(wants, budget=left, weigh=weigh)
 
 
@@ -85,10 +85,12 @@ def budget_of(model: str) -> int:
 
 
 def base_tokens(assignment: Assignment) -> int:
-    """What goes into the prompt whatever is chosen."""
-    longest = max((prompt_for(assignment, one) for one in assignment.expected), key=len)
-    role = role_for(assignment.agent_type).instructions
-    return estimate_tokens(longest) + estimate_tokens(role)
+    """What the model is told whatever is chosen, the rules of its role included."""
+    role = with_ground_rules(role_for(assignment.agent_type).instructions)
+    return max(
+        estimate_tokens(instructions_for(role, one)) + estimate_tokens(prompt_for(assignment, one))
+        for one in assignment.expected
+    )
 
 
 def weigh(piece: Piece) -> int:

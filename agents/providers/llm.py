@@ -21,13 +21,12 @@ from pydantic_ai.usage import RunUsage
 from agents.brake import check_may_call_again
 from agents.outcomes import Assignment, PermanentError, Questions, Reply, Usage, WorkError
 from agents.providers.failures import UNREADABLE, work_error
-from agents.providers.prompts import instructions_for, prompt_for, prompt_sha256
+from agents.providers.prompts import ASK, deliver_name, instructions_for, prompt_for, prompt_sha256
 
 MAX_TOKENS = 16_000
 TIMEOUT_SECONDS = 300
 # Within one call the model may correct an answer that does not fit this many times.
 CORRECTIONS = 2
-ASK = "ask_person"
 OPENAI = ("openai", "openai-chat", "openai-responses")
 # Some providers take no smaller limit.
 TINY_TOKENS = 16
@@ -103,9 +102,9 @@ class _Call:
         self.model = model
         self.usage = RunUsage()
         self.unanswered = 0
-        self.deliver = f"deliver_{artifact_type}"
+        self.deliver = deliver_name(artifact_type)
         self.output_type = output_type
-        self.instructions = instructions_for(role, deliver=self.deliver, ask=ASK)
+        self.instructions = instructions_for(role, artifact_type)
 
     async def outcome(self, prompt: str) -> tuple[Any, WorkError | None]:
         """Content, or what went wrong."""

@@ -26,12 +26,18 @@ What people asked to be changed (<data kind="feedback">) and answered (<data kin
 what the work shall be like, and counts for more than the brief where the two differ.
 Do not claim what is not so: say what is missing or uncertain in the fields meant for it."""
 
+ASK = "ask_person"
 KEEP = "Changed by a person, do not restore what was there before."
 
 
-def instructions_for(role: str, *, deliver: str, ask: str) -> str:
+def instructions_for(role: str, artifact_type: str) -> str:
     """The system side: the role's own words and the rules of every role."""
-    return f"{role.strip()}\n\n{RULES.format(deliver=deliver, ask=ask)}"
+    return f"{role.strip()}\n\n{RULES.format(deliver=deliver_name(artifact_type), ask=ASK)}"
+
+
+def deliver_name(artifact_type: str) -> str:
+    """Of the function by which the model hands in its work."""
+    return f"deliver_{artifact_type}"
 
 
 def prompt_for(assignment: Assignment, artifact_type: str) -> str:

@@ -69,6 +69,10 @@ class ModelRole:
 NOTHING = Usage("none", calls=0, input_tokens=0, output_tokens=0, cost_micros=0)
 
 
+def with_ground_rules(instructions: str) -> str:
+    return f"{instructions}\n{GROUND_RULES}"
+
+
 @dataclass(frozen=True)
 class Asked:
     """What the model gave: an output or questions."""
@@ -88,7 +92,7 @@ def ask(assignment: Assignment, model: Model, *, artifact_type: str, instruction
         assignment,
         artifact_type=artifact_type,
         output_type=schema,
-        instructions=f"{instructions}\n{GROUND_RULES}",
+        instructions=with_ground_rules(instructions),
     )
     if isinstance(reply.content, Questions):
         return Asked(reply.usage, questions=reply.content, notes=reply.notes)

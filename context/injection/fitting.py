@@ -67,11 +67,16 @@ def _choose(candidate: Candidate, left: int, whole: set, weigh: Weigh) -> Choice
 
 
 def _complaint(choices: list[Choice], budget: int) -> str:
+    if budget < 0:
+        return (
+            "Brief, instructions, answers and comments alone are about"
+            f" {-budget:,} tokens more than the budget. Shorten them, or raise CONTEXT_BUDGET."
+        )
     musts = [choice for choice in choices if choice.piece.need == Need.MUST]
     total = sum(choice.tokens for choice in musts)
     largest = sorted(musts, key=lambda choice: -choice.tokens)[:3]
     named = ", ".join(f"{one.piece.title} ({one.tokens:,})" for one in largest)
     return (
-        f"What must be given has about {total:,} tokens, and {max(budget, 0):,} are left for it."
+        f"What must be given has about {total:,} tokens, and {budget:,} are left for it."
         f" The largest: {named}. Let the step ask for less, or raise CONTEXT_BUDGET."
     )

@@ -5,7 +5,9 @@ from agents.heart import LeaseLost
 from agents.injection import assignment_of, base_tokens, inject_context, wants_of
 from agents.models import Task
 from agents.outcomes import PermanentError
-from agents.providers.prompts import prompt_for
+from agents.providers.offline import OfflineModel
+from agents.providers.prompts import instructions_for, prompt_for
+from agents.roles import role_for
 from agents.runner import run
 from agents.services import claim_task, hand_back
 from audit.actors import Actor
@@ -110,6 +112,25 @@ def test_what_does_not_fit_is_shortened_and_at_last_dropped(reading, settings, t
     assert assignment_of(task).materials == ()
 
 
+def tokens_of_all_that_is_sent(assignment):
+    """Both sides of the prompt, as a provider gets them."""
+    sent = {}
+
+    class Provider:
+        def produce(self, assignment, *, artifact_type, output_type, instructions):
+            sent["system"] = instructions_for(instructions, artifact_type)
+            sent["user"] = prompt_for(assignment, artifact_type)
+            return OfflineModel().produce(
+                assignment,
+                artifact_type=artifact_type,
+                output_type=output_type,
+                instructions=instructions,
+            )
+
+    role_for(assignment.agent_type).run(assignment, Provider())
+    return sum(map(estimate_tokens, sent.values()))
+
+
 @pytest.mark.parametrize("tokens", [10, 80, 200, 600, 1500, 4000])
 def test_the_prompt_keeps_within_the_budget(reading, settings, tokens):
     task = reading(
@@ -117,9 +138,24 @@ def test_the_prompt_keeps_within_the_budget(reading, settings, tokens):
     )
     budget_for(task, tokens, settings)
 
-    prompt = prompt_for(assignment_of(task), "agent_output")
+    told = tokens_of_all_that_is_sent(assignment_of(task))
 
-    assert estimate_tokens(prompt) <= settings.CONTEXT_BUDGETS["offline"]
+    assert told <= settings.CONTEXT_BUDGETS["offline"]
+
+
+def test_a_brief_that_does_not_fit_by_itself_asks_a_person_before_any_call(make_project, settings):
+    settings.CONTEXT_BUDGETS = {"offline": 1_500}
+    project = make_project(oversight_level="low", brief="Members borrow books. " * 500)
+    started(project, TWO_STEPS.format(wants=""))
+    task = current(project, "write")
+
+    run(task_id=task.pk, worker="test:1:1")
+
+    attempt = Task.objects.get(pk=task.pk).attempts.get()
+    assert (attempt.error_code, attempt.calls) == ("context_too_large", 0)
+    build = ContextBuild.objects.get(task=task.pk)
+    assert build.base_tokens > build.budget
+    assert build.error_detail.startswith("Brief, instructions, answers and comments alone")
 
 
 def test_the_build_is_on_record_with_reasons_and_a_hash(reading, settings):
