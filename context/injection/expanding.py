@@ -1,6 +1,7 @@
 """From what a step wants to what there is: documents, sections and concepts of named versions."""
 
 import json
+import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
@@ -14,6 +15,8 @@ from context.models import ArtifactVersion, Concept, Section
 from context.words import Form, Need, VersionStatus
 
 Versions = dict[tuple[str, int], ArtifactVersion]
+# What a path has behind it from the second piece, or the second section of a name, on.
+_PIECE = re.compile(r"~\d+\Z")
 # Of the same rank the earlier part comes first, so that the same versions give the same answer.
 # OFFSET 0, or the planner may begin with all texts of the store that have the words.
 BEST = """
@@ -61,8 +64,13 @@ def expand(want: Want, versions: Versions) -> list[Candidate]:
 def _matching(model: Any, name: str, pattern: str, versions: list[ArtifactVersion]) -> list[Any]:
     order = {version.pk: place for place, version in enumerate(versions)}
     parts = model.objects.filter(version__in=versions).select_related("body", "version__artifact")
-    found = [part for part in parts if fnmatchcase(getattr(part, name), pattern)]
+    found = [part for part in parts if _is_meant(getattr(part, name), pattern)]
     return sorted(found, key=lambda part: (order[part.version_id], part.position))
+
+
+def _is_meant(name: str, pattern: str) -> bool:
+    """A long section stands in pieces; who names it means all of them."""
+    return fnmatchcase(name, pattern) or fnmatchcase(_PIECE.sub("", name), pattern)
 
 
 def _best(want: Want, versions: list[ArtifactVersion]) -> list[Section]:

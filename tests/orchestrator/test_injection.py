@@ -79,6 +79,16 @@ def test_a_section_is_given_and_not_the_whole(reading):
     assert "Trees" not in prompt_for(assignment_of(task), "agent_output")
 
 
+def test_a_long_section_is_given_with_all_its_pieces(reading):
+    written = "# Garden\n" + "".join(f"Tree {number} is green.\n" for number in range(900))
+    task = reading("context: {must: [{type: agent_output, section: body/garden}]},", written)
+
+    excerpts = assignment_of(task).excerpts
+
+    assert len(excerpts) > 2
+    assert "".join(one.text for one in excerpts) == written
+
+
 def test_a_query_gives_the_best_parts(reading):
     task = reading('context: {may: [{query: "borrowing members", limit: 1}]},')
 
