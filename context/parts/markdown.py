@@ -1,16 +1,23 @@
 """Markdown cut at its headings."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate, pairwise
 
 from django.utils.text import slugify
+from markdown_it import MarkdownIt
 
 TITLE_MAX_CHARACTERS = 300
 SLUG_MAX_CHARACTERS = 50
 # A text with more headings is no document; it is cut by its length alone.
 HEADINGS_MAX = 400
 
-_MARK = re.compile(r"^ {0,3}(#{1,6}(?=[ \t\n]|\Z)|`{3,}|~{3,})([^\n]*)", re.MULTILINE)
+# As the parser counts them.
+_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
+# Its last line would pass for a heading that is underlined.
+_FRONT_MATTER = re.compile(r"---[ \t]*\r?\n(?:[^\n]*\S[^\n]*\n)*?(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)")
 
 
 @dataclass(frozen=True)
@@ -24,7 +31,7 @@ class Passage:
 
 def split_markdown(text: str) -> list[Passage]:
     """Passages that together are the text; the first has no heading if text stands before one."""
-    headings = _headings(text)
+    headings = list(_headings(text))
     if not headings or len(headings) > HEADINGS_MAX:
         return [Passage((), "", text)] if text else []
     passages = [Passage((), "", text[: headings[0][0]])] if headings[0][0] else []
@@ -39,20 +46,22 @@ def _ends(headings: list[tuple[int, int, str]], text: str) -> list[int]:
     return [start for start, _, _ in headings[1:]] + [len(text)]
 
 
-def _headings(text: str) -> list[tuple[int, int, str]]:
-    """Where each heading starts, its level and its words; none of those inside code blocks."""
-    found, fence = [], ""
-    for match in _MARK.finditer(text):
-        mark, rest = match[1], match[2].strip()
-        if fence:
-            if mark.startswith(fence) and not rest:
-                fence = ""
-        elif mark[0] == "#":
-            title = rest.rstrip("#").rstrip() if rest.endswith("#") else rest
-            found.append((match.start(), len(mark), title[:TITLE_MAX_CHARACTERS]))
-        elif mark[0] == "~" or "`" not in rest:
-            fence = mark
-    return found
+def _headings(text: str) -> Iterator[tuple[int, int, str]]:
+    """Where each heading starts, its level and its words; none inside code, lists or quotes."""
+    front = _FRONT_MATTER.match(text)
+    body = text[front.end() :] if front else text
+    starts = list(accumulate(map(len, _LINE.findall(body)), initial=len(text) - len(body)))
+    tokens = _parser().parse(body)
+    for token, words in pairwise(tokens):
+        if token.type == "heading_open" and token.level == 0:
+            title = " ".join(words.content.split())[:TITLE_MAX_CHARACTERS]
+            yield starts[token.map[0]], int(token.tag[1]), title
+
+
+@lru_cache(maxsize=1)
+def _parser() -> MarkdownIt:
+    """Blocks only: what stands inside a line makes no heading."""
+    return MarkdownIt("commonmark").disable("inline")
 
 
 def slug(words: str) -> str:

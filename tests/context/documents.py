@@ -19,7 +19,10 @@ values = st.recursive(
 contents = st.dictionaries(words, values, max_size=6)
 
 lines = st.sampled_from(
-    ["# One", "## Two", "### Two", "#", "#no heading", "```", "~~~~", "```py", "", "    # code"]
+    [
+        *("# One", "## Two", "### Two", "#", "#no heading", "One\n===", "Two\r\n---", "    # code"),
+        *("```", "~~~~", "```py", "- ```", "", "<!--", "-->", "[a]: b"),
+    ]
 ) | st.text("abc #`~\r\t-*", max_size=40)
 markdown = st.lists(lines, min_size=1, max_size=40).map("\n".join).filter(bool)
 # Long enough to be cut by its length, and long lines among them.

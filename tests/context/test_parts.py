@@ -89,6 +89,31 @@ def test_a_document_is_cut_at_its_headings_but_not_inside_code():
     assert parts[3].text == "## B\n```\n# no heading\n```\n"
 
 
+def test_underlined_headings_are_headings_and_front_matter_is_not():
+    text = "---\ntitle: Rules\n---\nLending\n=======\nA\n\nHow long\r\n---\r\nB\n\n***\n"
+
+    parts = split_content("user_input", {"text": text})[1:]
+
+    assert [part.path for part in parts] == ["text", "text/lending", "text/lending/how-long"]
+    assert parts[0].text == "---\ntitle: Rules\n---\n"
+    assert "".join(part.text for part in parts) == text
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "- ```sh\n  # no heading\n  ```\n",
+        "> # no heading\n",
+        "<!--\n# no heading\n-->\n",
+        "1. Do\n\n    ```\n    # no heading\n    ```\n",
+    ],
+)
+def test_what_stands_in_lists_quotes_and_comments_is_no_heading_and_hides_none(around):
+    parts = split_content("user_input", {"text": f"# One\n{around}\n# Use of C#\n"})[1:]
+
+    assert [part.title for part in parts] == ["One", "Use of C#"]
+
+
 def test_a_program_is_cut_into_its_files(made):
     code = made["source_code"]
     parts = {part.path: part for part in split_content("source_code", code)}
