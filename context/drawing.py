@@ -1,17 +1,18 @@
-"""A lineage as a drawing: sources to the left, results to the right, and lines between them."""
+"""A lineage as a drawing: every line leads from a source to the right, to what was made of it."""
 
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 from context.lineage import Lineage, maker_name
 from context.models import ArtifactVersion
 from context.staleness import Staleness, staleness_of
 
-BOX_WIDTH, BOX_HEIGHT = 220, 64
-COLUMN_WIDTH, ROW_HEIGHT = 280, 88
+BOX_WIDTH, BOX_HEIGHT = 204, 64
+COLUMN_WIDTH, ROW_HEIGHT = 248, 88
 MARGIN = 12
-TITLE_CHARACTERS = 30
+TITLE_CHARACTERS = 27
+# How far a line hangs down below the boxes that it passes, and how much more for each of them.
+SAG, MORE_SAG = 72, 18
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,9 @@ class Drawing:
 
 
 def draw(lineage: Lineage) -> Drawing:
-    """Boxes in columns by their distance from the version that was asked for."""
+    """Boxes in columns, each to the right of all that it was made from."""
     stale = staleness_of({version.artifact_id for version in lineage.versions.values()})
-    ids = sorted(lineage.versions, key=lambda pk: (lineage.depths[pk], pk))
-    columns = [list(group) for _, group in groupby(ids, key=lineage.depths.get)]
+    columns = _columns(lineage)
     boxes = {
         pk: _box(lineage, pk, column, row, stale)
         for column, group in enumerate(columns)
@@ -58,7 +58,7 @@ def draw(lineage: Lineage) -> Drawing:
     }
     return Drawing(
         width=len(columns) * COLUMN_WIDTH - (COLUMN_WIDTH - BOX_WIDTH) + 2 * MARGIN,
-        height=max(map(len, columns)) * ROW_HEIGHT - (ROW_HEIGHT - BOX_HEIGHT) + 2 * MARGIN,
+        height=max(map(len, columns)) * ROW_HEIGHT + _sag(len(columns) - 1) * 3 // 4,
         box_width=BOX_WIDTH,
         box_height=BOX_HEIGHT,
         boxes=list(boxes.values()),
@@ -67,6 +67,17 @@ def draw(lineage: Lineage) -> Drawing:
             for one in lineage.derivations
         ],
     )
+
+
+def _columns(lineage: Lineage) -> list[list[int]]:
+    """Versions by the longest way that leads to them. A source has the lower id."""
+    places = dict.fromkeys(sorted(lineage.versions), 0)
+    for one in sorted(lineage.derivations, key=lambda one: one.derived_id):
+        places[one.derived_id] = max(places[one.derived_id], places[one.source_id] + 1)
+    columns: list[list[int]] = [[] for _ in range(max(places.values()) + 1)]
+    for pk, place in places.items():
+        columns[place].append(pk)
+    return columns
 
 
 def _box(lineage: Lineage, pk: int, column: int, row: int, stale: dict[Any, Staleness]) -> Box:
@@ -94,5 +105,11 @@ def _path(source: Box, derived: Box) -> str:
     """From the right edge of the source to the left edge of what was made from it."""
     x1, y1 = source.x + BOX_WIDTH, source.y + BOX_HEIGHT // 2
     x2, y2 = derived.x, derived.y + BOX_HEIGHT // 2
-    bend = max(30, (x2 - x1) // 2)
-    return f"M {x1} {y1} C {x1 + bend} {y1}, {x2 - bend} {y2}, {x2} {y2}"
+    bend = (COLUMN_WIDTH - BOX_WIDTH) // 2
+    sag = _sag((x2 - x1) // COLUMN_WIDTH)
+    return f"M {x1} {y1} C {x1 + bend} {y1 + sag}, {x2 - bend} {y2 + sag}, {x2} {y2}"
+
+
+def _sag(passed: int) -> int:
+    """In pixels, for a line that passes so many columns of boxes."""
+    return SAG + passed * MORE_SAG if passed > 0 else 0

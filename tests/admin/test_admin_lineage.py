@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from audit.actors import Actor
@@ -43,14 +45,26 @@ def test_the_lineage_is_drawn_and_told_as_a_list(joined, viewer):
     drawing = response.context["drawing"]
     assert [(box.depth, box.version.artifact.step) for box in drawing.boxes] == [
         (-2, ""),
-        (-1, "left"),
         (-1, "right"),
+        (-1, "left"),
         (0, "join"),
     ]
     assert len(drawing.links) == page.count('<path class="used"') == 3
     assert page.count("<rect ") == 4
     assert f'href="{page_of("left")}?version=1"' in page
     assert "unsafe" not in response["Content-Security-Policy"]
+
+
+def test_every_line_leads_to_the_right(joined, viewer):
+    do(joined, "check", text("Yes.", verdict="pass"))
+
+    drawing = logged_in(viewer).get(page_of("left")).context["drawing"]
+
+    places = {box.version.artifact.step: box.x for box in drawing.boxes}
+    assert places[""] < places["left"] < places["join"] < places["check"]
+    ends = [re.findall(r"[MC ]([\d.]+) [\d.]+", link["path"]) for link in drawing.links]
+    assert all(int(xs[0]) < int(xs[-1]) for xs in ends)
+    assert len(ends) == len(drawing.links) > 2
 
 
 def test_titles_of_agents_are_text_in_the_drawing(joined, viewer):
