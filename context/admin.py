@@ -6,6 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 
 from context.drawing import draw
+from context.given import items_with_texts
 from context.lineage import lineage_of
 from context.models import Artifact, ArtifactVersion, ContextBuild
 from context.reading import json_tree, read_content
@@ -81,6 +82,7 @@ class ArtifactAdmin(MemberAdmin):
             "tree": json_tree(shown.content),
             "compared": _compared(artifact, against, shown),
             "staleness": artifact.staleness,
+            "build": ContextBuild.objects.filter(task=shown.task, fence=shown.fence).first(),
         }
         return desk_page(self.admin_site, request, "context/artifact.html", context)
 
@@ -146,5 +148,10 @@ class ContextBuildAdmin(MemberAdmin):
         if build is None:
             raise Http404("There is no such build, or you may not see it.")
         trail = [("Context builds", reverse("admin:context_contextbuild_changelist"))]
-        context = {"title": f"Context of {build.step or 'a task'}", "trail": trail, "build": build}
+        context = {
+            "title": f"Context of {build.step or 'a task'}",
+            "trail": trail,
+            "build": build,
+            "items": items_with_texts(build),
+        }
         return desk_page(self.admin_site, request, "context/build.html", context)

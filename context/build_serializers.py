@@ -19,6 +19,7 @@ class ContextItemSerializer(serializers.Serializer):
     full_tokens = serializers.IntegerField()
     sha256 = serializers.CharField(help_text="Of the text that was given.")
     why = serializers.CharField()
+    text = serializers.CharField(default="", help_text="Of a summary; empty for other forms.")
 
 
 class ContextBuildSerializer(serializers.ModelSerializer):

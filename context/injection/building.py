@@ -63,6 +63,8 @@ def _item(choice: Choice) -> dict[str, Any]:
         "full_tokens": choice.full_tokens,
         "sha256": _hash(piece.text) if choice.form != Form.DROPPED else "",
         "why": choice.why,
+        # The rules that make a summary may change; a part in full is in the store.
+        "text": piece.text if choice.form == Form.SUMMARY else "",
     }
 
 
@@ -80,6 +82,7 @@ def _nothing(want: Want) -> dict[str, Any]:
         "full_tokens": 0,
         "sha256": "",
         "why": "Nothing accepted matches.",
+        "text": "",
     }
 
 
