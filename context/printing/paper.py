@@ -1,4 +1,4 @@
-"""How much one printed document may hold.
+"""How much one printed document may hold, beside what holds for every form of it.
 
 Setting in type takes time and memory by the piece: 75,000 headings in 300 kB of text took 7 GB.
 """
@@ -8,7 +8,6 @@ from markdown_it.tree import SyntaxTreeNode
 from context.printing.blocks import Block, code_of, set_in_blocks, tree_of
 
 MAX_PIECES = 40_000
-MAX_CHARACTERS = 2_000_000
 LINES_A_PIECE = 5
 # A heading is in the table of contents, too.
 WEIGHTS = {"heading": 10}
@@ -20,25 +19,24 @@ class Paper:
     """What is left of one document. A part that no longer fits says where it is to be found."""
 
     def __init__(self) -> None:
-        self.pieces, self.characters = MAX_PIECES, MAX_CHARACTERS
+        self.pieces = MAX_PIECES
 
     def blocks_of(self, markdown: str) -> list[Block]:
         """Like `blocks.blocks_of`, the source as it is, or a note in its place."""
-        if not self._take(WEIGHTS["heading"], len(markdown)):
+        if not self._take(WEIGHTS["heading"]):
             return [note(LEFT_OUT)]
         tree = tree_of(markdown)
-        if self._take(pieces_of(tree), 0):
+        if self._take(pieces_of(tree)):
             return set_in_blocks(tree)
         source = code_of(markdown)
-        if self._take(pieces_of_code(source["text"]), 0):
+        if self._take(pieces_of_code(source["text"])):
             return [note(AS_SOURCE), source]
         return [note(LEFT_OUT)]
 
-    def _take(self, pieces: int, characters: int) -> bool:
-        if pieces > self.pieces or characters > self.characters:
+    def _take(self, pieces: int) -> bool:
+        if pieces > self.pieces:
             return False
         self.pieces -= pieces
-        self.characters -= characters
         return True
 
 

@@ -13,16 +13,20 @@ PART_MAX_CHARACTERS = 300_000
 SENTINEL = "countersign-end-of-part"
 
 
-def part_markdown(artifact_type: str, content: dict[str, Any]) -> str:
-    """The artifact for reading. Of a program the files are listed: they are read as files."""
+def part_markdown(artifact_type: str, content: dict[str, Any], limit: int) -> str:
+    """The artifact for reading. Of a program the files are listed: they are read as files.
+
+    Beyond `limit` characters it is cut, and says so in a few more.
+    """
     text = _program(content) if artifact_type == "source_code" else None
-    return _shortened(text or render_markdown(artifact_type, content))
+    return _shortened(text or render_markdown(artifact_type, content), limit)
 
 
 def lowered(markdown: str) -> str:
     """Headings one level down, and nothing left open, so that another part can follow."""
-    lines = closed(markdown).split("\n")
-    for token in reversed(_tokens("\n".join(lines))):
+    text, tokens = _closed(markdown)
+    lines = text.split("\n")
+    for token in reversed(tokens):
         if token.type == "heading_open" and token.level == 0:
             _lower(lines, token)
     return "\n".join(lines)
@@ -30,19 +34,22 @@ def lowered(markdown: str) -> str:
 
 def closed(markdown: str) -> str:
     """An open code block would swallow all that comes after it."""
+    return _closed(markdown)[0]
+
+
+def _closed(markdown: str) -> tuple[str, list[Token]]:
+    """With its tokens, and those of the sentinel that came after it."""
     ended = markdown.rstrip("\n")
-    last = _tokens(f"{ended}\n{SENTINEL}")[-1]
+    tokens = _parser().parse(f"{ended}\n{SENTINEL}")
+    last = tokens[-1]
     is_open = last.type == "fence" and SENTINEL in last.content
-    return f"{ended}\n{last.markup}\n" if is_open else f"{ended}\n"
-
-
-def _tokens(markdown: str) -> list[Token]:
-    return _parser().parse(markdown) or [Token("none", "", 0)]
+    return (f"{ended}\n{last.markup}\n" if is_open else f"{ended}\n"), tokens
 
 
 @lru_cache(maxsize=1)
 def _parser() -> MarkdownIt:
-    return MarkdownIt("commonmark", {"html": False})
+    """For blocks; to look into each for its words takes many times as long."""
+    return MarkdownIt("commonmark", {"html": False}).disable(["inline", "text_join"])
 
 
 def _lower(lines: list[str], token: Token) -> None:
@@ -70,8 +77,8 @@ def _row(file: dict[str, Any]) -> str:
     return f"| {plain(file['path'])} | {text.count(chr(10)) + 1} | {digest} |"
 
 
-def _shortened(text: str) -> str:
-    if len(text) <= PART_MAX_CHARACTERS:
+def _shortened(text: str, limit: int) -> str:
+    if len(text) <= limit:
         return text
-    note = f"(The first {PART_MAX_CHARACTERS:,} of {len(text):,} characters; the export has all.)"
-    return f"{closed(text[:PART_MAX_CHARACTERS])}\n{note}\n"
+    note = f"(The first {limit:,} of {len(text):,} characters; the export has all.)"
+    return f"{closed(text[:limit])}\n{note}\n"

@@ -5,6 +5,7 @@ the hash of these, so that no event can be missed.
 """
 
 import hashlib
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,31 +17,25 @@ from agents.models import Task
 from audit.canonical import canonical
 from context.models import Artifact, ArtifactVersion
 from context.printing.paper import Paper
-from context.printing.parts import lowered, part_markdown
+from context.printing.parts import lowered
 from context.printing.pdf import print_pdf
 from context.reading import read_markdown
 from context.rendering import plain
+from orchestrator.engine.document_parts import Part, fact_of_what_is_left_out, parts_of
 from orchestrator.models import AssembledDocument
 from projects.models import Project
 from projects.services import lock_project
 
+# Each takes a processor, and memory, while it is made.
+_one_at_a_time = threading.Lock()
 # Raise it when the same versions shall give another document.
-LAYOUT = 2
+LAYOUT = 3
 MEDIA_TYPES = {
     "markdown": "text/markdown; charset=utf-8",
     "html": "text/html; charset=utf-8",
     "pdf": "application/pdf",
 }
 ENDINGS = {"markdown": "md", "html": "html", "pdf": "pdf"}
-
-
-@dataclass(frozen=True)
-class Part:
-    """An accepted version for reading. `about` says what it is."""
-
-    title: str
-    about: str
-    markdown: str
 
 
 @dataclass(frozen=True)
@@ -71,9 +66,14 @@ def document_of(sources: Sources, form: str) -> bytes:
     Raises KeyError for another form. Writes, so call it outside of a reading transaction.
     """
     body = _kept(sources, form)
-    if body is None:
-        body = make_document(sources, form)
-        _keep(sources, form, body)
+    if body is not None:
+        return body
+    with _one_at_a_time:
+        # Who has waited may find it made.
+        body = _kept(sources, form)
+        if body is None:
+            body = make_document(sources, form)
+            _keep(sources, form, body)
     return body
 
 
@@ -102,7 +102,7 @@ def _keep(sources: Sources, form: str, body: bytes) -> None:
 
 def make_document(sources: Sources, form: str) -> bytes:
     """Raises KeyError for another form."""
-    return FORMS[form](sources, _parts(sources))
+    return FORMS[form](sources, parts_of(sources.versions))
 
 
 def _accepted(project: Project) -> Any:
@@ -125,37 +125,21 @@ def _dropped_artifacts(project: Project) -> set[str]:
     return {str(pk) for pk in of_steps.values_list("pk", flat=True)} - made
 
 
-def _parts(sources: Sources) -> list[Part]:
-    ids = [version.pk for version in sources.versions]
-    whole = {version.pk: version for version in ArtifactVersion.objects.filter(pk__in=ids)}
-    return [
-        Part(
-            version.artifact.title,
-            _about(version),
-            part_markdown(version.artifact.artifact_type, whole[version.pk].content),
-        )
-        for version in sources.versions
-    ]
-
-
-def _about(version: ArtifactVersion) -> str:
-    by = version.source_agent or "a person"
-    made_with = f" with {version.provider} {version.model}".rstrip() if version.provider else ""
-    kind = version.artifact.artifact_type.replace("_", " ")
-    return f"{kind}, version {version.number}, by {by}{made_with}; SHA-256 {version.sha256}"
-
-
-def _facts(sources: Sources) -> list[str]:
+def _facts(sources: Sources, parts: list[Part]) -> list[str]:
     count = len(sources.versions)
     return [
         f"Accepted versions: {count}" if count else "Nothing has been accepted yet.",
+        *fact_of_what_is_left_out(parts, count),
         f"Project {sources.project.pk}",
         f"Made of versions with the hash {sources.sha256}",
     ]
 
 
 def _as_markdown(sources: Sources, parts: list[Part]) -> bytes:
-    texts = [f"# {plain(sources.project.name)}\n", *(f"{fact}  \n" for fact in _facts(sources))]
+    texts = [
+        f"# {plain(sources.project.name)}\n",
+        *(f"{fact}  \n" for fact in _facts(sources, parts)),
+    ]
     for part in parts:
         head = f"\n# {plain(part.title)}\n\n{plain(part.about)}\n\n"
         texts.append(head + lowered(part.markdown))
@@ -165,7 +149,7 @@ def _as_markdown(sources: Sources, parts: list[Part]) -> bytes:
 def _as_html(sources: Sources, parts: list[Part]) -> bytes:
     context = {
         "title": sources.project.name,
-        "facts": _facts(sources),
+        "facts": _facts(sources, parts),
         "parts": [(part, read_markdown(part.markdown)) for part in parts],
     }
     return render_to_string("orchestrator/document.html", context).encode()
@@ -179,7 +163,7 @@ def _as_pdf(sources: Sources, parts: list[Part]) -> bytes:
             "stamp": sources.sha256,
             "lang": "en",
             "contents": "Contents",
-            "facts": _facts(sources),
+            "facts": _facts(sources, parts),
             "parts": [
                 {"title": p.title, "about": p.about, "blocks": paper.blocks_of(p.markdown)}
                 for p in parts

@@ -2,7 +2,7 @@
 
 import pytest
 
-from context.printing.paper import AS_SOURCE, LEFT_OUT, MAX_CHARACTERS, MAX_PIECES, Paper, note
+from context.printing.paper import AS_SOURCE, LEFT_OUT, MAX_PIECES, Paper, note
 
 
 @pytest.mark.parametrize("piece", ["# a\n", "- a\n", "a\n\n", "*a* "])
@@ -24,11 +24,11 @@ def test_code_counts_by_its_lines():
 
 def test_a_full_document_says_what_is_left_out_and_goes_on_with_what_fits():
     paper = Paper()
-    long = "words " * (MAX_CHARACTERS // 12 + 1)
+    long = "```\n" + "words\n" * (MAX_PIECES * 3) + "```\n"
 
     kinds = [paper.blocks_of(text) for text in (long, long, "short")]
 
-    assert kinds[0][0]["t"] == "p"
+    assert kinds[0][0]["t"] == "code"
     assert kinds[1] == [note(LEFT_OUT)]
     assert kinds[2] == [{"t": "p", "c": ["short"]}]
 
