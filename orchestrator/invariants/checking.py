@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
+from audit.models import Event, Stream
 from orchestrator.invariants.heard import check_histories
 from orchestrator.invariants.stored import check_project, check_settled
 from orchestrator.invariants.violation import Violation
@@ -26,5 +27,17 @@ def check(
         yield from check_project(project)
         if is_settled:
             yield from check_settled(project)
+    if project_ids is None:
+        yield from _check_orphans()
     if histories is not None:
         yield from check_histories(histories, names)
+
+
+def _check_orphans() -> Iterator[Violation]:
+    """History outlives what it describes, but here nothing that it describes is ever deleted."""
+    streams = Stream.objects.exclude(project__in=Project.objects.values("pk"))
+    for project in streams.values_list("project", flat=True):
+        yield Violation("rows_equal_fold", f"project {project}", "it has a log and no row")
+    events = Event.objects.exclude(project__in=Stream.objects.values("project"))
+    for project in events.values_list("project", flat=True).distinct().order_by("project"):
+        yield Violation("chain", str(project), "events without a stream")

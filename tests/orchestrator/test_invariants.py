@@ -4,6 +4,7 @@ import json
 from io import StringIO
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
 
@@ -75,7 +76,7 @@ def test_a_late_write_is_found(request_):
     Task.objects.filter(pk=task.pk).update(fence=late.fence + 1)
     TaskAttempt.objects.filter(pk=late.pk).update(outcome="crashed")
 
-    assert rules() == {"no_older_fence"}
+    assert rules() == {"no_older_fence", "attempts_equal_log"}
 
 
 def test_a_broken_chain_is_found(request_):
@@ -95,7 +96,7 @@ def test_work_under_way_is_not_settled_and_a_question_is(request_, owner):
 
 
 def test_a_question_that_nobody_can_see_is_not_settled(request_, owner):
-    request_.project.memberships.all().delete()
+    User.objects.filter(memberships__project=request_.project_id).update(is_active=False)
 
     assert rules(is_settled=True) == {"settled"}
 
@@ -114,7 +115,11 @@ def test_an_acknowledged_decision_must_be_in_the_log(request_, owner, tmp_path):
     write(tmp_path, "answers", answer | {"status": 400})
     assert rules(histories=tmp_path) == {"losers_get_409"}
 
-    write(tmp_path, "answers", answer | {"status": 409})
+    write(tmp_path, "answers", answer | {"status": 403, "code": "not_a_member"})
+    assert rules(histories=tmp_path) == {"losers_get_409"}
+
+    own = answer | {"status": 403, "code": "self_approval"}
+    write(tmp_path, "answers", answer | {"status": 409}, own)
     assert rules(histories=tmp_path) == set()
 
 
@@ -174,6 +179,13 @@ def test_the_command_says_what_does_not_hold_and_ends_with_1(request_):
 
     assert error.value.returncode == 1
     assert f"project {request_.project_id}: the log says active, the row paused" in out.getvalue()
+
+
+def test_the_command_does_not_say_of_what_is_not_there_that_it_holds(db):
+    with pytest.raises(CommandError, match="There is no project") as error:
+        call_command("check_invariants", "00000000-0000-7000-8000-000000000000")
+
+    assert error.value.returncode == 2
 
 
 def test_a_project_that_was_erased_holds_as_far_as_its_log_still_speaks(request_, owner):

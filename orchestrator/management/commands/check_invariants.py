@@ -5,6 +5,7 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from orchestrator.invariants import check
+from projects.models import Project
 
 
 class Command(BaseCommand):
@@ -26,6 +27,9 @@ class Command(BaseCommand):
     ) -> None:
         if histories is not None and not histories.is_dir():
             raise CommandError(f"{histories} is not a folder.", returncode=2)
+        known = set(Project.objects.filter(pk__in=projects).values_list("pk", flat=True))
+        if unknown := [str(pk) for pk in projects if pk not in known]:
+            raise CommandError(f"There is no project {', '.join(unknown)}.", returncode=2)
         found = 0
         for violation in check(
             project_ids=set(projects) or None, histories=histories, is_settled=settled
