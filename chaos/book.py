@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from chaos.run import Run
+from chaos.stack import Dress
 
 
 @dataclass(frozen=True)
@@ -13,6 +14,7 @@ class Case:
     is_short: bool
     must_fail: bool
     is_last: bool
+    workers: Dress
 
     @property
     def about(self) -> str:
@@ -27,14 +29,21 @@ def in_order(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: CASES[name].is_last)
 
 
-def case(*, short: bool = False, must_fail: bool = False, last: bool = False) -> Callable:
+def case(
+    *,
+    short: bool = False,
+    must_fail: bool = False,
+    last: bool = False,
+    workers: Dress | None = None,
+) -> Callable:
     """`must_fail`: a negative control; a campaign in which it holds proves nothing.
 
-    `last`: after it less can be told of what clients wrote down.
+    `last`: after it less can be told of what clients wrote down. `workers`: what they have in their
+    environment; between cases that want the same they are not started anew.
     """
 
     def register(run: Callable[[Run], None]) -> Callable[[Run], None]:
-        CASES[run.__name__] = Case(run.__name__, run, short, must_fail, last)
+        CASES[run.__name__] = Case(run.__name__, run, short, must_fail, last, workers or {})
         return run
 
     return register

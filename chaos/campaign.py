@@ -108,6 +108,7 @@ class Campaign:
     @staticmethod
     def _break(case, run) -> Iterator[str]:
         try:
+            run.dress(case.workers)
             case.run(run)
         except OutOfTime:
             raise

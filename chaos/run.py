@@ -10,17 +10,19 @@ from uuid import UUID
 
 import psutil
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.db.models import QuerySet
 
 from agents.models import Task, TaskAttempt
 from chaos.crowd import Crowd
 from chaos.model import Mood
-from chaos.stack import WEBS, Stack
+from chaos.stack import WEBS, Dress, Stack
 from orchestrator.invariants import Violation, check
 from orchestrator.invariants.stored import check_settled
 from projects.models import Project
 
 QUIET_SECONDS = 60
 OVER = ("completed", "failed", "cancelled")
+LOST = ("running", "crashed")
 
 
 class Broken(Exception):
@@ -38,6 +40,7 @@ class Run:
     phases: dict[str, float] = field(default_factory=dict)
     measured: dict[str, float] = field(default_factory=dict)
     counted: dict[str, int] = field(default_factory=dict)
+    fell_at: dict[int, float] = field(default_factory=dict)
     is_decided: bool = False
 
     def begin(self, count: int = 6, *, mood: Mood | None = None, follow: int = 1, **fields) -> list:
@@ -64,6 +67,11 @@ class Run:
 
     def seed(self) -> int:
         return self.chance.getrandbits(20)
+
+    def dress(self, workers: Dress) -> None:
+        """Both workers with these variables, and at work again."""
+        if self.stack.dress(workers):
+            self.probe("workers are up again")
 
     def decide(self, *, only_approves: bool = False) -> None:
         if self.is_decided:
@@ -121,13 +129,19 @@ class Run:
 
     def fall(self, kind: str, point: str, how: str = "kill", seconds: float = 30) -> int:
         """Arm a fault point and wait for who falls; its process id."""
-        before = len(self.stack.fallen())
+        before = self.stack.fallen()
         self.stack.arm(kind, point, how)
-        self.stack.until(lambda: len(self.stack.fallen()) > before, seconds)
-        fallen = [pid for name, pid in self.stack.fallen() if name == point]
+        fallen = self.stack.until(lambda: self.stack.fallen() - before, seconds)
         if not fallen:
             raise Broken(f"nobody came by {point} in {seconds:.0f} s")
-        return fallen[-1]
+        ((_, pid),) = fallen
+        return self.note_fall(pid)
+
+    def note_fall(self, pid: int) -> int:
+        """From now on the process does nothing; `check_invariants` holds what follows to it."""
+        self.fell_at[pid] = time.time()
+        self.crowd.histories.note("falls", pid=pid)
+        return pid
 
     def at_work(self, name: str) -> psutil.Process | None:
         """A child of this worker that holds a task of ours."""
@@ -135,18 +149,28 @@ class Run:
         pids = {int(worker.rpartition(":")[2]) for worker in held.values_list("worker", flat=True)}
         return next((one for one in self.stack.children(name) if one.pid in pids), None)
 
-    def reclaimed(self, pid: int, name: str = "lost task claimed again") -> None:
-        """Measure how long the task that died with this process waits for its next worker."""
-        began = time.monotonic()
-        lost = TaskAttempt.objects.filter(
-            task__project__in=self.projects, worker__endswith=f":{pid}"
-        ).order_by("-started_at")
-        attempt = self.ask(lambda: lost.filter(outcome="running").first())
-        if attempt is None:
-            return
-        again = TaskAttempt.objects.filter(task=attempt.task_id, fence__gt=attempt.fence)
-        self.until(again.exists, QUIET_SECONDS, name)
-        self.note_time(name, time.monotonic() - began)
+    def reclaimed(self, *pids: int, name: str = "lost task claimed again") -> None:
+        """Wait until others have the tasks that died with these processes; the longest wait.
+
+        They may have died some time ago: it is counted from when they fell.
+        """
+        for pid in pids:
+            # Without one it fell between two tasks, or before its claim was there.
+            if lost := self.ask(self.attempts_of(pid).filter(outcome__in=LOST).first):
+                after = self.until(lambda one=lost: self._after(one), QUIET_SECONDS, name)
+                if after.fence > lost.fence:
+                    self.note_time(name, after.started_at.timestamp() - self.fell_at[pid])
+
+    def _after(self, lost: TaskAttempt) -> TaskAttempt | None:
+        """The next one; or the same, where its task was given up meanwhile."""
+        mine = TaskAttempt.objects.filter(task=lost.task_id)
+        after = mine.filter(fence__gt=lost.fence).order_by("fence").first()
+        return after or mine.filter(fence=lost.fence, outcome="cancelled").first()
+
+    def attempts_of(self, pid: int) -> QuerySet[TaskAttempt]:
+        """The last one first."""
+        mine = TaskAttempt.objects.filter(task__project__in=self.projects)
+        return mine.filter(worker__endswith=f":{pid}").order_by("-started_at")
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:

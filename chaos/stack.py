@@ -23,6 +23,12 @@ WORKERS, WEBS = ("worker1", "worker2"), ("web1", "web2")
 TICK_SECONDS = 0.05
 TEND_SECONDS = 0.25
 START_SECONDS = 30
+# Variables of environment by worker.
+Dress = dict[str, dict[str, str]]
+
+
+def both(**variables: str) -> Dress:
+    return dict.fromkeys(WORKERS, variables)
 
 
 class OutOfTime(Exception):
@@ -39,6 +45,8 @@ class Stack:
         self.keeper = Keeper(self.news.append)
         self.ports = [free_port() for _ in WEBS]
         self.environment: dict[str, str] = {}
+        self.undressed: Dress = {}
+        self.dressed: Dress = {}
         self._tended = 0.0
         self.deadline = float("inf")
 
@@ -61,7 +69,9 @@ class Stack:
 
     def start_programs(self) -> None:
         for name in WORKERS:
-            self.keeper.add(self._worker(name))
+            worker = self._worker(name)
+            self.undressed[name] = dict(worker.environment)
+            self.keeper.add(worker)
         self.keeper.add(self._scheduler())
         for name, port in zip(WEBS, self.ports, strict=True):
             self.keeper.add(self._web(name, port))
@@ -110,17 +120,20 @@ class Stack:
     def children(self, name: str) -> list[psutil.Process]:
         return self.process(name).children()
 
-    def restart(self, *names: str, **environment: str) -> None:
-        """By SIGTERM, with another environment; they are back when this returns, ready or not."""
-        self.restart_each(dict.fromkeys(names, environment))
+    def dress(self, wanted: Dress) -> bool:
+        """Workers get these variables and no others of ours; whether one was started anew for it.
 
-    def restart_each(self, environments: dict[str, dict[str, str]]) -> None:
-        self.keeper.stop(*environments)
-        for name, environment in environments.items():
-            ward = self.keeper.wards[name]
-            ward.child.environment = {**ward.child.environment, **environment}
+        By SIGTERM; they are back when this returns, ready or not.
+        """
+        changed = [name for name in WORKERS if wanted.get(name, {}) != self.dressed.get(name, {})]
+        self.keeper.stop(*changed)
+        for name in changed:
+            ward, own = self.keeper.wards[name], wanted.get(name, {})
+            ward.child.environment = self.undressed[name] | own
             ward.child.relaunch()
             ward.due, ward.since, ward.failures = None, time.monotonic(), 0
+            self.dressed[name] = own
+        return bool(changed)
 
     def hold(self, name: str) -> None:
         """It stays dead until it is released."""
@@ -142,11 +155,11 @@ class Stack:
             for token in kind.iterdir():
                 token.unlink()
 
-    def fallen(self) -> list[tuple[str, int]]:
+    def fallen(self) -> set[tuple[str, int]]:
         """Point and process id of all that fell since the last `disarm`."""
         found = (self.home / "tokens").glob("*/*.*")
         names = [path.name.rpartition(".") for path in found if not path.name.startswith(".")]
-        return [(point, int(pid)) for point, _, pid in names]
+        return {(point, int(pid)) for point, _, pid in names}
 
     def tend(self) -> None:
         """What died is started again, as the product's own keeper does it."""

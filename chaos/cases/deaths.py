@@ -20,9 +20,7 @@ IN_A_WORKER = (
 def _die_at(point: str, run: Run) -> None:
     run.begin(6)
     run.decide()
-    for _ in range(2):
-        pid = run.fall("worker", point)
-        run.reclaimed(pid)
+    run.reclaimed(*(run.fall("worker", point) for _ in range(2)))
 
 
 def _register(point: str) -> None:
@@ -43,8 +41,7 @@ def kill_in_heartbeat(run: Run) -> None:
     """kill -9 of a worker's child while it renews a lease."""
     run.begin(4, mood=Mood(run.seed(), seconds=2))
     run.decide()
-    for _ in range(2):
-        run.reclaimed(run.fall("worker", "in_heartbeat"))
+    run.reclaimed(*(run.fall("worker", "in_heartbeat") for _ in range(2)))
 
 
 @case()
@@ -83,13 +80,14 @@ def kill_web_in_decision(run: Run) -> None:
 def kill_worker_parent(run: Run) -> None:
     """kill -9 of a worker's parent; what its children do is void."""
     run.decide()
+    orphans = []
     for name in WORKERS:
         run.begin(4, mood=Mood(run.seed(), seconds=0.3))
         run.until(lambda n=name: run.at_work(n), 30, "somebody is at work")
-        pids = [child.pid for child in run.stack.children(name)]
+        children = run.stack.children(name)
         run.stack.kill(name)
-        for pid in pids:
-            run.reclaimed(pid)
+        orphans += [run.note_fall(child.pid) for child in children]
+    run.reclaimed(*orphans)
 
 
 @case()
@@ -120,9 +118,11 @@ def poison_task(run: Run) -> None:
 def kill_worker_child(run: Run) -> None:
     """kill -9 of a worker's child while it works, whatever it does."""
     run.decide()
+    victims = []
     for name in WORKERS:
         # Those of before may all be over by now.
         run.begin(4, mood=Mood(run.seed(), seconds=0.3))
         victim = run.until(lambda n=name: run.at_work(n), 30, "somebody is at work")
         victim.kill()
-        run.reclaimed(victim.pid)
+        victims.append(run.note_fall(victim.pid))
+    run.reclaimed(*victims)

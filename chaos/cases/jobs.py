@@ -1,8 +1,5 @@
 """Jobs come several times, late, and to workers with a wrong clock."""
 
-import time
-from contextlib import contextmanager
-
 import redis
 
 from agents.models import Task
@@ -11,9 +8,11 @@ from chaos.book import case
 from chaos.cases.stops import check_nothing_ran_twice
 from chaos.model import Mood
 from chaos.run import Broken, Run
-from chaos.stack import WORKERS
+from chaos.stack import WORKERS, both
 
 HOUR = 3600
+AHEAD = both(CHAOS_CLOCK_OFFSET=str(HOUR))
+APART = AHEAD | {WORKERS[1]: {"CHAOS_CLOCK_OFFSET": str(-HOUR)}}
 
 
 @case(short=True)
@@ -39,45 +38,29 @@ def jobs_an_hour_late(run: Run) -> None:
     waiting = run.create(2, Mood(run.seed()), is_left_alone=True)
     asked = Task.objects.filter(project__in=waiting, status="waiting_for_hitl")
     run.until(lambda: asked.count() == len(waiting), 30, "a person is asked")
-    with clocks(run, HOUR, HOUR):
-        before = _heads(run)
-        _deliver_again(run, 5)
-        if _heads(run) != before:
-            raise Broken("late jobs have changed something")
+    run.dress(AHEAD)
+    before = _heads(run)
+    _deliver_again(run, 5)
+    if _heads(run) != before:
+        raise Broken("late jobs have changed something")
 
 
-@case()
-def clocks_apart(run: Run) -> None:
-    """One worker's clock is an hour ahead, the other's an hour behind."""
-    with clocks(run, HOUR, -HOUR):
-        run.begin(4, mood=Mood(run.seed(), errors=0.3))
-        run.decide(only_approves=True)
-        run.reclaimed(run.fall("worker", "after_claim"))
-        run.until(run.are_over, 60, "all projects end")
-
-
-@case()
+@case(workers=AHEAD)
 def clocks_ahead(run: Run) -> None:
     """Both workers' clocks are an hour ahead of the scheduler's; what is lost is still found."""
-    with clocks(run, HOUR, HOUR):
-        run.begin(4, mood=Mood(run.seed()))
-        run.decide(only_approves=True)
-        run.reclaimed(run.fall("worker", "after_claim"))
-        run.until(run.are_over, 60, "all projects end")
+    run.begin(4, mood=Mood(run.seed()))
+    run.decide(only_approves=True)
+    run.reclaimed(run.fall("worker", "after_claim"))
+    run.until(run.are_over, 60, "all projects end")
 
 
-@contextmanager
-def clocks(run: Run, *offsets: int):
-    wrong = {
-        name: {"CHAOS_CLOCK_OFFSET": str(offset)}
-        for name, offset in zip(WORKERS, offsets, strict=True)
-    }
-    run.stack.restart_each(wrong)
-    run.probe("workers with a wrong clock are up")
-    try:
-        yield
-    finally:
-        run.stack.restart(*WORKERS, CHAOS_CLOCK_OFFSET="")
+@case(workers=APART)
+def clocks_apart(run: Run) -> None:
+    """One worker's clock is an hour ahead, the other's an hour behind."""
+    run.begin(4, mood=Mood(run.seed(), errors=0.3))
+    run.decide(only_approves=True)
+    run.reclaimed(run.fall("worker", "after_claim"))
+    run.until(run.are_over, 60, "all projects end")
 
 
 def _heads(run: Run) -> dict:
@@ -97,4 +80,4 @@ def _deliver_again(run: Run, times: int) -> None:
     client = redis.Redis.from_url(run.stack.redis.url)
     run.until(lambda: client.llen("engine") + client.llen("agents") == 0, 60, "empty queues")
     # What was taken last may still be looked at.
-    time.sleep(1)
+    run.stack.wait(1)

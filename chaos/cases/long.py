@@ -1,5 +1,6 @@
 """At the product's own times, and over several rounds."""
 
+from math import inf
 from typing import NamedTuple
 
 import psutil
@@ -10,7 +11,7 @@ from agents.models import Task
 from chaos.book import case
 from chaos.model import Mood
 from chaos.run import Broken, Run
-from chaos.stack import WEBS, WORKERS
+from chaos.stack import WEBS, WORKERS, both
 from projects.models import Project
 
 RECLAIM_SECONDS = 40
@@ -18,23 +19,18 @@ RECLAIM_SECONDS = 40
 GROWN_CONNECTIONS, GROWN_BYTES = 6, 12 * 2**20
 
 
-@case()
+@case(workers=both(CHAOS_TIMES="product"))
 def product_times(run: Run) -> None:
     """The product's own lease and pauses: how long a lost task and a lost ring wait."""
-    run.stack.restart(*WORKERS, CHAOS_TIMES="product")
-    try:
-        run.probe("workers with the product's times are up")
-        run.begin(4, mood=Mood(run.seed()))
-        run.decide(only_approves=True)
-        run.fall("worker", "after_commit_before_ring")
-        run.measure("a lost ring is made up for", lambda: not _waits(run), 40)
-        run.begin(2, mood=Mood(run.seed()))
-        name = "a lost task claimed again at the product's times"
-        run.reclaimed(run.fall("worker", "after_claim"), name)
-        if run.measured.get(name, 0) > RECLAIM_SECONDS:
-            raise Broken(f"a lost task waited for {run.measured[name]:.0f} s")
-    finally:
-        run.stack.restart(*WORKERS, CHAOS_TIMES="")
+    run.begin(4, mood=Mood(run.seed()))
+    run.decide(only_approves=True)
+    lost = run.fall("worker", "after_claim")
+    run.fall("worker", "after_commit_before_ring")
+    run.measure("a lost ring is made up for", lambda: not _waits(run), 40)
+    name = "a lost task claimed again at the product's times"
+    run.reclaimed(lost, name=name)
+    if run.measured.get(name, inf) > RECLAIM_SECONDS:
+        raise Broken(f"a lost task waited for {run.measured.get(name)} s")
 
 
 def _waits(run: Run) -> bool:

@@ -64,17 +64,20 @@ def redis_stalled(run: Run) -> None:
     try:
         until = time.monotonic() + 20
         while time.monotonic() < until:
-            run.create(1, Mood(run.seed()))
+            # They run through by themselves later: no person need follow.
+            run.create(1, Mood(run.seed()), oversight_level="low")
             run.stack.wait(0.5)
     finally:
         run.stack.kill("redis", signal.SIGCONT)
-    _check_served(run, began, time.time())
+    ended = time.time()
     run.probe("work goes on after Redis stalled")
+    _check_served(run, began, ended)
 
 
 def _check_served(run: Run, begun: float, ended: float) -> None:
     answers = read(run.crowd.histories.folder, "answers.jsonl")
-    taken = [one["ms"] for one in answers if begun <= one["sent"] and one["at"] <= ended]
+    # Also those that had their answer only when Redis went on.
+    taken = [one["ms"] for one in answers if begun <= one["sent"] <= ended]
     p99 = statistics.quantiles(taken, n=100, method="inclusive")[98]
     run.note_time(f"API p99 of {len(taken)} while Redis stalled", p99 / 1000)
     if p99 > P99_LIMIT_MS:

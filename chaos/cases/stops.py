@@ -1,6 +1,7 @@
 """Processes are stopped in order, as an operator does, or by SIGSTOP."""
 
 import signal
+import time
 from collections import Counter
 
 from django.core.management import call_command
@@ -19,12 +20,15 @@ PROGRAMS = (*WORKERS, "scheduler", *WEBS)
 @case(short=True)
 def rolling_sigterm(run: Run) -> None:
     """SIGTERM to one part after the other, all of them every 20 s, while work goes on."""
+    began, count = time.monotonic(), 0
     for _ in range(1 if run.is_short else 9):
         run.begin(4, mood=Mood(run.seed()))
         run.decide(only_approves=True)
         for name in PROGRAMS:
             run.stack.kill(name, signal.SIGTERM)
-            run.stack.wait(ROUND_SECONDS / len(PROGRAMS))
+            count += 1
+            until = began + count * ROUND_SECONDS / len(PROGRAMS)
+            run.stack.wait(until - time.monotonic())
     run.until(run.are_over, 60, "all projects end")
     check_nothing_ran_twice(run)
 

@@ -7,7 +7,7 @@ from agents.models import TaskAttempt
 from chaos.book import case
 from chaos.model import Mood
 from chaos.run import Run
-from chaos.stack import WORKERS
+from chaos.stack import both
 
 AWAKE_SECONDS = 3
 
@@ -28,27 +28,19 @@ def zombie_at_work(run: Run) -> None:
     _sleep_and_wake(run, "before_effect")
 
 
-@case(short=True, must_fail=True)
+@case(short=True, must_fail=True, workers=both(CHAOS_NO_FENCE="1"))
 def zombie_without_fence(run: Run) -> None:
     """Negative control: with the fence check off, the zombie's late write must be found."""
-    run.stack.restart(*WORKERS, CHAOS_NO_FENCE="1")
-    run.probe("workers without a fence check are up")
     run.projects.clear()
-    try:
-        run.begin(2, mood=Mood(run.seed()))
-        run.decide(only_approves=True)
-        _sleep_and_wake(run, "after_effect_before_record")
-    finally:
-        run.stack.restart(*WORKERS, CHAOS_NO_FENCE="")
+    run.begin(2, mood=Mood(run.seed()))
+    run.decide(only_approves=True)
+    _sleep_and_wake(run, "after_effect_before_record")
 
 
 def _sleep_and_wake(run: Run, point: str) -> None:
     pid = run.fall("worker", point, "stop")
-    slept = TaskAttempt.objects.filter(
-        task__project__in=run.projects, worker__endswith=f":{pid}"
-    ).order_by("-started_at")
-    attempt = run.until(slept.first, 10, "the sleeper has a task")
-    run.reclaimed(pid, "a sleeper's task claimed again")
+    attempt = run.until(run.attempts_of(pid).first, 10, "the sleeper has a task")
+    run.reclaimed(pid, name="a sleeper's task claimed again")
     done = TaskAttempt.objects.filter(
         task=attempt.task_id, fence__gt=attempt.fence, outcome="completed"
     )

@@ -2,12 +2,13 @@
 
 `answers.jsonl`: one line an answer. `frames.jsonl`: one line a frame of a WebSocket.
 `ledger.jsonl`: one line a call to the world outside. `outages.jsonl`: when the database was away.
-`restores.jsonl`: when an older backup was put in place.
+`restores.jsonl`: when an older backup was put in place. `falls.jsonl`: when which worker died.
 """
 
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -29,6 +30,7 @@ VERBS = {
 }
 # A pool notices that its connections are dead only when it uses them.
 OUTAGE_ECHO_SECONDS = 5
+CLAIMED_AGAIN_WITHIN = timedelta(seconds=40)
 # 0: no answer came; it was asked again.
 LOST = {0, 403, 409, 410}
 REPEATED = {AttemptOutcome.CRASHED, AttemptOutcome.HANDED_BACK, AttemptOutcome.CANCELLED}
@@ -47,6 +49,8 @@ def check_histories(folder: Path, projects: set[str]) -> Iterator[Violation]:
     yield from _check_answers(kept, LOST | ({404} if restores else set()))
     yield from _check_errors(answers, read(folder, "outages.jsonl"))
     yield from _check_frames(read(folder, "frames.jsonl"), projects)
+    for fall in read(folder, "falls.jsonl"):
+        yield from _check_fall(fall, projects)
     if calls := read(folder, "ledger.jsonl"):
         yield from _check_ledger(calls, projects, is_restored=bool(restores))
 
@@ -138,6 +142,20 @@ def _check_client(who: str, heard: list[dict], hashes: dict[int, str]) -> Iterat
     if heard and heard[-1]["type"] != "left" and last != max(hashes, default=0):
         detail = f"heard up to {last} of {max(hashes, default=0)}"
         yield Violation("each_event_once", who, detail)
+
+
+def _check_fall(fall: dict, projects: set[str]) -> Iterator[Violation]:
+    """What a worker had at hand when it died is with another one soon."""
+    fell_at = datetime.fromtimestamp(fall["at"], UTC)
+    died = TaskAttempt.objects.filter(
+        task__project__in=projects, worker__endswith=f":{fall['pid']}", started_at__lte=fell_at
+    )
+    for lost in died.filter(outcome=AttemptOutcome.CRASHED, finished_at__gte=fell_at):
+        later = TaskAttempt.objects.filter(task=lost.task_id, fence__gt=lost.fence)
+        again = later.order_by("fence").first()
+        if again and again.started_at > fell_at + CLAIMED_AGAIN_WITHIN:
+            detail = f"claimed again {again.started_at - fell_at} after its worker died"
+            yield Violation("lost_task_claimed", f"task {lost.task_id}", detail)
 
 
 def _check_ledger(calls: list[dict], projects: set[str], is_restored: bool) -> Iterator[Violation]:

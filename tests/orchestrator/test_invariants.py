@@ -1,6 +1,7 @@
 """What holds is said to hold; each thing that does not is found."""
 
 import json
+from datetime import UTC, datetime
 from io import StringIO
 
 import pytest
@@ -10,7 +11,7 @@ from django.db import connection
 
 from agents.models import Task, TaskAttempt
 from agents.outcomes import TransientError
-from agents.services import claim_task, fail_attempt, finish_task
+from agents.services import claim_task, fail_attempt, finish_task, take_back_lost_tasks
 from audit.actors import Actor
 from audit.models import Event
 from hitl.models import HitlRequest
@@ -166,6 +167,22 @@ def test_an_effect_that_was_caused_twice_is_found(project, tmp_path):
     never = rules(histories=tmp_path)
 
     assert (once, twice, never) == (set(), {"effect_once"}, {"effect_once"})
+
+
+@pytest.mark.parametrize(("seconds", "found"), [(39, set()), (41, {"lost_task_claimed"})])
+def test_a_lost_task_that_waited_for_long_is_found(project, tmp_path, seconds, found):
+    task = pending_task(running(project))
+    claim_task(task_id=task.pk, worker="test:1:77")
+    Task.objects.filter(pk=task.pk).update(lease_expires_at="2020-01-01T00:00:00Z")
+    fell_at = TaskAttempt.objects.get().started_at.timestamp()
+    take_back_lost_tasks()
+    claim_task(task_id=task.pk, worker="test:1:78")
+    again = datetime.fromtimestamp(fell_at + seconds, UTC)
+    TaskAttempt.objects.filter(worker="test:1:78").update(started_at=again)
+
+    write(tmp_path, "falls", {"at": fell_at, "pid": 77}, {"at": fell_at, "pid": 78})
+
+    assert rules(histories=tmp_path) == found
 
 
 def test_the_command_says_what_does_not_hold_and_ends_with_1(request_):
