@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from django.conf import settings
 from django.db import connection
 
-from agents.stopped import is_everything_stopped
 from semantic.storage import last_embedded, missing, store
 
 BATCH = 64
@@ -33,7 +32,7 @@ def _batches(at_most: int | None, is_whole: bool) -> Iterator[int]:
 
     model, done = settings.EMBEDDING_MODEL, 0
     after = 0 if is_whole else last_embedded(model) - LOOKED_AT_AGAIN
-    while (at_most is None or done < at_most) and not is_everything_stopped():
+    while at_most is None or done < at_most:
         limit = BATCH if at_most is None else min(BATCH, at_most - done)
         texts = missing(model, after=after, limit=limit, characters=CHARACTERS)
         if not texts:

@@ -7,6 +7,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from agents.outcomes import WorkError
+from agents.stopped import is_everything_stopped
 from api.errors import Unavailable
 from context.search import Found, Hit, Scope, find, hits_of_texts
 from semantic.storage import literal
@@ -56,6 +57,9 @@ def find_by_both(text: str, scope: Scope, **narrowed: Any) -> Found:
 def _embedded(text: str) -> list[float]:
     from agents.providers.embedding import embed
 
+    if is_everything_stopped():
+        detail = "While everything is stopped no model is called. Search with mode=words instead."
+        raise Unavailable("emergency_stop", detail)
     try:
         return embed([text], kind="query", seconds=SECONDS)[0]
     except WorkError as error:

@@ -27,6 +27,10 @@ MISSING = """
     WHERE id > %s AND NOT EXISTS (
         SELECT 1 FROM context_embeddings AS known
         WHERE known.body_id = context_bodies.id AND known.model = %s
+    ) AND NOT EXISTS (
+        SELECT 1 FROM emergency_stops AS stop
+        WHERE stop.released_at IS NULL AND stop.agent_type = ''
+          AND (stop.project_id IS NULL OR stop.project_id = context_bodies.project_id)
     ) ORDER BY id LIMIT %s
 """
 LAST = "SELECT coalesce(max(body_id), 0) FROM context_embeddings WHERE model = %s"
@@ -42,7 +46,7 @@ STORE = """
 
 
 def missing(model: str, *, after: int, limit: int, characters: int) -> list[tuple[int, str]]:
-    """Texts without an embedding of the model, oldest first."""
+    """Texts without an embedding of the model, oldest first; none of what is stopped."""
     with connection.cursor() as cursor:
         cursor.execute(MISSING, [characters, after, model, limit])
         return cursor.fetchall()

@@ -212,6 +212,35 @@ def test_nothing_is_embedded_while_everything_is_stopped(semantic, project, staf
     assert embed_missing() > 0
 
 
+def test_the_texts_of_a_stopped_project_wait_for_its_release(semantic, make_project, owner):
+    one, other = make_project(), make_project()
+    note(one, CARS)
+    note(other, CARS)
+    actor = Actor.of_user(owner)
+    activate_emergency_stop(actor=actor, reason="Halt.", project_id=one.pk)
+    free = embed_missing()
+    assert embed_missing(is_whole=True) == 0
+    release_emergency_stop(actor=actor, reason="Go on.", project_id=one.pk)
+
+    assert embed_missing() == free > 0
+
+
+@pytest.mark.parametrize("mode", ["semantic", "hybrid"])
+def test_no_search_asks_a_model_while_everything_is_stopped(
+    semantic, project, viewer, staff, client_of, mode
+):
+    note(project, CARS)
+    embed_missing()
+    asked_before = len(semantic.requests)
+    activate_emergency_stop(actor=Actor.of_user(staff), reason="Halt.")
+
+    response = client_of(viewer).get(SEARCH, {"q": "car", "mode": mode})
+
+    assert (response.status_code, response.json()["code"]) == (503, "emergency_stop")
+    assert len(semantic.requests) == asked_before
+    assert "Cars" in titles(asked(client_of(viewer), q="car"))
+
+
 @pytest.mark.parametrize("mode", ["semantic", "hybrid"])
 def test_where_it_is_off_the_mode_is_refused_by_name(viewer, client_of, mode):
     response = client_of(viewer).get(SEARCH, {"q": "car", "mode": mode})
