@@ -12,6 +12,7 @@ from pydantic_ai.providers import Provider, infer_provider
 
 from agents.outcomes import PermanentError, TransientError, Usage, WorkError
 from agents.providers.failures import UNREADABLE, work_error
+from agents.providers.quiet import quiet_libraries
 
 OPENAI = "openai"
 MALFORMED = "The answer is not one embedding for each text."
@@ -19,6 +20,7 @@ MALFORMED = "The answer is not one embedding for each text."
 
 def embed(texts: Sequence[str], *, kind: EmbedInputType, seconds: float) -> list[list[float]]:
     """One vector for each text. Raises TransientError or PermanentError, without their words."""
+    quiet_libraries()
     vectors, failure = asyncio.run(_outcome(list(texts), kind, seconds))
     if failure is not None:
         raise failure

@@ -1,7 +1,6 @@
 """Models of outside providers, through pydantic-ai. Loaded only when a job needs one."""
 
 import asyncio
-import logging
 import time
 from decimal import Decimal
 from typing import Any
@@ -22,6 +21,7 @@ from agents.brake import check_may_call_again
 from agents.outcomes import Assignment, PermanentError, Questions, Reply, Usage, WorkError
 from agents.providers.failures import UNREADABLE, work_error
 from agents.providers.prompts import ASK, deliver_name, instructions_for, prompt_for, prompt_sha256
+from agents.providers.quiet import quiet_libraries
 
 MAX_TOKENS = 16_000
 TIMEOUT_SECONDS = 300
@@ -30,8 +30,6 @@ CORRECTIONS = 2
 OPENAI = ("openai", "openai-chat", "openai-responses")
 # Some providers take no smaller limit.
 TINY_TOKENS = 16
-# At level DEBUG these write whole requests, prompts included.
-TALKATIVE = ("openai", "httpx", "httpx2", "httpcore", "httpcore2", "pydantic_ai")
 
 
 class QuestionsForPerson(BaseModel):
@@ -76,7 +74,7 @@ class LLMModel:
 
 
 async def _tiny_call(model: LLMModel, seconds: float) -> tuple[float, WorkError | None]:
-    _quiet_libraries()
+    quiet_libraries()
     usage = Usage(provider=model.provider, model=model.model, calls=1)
     asked = [ModelRequest.user_text_prompt("Answer with the single word: ok")]
     wanted = _model_settings(max_tokens=TINY_TOKENS, seconds=seconds)
@@ -140,7 +138,7 @@ class _Call:
         return int(isinstance(error, ModelAPIError) or self.usage.requests == 0)
 
     def _agent(self) -> Agent:
-        _quiet_libraries()
+        quiet_libraries()
         return Agent(
             _Braked(_provider_model(self.model.name)),
             name=self.deliver,
@@ -163,11 +161,6 @@ class _Braked(WrapperModel):
     async def request(self, *arguments: Any) -> ModelResponse:
         await check_may_call_again()
         return await super().request(*arguments)
-
-
-def _quiet_libraries() -> None:
-    for name in TALKATIVE:
-        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _model_settings(*, max_tokens: int, seconds: float) -> ModelSettings:

@@ -1,7 +1,10 @@
+import logging
+
 import pytest
 from django.db import connection
 
 from agents.outcomes import WorkError
+from agents.providers.embedding import embed
 from agents.services import activate_emergency_stop, release_emergency_stop
 from audit.actors import Actor
 from context.models import Artifact, Body
@@ -201,6 +204,18 @@ def test_a_model_that_fails_is_503_and_words_still_work(
     assert response.json()["code"] == "embedding_unavailable"
     assert "key-of-embeddings" not in response.content.decode()
     assert "Cars" in titles(asked(client, q="car"))
+
+
+def test_no_log_tells_of_the_calls(semantic, caplog):
+    caplog.set_level(logging.DEBUG)
+
+    embed(["What only the model may read."], kind="query", seconds=5)
+    semantic.then(refusal(500, message="key-of-embeddings"))
+    with pytest.raises(WorkError):
+        embed(["What only the model may read."], kind="query", seconds=5)
+
+    assert len(semantic.requests) == 2
+    assert {record.name for record in caplog.records} == {"asyncio"}
 
 
 def test_nothing_is_embedded_while_everything_is_stopped(semantic, project, staff):
