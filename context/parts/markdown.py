@@ -11,8 +11,10 @@ from markdown_it import MarkdownIt
 
 TITLE_MAX_CHARACTERS = 300
 SLUG_MAX_CHARACTERS = 50
-# A text with more headings is no document; it is cut by its length alone.
+# A text with more headings is no document; it is cut by its length alone. So is one with more
+# lines, for which the parser would take long.
 HEADINGS_MAX = 400
+LINES_MAX = 20_000
 
 # As the parser counts them.
 _LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
@@ -50,7 +52,10 @@ def _headings(text: str) -> Iterator[tuple[int, int, str]]:
     """Where each heading starts, its level and its words; none inside code, lists or quotes."""
     front = _FRONT_MATTER.match(text)
     body = text[front.end() :] if front else text
-    starts = list(accumulate(map(len, _LINE.findall(body)), initial=len(text) - len(body)))
+    lines = _LINE.findall(body)
+    if len(lines) > LINES_MAX:
+        return
+    starts = list(accumulate(map(len, lines), initial=len(text) - len(body)))
     tokens = _parser().parse(body)
     for token, words in pairwise(tokens):
         if token.type == "heading_open" and token.level == 0:

@@ -114,6 +114,14 @@ def test_what_stands_in_lists_quotes_and_comments_is_no_heading_and_hides_none(a
     assert [part.title for part in parts] == ["One", "Use of C#"]
 
 
+@pytest.mark.parametrize("text", ["# One\n" * 401, "# One\n" + "a\n" * 20_000])
+def test_what_is_no_document_is_cut_by_its_length_alone(text):
+    parts = split_content("user_input", {"text": text})[1:]
+
+    assert {part.path.partition("~")[0] for part in parts} == {"text"}
+    assert "".join(part.text for part in parts) == text
+
+
 def test_a_program_is_cut_into_its_files(made):
     code = made["source_code"]
     parts = {part.path: part for part in split_content("source_code", code)}
