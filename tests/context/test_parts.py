@@ -1,4 +1,6 @@
 import json
+import random
+from itertools import accumulate
 
 import pytest
 from hypothesis import example, given, settings
@@ -56,13 +58,44 @@ def test_the_pieces_of_a_long_text_are_the_text_and_none_is_too_long(text):
 
 @settings(max_examples=40, deadline=None)
 @given(long_texts, st.integers(0, 1_000_000), st.text("abc\n", max_size=50))
-def test_an_edit_of_a_long_text_leaves_most_pieces_as_they_were(text, place, words):
-    text = "\n".join(f"{number} {text[:200]}" for number in range(400))
+def test_an_edit_of_a_long_text_leaves_the_pieces_before_it_as_they_were(text, place, words):
+    text = numbered(text[:200] for _ in range(400))
     place %= len(text)
+    line = text.rfind("\n", 0, place) + 1
 
     before, after = cut(text), cut(text[:place] + words + text[place:])
 
-    assert len(set(after) - set(before)) <= 3
+    ends = accumulate(map(len, before))
+    untouched = [piece for piece, end in zip(before, ends, strict=True) if end < line]
+    assert after[: len(untouched)] == untouched
+
+
+@settings(max_examples=40, deadline=None)
+@given(long_texts, st.integers(0, 1_000_000))
+def test_pieces_do_not_depend_on_what_is_before_the_cut(text, number):
+    pieces = cut(text)
+    rest = pieces[number % len(pieces) :]
+
+    assert cut("".join(rest)) == rest or len("".join(rest)) <= PIECE_MAX_CHARACTERS
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_edit_of_a_long_text_leaves_most_pieces_behind_it_as_they_were(seed):
+    """How soon the same places are found again is a matter of chance: so, of many edits."""
+    chance = random.Random(seed)
+    text = numbered(
+        "".join(chance.choices("abcdefg ", k=chance.randrange(200))) for _ in range(400)
+    )
+    before = set(cut(text))
+
+    places = [chance.randrange(len(text)) for _ in range(100)]
+    made = [len(set(cut(text[:at] + "a\nb" + text[at:])) - before) for at in places]
+
+    assert sum(made) / len(made) < 1.5
+
+
+def numbered(lines):
+    return "\n".join(f"{number} {line}" for number, line in enumerate(lines))
 
 
 def test_every_artifact_of_real_work_is_its_parts(made):
