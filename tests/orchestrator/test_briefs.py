@@ -178,7 +178,8 @@ def test_an_export_begins_elsewhere_with_the_newer_brief_and_no_other(unattended
     target = io.BytesIO()
     write_export(Project.objects.get(pk=unattended.pk), target)
 
-    taken = import_project(actor=Actor.of_user(outsider), archive=open_archive(target))
+    archive = open_archive(target)
+    taken = import_project(actor=Actor.of_user(outsider), archive=archive, workflow="sdlc")
     start_project(project_id=taken.pk, actor=Actor.of_user(outsider))
     look(taken)
 
