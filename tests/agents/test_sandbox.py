@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -30,11 +31,20 @@ def run(request):
         }
         return running.run_in(request.param, files, asked)
 
-    try:
-        run_program("")
-    except running._Unavailable as reason:
+    if reason := why_not(request.param):
         pytest.skip(f"{request.param}: {reason}")
     return run_program
+
+
+@cache
+def why_not(mode):
+    """What keeps these walls from being put up here, once asked."""
+    try:
+        limits = {"command": PYTHON, "timeout_seconds": 20, "memory_megabytes": 256}
+        running.run_in(mode, {"main.py": ""}, limits)
+    except running._Unavailable as reason:
+        return str(reason) or repr(reason)
+    return None
 
 
 def refusal_of(expression):

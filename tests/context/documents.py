@@ -10,9 +10,15 @@ from context.parts import join_sections, split_content
 from context.services import create_artifact
 
 words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
+# About as long as what becomes a part of its own; drawn by the character it would take long.
+long_words = st.builds(
+    lambda beginning, length: (beginning * length)[:length],
+    st.text("ab \n#", min_size=1, max_size=12),
+    st.integers(380, 420),
+)
 scalars = st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | words
 values = st.recursive(
-    scalars | st.text("ab \n#", min_size=380, max_size=420),
+    scalars | long_words,
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(words, inner, max_size=5),
     max_leaves=20,
 )

@@ -153,7 +153,7 @@ def test_redis_keeps_everything_and_wants_its_password(start):
     assert client.config_get("maxmemory-policy")["maxmemory-policy"] == "noeviction"
     assert client.config_get("appendonly")["appendonly"] == "yes"
     with pytest.raises(redis.AuthenticationError):
-        redis.Redis(port=client.connection_pool.connection_kwargs["port"]).ping()
+        redis.Redis(port=client.connection_pool.connection_kwargs["port"], retry=None).ping()
 
 
 def test_the_database_wants_its_password_too(start):

@@ -239,56 +239,56 @@ def test_the_built_in_workflow_ends_whatever_agents_and_persons_do(seed):
     assert world.outcome in ("completed", "failed")
 
 
+ANY_STATE_OF_A_STEP = st.builds(
+    StepState,
+    status=st.sampled_from(STATUSES),
+    verdict=st.sampled_from(["", "pass", "fail", "accepted"]),
+    changes_requested=st.booleans(),
+    open_request=st.booleans(),
+    subject_changed=st.booleans(),
+    request_kind=st.sampled_from(REQUEST_KINDS),
+)
+
+
 @st.composite
 def any_states(draw):
     """A definition and any state at all, reachable or not."""
     definition = draw(definitions())
-    one = st.builds(
-        StepState,
-        status=st.sampled_from(STATUSES),
-        verdict=st.sampled_from(["", "pass", "fail", "accepted"]),
-        changes_requested=st.booleans(),
-        open_request=st.booleans(),
-        subject_changed=st.booleans(),
-        request_kind=st.sampled_from(REQUEST_KINDS),
-    )
-    steps = {step_id: draw(one) for step_id in definition.order}
+    steps = {step_id: draw(ANY_STATE_OF_A_STEP) for step_id in definition.order}
     loops = {step_id: draw(st.integers(0, 4)) for step_id in definition.order}
     return definition, RunState(steps, loops)
 
 
 @given(any_states())
 @settings(max_examples=200)
-def test_any_state_has_an_action_or_a_named_wait(case):
+def test_whatever_the_state_is_the_plan_is_sound(case):
     definition, run = case
     actions, waits = plan(definition, run), waiting_for(definition, run)
+
+    there_is_an_action_or_a_named_wait(actions, waits)
+    nothing_is_started_or_asked_that_a_rewind_drops(definition, actions, waits)
+    no_two_rewinds_drop_the_same_step(definition, actions)
+    the_end_of_a_run_is_the_only_action(actions)
+
+
+def there_is_an_action_or_a_named_wait(actions, waits):
     assert actions or waits
     busy = {wait.step for wait in waits if wait.who == "agent"}
     assert not busy & {action.step for action in actions if hasattr(action, "step")}
 
 
-@given(any_states())
-@settings(max_examples=200)
-def test_nothing_is_started_or_asked_that_a_rewind_drops(case):
-    definition, run = case
-    actions = plan(definition, run)
+def nothing_is_started_or_asked_that_a_rewind_drops(definition, actions, waits):
     dropped = {one for a in actions if isinstance(a, Rewind) for one in definition.dependents(a.to)}
     assert not dropped & {a.step for a in actions if hasattr(a, "step")}
-    assert not dropped & {wait.step for wait in waiting_for(definition, run)}
+    assert not dropped & {wait.step for wait in waits}
 
 
-@given(any_states())
-@settings(max_examples=200)
-def test_no_two_rewinds_of_a_plan_drop_the_same_step(case):
-    definition, run = case
-    rewinds = [action for action in plan(definition, run) if isinstance(action, Rewind)]
+def no_two_rewinds_drop_the_same_step(definition, actions):
+    rewinds = [action for action in actions if isinstance(action, Rewind)]
     dropped = [one for rewind in rewinds for one in definition.dependents(rewind.to)]
     assert len(dropped) == len(set(dropped))
 
 
-@given(any_states())
-@settings(max_examples=200)
-def test_the_end_of_a_run_is_the_only_action_of_its_plan(case):
-    actions = plan(*case)
+def the_end_of_a_run_is_the_only_action(actions):
     ends = [a for a in actions if isinstance(a, CompleteRun | FailRun)]
     assert not ends or len(actions) == 1
