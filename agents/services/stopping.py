@@ -187,8 +187,10 @@ def _tell_if_possible(notice_id: int, project_id: UUID) -> bool:
 @transaction.atomic
 def _tell(notice_id: int, project_id: UUID) -> bool:
     project = lock_project(project_id)
-    notice = StopNotice.objects.select_related("stop__activated_by", "stop__released_by")
-    notice = notice.select_for_update(no_key=True, of=("self",)).get(pk=notice_id)
+    notice = StopNotice.objects.select_for_update(no_key=True).get(pk=notice_id)
+    # Read after the wait for the lock: a join would still show the stop as it was before.
+    stops = EmergencyStop.objects.select_related("activated_by", "released_by")
+    notice.stop = stops.get(pk=notice.stop_id)
     drafts = list(_drafts(notice))
     if not drafts:
         return False
