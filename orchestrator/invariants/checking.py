@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
+from api.moments import one_moment
 from audit.models import Event, Stream
 from orchestrator.invariants.heard import check_histories
 from orchestrator.invariants.stored import check_project, check_settled
@@ -22,15 +23,21 @@ def check(
     projects = Project.objects.order_by("created_at")
     if project_ids is not None:
         projects = projects.filter(pk__in=project_ids)
-    names = {str(pk) for pk in project_ids or projects.values_list("pk", flat=True)}
-    for project in projects.iterator(200):
-        yield from check_project(project)
-        if is_settled:
-            yield from check_settled(project)
+    found = [*projects.values_list("pk", flat=True)]
+    for project_id in found:
+        yield from _check_one(project_id, is_settled)
     if project_ids is None:
         yield from _check_orphans()
     if histories is not None:
-        yield from check_histories(histories, names)
+        yield from check_histories(histories, {str(pk) for pk in project_ids or found})
+
+
+def _check_one(project_id: UUID, is_settled: bool) -> list[Violation]:
+    """As of one moment: work that goes on meanwhile must not look like a contradiction."""
+    with one_moment():
+        project = Project.objects.get(pk=project_id)
+        settled = check_settled(project) if is_settled else ()
+        return [*check_project(project), *settled]
 
 
 def _check_orphans() -> Iterator[Violation]:

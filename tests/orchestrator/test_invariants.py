@@ -1,6 +1,7 @@
 """What holds is said to hold; each thing that does not is found."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from io import StringIO
 
@@ -18,9 +19,9 @@ from hitl.models import HitlRequest
 from hitl.services import decide
 from orchestrator.engine.advance import advance_project
 from orchestrator.engine.erasing import erase_project
-from orchestrator.invariants import check
+from orchestrator.invariants import check, stored
 from projects.models import Project
-from projects.services import cancel_project
+from projects.services import cancel_project, pause_project
 from tests.scenes import asked, pending_task, running, work
 
 pytestmark = pytest.mark.django_db
@@ -58,6 +59,28 @@ def test_a_project_at_work_holds(request_, owner):
     fail_attempt(claim=claim, error=TransientError("overloaded", "Busy."))
 
     assert rules() == set()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_work_that_goes_on_meanwhile_is_no_contradiction(request_, owner, monkeypatch):
+    real = stored.verify_stream
+
+    def verify_while_somebody_pauses_it(project_id):
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(pause_elsewhere, project_id, owner).result(30)
+        return real(project_id)
+
+    monkeypatch.setattr(stored, "verify_stream", verify_while_somebody_pauses_it)
+
+    assert rules() == set()
+    assert Project.objects.get(pk=request_.project_id).status == "paused"
+
+
+def pause_elsewhere(project_id, owner):
+    try:
+        pause_project(project_id=project_id, actor=Actor.of_user(owner))
+    finally:
+        connection.close()
 
 
 def test_a_row_that_the_log_does_not_know_of_is_found(request_):
