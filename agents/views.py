@@ -44,6 +44,7 @@ class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
     outputs = {"list": TaskListSerializer}
     inputs = {"create": TaskInput, "cancel": NoInput, "retry": NoInput}
     filterset_class = TaskFilter
+    paged = ("list", "context")
 
     def visible(self) -> QuerySet:
         return (task_list_for if self.action == "list" else tasks_for)(self.request.user)
@@ -104,6 +105,7 @@ class AgentHistoryViewSet(mixins.ListModelMixin, GenericViewSet):
     queryset = Event.objects.all()
     serializer_class = AgentHistorySerializer
     filter_backends = ()
+    queries = {"list": HistoryQuery}
 
     def visible(self) -> QuerySet:
         agent_type = self.kwargs["agent_type"]

@@ -26,6 +26,7 @@ class CheckedSize:
 class PageNumberPagination(CheckedSize, pagination.PageNumberPagination):
     page_size_query_param = "page_size"
     max_page_size = 200
+    names = ("page", "page_size")
 
 
 class CursorPagination(CheckedSize, pagination.CursorPagination):
@@ -35,6 +36,7 @@ class CursorPagination(CheckedSize, pagination.CursorPagination):
     page_size = 100
     page_size_query_param = "page_size"
     max_page_size = 1000
+    names = ("cursor", "page_size")
 
     def decode_cursor(self, request: Request) -> pagination.Cursor | None:
         """Raises NotFound for a position that no page of ours has named."""

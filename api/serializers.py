@@ -32,10 +32,11 @@ class StrictSerializer(serializers.Serializer):
 def _unclear(data: Any) -> dict[str, list]:
     """Of a form, fields and files alike: only the last of several would count."""
     form = data.lists() if isinstance(data, MultiValueDict) else ()
-    return {name: faults for name, sent in form if (faults := list(_faults(sent)))}
+    return {name: faults for name, sent in form if (faults := list(faults_of(sent)))}
 
 
-def _faults(sent: list[Any]) -> Iterator[ErrorDetail]:
+def faults_of(sent: list[Any]) -> Iterator[ErrorDetail]:
+    """What is wrong with the values of one name, whatever it means."""
     if len(sent) > 1:
         yield ErrorDetail(f"It is there {len(sent)} times. Send one.", code="repeated")
     # Which is what Django makes of bytes that it cannot decode.

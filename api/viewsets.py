@@ -5,15 +5,20 @@ from rest_framework import serializers, views, viewsets
 from rest_framework.request import Request
 
 from api.idempotency import IdempotentMixin
+from api.queries import CheckedQuery
 
 
-class APIView(IdempotentMixin, views.APIView):
+class APIView(IdempotentMixin, CheckedQuery, views.APIView):
     """`serializer_class` is what a request may carry; the browsable page makes its form of it."""
 
 
-class GenericViewSet(IdempotentMixin, viewsets.GenericViewSet):
-    """`inputs` names what an action takes; `outputs` and `serializer_class` what it answers."""
+class GenericViewSet(IdempotentMixin, CheckedQuery, viewsets.GenericViewSet):
+    """`inputs` names what an action takes; `outputs` and `serializer_class` what it answers.
 
+    `paged` are the actions that answer with pages.
+    """
+
+    paged: tuple[str, ...] = ("list",)
     inputs: dict[str, type[serializers.Serializer]] = {}
     outputs: dict[str, type[serializers.Serializer]] = {}
     lookup_value_converter = "uuid"
@@ -43,6 +48,14 @@ class GenericViewSet(IdempotentMixin, viewsets.GenericViewSet):
     def filter_queryset(self, queryset: QuerySet) -> QuerySet:
         """Filters are for lists; a single thing is found by its id alone."""
         return super().filter_queryset(queryset) if self.action == "list" else queryset
+
+    def known_names(self, request: Request) -> set[str]:
+        names = super().known_names(request)
+        if self.action in self.paged:
+            names |= set(self.paginator.names)
+        if self.action == "list" and self.filter_backends and hasattr(self, "filterset_class"):
+            names |= self.filterset_class.base_filters.keys()
+        return names
 
     def visible(self) -> QuerySet:
         """What the caller may see, with what the answer needs."""

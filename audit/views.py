@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from api.errors import DomainError, NotFound
 from api.pagination import CursorPagination
+from api.queries import CheckedQuery
 from api.viewsets import APIView, GenericViewSet
 from audit.access import access_policy
 from audit.filters import EventFilter
@@ -50,6 +51,8 @@ class EventViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericView
 class VerifyView(APIView):
     """Recomputes the hash chain of one project's audit trail."""
 
+    queries = {"get": VerifyQuerySerializer}
+
     @extend_schema(
         operation_id="audit_verify",
         parameters=[VerifyQuerySerializer],
@@ -71,7 +74,7 @@ class Unavailable(DomainError):
     retry_after = 1.0
 
 
-class TicketView(views.APIView):
+class TicketView(CheckedQuery, views.APIView):
     """A single-use login for `connection_init`, valid for 30 s. Never put a secret in a URL."""
 
     # Not ours with the idempotency keys: those keep the answer, and this one is a secret.

@@ -42,6 +42,7 @@ class RequestViewSet(ThreadMixin, mixins.ListModelMixin, mixins.RetrieveModelMix
     outputs = {"list": RequestListSerializer, "decisions": DecisionSerializer} | OUTPUTS
     inputs = {"decide": DecisionInput, "bulk_decisions": BulkInput} | INPUTS
     filterset_class = RequestFilter
+    paged = ("list", "decisions", "comments")
 
     def visible(self) -> QuerySet:
         select = request_list_for if self.action == "list" else requests_for
@@ -95,6 +96,8 @@ def _as_alone(result: Result) -> dict[str, Any]:
 
 class StatisticsView(APIView):
     """How much is asked, and how people decide."""
+
+    queries = {"get": StatisticsQuery}
 
     @extend_schema(
         operation_id="hitl_statistics",

@@ -94,6 +94,8 @@ class SearchPageSerializer(serializers.Serializer):
 class SearchView(APIView):
     """Sections and concepts of current versions, best first."""
 
+    queries = {"get": (*SearchQuery().fields, *PageNumberPagination.names)}
+
     @extend_schema(
         operation_id="search",
         parameters=[

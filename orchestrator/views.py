@@ -175,6 +175,8 @@ FORM = OpenApiParameter("as", str, enum=list(MEDIA_TYPES), description="Default:
 class DocumentView(APIView):
     """All that was accepted so far in one document, as it is now."""
 
+    queries = {"get": ("as",)}
+
     @extend_schema(
         operation_id="projects_document",
         parameters=[FORM],

@@ -14,8 +14,10 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpRe
 from django.views.decorators.http import require_safe
 from pydantic import ValidationError
 
+from api.errors import InvalidInput
 from api.log_fields import note
-from api.problems import CONTENT_TYPE, problem
+from api.problems import CONTENT_TYPE, printable, problem
+from api.queries import check_query
 from audit.access import access_policy
 from audit.filters import EventFilter
 from audit.metrics import CONNECTIONS
@@ -30,6 +32,7 @@ from audit.stream.subscription import NotVisible, Position, Subscription
 RAW_SEND = "countersign.send"
 EVENT_LIST = re.compile(r"/audit/events/?$")
 KEEP_ALIVE_SECONDS = 15
+SSE_QUERY = {"after", "epoch", "types"}
 LAST_EVENT_ID = re.compile(r"([0-9a-f]{1,32}):([0-9]{1,19})")
 
 
@@ -88,7 +91,10 @@ async def event_stream(request: HttpRequest, project_id: UUID) -> HttpResponse:
     if others >= limits().max_connections:
         return refuse(429, "too_many_connections", f"You have {others} connections; close some.")
     try:
+        check_query(request, SSE_QUERY)
         wanted = wanted_of(request, project_id)
+    except InvalidInput as error:
+        return refuse(400, error.code, error.detail, error.errors)
     except ValidationError as error:
         return refuse(400, *refusal(error))
     if not await in_database(may_see, credentials, project_id):
@@ -194,5 +200,6 @@ def written_frame(text: str, subscription: Subscription) -> str:
     return "\n".join(lines)
 
 
-def refuse(status: int, code: str, detail: str) -> JsonResponse:
-    return JsonResponse(problem(status, code, detail), status=status, content_type=CONTENT_TYPE)
+def refuse(status: int, code: str, detail: str, errors: Any = None) -> JsonResponse:
+    body = printable(problem(status, code, detail, errors))
+    return JsonResponse(body, status=status, content_type=CONTENT_TYPE)

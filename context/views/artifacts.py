@@ -18,8 +18,12 @@ from context.serializers import (
     ArtifactDetailSerializer,
     ArtifactInput,
     ArtifactSerializer,
+    ConceptQuery,
     ConceptSerializer,
+    DiffQuery,
+    LineageQuery,
     LineageSerializer,
+    SectionQuery,
     SectionSerializer,
     UploadInput,
     VersionDetailSerializer,
@@ -58,6 +62,13 @@ class ArtifactViewSet(
     }
     inputs = {"create": ArtifactInput, "upload": UploadInput, "add": VersionInput}
     filterset_class = ArtifactFilter
+    paged = ("list", "versions", "sections", "concepts")
+    queries = {
+        "sections": SectionQuery,
+        "concepts": ConceptQuery,
+        "diff": DiffQuery,
+        "lineage": LineageQuery,
+    }
 
     def visible(self) -> QuerySet:
         return artifacts_for(self.request.user, with_content=self.action == "retrieve")

@@ -100,6 +100,19 @@ def test_last_event_id_of_another_epoch_starts_over(daphne: Daphne, project, vie
     assert message["data"]["reason"] == "epoch_changed"
 
 
+@pytest.mark.parametrize(
+    ("query", "field"), [("after=1&after=2", "after"), ("afer=1", "afer"), ("window=5", "window")]
+)
+def test_a_query_that_is_unclear_is_400_and_named(daphne: Daphne, project, viewer, query, field):
+    response = httpx.get(
+        f"{daphne.url}/api/v1/projects/{project.pk}/stream/?{query}",
+        headers={"Authorization": f"Token {token_of(viewer)}"},
+        timeout=20,
+    )
+
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (400, field)
+
+
 @pytest.mark.parametrize("last", ["rubbish", "abc:-1", "abc:1:2", "5"])
 def test_last_event_id_that_is_none(daphne: Daphne, project, viewer, last):
     with Sse(daphne, project.pk, viewer, **{"Last-Event-ID": last}) as sse:
