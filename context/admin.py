@@ -1,12 +1,17 @@
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_POST
 
+from api.errors import DomainError, NotFound
 from context.drawing import draw
 from context.given import items_with_texts
+from context.handing_in import as_typed, may_write, take_version
 from context.lineage import lineage_of
 from context.models import Artifact, ArtifactVersion, ContextBuild
 from context.reading import json_tree, read_content
@@ -35,8 +40,10 @@ class ArtifactAdmin(MemberAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         lineage = self.admin_site.admin_view(self.lineage_view)
+        write = self.admin_site.admin_view(self.write_view)
         return [
             path("<uuid:artifact_id>/lineage/", lineage, name="artifact_lineage"),
+            path("<uuid:artifact_id>/write/", write, name="artifact_write"),
             *super().get_urls(),
         ]
 
@@ -83,8 +90,27 @@ class ArtifactAdmin(MemberAdmin):
             "compared": _compared(artifact, against, shown),
             "staleness": artifact.staleness,
             "build": ContextBuild.objects.filter(task=shown.task, fence=shown.fence).first(),
+            "may_write": shown.number == artifact.version and may_write(request.user, artifact),
         }
+        context |= extra_context or {}
         return desk_page(self.admin_site, request, "context/artifact.html", context)
+
+    @method_decorator(require_POST)
+    def write_view(self, request: HttpRequest, artifact_id: UUID) -> HttpResponse:
+        """A person's next version of an input. What was typed is not lost when it is refused."""
+        artifact = self._get(request, artifact_id)
+        try:
+            version = take_version(request, artifact)
+        except NotFound as error:
+            raise Http404(error.detail) from error
+        except DomainError as error:
+            self.say_refused(request, error)
+            typed = {name: as_typed(request.POST.get(name, "")) for name in ("text", "comment")}
+            page = self.change_view(request, str(artifact_id), extra_context={"typed": typed})
+            page.status_code = error.status
+            return page
+        self.message_user(request, f"Version {version.number} is accepted.", messages.SUCCESS)
+        return redirect("admin:context_artifact_change", artifact.pk)
 
 
 def _trail(artifact: Artifact) -> list[tuple[str, str]]:

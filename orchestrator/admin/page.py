@@ -13,6 +13,7 @@ from hitl.policy import policy_of
 from orchestrator.admin.timeline import timeline_of
 from orchestrator.engine.progress import progress_of
 from orchestrator.models import ProjectImport
+from projects.access import DECIDE
 from projects.models import Project
 from projects.words import Role
 
@@ -45,6 +46,7 @@ def everything_about(project: Project, user: Any) -> dict[str, Any]:
         "verbs": project.TRANSITIONS[project.status] if may_manage else set(),
         "stops": list(EmergencyStop.objects.covering(project.pk).select_related("activated_by")),
         "may_stop": may_manage,
+        "may_hand_in": user.pk in {one.user_id for one in members if one.role in DECIDE},
     }
 
 

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from api.errors import DomainError, NotFound
 from audit.actors import Actor
+from context.handing_in import take_file
 from hitl.inbox.policy_page import show_policy
 from hitl.inbox.waiting import waiting_for
 from orchestrator.admin.page import everything_about
@@ -61,6 +62,11 @@ class RunningProjectAdmin(ProjectAdmin):
                 self.admin_site.admin_view(self.policy_view),
                 name="project_policy",
             ),
+            path(
+                "<uuid:project_id>/upload/",
+                self.admin_site.admin_view(self.upload_view),
+                name="project_upload",
+            ),
             *super().get_urls(),
         ]
 
@@ -100,6 +106,20 @@ class RunningProjectAdmin(ProjectAdmin):
         else:
             self.message_user(request, f"The project is {DONE[verb]}.", messages.SUCCESS)
         return redirect("admin:projects_project_change", project.pk)
+
+    @method_decorator(require_POST)
+    def upload_view(self, request: HttpRequest, project_id: UUID) -> HttpResponse:
+        """A person's file as an input. Raises Http404 for who may not see the project."""
+        project = self._get(request, project_id)
+        try:
+            artifact = take_file(request, project.pk)
+        except NotFound as error:
+            raise Http404(error.detail) from error
+        except DomainError as error:
+            self.say_refused(request, error)
+            return redirect("admin:projects_project_change", project.pk)
+        self.message_user(request, f"“{artifact.title}” is handed in.", messages.SUCCESS)
+        return redirect("admin:context_artifact_change", artifact.pk)
 
     def _get(self, request: HttpRequest, project_id: UUID) -> Project:
         project = self.get_queryset(request).filter(pk=project_id).first()
