@@ -1,6 +1,7 @@
 """The difference between two contents: by files and sections to read, by fields to apply."""
 
 import difflib
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from context.words import Change
 # Comparing lines takes quadratic time at worst; beyond this only the fact of a change is told.
 MAX_LINES = 8_000
 MAX_CHANGES = 500
+NO_LINE_FEED = "\n\\ No newline at end of file\n"
 
 Content = dict[str, Any]
 
@@ -61,10 +63,16 @@ def _fate(key: str, old: dict, new: dict) -> str:
 
 
 def _unified(path: str, old: str, new: str) -> str | None:
-    before, after = old.splitlines(), new.splitlines()
+    """As `patch` takes it, so that only a line feed ends a line."""
+    before, after = _lines(old), _lines(new)
     if max(len(before), len(after)) > MAX_LINES:
         return None
-    return "\n".join(difflib.unified_diff(before, after, f"a/{path}", f"b/{path}", lineterm=""))
+    lines = difflib.unified_diff(before, after, f"a/{path}", f"b/{path}")
+    return "".join(line if line.endswith("\n") else line + NO_LINE_FEED for line in lines)
+
+
+def _lines(text: str) -> list[str]:
+    return [line for line in re.split(r"(?<=\n)", text) if line]
 
 
 def _diff_sections(artifact_type: str, old: Content, new: Content) -> Iterator[dict[str, Any]]:

@@ -59,7 +59,7 @@ def _maker(version: ArtifactVersion) -> str:
 
 def _diff(artifact_type: str, before: ArtifactVersion, version: ArtifactVersion) -> str:
     files = diff_contents(artifact_type, before.content, version.content)["files"]
-    return "\n".join(_difference(file) for file in files)
+    return "\n".join(_difference(file).rstrip("\n") for file in files)
 
 
 def _difference(file: dict[str, Any]) -> str:

@@ -1,11 +1,17 @@
+import re
+
 import pytest
 from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from context.changes import apply_changes, changes_between
 from context.diff import diff_contents
 from tests.context.documents import contents, hand_in, is_same, values
 
 EVIL = "<script>alert(1)</script>"
+sources = st.lists(
+    st.sampled_from(["a", "b\r", "\u2028", "- c", "+", "@@ -1 +1 @@"]), max_size=30
+).map("\n".join)
 
 
 @settings(max_examples=200, deadline=None)
@@ -39,6 +45,40 @@ def test_a_document_is_compared_by_section():
     assert "-Two weeks.\n+Three weeks." in found[0]["unified"]
 
 
+@settings(max_examples=100, deadline=None)
+@given(sources, sources)
+@example("a\r\nb", "a\nb\n")
+@example("", "a\u2028b\x0cc")
+def test_a_unified_difference_of_a_file_is_taken_as_patches_are(old, new):
+    found = diff_contents("source_code", program(old), program(new))["files"]
+    unified = [one["unified"] for one in found if one["path"] == "source/main.py"]
+
+    assert patched(old, "".join(unified)) == new
+
+
+def program(text):
+    return {"files": [{"path": "main.py", "content": text}]}
+
+
+def patched(old, unified):
+    """The old text with the hunks of a unified difference in it, by its own rules."""
+    lines, new, at = re.findall(r"[^\n]*\n|[^\n]+", old), [], 0
+    rest = unified.replace("\n\\ No newline at end of file\n", "\0\n")
+    for line in re.findall(r"[^\n]*\n", rest)[2:]:
+        text = line[1:].replace("\0\n", "")
+        if line.startswith("@@"):
+            start = int(re.match(r"@@ -(\d+)", line)[1])
+            until = start if re.match(r"@@ -\d+,0 ", line) else start - 1
+            new += lines[at:until]
+            at = until
+        elif line[0] in " -":
+            assert lines[at] == text
+            at += 1
+        if line[0] in " +":
+            new.append(text)
+    return "".join([*new, *lines[at:]])
+
+
 def test_a_difference_that_is_whole_says_so():
     old = {"text": "a"}
 
@@ -61,6 +101,16 @@ def test_a_difference_as_a_page_shows_what_agents_wrote_as_text(project, owner, 
     assert "unsafe" not in response["Content-Security-Policy"]
     assert EVIL not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+@pytest.mark.django_db
+def test_where_only_the_ends_of_lines_differ_the_page_says_so(project, owner, client_of):
+    api = client_of(owner)
+    artifact = hand_in(project, "A\nB")
+    path = f"/api/v1/artifacts/{artifact.pk}/"
+    api.post(f"{path}versions/", {"content": {"text": "A\r\nB"}})
+
+    assert "Only how its lines end." in api.get(f"{path}diff/", {"as": "html"}).content.decode()
 
 
 @pytest.mark.django_db
