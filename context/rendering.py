@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from context.closing import closed
 from context.parts.splitting import is_file
 
 Content = dict[str, Any]
@@ -311,9 +312,12 @@ def _hitl_response(content: Content) -> list[str]:
 
 
 def without_html(markdown: str) -> str:
-    """Markdown that a model wrote: formatting kept, HTML shown as text, no picture loaded."""
+    """Markdown that a model wrote: formatting kept, HTML shown as text, no picture loaded.
+
+    What is left open in it is closed, so that it cannot hide what follows.
+    """
     escaped = re.sub(r"&(?!lt;|gt;|amp;)", "&amp;", markdown)
-    return escaped.replace("<", "&lt;").replace("![", "!\\[")
+    return closed(escaped.replace("<", "&lt;").replace("![", "!\\[")).rstrip("\n")
 
 
 _RENDERERS: dict[str, Callable[[Content], list[str]]] = {

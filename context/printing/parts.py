@@ -1,16 +1,14 @@
 """What one artifact contributes to the assembled document, as Markdown that ends where it ends."""
 
 import hashlib
-from functools import lru_cache
 from typing import Any
 
-from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from context.closing import closed, closed_with_tokens
 from context.rendering import plain, program_files, render_markdown
 
 PART_MAX_CHARACTERS = 300_000
-SENTINEL = "countersign-end-of-part"
 
 
 def part_markdown(artifact_type: str, content: dict[str, Any], limit: int) -> str:
@@ -24,32 +22,12 @@ def part_markdown(artifact_type: str, content: dict[str, Any], limit: int) -> st
 
 def lowered(markdown: str) -> str:
     """Headings one level down, and nothing left open, so that another part can follow."""
-    text, tokens = _closed(markdown)
+    text, tokens = closed_with_tokens(markdown)
     lines = text.split("\n")
     for token in reversed(tokens):
         if token.type == "heading_open" and token.level == 0:
             _lower(lines, token)
     return "\n".join(lines)
-
-
-def closed(markdown: str) -> str:
-    """An open code block would swallow all that comes after it."""
-    return _closed(markdown)[0]
-
-
-def _closed(markdown: str) -> tuple[str, list[Token]]:
-    """With its tokens, and those of the sentinel that came after it."""
-    ended = markdown.rstrip("\n")
-    tokens = _parser().parse(f"{ended}\n{SENTINEL}")
-    last = tokens[-1]
-    is_open = last.type == "fence" and SENTINEL in last.content
-    return (f"{ended}\n{last.markup}\n" if is_open else f"{ended}\n"), tokens
-
-
-@lru_cache(maxsize=1)
-def _parser() -> MarkdownIt:
-    """For blocks; to look into each for its words takes many times as long."""
-    return MarkdownIt("commonmark", {"html": False}).disable(["inline", "text_join"])
 
 
 def _lower(lines: list[str], token: Token) -> None:

@@ -29,7 +29,7 @@ from projects.services import lock_project
 # Each takes a processor, and memory, while it is made.
 _one_at_a_time = threading.Lock()
 # Raise it when the same versions shall give another document.
-LAYOUT = 3
+LAYOUT = 4
 MEDIA_TYPES = {
     "markdown": "text/markdown; charset=utf-8",
     "html": "text/html; charset=utf-8",

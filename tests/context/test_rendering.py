@@ -63,6 +63,22 @@ def test_no_words_become_html_links_or_pictures(contents, artifact_type):
         assert "<h1>heading" not in html
 
 
+@pytest.mark.parametrize("fence", ["```", "~~~~", "````python"])
+def test_a_block_that_is_left_open_hides_nothing_behind_it(contents, fence):
+    left_open = f"Done.\n\n{fence}\ncode"
+    note = {"comment": "Why?", "honoured": False, "response": "No time."}
+    output = contents["agent_output"] | {"body": left_open, "feedback": [note]}
+    log = contents["deployment_log"] | {"release_notes": left_open, "rollback": ["Go back."]}
+
+    assert "What became of comments" in headings(render_markdown("agent_output", output))
+    assert "Way back" in headings(render_markdown("deployment_log", log))
+
+
+def headings(markdown):
+    tokens = MarkdownIt("commonmark").parse(markdown)
+    return [tokens[n + 1].content for n, one in enumerate(tokens) if one.type == "heading_open"]
+
+
 def test_what_is_not_covered_is_shown(contents):
     for artifact_type in ("software_specification", "source_code", "deployment_package"):
         missing = contents[artifact_type]["not_covered"]
