@@ -18,7 +18,7 @@ THEME = (
 # The browsable API and Swagger UI bring inline scripts of their own.
 API_PAGES = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline';"
-    " img-src 'self' data:; font-src 'self' data:; worker-src 'self' blob:;"
+    " img-src 'self' data:; font-src 'self' data:; worker-src 'self' blob:; form-action 'self';"
     " base-uri 'none'; frame-ancestors 'none'; object-src 'none'"
 )
 

@@ -1,11 +1,12 @@
 from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView
 
 from audit.stream.asyncapi import asyncapi_document
 from audit.urls import stream_urls
 from hitl.policy_views import PolicyView
+from orchestrator.docs_page import DocsPage
 from orchestrator.health import views as health
 from orchestrator.metrics.views import metrics
 from orchestrator.searching import SearchView
@@ -51,7 +52,7 @@ urlpatterns = [
     path("api/v1/", include(api_urls)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/asyncapi.yaml", asyncapi_document, name="asyncapi"),
-    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("api/docs/", DocsPage.as_view(url_name="schema"), name="docs"),
     path("api/login/", include("rest_framework.urls")),
     re_path(r"^health/?$", health.basic, name="health"),
     re_path(r"^health/live/?$", health.basic, name="health-live"),

@@ -7,7 +7,13 @@ from orchestrator.asgi import BodyLimit
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize("path", ["/health/", "/api/v1/projects/", "/admin/login/", "/nothing"])
+PATHS = (
+    *("/health/", "/api/v1/projects/", "/api/docs/", "/api/login/login/"),
+    *("/admin/login/", "/nothing"),
+)
+
+
+@pytest.mark.parametrize("path", PATHS)
 def test_every_answer_is_closed_to_other_pages(client, path):
     headers = client.get(path, HTTP_ORIGIN="https://elsewhere.example").headers
 
@@ -16,6 +22,7 @@ def test_every_answer_is_closed_to_other_pages(client, path):
     assert headers["Referrer-Policy"] == "same-origin"
     assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert "form-action 'self'" in headers["Content-Security-Policy"]
     assert not [name for name in headers if name.startswith("Access-Control-")]
 
 
