@@ -196,3 +196,18 @@ def test_staff_do_not_see_the_stops_of_projects_that_are_not_theirs(
 
     assert get(outsider).json()["results"] == []
     assert post(outsider, STOP, project=str(project.pk)).status_code == 404
+
+
+def test_an_owner_releases_the_own_project_whoever_stopped_it_and_not_what_stops_all(
+    project, owner, staff, post
+):
+    post(staff, STOP, project=str(project.pk))
+    post(staff, STOP)
+
+    over = post(owner, RELEASE, project=str(project.pk))
+
+    assert over.status_code == 200
+    assert over.json()["activated_by_username"] == "staff"
+    assert over.json()["released_by_username"] == "owner"
+    assert post(owner, RELEASE).status_code == 403
+    assert EmergencyStop.objects.active().get().scope == "all"
