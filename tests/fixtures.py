@@ -1,6 +1,6 @@
 """The fixed cast, and a project they share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 from audit.actors import Actor
 from projects.models import Project
 from projects.services import add_member, create_project
+from tests.audit.live import Daphne
 
 BRIEF = """# A lending library
 
@@ -77,3 +78,11 @@ def client_of() -> Callable[[User], APIClient]:
         return api
 
     return client
+
+
+@pytest.fixture(scope="session")
+def daphne(django_db_setup: None) -> Iterator[Daphne]:
+    """The product's server: one for all tests of a process, for its start takes a second."""
+    server = Daphne()
+    yield server
+    server.stop()

@@ -10,10 +10,8 @@ from agents.runner import run
 from audit.stream.asyncapi import server_schemas
 from tests.agents.moves import WORKER, first_task
 from tests.agents.test_heart import LONG_SECONDS, in_background
-from tests.audit.conftest import daphne
 from tests.audit.live import hear, hear_until
 
-__all__ = ["daphne"]
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("whole_logs")]
 
 

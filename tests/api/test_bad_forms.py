@@ -8,9 +8,6 @@ from django.test import Client
 
 from context.models import Artifact
 from tests.audit.live import Daphne, token_of
-from tests.isolation.conftest import daphne
-
-__all__ = ["daphne"]
 
 pytestmark = pytest.mark.django_db
 

@@ -6,13 +6,6 @@ import pytest
 from tests.audit.live import Daphne, MortalDaphne
 
 
-@pytest.fixture(scope="session")
-def daphne(django_db_setup: None) -> Iterator[Daphne]:
-    server = Daphne()
-    yield server
-    server.stop()
-
-
 @pytest.fixture
 def mortal(django_db_setup: None) -> Iterator[MortalDaphne]:
     server = MortalDaphne()
@@ -20,7 +13,7 @@ def mortal(django_db_setup: None) -> Iterator[MortalDaphne]:
     server.server.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def impatient(django_db_setup: None) -> Iterator[Daphne]:
     """A server whose time-outs and limits are short."""
     server = quick_daphne()
@@ -52,9 +45,3 @@ def pytest_runtest_makereport(item, call):
     if report.failed:
         report.sections += [("server", server.output()[-5000:]) for server in servers]
     return report
-
-
-@pytest.fixture(autouse=True)
-def _quick_passwords(settings) -> None:
-    """A hash that is slow on purpose, for each of the cast, is most of such a test's time."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

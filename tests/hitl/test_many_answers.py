@@ -16,7 +16,6 @@ from audit.verification import verify_stream
 from hitl.models import Decision, HitlRequest
 from orchestrator.engine.advance import advance_project
 from projects.models import Membership, Project
-from tests.audit.conftest import daphne  # noqa: F401
 from tests.audit.live import Daphne, token_of
 from tests.fixtures import make_user
 from tests.hitl.people import OWN
@@ -85,7 +84,7 @@ def send_all(
 def test_of_a_thousand_answers_a_hundred_stand_and_the_others_hear_which(
     make_project,
     owner: User,
-    daphne: Daphne,  # noqa: F811
+    daphne: Daphne,
 ):
     projects = [make_project(name=f"Project {number}") for number in range(PROJECTS)]
     requests, tokens = ask_many(projects), clients_of(projects)

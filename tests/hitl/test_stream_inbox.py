@@ -9,7 +9,6 @@ from audit.actors import Actor
 from hitl.services import decide
 from hitl.stream_inbox import inbox_items
 from projects.services import remove_member
-from tests.audit.conftest import daphne  # noqa: F401
 from tests.audit.live import Daphne
 from tests.hitl.waiting import ask, plan
 
@@ -17,7 +16,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def inbox_of(daphne: Daphne) -> Iterator[Callable[[Any], Callable[[], list]]]:  # noqa: F811
+def inbox_of(daphne: Daphne) -> Iterator[Callable[[Any], Callable[[], list]]]:
     """Opens a person's inbox; the answer waits for what it says next."""
     streams = []
 

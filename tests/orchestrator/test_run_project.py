@@ -24,6 +24,12 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "library.md"
 FAILED, CANCELLED, PERSON_NEEDED, TIMED_OUT, NO_WORKER, INTERRUPTED = 3, 4, 5, 6, 7, 130
 
 
+@pytest.fixture(autouse=True)
+def _look_often(monkeypatch):
+    """For a person four times a second is often enough; a test would wait a quarter for each."""
+    monkeypatch.setattr(session, "POLL_SECONDS", 0.02)
+
+
 class RefusingModel:
     """The edge to a provider that refuses."""
 
