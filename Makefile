@@ -11,6 +11,8 @@ KEEP ?=
 SEED ?= 1
 CASE ?=
 MINUTES ?= 12
+# The tests start Python a hundred times; without its files each compiles all of ours again.
+WRITE_BYTECODE := PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-slow test-browser test-stream test-races test-schema test-deploy lint format bench bench-stream bench-inbox bench-stop bench-versions bench-store chaos chaos-short lock clean venv dev
@@ -25,10 +27,10 @@ run: $(VENV)/.installed ## Run everything on this machine (PORT=, DATA_DIR=); Ct
 	@exec $(BIN)/python manage.py up --stop-with-parent --port '$(PORT)' --data-dir '$(DATA_DIR)'
 
 test: $(VENV)/.installed-dev ## Run the tests on PostgreSQL and Redis that they start themselves (TESTS=)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+	@$(WRITE_BYTECODE) $(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
 
 test-slow: $(VENV)/.installed-dev ## Run the tests that start, stop and kill whole servers
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m slow $(TESTS)
+	@$(WRITE_BYTECODE) $(BIN)/python -m pytest -n 2 --dist loadfile -m slow $(TESTS)
 
 test-browser: $(VENV)/.installed-browser ## Click through the admin in Chromium (CHROMIUM=, TESTS=)
 	@chromium=$$(sh tests/browser/chromium.sh) && BROWSER_TESTS=1 CHROMIUM="$$chromium" \

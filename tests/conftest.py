@@ -1,3 +1,4 @@
+import gc
 import os
 
 import pytest
@@ -16,6 +17,12 @@ collect_ignore = [folder for folder, asked in SLOW.items() if not os.environ.get
 # How long one example takes says something about the machine alone.
 examples.register_profile("unhurried", examples(), deadline=None)
 examples.load_profile("unhurried")
+
+
+def pytest_collection_finish() -> None:
+    """All that was imported stays: the collector of garbage need not look through it for ever."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")
