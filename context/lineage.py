@@ -101,10 +101,16 @@ def entity_name(version: ArtifactVersion) -> str:
 
 
 def activity_name(version: ArtifactVersion) -> str:
-    """An attempt of a task, or a decision; empty for what a person handed in."""
+    """An attempt of a task, a decision, or the import of what an agent wrote elsewhere.
+
+    Empty for what a person handed in.
+    """
     if version.task:
         return f"task:{version.task}/attempts/{version.attempt}"
-    return f"decision:{version.decision}" if version.decision else ""
+    if version.decision:
+        return f"decision:{version.decision}"
+    is_imported = bool(version.source_agent)
+    return f"import:{version.artifact_id}/versions/{version.number}" if is_imported else ""
 
 
 def maker_name(version: ArtifactVersion) -> str:

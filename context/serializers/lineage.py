@@ -36,7 +36,7 @@ class EntitySerializer(serializers.Serializer):
 
 
 class ActivitySerializer(serializers.Serializer):
-    """An attempt of a task, or a person's decision, and the versions that it used."""
+    """An attempt of a task, a person's decision or an import, and the versions that it used."""
 
     id = serializers.CharField()
     task = serializers.UUIDField(allow_null=True)

@@ -88,6 +88,19 @@ def test_what_was_accepted_is_accepted_and_a_draft_stays_a_draft(project, files,
     assert statuses == {"user_input": "accepted", "agent_output": "draft"}
 
 
+def test_the_lineage_names_the_model_that_wrote_elsewhere(files, send, outsider, client_of):
+    taken = send(zipped(files)).json()["id"]
+    plan = Artifact.objects.get(project=taken, artifact_type="agent_output")
+
+    shown = client_of(outsider).get(f"/api/v1/artifacts/{plan.pk}/lineage/").json()
+
+    [activity] = shown["activities"]
+    assert shown["entities"][0]["was_generated_by"] == activity["id"]
+    assert activity["id"].startswith("import:")
+    made = ("agent:orchestrator", "offline", None)
+    assert (activity["agent"], activity["provider"], activity["task"]) == made
+
+
 def test_the_importer_owns_a_draft_that_says_where_it_comes_from(project, files, send, outsider):
     archive = zipped(files)
     answer = send(archive, name="Taken in").json()
