@@ -1,3 +1,4 @@
+import hashlib
 import json
 
 import pytest
@@ -6,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from context.schemas import SCHEMAS, ContentError, validate_content
+from context.services.checking import check_content
 from context.words import ArtifactType
 from tests.agents.offline_cases import EXAMPLES, pipeline
 
@@ -30,6 +32,9 @@ RESULTS = {
     "isolation": {},
     "coverage": [],
 }
+
+names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
+facts = st.dictionaries(names, names, max_size=6)
 
 
 def _errors(artifact_type, content):
@@ -82,6 +87,21 @@ def test_text_that_is_valid_comes_back_unchanged(text):
         return
     assert content == {"text": text}
     assert rfc8785.dumps(content)
+
+
+@settings(max_examples=50, deadline=None)
+@given(facts, st.randoms())
+def test_the_hash_of_a_content_is_that_of_its_canonical_json_in_whatever_order(isolation, chance):
+    content = check_content("test_results", RESULTS).content | {"isolation": isolation}
+    shuffled = {name: content[name] for name in chance.sample(list(content), len(content))}
+    turned = dict(reversed(isolation.items()))
+
+    checked = check_content("test_results", content)
+
+    assert checked.sha256 == hashlib.sha256(rfc8785.dumps(content)).hexdigest()
+    for same in (shuffled, content | {"isolation": turned}, json.loads(json.dumps(content))):
+        assert check_content("test_results", same).sha256 == checked.sha256
+    assert check_content("test_results", checked.content) == checked
 
 
 def test_an_error_names_the_field_by_its_path():
