@@ -19,7 +19,7 @@ _ENDPOINT = re.compile(r"\b(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) (/[^\s,;`'\"
 # A requirement in Markdown: a heading, an item or a row of a table that starts with its id.
 _MARKED = re.compile(
     r"^[ \t]{0,8}(?:#{1,6}[ \t]+|[-*+][ \t]+|\d{1,4}[.)][ \t]+|\|[ \t]*)?[*_`\[]{0,3}"
-    r"([A-Z]{1,6}-[1-9][0-9]{0,3})\b[^\n]*",
+    r"([A-Z]{1,6}-[0-9]{1,4})\b[^\n]*",
     re.MULTILINE,
 )
 _MARKS = "#*_`-+|[]:. \t"

@@ -218,12 +218,12 @@ def test_a_design_names_decisions_entities_and_endpoints(made):
 
 
 def test_requirements_and_questions_in_documents_are_found():
-    body = "# FR-1 Lend\n- **FR-2**: return\n| NFR-3 | fast |\nText on FR-4 is no requirement.\n"
+    body = "# FR-1 Lend\n- **FR-2**: return\n| NFR-3 | fast |\nOn FR-4.\n1. REQ-007 Fees\n"
     asked = {"questions": ["How  long?"], "answer": "Two weeks.", "answered_by": ""}
 
     found = find_concepts("agent_output", {"body": body, "clarifications": [asked]})
 
-    assert [c.identifier for c in found[:3]] == ["FR-1", "FR-2", "NFR-3"]
-    assert (found[3].kind, found[3].title) == ("question", "How long?")
+    assert [c.identifier for c in found[:4]] == ["FR-1", "FR-2", "NFR-3", "REQ-007"]
+    assert (found[4].kind, found[4].title) == ("question", "How long?")
     [same] = find_concepts("hitl_response", {"questions": ["how long?"], "answer": "Two weeks."})
-    assert same.identifier == found[3].identifier
+    assert same.identifier == found[4].identifier
