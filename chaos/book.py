@@ -15,6 +15,7 @@ class Case:
     must_fail: bool
     is_last: bool
     workers: Dress
+    is_dressed: bool
 
     @property
     def about(self) -> str:
@@ -26,7 +27,7 @@ CASES: dict[str, Case] = {}
 
 def in_order(names: Iterable[str]) -> list[str]:
     """These as a campaign runs them."""
-    return sorted(names, key=lambda name: CASES[name].is_last)
+    return sorted(names, key=lambda name: (CASES[name].is_last, CASES[name].is_dressed))
 
 
 def case(
@@ -39,11 +40,14 @@ def case(
     """`must_fail`: a negative control; a campaign in which it holds proves nothing.
 
     `last`: after it less can be told of what clients wrote down. `workers`: what they have in their
-    environment; between cases that want the same they are not started anew.
+    environment; cases that name any come one after the other, and between those that want the same
+    nothing is started anew.
     """
 
     def register(run: Callable[[Run], None]) -> Callable[[Run], None]:
-        CASES[run.__name__] = Case(run.__name__, run, short, must_fail, last, workers or {})
+        CASES[run.__name__] = Case(
+            run.__name__, run, short, must_fail, last, workers or {}, workers is not None
+        )
         return run
 
     return register

@@ -29,7 +29,7 @@ def each_job_five_times(run: Run) -> None:
     check_nothing_ran_twice(run)
 
 
-@case()
+@case(workers={})
 def jobs_an_hour_late(run: Run) -> None:
     """Jobs of work that is done, or with a person, come again: five times, to clocks an hour on."""
     run.begin(4, mood=Mood(run.seed()))
