@@ -1,9 +1,11 @@
-"""What stands behind the `?`: each name is known and there once, or the request is refused.
+"""What stands behind the `?`: a misspelt name, or one that is there twice, is refused.
 
-A filter that is misspelt would show everything, and look like an answer.
+A filter that is misspelt would show everything, and look like an answer. Names that resemble none
+of ours are ignored, as everywhere on the web: clients add some for others than us.
 """
 
 from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from typing import Any
 
 from rest_framework.request import Request
@@ -14,6 +16,8 @@ from api.serializers import faults_of
 
 # Whether a page or JSON is wanted: any route takes it.
 ALWAYS = {"format"}
+# From 0 to 1 for the same name.
+MISSPELT_FROM = 0.75
 Query = type[Serializer] | Iterable[str]
 
 
@@ -46,10 +50,10 @@ def check_query(request: Any, known: set[str]) -> None:
 
 
 def _faults(name: str, sent: list[str], known: set[str]) -> Iterator[dict[str, str]]:
-    if name not in known:
+    if name in known:
+        for fault in faults_of(sent):
+            yield {"field": name, "code": fault.code, "detail": str(fault)}
+    elif meant := get_close_matches(name, sorted(known), n=1, cutoff=MISSPELT_FROM):
         listed = ", ".join(sorted(known))
-        detail = f"There is no such parameter. Known here: {listed}."
+        detail = f"There is no such parameter. Is {meant[0]} meant? Known here: {listed}."
         yield {"field": name, "code": "unknown_field", "detail": detail}
-        return
-    for fault in faults_of(sent):
-        yield {"field": name, "code": fault.code, "detail": str(fault)}
