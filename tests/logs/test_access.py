@@ -56,15 +56,16 @@ def lines_of(server, request_id, message):
 
 @stored
 def test_a_request_leaves_one_line_with_its_route_status_and_user(server, project, viewer):
-    asked = Asked(server, "GET", f"/api/v1/projects/{project.pk}/?x=a-ticket", viewer)
+    path = f"/api/v1/projects/{project.pk}/"
 
-    line = asked.line
+    line = Asked(server, "GET", path, viewer).line
     assert set(line) == FIELDS | {"method", "status", "project"}
     assert (line["method"], line["status"]) == ("GET", 200)
     assert line["route"] == "api/v1/projects/<uuid:pk>/"
     assert (line["user"], line["project"]) == (viewer.pk, str(project.pk))
     assert (line["level"], line["logger"]) == ("INFO", "orchestrator.access_log")
     assert 0 < line["duration_ms"] < 60_000
+    assert Asked(server, "GET", f"{path}?x=a-ticket", viewer).line["status"] == 400
     assert "a-ticket" not in server.output()
     assert token_of(viewer) not in server.output()
 

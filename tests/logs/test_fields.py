@@ -170,6 +170,7 @@ def test_what_the_stream_does_for_all_bears_nobodys_id(settings, closed_port):
 
 def test_a_request_that_breaks_is_told_of_with_its_project(project, owner, client_of, monkeypatch):
     monkeypatch.setattr(ProgressView, "get", lambda *arguments, **named: 1 // 0)
+    monkeypatch.setattr(ProgressView, "queries", {"get": ("x",)})
     api = client_of(owner)
     api.raise_request_exception = False
 
