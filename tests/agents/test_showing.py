@@ -5,13 +5,16 @@ import threading
 import jsonschema
 import pytest
 
+from agents import showing
 from agents.providers.offline import OfflineModel
 from agents.runner import run
+from audit.hints import publish_ephemeral
 from audit.stream.asyncapi import server_schemas
 from tests.agents.moves import WORKER, first_task
-from tests.agents.test_heart import LONG_SECONDS, in_background
+from tests.agents.test_heart import in_background
 from tests.audit.live import hear, hear_until
 
+LONG_SECONDS = 60
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("whole_logs")]
 
 
@@ -33,7 +36,22 @@ def let_answer(settings):
     return PatientModel.may_answer.release
 
 
-def test_listeners_see_what_an_agent_writes_while_it_writes(daphne, project, viewer, let_answer):
+@pytest.fixture
+def let_show(monkeypatch):
+    """One at a time: what comes while the one before is still on its way is dropped."""
+    turn = threading.Semaphore(0)
+
+    def publish(project_id, content):
+        assert turn.acquire(timeout=LONG_SECONDS)
+        publish_ephemeral(project_id, content)
+
+    monkeypatch.setattr(showing, "publish_ephemeral", publish)
+    return turn.release
+
+
+def test_listeners_see_what_an_agent_writes_while_it_writes(
+    daphne, project, viewer, let_answer, let_show
+):
     task = first_task(project)
     task.handoff = task.handoff | {"expected_outputs": ["agent_output", "project_plan"]}
     task.save()
@@ -47,8 +65,9 @@ def test_listeners_see_what_an_agent_writes_while_it_writes(daphne, project, vie
 
         let_answer()
 
-        shown = [hear_until(socket, "ephemeral")[-1]["content"]]
-        while shown[-1]["number"] < 2:
+        shown = []
+        for _ in range(3):
+            let_show()
             shown.append(hear_until(socket, "ephemeral")[-1]["content"])
         # Not before: what is shown in passing is dropped for who has not heard of the end yet.
         let_answer()
