@@ -18,10 +18,11 @@ def fresh_checks() -> None:
 
 
 @pytest.fixture
-def closed_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+def closed_port() -> Iterator[int]:
+    """Refuses connections. Held all the while, or another program might be given it."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 @pytest.fixture

@@ -254,10 +254,11 @@ def test_a_silent_provider_times_out(model, server, settings):
 
 
 def test_a_closed_port_is_a_connection_error(model, settings):
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    settings.OPENAI_BASE_URL = f"http://127.0.0.1:{port}/v1"
-    assert failure(model, TransientError).code == "model_connection"
+    # Held all the while, or another program might be given it.
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        settings.OPENAI_BASE_URL = f"http://127.0.0.1:{held.getsockname()[1]}/v1"
+        assert failure(model, TransientError).code == "model_connection"
 
 
 def test_a_provider_that_hangs_up_is_a_connection_error(model, server):
