@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import (
+    DisallowedHost,
     PermissionDenied,
     RequestDataTooBig,
     TooManyFieldsSent,
@@ -142,7 +143,18 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonR
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
-    return _plain(request, 400, "bad_request", "The server could not understand this request.")
+    """For what fails before a view; of forms that Django reads itself, too."""
+    known = _as_known(exception) if exception else None
+    if isinstance(exception, DisallowedHost):
+        detail = "This server does not answer under the name in the header Host (ALLOWED_HOSTS)."
+        known = InvalidInput.of("Host", "disallowed_host", detail)
+    if not isinstance(known, DomainError):
+        return _plain(request, 400, "bad_request", "The server could not understand this request.")
+    return JsonResponse(
+        problem(known.status, known.code, known.detail, known.errors),
+        status=known.status,
+        content_type=CONTENT_TYPE,
+    )
 
 
 def server_error(request: HttpRequest) -> JsonResponse:

@@ -6,6 +6,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.db.models.functions import Left
 
+from api.text import is_storable
 from projects.models import Membership, Project
 
 EXCERPT_LENGTH = 200
@@ -29,7 +30,7 @@ def project_list_for(user: Any) -> QuerySet[Project]:
 
 def find_user(name: Any) -> Any:
     """A user by id (a number) or by username (text); None where there is none."""
-    if isinstance(name, bool) or not isinstance(name, int | str) or "\0" in str(name):
+    if isinstance(name, bool) or not isinstance(name, int | str) or not is_storable(str(name)):
         return None
     column = "pk" if isinstance(name, int) else "username"
     if column == "pk" and not 0 < name < 2**31:

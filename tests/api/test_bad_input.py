@@ -226,3 +226,27 @@ def test_a_cursor_that_no_page_has_named_is_404(owner, client_of, cursor):
 @pytest.mark.parametrize("number", ["0", "99999999999999999999", "-1", "x"])
 def test_a_page_that_is_not_there_is_404(owner, client_of, number):
     assert client_of(owner).get(f"{PROJECTS}?page={number}").status_code == 404
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a\0b", "", None, [], {}, True, 1.5, -1, 10**30])
+def test_a_user_that_there_cannot_be_is_400_and_named(project, owner, client_of, name):
+    body = json.dumps({"user": name, "role": "viewer"})
+
+    response = client_of(owner).generic(
+        "POST", f"{PROJECTS}{project.pk}/members/", body, content_type="application/json"
+    )
+
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (400, "user")
+
+
+def test_a_foreign_name_of_the_server_is_400_and_says_why(owner, client_of):
+    response = client_of(owner).get(PROJECTS, headers={"Host": "evil.example"})
+
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (400, "Host")
+    assert "ALLOWED_HOSTS" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("method", ["options", "post", "put", "patch", "delete"])
+def test_the_page_of_the_api_can_only_be_looked_at(client, method):
+    assert getattr(client, method)("/api/docs/").status_code == 405
+    assert client.get("/api/docs/").status_code == 200
