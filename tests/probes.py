@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from django.db import connection
 
 from orchestrator.health import servers, views
 from orchestrator.presence import presence_key
@@ -52,3 +53,16 @@ def nobody_there() -> None:
     """Workers of earlier tests are said to be there for a while after they were killed."""
     with servers.redis_client() as client:
         client.delete(presence_key())
+
+
+WAITS_FOR_US = """
+    SELECT count(*) FROM pg_locks
+    WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))
+"""
+
+
+def somebody_waits_for_us() -> bool:
+    """Another connection wants a lock that this one holds."""
+    with connection.cursor() as cursor:
+        cursor.execute(WAITS_FOR_US)
+        return cursor.fetchone()[0] > 0

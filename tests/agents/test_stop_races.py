@@ -16,19 +16,9 @@ from audit.actors import Actor
 from tests.agents.moves import WORKER, first_task, seen
 from tests.agents.stops import told
 from tests.end_to_end.workers import eventually
+from tests.probes import somebody_waits_for_us
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("whole_logs")]
-
-WAITS_FOR_US = """
-    SELECT count(*) FROM pg_locks
-    WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))
-"""
-
-
-def somebody_waits_for_us() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(WAITS_FOR_US)
-        return cursor.fetchone()[0] > 0
 
 
 def elsewhere(pool, work, *arguments, **named):

@@ -7,21 +7,18 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from orchestrator.leaving import END_SECONDS, FINISH_SECONDS
 from projects.models import Project
 from projects.services import lock_project
 from tests.audit.live import Daphne, token_of
 from tests.end_to_end.workers import eventually
+from tests.probes import somebody_waits_for_us
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 SLACK_SECONDS = 15
-WAITS_FOR_US = """
-    SELECT count(*) FROM pg_locks
-    WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))
-"""
 
 
 @pytest.fixture
@@ -40,14 +37,8 @@ def a_request_that_waits(server: Daphne, project: Project, owner):
     with ThreadPoolExecutor(1) as pool, transaction.atomic():
         lock_project(project.pk)
         answer = pool.submit(httpx.post, url, headers=headers, timeout=60)
-        eventually(is_waiting)
+        eventually(somebody_waits_for_us)
         yield answer
-
-
-def is_waiting() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(WAITS_FOR_US)
-        return cursor.fetchone()[0] > 0
 
 
 def test_what_is_being_answered_is_answered_before_the_end(server, project, owner):
