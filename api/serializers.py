@@ -9,6 +9,10 @@ from rest_framework.exceptions import ErrorDetail
 from api.fields import TextField
 
 
+# A page of the browsable API sends it with each of its forms.
+CSRF_FIELD = "csrfmiddlewaretoken"
+
+
 class StrictSerializer(serializers.Serializer):
     """Input: a field that is not known, or is there twice, is an error, not a silent nothing."""
 
@@ -23,7 +27,9 @@ class StrictSerializer(serializers.Serializer):
         return known
 
     def _unknown(self, data: Any) -> dict[str, list]:
-        unknown = sorted(set(data) - set(self.fields)) if hasattr(data, "keys") else []
+        of_the_page = {CSRF_FIELD} if isinstance(data, MultiValueDict) else set()
+        given = set(data) - of_the_page if hasattr(data, "keys") else set()
+        unknown = sorted(given - set(self.fields))
         known = ", ".join(sorted(self.fields)) or "none"
         detail = f"There is no such field. Known fields: {known}."
         return {name: [ErrorDetail(detail, code="unknown_field")] for name in unknown}

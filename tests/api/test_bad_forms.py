@@ -81,6 +81,15 @@ def test_a_field_that_is_no_utf8_is_400_and_named(project, form):
     assert not Artifact.objects.exists()
 
 
+def test_a_form_of_a_browsable_page_is_taken(project, owner):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(owner)
+    client.cookies["csrftoken"] = "c" * 32
+    fields = {"project": str(project.pk), "file": file(), "csrfmiddlewaretoken": "c" * 32}
+
+    assert client.post(UPLOAD, fields).status_code == 201
+
+
 def test_more_fields_than_are_read_are_400(form):
     response = form(IMPORT, {f"field{number}": "x" for number in range(1_100)})
 
