@@ -8,7 +8,6 @@ from rest_framework.exceptions import ErrorDetail
 
 from api.fields import TextField
 
-
 # A page of the browsable API sends it with each of its forms.
 CSRF_FIELD = "csrfmiddlewaretoken"
 
