@@ -4,27 +4,45 @@ The indexes hold for each row in which two cells its id lies: a small one and a 
 newest rows with a word are found without a look at older ones, however many of those there are.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 SMALL, LARGE = 12, 18
 # As the indexes have it: large cells are negative.
 CELLS = f"ARRAY[(id >> {SMALL})::int, -1 - (id >> {LARGE})::int]"
-FIRST, GROWTH = 2, 4
+FIRST, GROWTH = 2, 2
 SMALL_CELLS_AT_MOST = 128
 
 
-def windows(oldest: int, newest: int) -> Iterator[list[int]]:
-    """The cells of each window; each window is four times as large as the one before."""
-    end, size = (newest >> SMALL) + 1, FIRST
-    while end > oldest >> SMALL and size <= SMALL_CELLS_AT_MOST:
-        start = max(end - size, oldest >> SMALL)
-        if size == SMALL_CELLS_AT_MOST:
+@dataclass(frozen=True)
+class Window:
+    """Cells, and the places of the spans that reach into them."""
+
+    cells: list[int]
+    spans: list[int]
+
+
+def windows(spans: Sequence[tuple[int, int]]) -> Iterator[Window]:
+    """All rows between the ends of the spans; each window is twice as large as the one before.
+
+    What lies in no span is leapt over. Else windows would have become so large before they reach
+    old rows that they have very many of them.
+    """
+    bits, size, below = SMALL, FIRST, max((newest for _, newest in spans), default=0) + 1
+    while left := [(oldest, min(newest, below - 1)) for oldest, newest in spans if oldest < below]:
+        end = (max(newest for _, newest in left) >> bits) + 1
+        start = max(end - size, min(oldest for oldest, _ in left) >> bits)
+        if bits == SMALL and size >= SMALL_CELLS_AT_MOST:
             # Whole large cells are left.
             start = start >> (LARGE - SMALL) << (LARGE - SMALL)
-        yield list(range(start, end))
-        end, size = start, size * GROWTH
-    end, size = end >> (LARGE - SMALL), size >> (LARGE - SMALL)
-    while end > oldest >> LARGE:
-        start = max(end - size, oldest >> LARGE)
-        yield [-1 - cell for cell in range(start, end)]
-        end, size = start, size * GROWTH
+        yield _window(spans, start, end, bits)
+        below, size = start << bits, size * GROWTH
+        if bits == SMALL and size > SMALL_CELLS_AT_MOST:
+            bits, size = LARGE, size >> (LARGE - SMALL)
+
+
+def _window(spans: Sequence[tuple[int, int]], start: int, end: int, bits: int) -> Window:
+    cells = [cell if bits == SMALL else -1 - cell for cell in range(start, end)]
+    first, beyond = start << bits, end << bits
+    reach = [n for n, (oldest, newest) in enumerate(spans) if oldest < beyond and newest >= first]
+    return Window(cells, reach)

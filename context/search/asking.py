@@ -16,21 +16,19 @@ MEANING = """
     SELECT words::text, querytree(words),
         CASE WHEN %(text)s ~ '^[[:alpha:]]{{3,}}$'
             THEN (words || to_tsquery('simple', %(text)s || ':*'))::text ELSE '' END,
-        context_trigrams(NULL, left(%(text)s, 100)),
-        {bodies},
-        (SELECT min(id) FROM context_sections), (SELECT max(id) FROM context_sections),
-        (SELECT min(id) FROM context_concepts), (SELECT max(id) FROM context_concepts)
+        context_trigrams(NULL, left(%(text)s, 100)), {ends}
     FROM websearch_to_tsquery('english', %(text)s) AS words
 """
-IN_THE_STORE = "(SELECT min(id) FROM context_bodies), (SELECT max(id) FROM context_bodies)"
-# Else windows without a text of theirs come first for those whose projects are all old.
+END_IN_THE_STORE = "ARRAY[(SELECT {end}(id) FROM {table})]"
+# By project, so that a window asks for those alone that have rows in it.
 END_IN_PROJECTS = """
-    (SELECT {end}((
-        SELECT {end}(body.id) FROM context_bodies AS body WHERE body.project_id = one.project
-    )) FROM unnest(%(projects)s::uuid[]) AS one (project))
+    (SELECT array_agg((
+        SELECT {end}(part.id) FROM {table} AS part WHERE part.project_id = one.project {indexed}
+    ) ORDER BY place) FROM unnest(%(projects)s::uuid[]) WITH ORDINALITY AS one (project, place))
 """
-IN_PROJECTS = ", ".join(END_IN_PROJECTS.format(end=end) for end in ("min", "max"))
-KINDS = ("body", "section", "concept")
+TEXTS = "context_bodies"
+# Names are looked for among rows with trigrams alone; so their index by project is of these.
+NAMED = "AND part.trigrams IS NOT NULL"
 PHRASE = re.compile(r"('(?:[^']|'')*')|<(?:-|\d+)>")
 NOTHING_TO_ASK_FOR = "T"
 # Estimates of how many texts have a word, and are of a current version, are far off: the planner
@@ -47,11 +45,19 @@ AS_USUAL = ";".join(f"SET LOCAL {name} = DEFAULT" for name in OFF)
 
 
 @dataclass(frozen=True)
+class Seen:
+    """A window, with the projects in it that the caller may see."""
+
+    cells: list[int]
+    scope: Scope
+
+
+@dataclass(frozen=True)
 class Question:
     """`words` is what must be met; `loose` what the index answers alone: all words, in any order.
 
-    `begun` is one word alone with what begins so, else ''. `windows` are, for each kind, lists of
-    cells from the newest to the oldest.
+    `begun` is one word alone with what begins so, else ''. `windows` are those of texts,
+    newest first.
     """
 
     text: str
@@ -59,7 +65,7 @@ class Question:
     loose: str
     begun: str
     trigrams: list[str]
-    windows: dict[str, list[list[int]]]
+    windows: list[Seen]
 
 
 @contextmanager
@@ -74,15 +80,36 @@ def searching() -> Iterator[Any]:
 
 
 def understood(text: str, scope: Scope, cursor: Any) -> Question:
-    bodies = IN_PROJECTS if scope.is_in_the_index else IN_THE_STORE
-    cursor.execute(MEANING.format(bodies=bodies), {"text": text, "projects": scope.parameter})
-    words, tree, begun, trigrams, *bounds = cursor.fetchone()
-    ends = zip(bounds[::2], bounds[1::2], strict=True)
-    found = {
-        kind: [] if oldest is None else list(windows(oldest, newest))
-        for kind, (oldest, newest) in zip(KINDS, ends, strict=True)
-    }
+    sql = MEANING.format(ends=_ends(scope, TEXTS))
+    cursor.execute(sql, {"text": text, "projects": scope.parameter})
+    words, tree, begun, trigrams, oldest, newest = cursor.fetchone()
+    found = _windows(scope, oldest, newest)
     return Question(text, words, _loose(words, tree), begun, trigrams, found)
+
+
+def windows_of_names(table: str, scope: Scope, cursor: Any) -> list[Seen]:
+    """Those of sections or concepts, newest first."""
+    cursor.execute(f"SELECT {_ends(scope, table, NAMED)}", {"projects": scope.parameter})
+    return _windows(scope, *cursor.fetchone())
+
+
+def _ends(scope: Scope, table: str, indexed: str = "") -> str:
+    """The oldest rows, and the newest ones."""
+    sql = END_IN_PROJECTS if scope.is_in_the_index else END_IN_THE_STORE
+    return ", ".join(sql.format(end=end, table=table, indexed=indexed) for end in ("min", "max"))
+
+
+def _windows(scope: Scope, oldest: list[int | None], newest: list[int | None]) -> list[Seen]:
+    if not scope.is_in_the_index:
+        spans = [ends for ends in zip(oldest, newest, strict=True) if None not in ends]
+        return [Seen(one.cells, scope) for one in windows(spans)]
+    ends = zip(scope.projects, oldest, newest, strict=True)
+    found = {project: (first, last) for project, first, last in ends if first is not None}
+    projects = list(found)
+    return [
+        Seen(one.cells, Scope(tuple(projects[place] for place in one.spans)))
+        for one in windows(list(found.values()))
+    ]
 
 
 def _loose(words: str, tree: str) -> str:

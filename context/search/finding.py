@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
 from context.search.ages import CELLS
-from context.search.asking import Question, searching, understood
+from context.search.asking import Question, searching, understood, windows_of_names
 from context.search.scope import Scope
 from context.search.spelling import ALIKE, ALIKE_PARTS, BY_SPELLING, PART_NAMES, near
 
@@ -130,7 +130,7 @@ def artifacts_saying(text: str, scope: Scope) -> RawSQL:
     with searching() as cursor:
         question = understood(text.strip(), scope, cursor)
         if question.words:
-            sql = ARTIFACTS_SAYING.format(current=CURRENT, scope=scope.of_bodies)
+            sql = ARTIFACTS_SAYING.format(current=CURRENT, scope=scope.of_bodies())
             cursor.execute(sql, {"words": question.words, "projects": scope.parameter})
             (found,) = cursor.fetchone()
     return RawSQL("SELECT unnest(%s::uuid[])", [found or []])
@@ -180,7 +180,6 @@ class _Search:
             "text": question.text,
             "trigrams": question.trigrams,
             "projects": scope.parameter,
-            "keys": scope.keys,
             "candidates": CANDIDATES,
             "names": NAMES,
             "hits": HITS,
@@ -212,15 +211,19 @@ class _Search:
         return [Hit(*row) for row in self._rows(sql)]
 
     def _by_words(self, words: str, loose: str) -> tuple[list[Hit], bool]:
-        windows = {f"window_{n}": one for n, one in enumerate(self.question.windows["body"])}
+        windows = self.question.windows
         if not words or not windows:
             return [], True
         arms = " UNION ALL ".join(
-            TEXTS_OF_AN_AGE.format(cells=CELLS, window=name, scope=self.scope.of_bodies)
-            for name in windows
+            TEXTS_OF_AN_AGE.format(
+                cells=CELLS, window=f"window_{n}", scope=one.scope.of_bodies(f"projects_{n}")
+            )
+            for n, one in enumerate(windows)
         )
         sql = BY_WORDS.format(windows=arms, parts=_parts_of_bodies(self.tables, self.filters))
-        values = windows | {"words": words, "loose": loose}
+        values = {"words": words, "loose": loose}
+        for n, one in enumerate(windows):
+            values |= {f"window_{n}": one.cells, f"projects_{n}": one.scope.parameter}
         rows = self._rows(sql, values | {"best": BEST})
         hits, (looked_at, matching) = _hits(rows), rows[0][4:]
         if len(hits) < HITS and matching > BEST:
@@ -229,11 +232,17 @@ class _Search:
         return hits, looked_at < CANDIDATES
 
     def _by_spelling(self) -> list[Hit]:
-        question, tables = self.question, self.tables
-        tables = {kind: table for kind, table in tables.items() if question.windows[kind]}
-        if not question.trigrams or not tables:
+        if not self.question.trigrams:
             return []
-        found = [near(kind, table, question, self.scope) for kind, table in tables.items()]
+        ages = {
+            kind: windows_of_names(table, self.scope, self.cursor)
+            for kind, table in self.tables.items()
+        }
+        tables = {kind: table for kind, table in self.tables.items() if ages[kind]}
+        if not tables:
+            return []
+        trigrams = self.question.trigrams
+        found = [near(kind, t, trigrams, ages[kind]) for kind, t in tables.items()]
         parts = " UNION ALL ".join(
             self._filled(ALIKE_PARTS, kind=kind, table=table, name=PART_NAMES[kind])
             for kind, table in tables.items()

@@ -27,14 +27,17 @@ class Scope:
     def is_in_the_index(self) -> bool:
         return self.projects is not None and len(self.projects) <= IN_THE_INDEX
 
-    @property
-    def of_bodies(self) -> str:
-        """A condition on texts, with the parameter `projects`."""
+    def of_bodies(self, projects: str = "projects") -> str:
+        """A condition on texts; `projects` is the name of the parameter."""
         if self.projects is None:
             return "TRUE"
         if self.is_in_the_index:
-            return "ARRAY[project_id] && %(projects)s::uuid[]"
-        return "project_id = ANY(%(projects)s::uuid[])"
+            return f"ARRAY[project_id] && %({projects})s::uuid[]"
+        return f"project_id = ANY(%({projects})s::uuid[])"
+
+    def of_names(self, keys: str) -> str:
+        """A condition on rows with trigrams, with the parameters `keys` and `projects`."""
+        return f"trigrams && %({keys})s::text[]" if self.is_in_the_index else self.of_bodies()
 
     @property
     def of_parts(self) -> str:

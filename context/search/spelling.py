@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from context.search.ages import CELLS
-from context.search.asking import Question
-from context.search.scope import Scope
+from context.search.asking import Seen
 
 # A name has at least so much of what was asked for.
 ALIKE = 0.5
@@ -40,23 +39,26 @@ BY_SPELLING = """
 """
 
 
-def near(kind: str, table: str, question: Question, scope: Scope) -> tuple[str, dict[str, Any]]:
+def near(
+    kind: str, table: str, trigrams: list[str], windows: list[Seen]
+) -> tuple[str, dict[str, Any]]:
     """The common table expression `near_...`, with its parameters."""
-    groups = {f"group_{n}": group for n, group in enumerate(groups_of(question.trigrams))}
-    windows = {f"{kind}_{n}": cells for n, cells in enumerate(question.windows[kind])}
-    conditions = " AND ".join(f"trigrams && %({name})s::text[]" for name in groups)
+    values: dict[str, Any] = {f"group_{n}": one for n, one in enumerate(groups_of(trigrams))}
+    conditions = " AND ".join(f"trigrams && %({name})s::text[]" for name in values)
     arms = " UNION ALL ".join(
         ARM.format(
             table=table,
             name=PART_NAMES[kind],
             cells=CELLS,
-            window=window,
+            window=f"{kind}_{n}",
             groups=conditions,
-            scope=_within(scope),
+            scope=one.scope.of_names(f"{kind}_keys_{n}"),
         )
-        for window in windows
+        for n, one in enumerate(windows)
     )
-    return NEAR.format(kind=kind, arms=arms), groups | windows
+    for n, one in enumerate(windows):
+        values |= {f"{kind}_{n}": one.cells, f"{kind}_keys_{n}": one.scope.keys}
+    return NEAR.format(kind=kind, arms=arms), values
 
 
 def groups_of(trigrams: list[str]) -> Iterator[list[str]]:
@@ -64,11 +66,3 @@ def groups_of(trigrams: list[str]) -> Iterator[list[str]]:
     size = len(trigrams) - -(-len(trigrams) // 2) + 1
     turned = trigrams[::2] + trigrams[1::2]
     yield from (trigrams[:size], trigrams[-size:], turned[:size], turned[-size:])
-
-
-def _within(scope: Scope) -> str:
-    if scope.projects is None:
-        return "TRUE"
-    if scope.is_in_the_index:
-        return "trigrams && %(keys)s::text[]"
-    return "project_id = ANY(%(projects)s::uuid[])"

@@ -357,10 +357,14 @@ def test_who_sees_old_projects_alone_begins_with_their_newest_text(make_project)
     def windows_of(*projects):
         scope = Scope(tuple(project.pk for project in projects) or None)
         with searching() as cursor:
-            return understood("loans", scope, cursor).windows["body"]
+            return [one.cells for one in understood("loans", scope, cursor).windows]
 
-    assert windows_of(old) == list(windows(5, 9))
-    assert windows_of(old, new) == windows_of() == list(windows(5, 90_000_000))
+    def cells(*spans):
+        return [one.cells for one in windows(spans)]
+
+    assert windows_of(old) == cells((5, 9))
+    assert windows_of(old, new) == cells((5, 9), (7, 90_000_000))
+    assert windows_of() == cells((5, 90_000_000))
 
 
 def plans_of(search):
