@@ -16,19 +16,28 @@ MEANING = """
     SELECT words::text, querytree(words),
         CASE WHEN %(text)s ~ '^[[:alpha:]]{{3,}}$'
             THEN (words || to_tsquery('simple', %(text)s || ':*'))::text ELSE '' END,
-        context_trigrams(NULL, left(%(text)s, 100)), {ends}
-    FROM websearch_to_tsquery('english', %(text)s) AS words
+        context_trigrams(NULL, left(%(text)s, 100)), oldest, newest
+    FROM websearch_to_tsquery('english', %(text)s) AS words, ({ends}) AS ends
 """
-END_IN_THE_STORE = "ARRAY[(SELECT {end}(id) FROM {table})]"
-# By project, so that a window asks for those alone that have rows in it.
-END_IN_PROJECTS = """
-    (SELECT array_agg((
-        SELECT {end}(part.id) FROM {table} AS part WHERE part.project_id = one.project {indexed}
-    ) ORDER BY place) FROM unnest(%(projects)s::uuid[]) WITH ORDINALITY AS one (project, place))
+ENDS_IN_THE_STORE = """
+    SELECT ARRAY[(SELECT min(id) FROM {table})] AS oldest,
+        ARRAY[(SELECT max(id) FROM {table})] AS newest
 """
+# By project, so that a window asks for those alone that have rows in it. The list of projects is
+# there only once: to send and read it takes as long as to look at the index.
+ENDS_IN_PROJECTS = """
+    SELECT array_agg(first ORDER BY place) AS oldest, array_agg(last ORDER BY place) AS newest
+    FROM (
+        SELECT place,
+            (SELECT min(part.id) FROM {table} AS part WHERE {indexed}) AS first,
+            (SELECT max(part.id) FROM {table} AS part WHERE {indexed}) AS last
+        FROM unnest(%(projects)s::uuid[]) WITH ORDINALITY AS one (project, place)
+    ) AS ends_of_one
+"""
+OF_ONE = "part.project_id = one.project"
 TEXTS = "context_bodies"
 # Names are looked for among rows with trigrams alone; so their index by project is of these.
-NAMED = "AND part.trigrams IS NOT NULL"
+NAMED = f"{OF_ONE} AND part.trigrams IS NOT NULL"
 PHRASE = re.compile(r"('(?:[^']|'')*')|<(?:-|\d+)>")
 NOTHING_TO_ASK_FOR = "T"
 # Estimates of how many texts have a word, and are of a current version, are far off: the planner
@@ -89,14 +98,14 @@ def understood(text: str, scope: Scope, cursor: Any) -> Question:
 
 def windows_of_names(table: str, scope: Scope, cursor: Any) -> list[Seen]:
     """Those of sections or concepts, newest first."""
-    cursor.execute(f"SELECT {_ends(scope, table, NAMED)}", {"projects": scope.parameter})
+    cursor.execute(_ends(scope, table, NAMED), {"projects": scope.parameter})
     return _windows(scope, *cursor.fetchone())
 
 
-def _ends(scope: Scope, table: str, indexed: str = "") -> str:
-    """The oldest rows, and the newest ones."""
-    sql = END_IN_PROJECTS if scope.is_in_the_index else END_IN_THE_STORE
-    return ", ".join(sql.format(end=end, table=table, indexed=indexed) for end in ("min", "max"))
+def _ends(scope: Scope, table: str, indexed: str = OF_ONE) -> str:
+    """A query for the oldest rows, and the newest ones."""
+    sql = ENDS_IN_PROJECTS if scope.is_in_the_index else ENDS_IN_THE_STORE
+    return sql.format(table=table, indexed=indexed)
 
 
 def _windows(scope: Scope, oldest: list[int | None], newest: list[int | None]) -> list[Seen]:

@@ -13,9 +13,8 @@ ALIKE = 0.5
 NEAR = """
     near_{kind} AS MATERIALIZED (
         SELECT DISTINCT body_id, name, score FROM (
-            SELECT body_id, name, (
-                SELECT count(*) FROM unnest(trigrams) AS one WHERE one = ANY(%(trigrams)s)
-            )::float / cardinality(%(trigrams)s::text[]) AS score
+            SELECT body_id, name,
+                ({shared})::float / cardinality(%(trigrams)s::text[]) AS score
             FROM ({arms}) AS newest LIMIT %(names)s
         ) AS weighed WHERE score >= %(alike)s
     )
@@ -58,7 +57,9 @@ def near(
     )
     for n, one in enumerate(windows):
         values |= {f"{kind}_{n}": one.cells, f"{kind}_keys_{n}": one.scope.keys}
-    return NEAR.format(kind=kind, arms=arms), values
+    values |= {f"trigram_{n}": one for n, one in enumerate(trigrams)}
+    shared = " + ".join(f"(%(trigram_{n})s = ANY(trigrams))::int" for n in range(len(trigrams)))
+    return NEAR.format(kind=kind, arms=arms, shared=shared), values
 
 
 def groups_of(trigrams: list[str]) -> Iterator[list[str]]:
