@@ -10,9 +10,8 @@ from audit.actors import Actor
 from hitl.models import HitlRequest
 from hitl.services import decide
 from hitl.words import Action
-from orchestrator.engine.briefs import hand_in_brief
-from orchestrator.engine.definition import definition_hash, parse_definition
-from orchestrator.models import WorkflowRun
+from orchestrator.engine.advance import open_run
+from orchestrator.engine.definition import parse_definition
 from projects.models import Project
 from projects.services import create_project, start_project
 
@@ -50,15 +49,7 @@ def make_project(length: int, oversight_level: str) -> Project:
         auto_start=False,
     )
     with transaction.atomic():
-        brief = hand_in_brief(project)
-        WorkflowRun.objects.create(
-            project=project,
-            workflow=definition.name,
-            definition=definition.to_json(),
-            definition_hash=definition_hash(definition),
-            brief_artifact=brief.pk,
-            brief_version=brief.accepted_version,
-        )
+        open_run(project, definition)
     return project
 
 

@@ -59,16 +59,15 @@ def advance_project(project_id: UUID) -> int:
 
 def _get_run(project: Project) -> WorkflowRun:
     run = fetch_row(WorkflowRun, RUN, [project.pk])
-    return run or _open_run(project)
+    return run or open_run(project, load_definition(project.workflow))
 
 
-def _open_run(project: Project) -> WorkflowRun:
-    """Pin the definition, and the brief."""
-    definition = load_definition(project.workflow)
+def open_run(project: Project, definition: Definition) -> WorkflowRun:
+    """Pin the definition, and the brief. Within a transaction."""
     brief = hand_in_brief(project)
     return WorkflowRun.objects.create(
         project=project,
-        workflow=project.workflow,
+        workflow=definition.name,
         definition=definition.to_json(),
         definition_hash=definition_hash(definition),
         brief_artifact=brief.pk,
