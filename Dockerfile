@@ -20,12 +20,12 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     LOG_FORMAT=json
-RUN groupadd --gid 10001 countersign \
-    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent countersign
+RUN groupadd --gid 10001 paraph \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent paraph
 WORKDIR /app
 COPY --from=build /opt/venv /opt/venv
 COPY manage.py ./
-COPY api api
+COPY core core
 COPY audit audit
 COPY projects projects
 COPY context context
@@ -33,6 +33,8 @@ COPY agents agents
 COPY hitl hitl
 COPY semantic semantic
 COPY orchestrator orchestrator
+COPY ops ops
+COPY ui ui
 COPY examples examples
 # Made here, so that the container needs no folder to write to. Settings take no secret for this.
 RUN python manage.py collectstatic --noinput --verbosity 0 && python -m compileall -q .

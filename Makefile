@@ -18,7 +18,7 @@ WRITE_BYTECODE := PYTHONDONTWRITEBYTECODE=
 .PHONY: help run test test-slow test-browser test-stream test-races test-schema test-deploy lint format bench bench-stream bench-inbox bench-stop bench-versions bench-store chaos chaos-short lock clean venv dev
 
 help: ## Show this list
-	@echo "Countersign. Commands:"
+	@echo "Paraph. Commands:"
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' \
 		| awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
 	@echo "Options: PORT=8000 DATA_DIR=.data (run), TESTS='tests/agents -x' (test), PYTHON=python3"
@@ -66,29 +66,29 @@ format: $(VENV)/.installed-dev ## Put the code into its usual form
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.installed-dev ## Measure steps a second and decision-to-next-step
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m tools.benchmarks
 
 bench-stream: $(VENV)/.installed-dev ## Measure the live stream beside bare Channels
-	@$(BIN)/python -m benchmarks stream
+	@$(BIN)/python -m tools.benchmarks stream
 
 bench-inbox: $(VENV)/.installed-dev ## Measure the inbox with 10,000 pending requests beside 100
-	@$(BIN)/python -m benchmarks inbox
+	@$(BIN)/python -m tools.benchmarks inbox
 
 bench-versions: $(VENV)/.installed-dev ## Measure what a version of a lightly edited document takes
-	@$(BIN)/python -m benchmarks versions
+	@$(BIN)/python -m tools.benchmarks versions
 
 bench-stop: $(VENV)/.installed-dev ## Measure an emergency stop until the last worker has stopped
-	@$(BIN)/python -m benchmarks stop
+	@$(BIN)/python -m tools.benchmarks stop
 
 chaos: $(VENV)/.installed-dev ## Break things, see that nothing is lost: at most 12 minutes (SEED=, CASE=, LIST=1, MINUTES=)
-	@timeout -k 30 $$(($(MINUTES) * 60 + 60)) $(BIN)/python -m chaos --seed '$(SEED)' --minutes '$(MINUTES)' \
+	@timeout -k 30 $$(($(MINUTES) * 60 + 60)) $(BIN)/python -m tools.chaos --seed '$(SEED)' --minutes '$(MINUTES)' \
 		$(CASE) $(if $(LIST),--list) $(if $(TIMES),--times) $(if $(KEEP),--keep '$(KEEP)')
 
 chaos-short: $(VENV)/.installed-dev ## Its most telling cases, in less than 3 minutes
-	@timeout -k 30 570 $(BIN)/python -m chaos --short --seed '$(SEED)' --minutes 9
+	@timeout -k 30 570 $(BIN)/python -m tools.chaos --short --seed '$(SEED)' --minutes 9
 
 bench-store: $(VENV)/.installed-dev ## Measure the context store small and large (SECTIONS=1000000, KEEP=folder)
-	@$(BIN)/python -m benchmarks store --sections '$(SECTIONS)' --keep '$(KEEP)'
+	@$(BIN)/python -m tools.benchmarks store --sections '$(SECTIONS)' --keep '$(KEEP)'
 
 lock: $(VENV)/.installed-dev ## Compile the pinned requirements from requirements*.in
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 requirements.in -o requirements.txt

@@ -2,7 +2,7 @@
 import os
 import sys
 
-from orchestrator.local import runtime
+from ops.devserver import runtime
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
 def run(arguments: list[str]) -> None:
     if arguments[1:2] == ["up"]:
         # Without the apps, which it does not use and which take longest to load.
-        from orchestrator.management.commands.up import Command
+        from ops.management.commands.up import Command
 
         Command().run_from_argv(arguments)
         return
@@ -44,7 +44,7 @@ def remedy(error: Exception) -> str:
         return str(error)
     if "DATABASE_URL" in runtime.supplied and not runtime.is_live():
         return (
-            f"Countersign is not running on the data folder {runtime.default_data_dir()}, so there "
+            f"Paraph is not running on the data folder {runtime.default_data_dir()}, so there "
             "is no database to ask. Start it with `make run` first (another folder: DATA_DIR=...), "
             "or set DATABASE_URL."
         )

@@ -1,9 +1,9 @@
 import django_filters
 
+from agents.enums import AgentState, TaskStatus
 from agents.models import AgentStatus, EmergencyStop, Task
-from agents.words import AgentState, TaskStatus
-from api.filters import FlagFilter
-from projects.words import AgentType, Phase
+from core.filters import FlagFilter
+from projects.enums import AgentType, Phase
 
 
 class TaskFilter(django_filters.FilterSet):

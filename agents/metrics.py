@@ -1,35 +1,33 @@
 from django.db import transaction
 from prometheus_client import Counter, Histogram
 
-from agents.outcomes import Usage
-from api.metrics import LONG_BUCKETS, SHORT_BUCKETS
-from projects.words import AgentType
+from agents.protocols import Usage
+from core.metrics import LONG_BUCKETS, SHORT_BUCKETS
+from projects.enums import AgentType
 
 ATTEMPT_SECONDS = Histogram(
-    "countersign_attempt_seconds",
+    "paraph_attempt_seconds",
     "From claim to end of an attempt; `lost` where another worker took over.",
     ["agent_type", "outcome"],
     buckets=LONG_BUCKETS,
 )
 QUEUE_WAIT_SECONDS = Histogram(
-    "countersign_queue_wait_seconds",
+    "paraph_queue_wait_seconds",
     "From the moment a task was due to its claim.",
     ["agent_type"],
     buckets=SHORT_BUCKETS,
 )
 RETRIES = Counter(
-    "countersign_retries", "Tasks that were put back into the queue.", ["agent_type", "cause"]
+    "paraph_retries", "Tasks that were put back into the queue.", ["agent_type", "cause"]
 )
 # A series that begins at one has not grown for Prometheus: the first lost workers would go unseen.
 for agent_type in AgentType.values:
     RETRIES.labels(agent_type, "worker_lost")
 
-RINGS_LOST = Counter(
-    "countersign_rings_lost", "Jobs that could not be put into the queue.", ["queue"]
-)
-MODEL_CALLS = Counter("countersign_model_calls", "Calls to model providers.", ["provider"])
+RINGS_LOST = Counter("paraph_rings_lost", "Jobs that could not be put into the queue.", ["queue"])
+MODEL_CALLS = Counter("paraph_model_calls", "Calls to model providers.", ["provider"])
 MODEL_TOKENS = Counter(
-    "countersign_model_tokens",
+    "paraph_model_tokens",
     "Tokens that providers counted: input, or output.",
     ["provider", "direction"],
 )

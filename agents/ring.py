@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from agents.doorbell import put_into_queue
+from agents.queue import put_into_queue
 
 TAKE_ALONG_SECONDS = 2.0
 

@@ -7,8 +7,8 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from agents.models import AgentStatus, EmergencyStop, Task
+from audit.enums import EventType
 from audit.models import Event
-from audit.words import EventType
 from projects.access import get_visible_project
 from projects.models import Project
 

@@ -1,11 +1,11 @@
 from rest_framework import serializers
 
+from agents.enums import AgentState
 from agents.models import AgentStatus, Task, TaskAttempt
-from agents.words import AgentState
-from api.fields import IdField, TextField
-from api.serializers import StrictSerializer
 from audit.models import Event
-from projects.words import AgentType
+from core.fields import IdField, TextField
+from core.serializers import StrictSerializer
+from projects.enums import AgentType
 
 MAX_CONTEXT = 100
 

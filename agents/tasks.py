@@ -10,8 +10,8 @@ from django.db import connections
 
 from agents.ring import taken_along
 from agents.services import forget_workers, hand_back
-from api.log_fields import log_fields
-from audit.origin import origin
+from audit.request_context import origin
+from core.log_fields import log_fields
 
 QUEUE = "agents"
 _serves_agents = False
@@ -31,7 +31,7 @@ def worker_name() -> str:
 def run_task(task_id: str) -> int:
     """Do the work of a task, if it is due and nobody else has it; how many tasks were done."""
     # Roles and providers are needed by workers only; every other process starts without them.
-    from agents.runner import run
+    from agents.worker.run import run
 
     worker = worker_name()
     by = {"channel": "worker"}
@@ -51,7 +51,7 @@ def start_afresh(**kwargs: Any) -> None:
     """A forked child must not share its parent's database connections."""
     connections.close_all()
     if _serves_agents:
-        from agents.watch import keep_watch
+        from agents.stops.monitor import keep_watch
 
         keep_watch(worker_name())
 

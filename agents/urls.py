@@ -1,7 +1,7 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
-from agents.stop_views import EmergencyStopViewSet
+from agents.stops.views import EmergencyStopViewSet
 from agents.views import AgentHistoryViewSet, AgentViewSet, TaskViewSet
 
 router = SimpleRouter(use_regex_path=False)

@@ -22,14 +22,14 @@ from agents.serializers import (
     TaskSerializer,
 )
 from agents.services import cancel_task, request_task, retry_task
-from api.errors import NotFound
-from api.serializers import NoInput
-from api.viewsets import GenericViewSet
 from audit.actors import Actor
 from audit.models import Event
 from context.build_serializers import ContextBuildSerializer
 from context.models import ContextBuild
-from projects.words import AgentType
+from core.errors import NotFound
+from core.serializers import NoInput
+from core.viewsets import GenericViewSet
+from projects.enums import AgentType
 
 AGENT_TYPE = OpenApiParameter(
     "agent_type", str, OpenApiParameter.PATH, enum=[str(value) for value in AgentType.values]

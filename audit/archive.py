@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from api.errors import Conflict
-from api.moments import one_moment
-from audit import offline
+from audit import archive_verifier
 from audit.actors import Actor
-from audit.erasing import erase_payloads
+from audit.enums import EventType
+from audit.erasure import erase_payloads
 from audit.models import Event, Stream
-from audit.wire import to_wire
-from audit.words import EventType
+from audit.serialization import to_wire
+from core.errors import Conflict
+from core.snapshot import one_moment
 
 PAGE = 1000
 
@@ -43,7 +43,7 @@ def write_archive(project_id: UUID, folder: Path) -> Archive | None:
             return None
         path = folder / f"events-{project_id}-{first}-{last}.jsonl"
         sha256 = _write(project_id, first, path)
-    log = offline.verify(offline.lines_of([path]), stream.head_hash)
+    log = archive_verifier.verify(archive_verifier.lines_of([path]), stream.head_hash)
     return Archive(project_id, path, log.first, log.last, log.head, sha256)
 
 

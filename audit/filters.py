@@ -4,8 +4,8 @@ import django_filters
 from django import forms
 from drf_spectacular.utils import extend_schema_field
 
+from audit.enums import EventSource, EventType
 from audit.models import Event
-from audit.words import EventSource, EventType
 
 BIGGEST_SEQUENCE = 2**63 - 1
 LONGEST_WAIT_SECONDS = 60

@@ -4,9 +4,9 @@ from contextlib import contextmanager
 
 from django.http import HttpRequest, HttpResponse
 
-from api.log_fields import PLAIN_ID, current_log_fields, log_fields
-from api.middleware import Answer, Around
-from audit.origin import origin
+from audit.request_context import origin
+from core.log_fields import PLAIN_ID, current_log_fields, log_fields
+from core.middleware import Answer, Around
 
 CHANNELS = (("/api/", "rest"), ("/admin/", "admin"))
 

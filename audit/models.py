@@ -1,7 +1,7 @@
 from django.db import models
 from django.db.models import Q
 
-from audit.words import EventSource, EventType
+from audit.enums import EventSource, EventType
 
 
 class Stream(models.Model):

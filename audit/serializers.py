@@ -3,11 +3,11 @@ from typing import Any
 from rest_framework import serializers
 
 from audit.models import Event
-from audit.wire import to_wire
+from audit.serialization import to_wire
 
 
 class EventSerializer(serializers.ModelSerializer):
-    """Describes the wire form for the schema; the form itself is made in `audit.wire`."""
+    """Describes the wire form for the schema; the form itself is made in `audit.serialization`."""
 
     created_at = serializers.CharField(
         read_only=True, help_text="UTC, microseconds: `2026-01-31T12:00:00.000000Z`."

@@ -7,15 +7,15 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from api.faults import fault_point
-from api.log_fields import note_project
-from api.rows import prepared_cursor
 from audit.actors import Actor
 from audit.chain import event_hash, payload_hash, time_text
-from audit.hints import publish_hint, publish_inbox_hint
+from audit.enums import CHANGES_AN_INBOX, EventType
 from audit.metrics import EVENTS
-from audit.origin import current_origin
-from audit.words import CHANGES_AN_INBOX, EventType
+from audit.request_context import current_origin
+from audit.stream.notifier import publish_hint, publish_inbox_hint
+from core.failpoints import fault_point
+from core.log_fields import note_project
+from core.sql import prepared_cursor
 
 LOCK_HEAD = """
     SELECT epoch, sequence, head_hash, greatest(clock_timestamp(), head_at)

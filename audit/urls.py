@@ -1,7 +1,7 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
-from audit.stream.http import event_stream
+from audit.stream.sse import event_stream
 from audit.views import EventViewSet, TicketView, VerifyView
 
 router = SimpleRouter()

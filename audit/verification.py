@@ -1,12 +1,12 @@
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
-from api.moments import one_moment
 from audit.chain import event_hash, payload_hash
-from audit.erasing import ERASED_DATA
+from audit.enums import ERASES_PAYLOADS
+from audit.erasure import ERASED_DATA
 from audit.models import Event, Stream
-from audit.wire import to_wire
-from audit.words import ERASES_PAYLOADS
+from audit.serialization import to_wire
+from core.snapshot import one_moment
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,6 @@ from rest_framework.authtoken.models import Token
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api.errors import DomainError, NotFound
-from api.pagination import CursorPagination
-from api.queries import CheckedQuery
-from api.viewsets import APIView, GenericViewSet
 from audit.access import access_policy
 from audit.filters import EventFilter
 from audit.models import Event
@@ -23,6 +19,10 @@ from audit.serializers import (
 from audit.stream.login import Credentials
 from audit.stream.tickets import TICKET_SECONDS, TicketsUnavailable, issue_ticket
 from audit.verification import verify_stream
+from core.errors import DomainError, NotFound
+from core.pagination import CursorPagination
+from core.query_parameters import CheckedQuery
+from core.viewsets import APIView, GenericViewSet
 
 
 class EventPagination(CursorPagination):

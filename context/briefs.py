@@ -1,8 +1,8 @@
 """Which artifact is a project's brief. Its first version is what the project was started with."""
 
+from context.enums import ArtifactType
 from context.models import Artifact
-from context.services.checking import check_content
-from context.words import ArtifactType
+from context.services.content import check_content
 from projects.models import Project
 
 

@@ -1,7 +1,7 @@
 from rest_framework import serializers
 
+from context.enums import Form, Need
 from context.models import ContextBuild
-from context.words import Form, Need
 
 
 class ContextItemSerializer(serializers.Serializer):

@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from context.parts.joining import place_of
-from context.parts.splitting import pointer
-from context.words import Change
+from context.enums import Change
+from context.parts.join import place_of
+from context.parts.splitter import pointer
 
 
 def changes_between(old: Any, new: Any, *names: str | int) -> Iterator[dict[str, Any]]:

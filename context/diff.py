@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from context.changes import changes_between
-from context.parts.splitting import whole_sections
+from context.enums import Change
+from context.parts.splitter import whole_sections
 from context.rendering import as_files
-from context.words import Change
 
 # Comparing lines takes quadratic time at worst; beyond this only the fact of a change is told.
 MAX_LINES = 8_000

@@ -3,14 +3,14 @@ from typing import Any
 import django_filters
 from django.db.models import QuerySet
 
-from api.errors import InvalidInput
-from api.filters import FlagFilter
+from context.enums import ArtifactType, Granularity
 from context.models import Artifact
 from context.search import scope_of
 from context.selectors import search_artifacts
 from context.staleness import staleness_of
-from context.words import ArtifactType, Granularity
-from projects.words import AgentType
+from core.errors import InvalidInput
+from core.filters import FlagFilter
+from projects.enums import AgentType
 
 
 class ArtifactFilter(django_filters.FilterSet):

@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from context.closing import closed
-from context.parts.splitting import is_file
+from context.markdown_fences import closed
+from context.parts.splitter import is_file
 
 Content = dict[str, Any]
 Rendered = TypeVar("Rendered")

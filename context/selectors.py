@@ -4,10 +4,10 @@ from typing import Any
 
 from django.db.models import F, Prefetch, Q, QuerySet
 
-from api.errors import NotFound
+from context.enums import VersionStatus
 from context.models import Artifact, ArtifactVersion
 from context.search import Scope, artifacts_saying
-from context.words import VersionStatus
+from core.errors import NotFound
 
 
 def artifacts_for(user: Any, *, with_content: bool) -> QuerySet[Artifact]:

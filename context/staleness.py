@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from api.rows import prepared_cursor
 from context.models import Artifact
+from core.sql import prepared_cursor
 
 # From the version that counts (accepted, else the last) up to all that it was made from. What a
 # person rewrote carries on what the version before was made from; what an agent revised does not.

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from api.errors import Conflict, DomainError
 from audit.actors import Actor
+from core.errors import Conflict, DomainError
 from hitl.models import Decision, HitlRequest
 from hitl.services import decide
 

@@ -3,11 +3,11 @@ from typing import Any
 import django_filters
 from django.db.models import QuerySet
 
-from api.filters import FlagFilter
+from core.filters import FlagFilter
+from hitl.enums import RequestKind, RequestStatus
 from hitl.models import HitlRequest
 from hitl.selectors import overdue, waiting_for_me
-from hitl.words import RequestKind, RequestStatus
-from projects.words import AgentType, Phase
+from projects.enums import AgentType, Phase
 
 
 class RequestFilter(django_filters.FilterSet):

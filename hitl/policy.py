@@ -7,7 +7,7 @@ from django.conf import settings
 
 from hitl.models import Policy
 from projects.access import DECIDE
-from projects.words import Role
+from projects.enums import Role
 
 TIMES = ("remind_after", "due_after", "expire_after")
 

@@ -1,11 +1,11 @@
 from rest_framework import serializers
 
-from api.fields import FlagField, NumberField
-from api.serializers import StrictSerializer
+from core.fields import FlagField, NumberField
+from core.serializers import StrictSerializer
+from hitl.enums import OnTimeout
 from hitl.models import Policy
 from hitl.models.policies import APPROVALS_MAX
-from hitl.words import OnTimeout
-from projects.words import Role
+from projects.enums import Role
 
 
 class RolesField(serializers.DictField):

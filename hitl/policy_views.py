@@ -5,8 +5,8 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api.viewsets import APIView
 from audit.actors import Actor
+from core.viewsets import APIView
 from hitl.policy import policy_of
 from hitl.policy_serializers import PolicyChange, PolicySerializer
 from hitl.services import change_policy

@@ -7,13 +7,13 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
-from api.errors import Unprocessable
-from hitl.authors import barred_authors
+from core.errors import Unprocessable
+from hitl.enums import Action, OnTimeout, RequestKind
 from hitl.models import HitlRequest
 from hitl.policy import policy_of
-from hitl.words import Action, OnTimeout, RequestKind
+from hitl.separation_of_duties import barred_authors
 from projects.access import DECIDE, role_of
-from projects.words import Role
+from projects.enums import Role
 
 NEEDS_COMMENT = frozenset({Action.REJECT, Action.REQUEST_CHANGES})
 NEEDS_CONTENT = frozenset({Action.AMEND, Action.ANSWER})

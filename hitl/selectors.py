@@ -10,11 +10,11 @@ from django.db.models.functions import Now
 from context.diff import diff_contents
 from context.models import ArtifactVersion
 from context.selectors import last_accepted_before
+from hitl.enums import OnTimeout, RequestStatus
 from hitl.models import Decision, HitlRequest
-from hitl.words import OnTimeout, RequestStatus
 from projects.access import DECIDE
+from projects.enums import Role
 from projects.models import Membership
-from projects.words import Role
 
 # As `barred_authors`, for what an older release opened without looking it up.
 OWN_CONTENT = """

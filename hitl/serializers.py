@@ -4,15 +4,15 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from api.fields import ContentField, FlagField, IdField, TextField
-from api.serializers import StrictSerializer
 from context.models import Artifact, ArtifactVersion
 from context.rendering import render_markdown
+from core.fields import ContentField, FlagField, IdField, TextField
+from core.serializers import StrictSerializer
+from hitl.enums import Action
 from hitl.models import Decision, HitlRequest
 from hitl.rules import allowed_actions, can_decide, may_break_glass, roles_of
 from hitl.selectors import diff_of, shown_versions
-from hitl.words import Action
-from projects.words import Role
+from projects.enums import Role
 
 BULK_MAX = 200
 

@@ -22,10 +22,10 @@ from django.db.models import (
 from django.db.models.aggregates import Aggregate
 from django.utils import timezone
 
+from hitl.enums import Action, RequestKind, RequestStatus
 from hitl.models import Decision, HitlRequest
-from hitl.resuming import resume_latencies
+from hitl.resume_latency import resume_latencies
 from hitl.selectors import DECIDED, overdue
-from hitl.words import Action, RequestKind, RequestStatus
 
 ANSWERED = (*DECIDED, RequestStatus.ANSWERED)
 TOOK = ExpressionWrapper(F("resolved_at") - F("created_at"), output_field=DurationField())

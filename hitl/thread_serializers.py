@@ -2,10 +2,10 @@
 
 from rest_framework import serializers
 
-from api.fields import TextField
-from api.serializers import StrictSerializer
+from core.fields import TextField
+from core.serializers import StrictSerializer
 from hitl.models import Comment
-from hitl.services.commenting import TEXT_MAX_LENGTH
+from hitl.services.comments import TEXT_MAX_LENGTH
 from projects.serializers import UserField
 
 

@@ -8,8 +8,8 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api.serializers import NoInput
 from audit.actors import Actor
+from core.serializers import NoInput
 from hitl.models import HitlRequest
 from hitl.selectors import requests_for
 from hitl.serializers import RequestSerializer

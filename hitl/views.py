@@ -8,9 +8,9 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api.serializers import ProblemSerializer
-from api.viewsets import APIView, GenericViewSet
 from audit.actors import Actor
+from core.serializers import ProblemSerializer
+from core.viewsets import APIView, GenericViewSet
 from hitl.bulk import Item, Result, decide_each
 from hitl.filters import RequestFilter
 from hitl.models import HitlRequest

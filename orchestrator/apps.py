@@ -13,6 +13,6 @@ class OrchestratorConfig(AppConfig):
 
         check_models(settings)
         if settings.TRACES:
-            from orchestrator.traces.switch import tracing
+            from ops.tracing.switch import tracing
 
             tracing()

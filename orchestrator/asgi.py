@@ -9,14 +9,14 @@ http = get_asgi_application()
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
 
-from audit.routing import websocket_urlpatterns  # noqa: E402
-from audit.socket_auth import TokenOrSessionAuth  # noqa: E402
-from audit.stream.http import NewsOverHttp  # noqa: E402
-from orchestrator.access_log import AccessLog  # noqa: E402
+from audit.stream.routing import websocket_urlpatterns  # noqa: E402
+from audit.stream.socket_auth import TokenOrSessionAuth  # noqa: E402
+from audit.stream.sse import NewsOverHttp  # noqa: E402
+from ops.logging.access_log import AccessLog  # noqa: E402
 from orchestrator.body_limit import BodyLimit  # noqa: E402
-from orchestrator.engine.importing.archive import MAX_ARCHIVE_BYTES  # noqa: E402
-from orchestrator.form_bodies import leave_forms_to_django  # noqa: E402
-from orchestrator.leaving import Leaving  # noqa: E402
+from orchestrator.daphne_patches import leave_forms_to_django  # noqa: E402
+from orchestrator.engine.imports.archive import MAX_ARCHIVE_BYTES  # noqa: E402
+from orchestrator.graceful_shutdown import Leaving  # noqa: E402
 
 leave_forms_to_django()
 

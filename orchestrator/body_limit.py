@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from api.problems import CONTENT_TYPE, problem
+from core.problems import CONTENT_TYPE, problem
 
 
 class BodyTooLarge(Exception):

@@ -6,7 +6,7 @@ from celery.app.amqp import AMQP
 from celery.signals import after_task_publish, task_postrun, task_prerun
 from kombu import Connection
 
-from api.log_fields import log_fields
+from core.log_fields import log_fields
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
 
@@ -37,13 +37,13 @@ class QuickToRing(Celery):
         return super().connection_for_write(url, transport_options=options, **kwargs)
 
 
-app = QuickToRing("countersign")
+app = QuickToRing("paraph")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 # Celery would open a new database connection for every job, which costs more than most of our jobs.
 app.conf.CELERY_DB_REUSE_MAX = 1_000_000_000
 app.autodiscover_tasks()
 
-from orchestrator import job_fields  # noqa: E402, F401 - connects its signals
+from ops.logging import celery_logging  # noqa: E402, F401 - connects its signals
 
 
 class GiveBack(bootsteps.StartStopStep):
@@ -72,7 +72,7 @@ class Present(bootsteps.StartStopStep):
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def start(self, consumer: Any) -> None:
-        from orchestrator.presence import SAY_AGAIN_SECONDS, note_worker
+        from ops.worker_registry import SAY_AGAIN_SECONDS, note_worker
 
         self.who = consumer.hostname, sorted(consumer.app.amqp.queues.consume_from)
         note_worker(*self.who)
@@ -82,7 +82,7 @@ class Present(bootsteps.StartStopStep):
         self.timer.cancel()
 
     def shutdown(self, consumer: Any) -> None:
-        from orchestrator.presence import forget_worker
+        from ops.worker_registry import forget_worker
 
         forget_worker(*self.who)
 
@@ -94,7 +94,7 @@ class Metrics(bootsteps.StartStopStep):
     """On METRICS_LISTEN, a port of the worker's own."""
 
     def start(self, worker: Any) -> None:
-        from orchestrator.metrics.server import serve_where_asked
+        from ops.metrics.server import serve_where_asked
 
         serve_where_asked()
 
@@ -105,7 +105,7 @@ app.steps["worker"].add(Metrics)
 @after_task_publish.connect(sender="orchestrator.tasks.sweep")
 def note_the_beat(sender: str, **kwargs: Any) -> None:
     """Nobody but the scheduler puts a sweep into the queue."""
-    from orchestrator.presence import note_beat
+    from ops.worker_registry import note_beat
 
     with log_fields(channel="scheduler", job=sender):
         note_beat()

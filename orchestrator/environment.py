@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from orchestrator.addresses import is_host_and_port, is_url, split_url
+from orchestrator.url_validation import is_host_and_port, is_url, split_url
 
 WORDS = dict.fromkeys(("true", "yes", "on", "1"), True) | dict.fromkeys(
     ("false", "no", "off", "0"), False

@@ -6,16 +6,16 @@ from uuid import UUID
 from django.db import transaction
 from django.dispatch import receiver
 
-from agents.board import open_board
+from agents.agent_status import open_board
+from agents.enums import TaskStatus
 from agents.models import Task
 from agents.services import cancel_open_tasks
 from agents.signals import task_stopped
-from agents.words import TaskStatus
-from api.errors import InvalidInput
 from audit.actors import Actor
 from audit.services import record_all
 from context.models import Artifact
 from context.signals import artifact_changed
+from core.errors import InvalidInput
 from hitl.models import HitlRequest
 from hitl.services import cancel_requests, keep_clocks
 from hitl.signals import request_decided, request_timed_out

@@ -1,12 +1,12 @@
 from rest_framework import serializers
 
 from agents.serializers import AgentStatusSerializer
-from api.fields import TextField
-from api.serializers import StrictSerializer
+from core.fields import TextField
+from core.serializers import StrictSerializer
 from hitl.serializers import RequestListSerializer
 from orchestrator.models import ProjectImport
+from projects.enums import AgentType, OversightLevel, Phase, ProjectStatus
 from projects.serializers import ProjectSerializer
-from projects.words import AgentType, OversightLevel, Phase, ProjectStatus
 
 
 class RewindInput(StrictSerializer):

@@ -7,14 +7,14 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from orchestrator.addresses import is_answered_host, is_origin
-from orchestrator.admin_theme import UNFOLD  # noqa: F401
+from ops.devserver.runtime import load_runtime_environment
+from ops.tracing.packages import why_no_traces
+from ops.tracing.variables import check_variables
+from orchestrator.deployment_checks import is_production, why_not_start
 from orchestrator.environment import Environment
-from orchestrator.local.runtime import load_runtime_environment
-from orchestrator.production import is_production, why_not_start
 from orchestrator.secret_files import secrets_in, with_secrets
-from orchestrator.traces.packages import why_no_traces
-from orchestrator.traces.variables import check_variables
+from orchestrator.url_validation import is_answered_host, is_origin
+from ui.web.theme import UNFOLD  # noqa: F401
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
@@ -73,22 +73,25 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "channels",
     "django_celery_results",
-    "api",
+    "core",
     "audit",
     "projects",
     "context",
     "agents",
     "hitl",
     "orchestrator",
+    "ops",
+    "ui.web",
+    "ui.terminal",
 ]
 
 MIDDLEWARE = [
     "audit.middleware.OriginMiddleware",
-    "orchestrator.metrics.middleware.MetricsMiddleware",
-    "orchestrator.throttling.ThrottleMiddleware",
+    "ops.metrics.middleware.MetricsMiddleware",
+    "orchestrator.throttle.ThrottleMiddleware",
     "orchestrator.middleware.DatabaseAwayMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "orchestrator.content_policy.ContentPolicyMiddleware",
+    "ui.web.content_policy.ContentPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "orchestrator.middleware.CommonMiddleware",
@@ -145,7 +148,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-AUTHENTICATION_BACKENDS = ["api.logins.GuardedBackend"]
+AUTHENTICATION_BACKENDS = ["core.login_throttle.GuardedBackend"]
 # Tries to log in, in five minutes: for a name from an address; ten times as many for an address.
 LOGIN_TRIES = env.int("LOGIN_TRIES", default=10)
 # Requests to one server process. 0: as many as they like.
@@ -185,7 +188,7 @@ CHANNEL_LAYERS = {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
         "CONFIG": {
             "hosts": [{"address": REDIS_URL, "socket_connect_timeout": 1}],
-            "prefix": env.text("CHANNEL_PREFIX", default="countersign"),
+            "prefix": env.text("CHANNEL_PREFIX", default="paraph"),
         },
     }
 }
@@ -234,21 +237,21 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_THROTTLE_CLASSES": ["api.throttles.UserThrottle"],
+    "DEFAULT_THROTTLE_CLASSES": ["core.throttles.UserThrottle"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_PAGINATION_CLASS": "api.pagination.PageNumberPagination",
-    "DEFAULT_SCHEMA_CLASS": "api.schema.AutoSchema",
-    "EXCEPTION_HANDLER": "api.problems.exception_handler",
+    "DEFAULT_PAGINATION_CLASS": "core.pagination.PageNumberPagination",
+    "DEFAULT_SCHEMA_CLASS": "core.schema.AutoSchema",
+    "EXCEPTION_HANDLER": "core.problems.exception_handler",
     "DEFAULT_RENDERER_CLASSES": [
         "rest_framework.renderers.JSONRenderer",
         "rest_framework.renderers.BrowsableAPIRenderer",
     ],
-    "DEFAULT_PARSER_CLASSES": ["api.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["core.parsers.JSONParser"],
     "PAGE_SIZE": 50,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS = {
-    "TITLE": "Countersign",
+    "TITLE": "Paraph",
     "DESCRIPTION": "Control plane for work done by AI agents and signed off by people.",
     "VERSION": VERSION,
     "SERVE_INCLUDE_SCHEMA": False,
@@ -258,29 +261,29 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
-        "ActionEnum": "hitl.words.Action",
-        "AgentStateEnum": "agents.words.AgentState",
-        "AgentTypeEnum": "projects.words.AgentType",
-        "ArtifactVersionStatusEnum": "context.words.VersionStatus",
-        "ChangeEnum": "context.words.Change",
-        "ConceptKindEnum": "context.words.ConceptKind",
-        "DerivationKindEnum": "context.words.DerivationKind",
-        "ProjectStatusEnum": "projects.words.ProjectStatus",
-        "RequestKindEnum": "hitl.words.RequestKind",
-        "RoleEnum": "projects.words.Role",
-        "RequestStatusEnum": "hitl.words.RequestStatus",
-        "SectionKindEnum": "context.words.SectionKind",
-        "TaskStatusEnum": "agents.words.TaskStatus",
+        "ActionEnum": "hitl.enums.Action",
+        "AgentStateEnum": "agents.enums.AgentState",
+        "AgentTypeEnum": "projects.enums.AgentType",
+        "ArtifactVersionStatusEnum": "context.enums.VersionStatus",
+        "ChangeEnum": "context.enums.Change",
+        "ConceptKindEnum": "context.enums.ConceptKind",
+        "DerivationKindEnum": "context.enums.DerivationKind",
+        "ProjectStatusEnum": "projects.enums.ProjectStatus",
+        "RequestKindEnum": "hitl.enums.RequestKind",
+        "RoleEnum": "projects.enums.Role",
+        "RequestStatusEnum": "hitl.enums.RequestStatus",
+        "SectionKindEnum": "context.enums.SectionKind",
+        "TaskStatusEnum": "agents.enums.TaskStatus",
     },
 }
 
 # Who may see and do what in a project; the audit app asks through this seam.
 AUDIT_ACCESS_POLICY = "projects.access.ProjectAccess"
 # What waits behind a request; the inbox asks through this seam.
-HITL_OUTLOOK = "orchestrator.engine.outlook.blocked_steps"
+HITL_OUTLOOK = "orchestrator.engine.blocked_steps.blocked_steps"
 HITL_PROGRESS = "orchestrator.engine.progress.progress_of"
 # What waits for a person; the stream asks through this seam.
-STREAM_INBOX = "hitl.stream_inbox.inbox_items"
+STREAM_INBOX = "hitl.inbox.inbox_items"
 
 AGENT_TYPES = ("orchestrator", "analyst", "architect", "coder", "tester", "deployer")
 MODEL_DEFAULT = env.text("MODEL_DEFAULT", default="offline")
@@ -357,7 +360,7 @@ if TRACES:
     if reason := why_no_traces():
         raise ImproperlyConfigured(reason)
     check_variables(env)
-    MIDDLEWARE = ["orchestrator.traces.middleware.TracesMiddleware", *MIDDLEWARE]
+    MIDDLEWARE = ["ops.tracing.middleware.TracesMiddleware", *MIDDLEWARE]
 
 LOG_LEVEL = env.word(
     "LOG_LEVEL", default="INFO", known=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -371,10 +374,10 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "text": {"()": "orchestrator.logs.TextLines", "secrets": _secrets},
-        "json": {"()": "orchestrator.logs.JsonLines", "secrets": _secrets},
+        "text": {"()": "ops.logging.formatters.TextLines", "secrets": _secrets},
+        "json": {"()": "ops.logging.formatters.JsonLines", "secrets": _secrets},
     },
-    "filters": {"fields": {"()": "orchestrator.logs.WithFields"}},
+    "filters": {"fields": {"()": "ops.logging.formatters.WithFields"}},
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",

@@ -5,9 +5,9 @@ from uuid import UUID
 from celery import shared_task
 from django.db import DatabaseError, InterfaceError
 
-from api.log_fields import log_fields
-from api.tracing import span
-from audit.origin import origin
+from audit.request_context import origin
+from core.log_fields import log_fields
+from core.tracing import span
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ def advance(project_id: str) -> int:
     from orchestrator.engine.metrics import ENGINE_FAILURES
 
     fields = {"channel": "engine", "project": project_id}
-    about = {"countersign.project": project_id}
+    about = {"paraph.project": project_id}
     with origin(channel="engine"), log_fields(**fields), span("advance", about) as advanced:
         try:
             return advance_project(UUID(project_id))

@@ -6,10 +6,9 @@ from drf_spectacular.views import SpectacularAPIView
 from audit.stream.asyncapi import asyncapi_document
 from audit.urls import stream_urls
 from hitl.policy_views import PolicyView
-from orchestrator.docs_page import DocsPage
-from orchestrator.health import views as health
-from orchestrator.metrics.views import metrics
-from orchestrator.searching import SearchView
+from ops.health import views as health
+from ops.metrics.views import metrics
+from orchestrator.search import SearchView
 from orchestrator.views import (
     DocumentView,
     EraseView,
@@ -21,6 +20,7 @@ from orchestrator.views import (
     RootView,
     SnapshotView,
 )
+from ui.web.api_docs import DocsPage
 
 project_urls = [
     path("rewind/", RewindView.as_view(), name="project-rewind"),
@@ -34,7 +34,7 @@ project_urls = [
 ]
 api_urls = [
     path("", RootView.as_view(), name="api-root"),
-    path("auth/", include("api.urls")),
+    path("auth/", include("core.urls")),
     path("search/", SearchView.as_view(), name="search"),
     path("projects/import/", ImportView.as_view(), name="project-import"),
     path("", include("projects.urls")),

@@ -25,19 +25,19 @@ from rest_framework.reverse import reverse
 from rest_framework.serializers import Serializer
 
 from agents.selectors import board_for
-from api.errors import InvalidInput, TooLarge
-from api.moments import one_moment
-from api.viewsets import APIView
 from audit.actors import Actor
 from audit.models import Stream
+from core.errors import InvalidInput, TooLarge
+from core.snapshot import one_moment
+from core.viewsets import APIView
 from hitl.selectors import request_list_for
 from orchestrator.engine.document import ENDINGS, MEDIA_TYPES, document_of, sources_of
-from orchestrator.engine.erasing import erase_project
+from orchestrator.engine.erasure import erase_project
 from orchestrator.engine.export import prepare_export, write_export
-from orchestrator.engine.importing import import_project, open_archive
-from orchestrator.engine.importing.archive import MAX_ARCHIVE_BYTES
+from orchestrator.engine.imports import import_project, open_archive
+from orchestrator.engine.imports.archive import MAX_ARCHIVE_BYTES
 from orchestrator.engine.progress import progress_of
-from orchestrator.engine.rewinding import rewind_project
+from orchestrator.engine.rewind import rewind_project
 from orchestrator.models import ProjectImport
 from orchestrator.serializers import (
     EraseInput,

@@ -5,10 +5,10 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from api.errors import Forbidden, NotFound
 from audit.actors import Actor
+from core.errors import Forbidden, NotFound
+from projects.enums import Role
 from projects.models import Membership, Project
-from projects.words import Role
 
 READ = frozenset(Role.values)
 DECIDE = frozenset({Role.OWNER, Role.APPROVER})

@@ -1,7 +1,7 @@
 import django_filters
 
+from projects.enums import OversightLevel, ProjectStatus, Role
 from projects.models import Project
-from projects.words import OversightLevel, ProjectStatus, Role
 
 
 class ProjectFilter(django_filters.FilterSet):

@@ -7,9 +7,9 @@ from django.db.models import Q
 from django.db.models.functions import Length
 from django.utils import timezone
 
-from api.errors import Conflict
-from api.ids import new_id
-from projects.words import OversightLevel, ProjectStatus, Role
+from core.errors import Conflict
+from core.ids import new_id
+from projects.enums import OversightLevel, ProjectStatus, Role
 
 models.CharField.register_lookup(Length)
 models.TextField.register_lookup(Length)

@@ -6,7 +6,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.db.models.functions import Left
 
-from api.text import is_storable
+from core.text import is_storable
 from projects.models import Membership, Project
 
 EXCERPT_LENGTH = 200

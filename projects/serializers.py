@@ -3,11 +3,11 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from api.fields import FlagField, TextField
-from api.serializers import StrictSerializer
+from core.fields import FlagField, TextField
+from core.serializers import StrictSerializer
+from projects.enums import OversightLevel, Role
 from projects.models import BRIEF_MAX_LENGTH, Membership, Project
 from projects.selectors import EXCERPT_LENGTH, find_user
-from projects.words import OversightLevel, Role
 
 TOO_LONG = f"Shorten the brief to at most {BRIEF_MAX_LENGTH:,} characters."
 

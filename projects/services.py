@@ -3,13 +3,14 @@ from uuid import UUID
 
 from django.db import transaction
 
-from api.errors import Conflict, InvalidInput, NotFound
-from api.rows import prepared_cursor
-from api.text import is_storable
 from audit.actors import Actor
+from audit.enums import EventType
 from audit.services import record
-from audit.words import EventType
+from core.errors import Conflict, InvalidInput, NotFound
+from core.sql import prepared_cursor
+from core.text import is_storable
 from projects.access import MANAGE, authorize
+from projects.enums import OversightLevel, ProjectStatus, Role
 from projects.models import BRIEF_MAX_LENGTH, Membership, Project
 from projects.signals import (
     project_changed,
@@ -17,7 +18,6 @@ from projects.signals import (
     project_stopped,
     workflow_chosen,
 )
-from projects.words import OversightLevel, ProjectStatus, Role
 
 ASK_FOR_ATTENTION = "UPDATE projects SET attention_since = clock_timestamp() WHERE id = %s"
 STATE = ["status", "status_reason", "started_at", "finished_at", "updated_at"]

@@ -10,10 +10,10 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api.errors import NotFound
-from api.serializers import NoInput
-from api.viewsets import GenericViewSet
 from audit.actors import Actor
+from core.errors import NotFound
+from core.serializers import NoInput
+from core.viewsets import GenericViewSet
 from projects.access import get_visible_project
 from projects.filters import ProjectFilter
 from projects.models import Membership, Project

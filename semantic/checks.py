@@ -24,7 +24,7 @@ def check_model(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         return []
     hint = f"Set EMBEDDING_MODEL, such as openai:text-embedding-3-small. {OFF}"
     what = "SEMANTIC_SEARCH is on, and no embedding model is named."
-    return [Error(what, hint=hint, id="countersign.E010")]
+    return [Error(what, hint=hint, id="paraph.E010")]
 
 
 @register(Tags.database)
@@ -46,4 +46,4 @@ def _of_database(name: str) -> list[CheckMessage]:
     install = (
         f"Install pgvector 0.7 or later on the database server (postgresql-NN-pgvector). {create}"
     )
-    return [Error(what, hint=create if is_available else install, id="countersign.E011")]
+    return [Error(what, hint=create if is_available else install, id="paraph.E011")]

@@ -10,7 +10,7 @@ TEXTS_A_JOB = 512
 @shared_task(ignore_result=True)
 def embed_new_texts() -> None:
     """Rung by the scheduler; what fails is tried again with the next ring."""
-    from agents.outcomes import WorkError
+    from agents.protocols import WorkError
     from semantic.embedding import embed_missing
 
     try:

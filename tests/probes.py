@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from django.db import connection
 
-from orchestrator.health import servers, views
-from orchestrator.presence import presence_key
+from ops.health import servers, views
+from ops.worker_registry import presence_key
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from agents.models import Task
-from agents.outcomes import Completed, NeedsPerson, Outcome, Output, PermanentError, Usage
+from agents.protocols import Completed, NeedsPerson, Outcome, Output, PermanentError, Usage
 from agents.services import claim_task, fail_attempt, finish_task, request_task
 from audit.actors import Actor
 from hitl.models import HitlRequest

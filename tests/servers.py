@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from orchestrator.local.folder import open_data_folder
-from orchestrator.local.postgres import SUPERUSER
-from orchestrator.local.servers import LocalServers
+from ops.devserver.data_dir import open_data_folder
+from ops.devserver.postgres import SUPERUSER
+from ops.devserver.servers import LocalServers
 
 WANTED = ("DATABASE_URL", "REDIS_URL")
 _cleanups = []
@@ -43,7 +43,7 @@ def pytest_unconfigure() -> None:
 def _start(needs: set[str]) -> None:
     if not needs:
         return
-    home = Path(tempfile.mkdtemp(prefix="countersign-tests-"))
+    home = Path(tempfile.mkdtemp(prefix="paraph-tests-"))
     home.chmod(0o711)
     folder = open_data_folder(home / "data", places_dir=home)
     servers = LocalServers(folder, needs=needs, is_durable=False)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from django.db import connection
 
-from orchestrator.local.runtime import PROJECT_DIR
+from ops.devserver.runtime import PROJECT_DIR
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from deploy.production_requirements import EMBEDDED, split, without_embedded
+from ops.devserver.runtime import PROJECT_DIR
 from orchestrator import settings as settings_module
-from orchestrator.local.runtime import PROJECT_DIR
 from orchestrator.secret_files import SECRETS
 
 SETTINGS = PROJECT_DIR / "orchestrator" / "settings.py"
@@ -16,7 +16,7 @@ EXAMPLE = (PROJECT_DIR / ".env.example").read_text()
 LINE = re.compile(r"^#?([A-Z][A-Z_]+)=(.*)$", re.MULTILINE)
 DOCUMENTED = dict(LINE.findall(EXAMPLE))
 # Read by the local commands, not by the settings.
-OF_COMMANDS = {"ADMIN_PASSWORD", "DATA_DIR", "COUNTERSIGN_URL", "COUNTERSIGN_TOKEN"}
+OF_COMMANDS = {"ADMIN_PASSWORD", "DATA_DIR", "PARAPH_URL", "PARAPH_TOKEN"}
 # Explained by what `make run` or compose do, so there is no one default to show.
 WITHOUT_DEFAULT = {"SECRET_KEY", "DATABASE_URL", "REDIS_URL"}
 

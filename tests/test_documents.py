@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from agents.words import AgentState, AttemptOutcome, TaskStatus
-from context.words import Form, Need, VersionStatus
-from hitl.words import Action, RequestKind, RequestStatus
-from orchestrator.local.runtime import PROJECT_DIR
-from projects.words import OversightLevel, Phase, ProjectStatus, Role
+from agents.enums import AgentState, AttemptOutcome, TaskStatus
+from context.enums import Form, Need, VersionStatus
+from hitl.enums import Action, RequestKind, RequestStatus
+from ops.devserver.runtime import PROJECT_DIR
+from projects.enums import OversightLevel, Phase, ProjectStatus, Role
 
 DOCUMENTS = sorted([*PROJECT_DIR.glob("*.md"), *PROJECT_DIR.glob("docs/**/*.md")])
 WORDS = [

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.core.management.commands import migrate as djangos
 from django.db import OperationalError
 
-from orchestrator.management.commands import migrate as ours
+from ops.management.commands import migrate as ours
 from tests.end_to_end.workers import eventually
 from tests.test_migrations import empty_database, migrate, tables
 

@@ -8,7 +8,7 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from agents.models import Task
-from agents.runner import run
+from agents.worker.run import run
 from orchestrator.engine.advance import advance_project
 from projects.models import Project
 

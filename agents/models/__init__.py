@@ -1,5 +1,5 @@
-from agents.models.checking import ProviderCheck
-from agents.models.stopping import (
+from agents.models.provider_checks import ProviderCheck
+from agents.models.stops import (
     WORKER_SEEN_SECONDS,
     EmergencyStop,
     StopAcknowledgement,

@@ -5,11 +5,11 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from agents.words import FINAL, AgentState, AttemptOutcome, TaskStatus, WaitsFor
-from api.errors import Conflict
-from api.ids import new_id
+from agents.enums import FINAL, AgentState, AttemptOutcome, TaskStatus, WaitsFor
+from core.errors import Conflict
+from core.ids import new_id
+from projects.enums import AgentType, Phase
 from projects.models import Project
-from projects.words import AgentType, Phase
 
 
 class TaskQuerySet(models.QuerySet):

@@ -11,7 +11,7 @@ from agents.offline.program import Program
 from agents.offline.reading import Source, storable
 from agents.offline.requirements import Found, Reading, understand
 from agents.offline.words import identifier
-from agents.outcomes import Assignment, Material
+from agents.protocols import Assignment, Material
 
 _EARLY = ("agent_output", "project_plan", "software_specification")
 _LATE = ("system_architecture", "implementation_plan", "source_code")

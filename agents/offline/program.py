@@ -117,7 +117,7 @@ def readme(program: "Program") -> str:
     if missing := program.not_covered():
         lines += ["", "## What it does not do", ""]
         lines += [f"- {key}: {one_line(asked[key])} ({reason})" for key, reason in missing.items()]
-    lines += ["", "Written by the offline rules of Countersign.", ""]
+    lines += ["", "Written by the offline rules of Paraph.", ""]
     return "\n".join(lines)
 
 

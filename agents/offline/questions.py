@@ -1,7 +1,7 @@
 """What to ask a person when the words say too little to build anything."""
 
 from agents.offline.case import Case
-from agents.outcomes import Questions
+from agents.protocols import Questions
 
 _WHAT = (
     "What should the program keep or work on? Name the things and what is noted about each, "

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from agents.outcomes import Model, PermanentError, Usage
+from agents.protocols import Model, PermanentError, Usage
 
 OFFLINE = {"offline": "agents.providers.offline.OfflineModel"}
 # As long as its column; models need Django, and this module does not.

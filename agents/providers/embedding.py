@@ -10,7 +10,7 @@ from pydantic_ai.embeddings import Embedder, EmbedInputType, infer_embedding_mod
 from pydantic_ai.exceptions import AgentRunError, UserError
 from pydantic_ai.providers import Provider, infer_provider
 
-from agents.outcomes import PermanentError, TransientError, Usage, WorkError
+from agents.protocols import PermanentError, TransientError, Usage, WorkError
 from agents.providers.failures import UNREADABLE, work_error
 from agents.providers.quiet import quiet_libraries
 

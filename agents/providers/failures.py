@@ -2,7 +2,7 @@
 
 from pydantic_ai import exceptions as theirs
 
-from agents.outcomes import PermanentError, TransientError, Usage, WorkError
+from agents.protocols import PermanentError, TransientError, Usage, WorkError
 
 MAX_RETRY_AFTER = 3600.0
 TIMEOUT_STATUSES = (408, 504)

@@ -17,11 +17,11 @@ from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.providers import Provider, infer_provider
 from pydantic_ai.usage import RunUsage
 
-from agents.brake import check_may_call_again
-from agents.outcomes import Assignment, PermanentError, Questions, Reply, Usage, WorkError
+from agents.protocols import Assignment, PermanentError, Questions, Reply, Usage, WorkError
 from agents.providers.failures import UNREADABLE, work_error
 from agents.providers.prompts import ASK, deliver_name, instructions_for, prompt_for, prompt_sha256
 from agents.providers.quiet import quiet_libraries
+from agents.worker.cancellation import check_may_call_again
 
 MAX_TOKENS = 16_000
 TIMEOUT_SECONDS = 300

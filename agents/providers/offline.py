@@ -7,7 +7,7 @@ from agents.offline.case import Case
 from agents.offline.documents import WRITERS
 from agents.offline.documents.kept import kept
 from agents.offline.questions import questions_for
-from agents.outcomes import Assignment, PermanentError, Reply, Usage
+from agents.protocols import Assignment, PermanentError, Reply, Usage
 from agents.providers.prompts import prompt_for, prompt_sha256
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from agents.outcomes import Answer, Assignment, Excerpt, Material
+from agents.protocols import Answer, Assignment, Excerpt, Material
 from audit.canonical import canonical, digest
 
 RULES = """\

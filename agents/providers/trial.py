@@ -11,7 +11,7 @@ from threading import Thread
 
 from pydantic import BaseModel
 
-from agents.outcomes import Assignment, Model, PermanentError, TransientError, WorkError
+from agents.protocols import Assignment, Model, PermanentError, TransientError, WorkError
 from agents.providers import model_for
 
 OFFLINE = "offline"

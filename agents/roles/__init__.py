@@ -1,6 +1,6 @@
 """The six roles, each under its agent type."""
 
-from agents.outcomes import Role
+from agents.protocols import Role
 from agents.roles.analyst import Analyst
 from agents.roles.architect import Architect
 from agents.roles.coder import Coder

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from agents.outcomes import (
+from agents.protocols import (
     Assignment,
     Completed,
     Material,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agents import sandbox
-from agents.outcomes import Assignment, Completed, Material, Model, Outcome, Usage
+from agents.protocols import Assignment, Completed, Material, Model, Outcome, Usage
 from agents.roles.work import checked, needed, titled
 
 TIMEOUT_SECONDS = 60.0

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from agents.outcomes import (
+from agents.protocols import (
     Assignment,
     Completed,
     Material,

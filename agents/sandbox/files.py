@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from agents.outcomes import PermanentError
+from agents.protocols import PermanentError
 
 MAX_FILES = 2_000
 MAX_BYTES = 16 * 1024 * 1024
@@ -20,7 +20,7 @@ def written(files: Mapping[str, str]) -> Iterator[Path]:
     """A temporary folder whose `files` holds the program; removed at the end, whatever happened."""
     contents = {path: _encoded(path, text) for path, text in files.items()}
     _check(contents)
-    folder = Path(tempfile.mkdtemp(prefix="countersign-"))
+    folder = Path(tempfile.mkdtemp(prefix="paraph-"))
     try:
         (folder / "root").mkdir()
         (folder / "files").mkdir()

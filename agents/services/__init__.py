@@ -1,18 +1,10 @@
 """Every write to tasks. Times come from the database's clock only."""
 
-from agents.services.acknowledging import (
-    acknowledge_stops,
-    active_stops,
-    forget_workers,
-    report_worker,
-    stopped_among,
-)
-from agents.services.checking import note_check
-from agents.services.claiming import Claim, claim_task, hand_back, hand_back_task, renew_leases
-from agents.services.creating import cancel_task, create_task, request_task, retry_task
-from agents.services.finishing import fail_attempt, finish_task
-from agents.services.recovering import ring_due_tasks, take_back_lost_tasks
-from agents.services.settling import (
+from agents.services.claims import Claim, claim_task, hand_back, hand_back_task, renew_leases
+from agents.services.provider_checks import note_check
+from agents.services.recovery import ring_due_tasks, take_back_lost_tasks
+from agents.services.results import fail_attempt, finish_task
+from agents.services.settlement import (
     accept_result,
     cancel_open_tasks,
     drop_tasks,
@@ -21,7 +13,15 @@ from agents.services.settling import (
     requeue_with_answer,
     return_for_changes,
 )
-from agents.services.stopping import (
+from agents.services.tasks import cancel_task, create_task, request_task, retry_task
+from agents.stops.acknowledgements import (
+    acknowledge_stops,
+    active_stops,
+    forget_workers,
+    report_worker,
+    stopped_among,
+)
+from agents.stops.services import (
     activate_emergency_stop,
     release_emergency_stop,
     tell_stopped_projects,

@@ -7,10 +7,10 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from audit.chain import HEADER_FIELDS
-from audit.stream.frames import SUBPROTOCOL, Close
+from audit.enums import EventSource, EventType
 from audit.stream.limits import limits
 from audit.stream.messages import Ack, Complete, ConnectionInit, Ping, Pong, Subscribe
-from audit.words import EventSource, EventType
+from audit.stream.protocol import SUBPROTOCOL, Close
 
 SAID_BY_CLIENT = (ConnectionInit, Subscribe, Ack, Complete, Ping, Pong)
 TEXT = {"type": "string"}
@@ -123,7 +123,7 @@ def document() -> dict[str, Any]:
     return {
         "asyncapi": "3.0.0",
         "info": {
-            "title": "Countersign events",
+            "title": "Paraph events",
             "version": SUBPROTOCOL.rpartition(".")[2],
             "description": _description(),
         },

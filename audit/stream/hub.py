@@ -9,13 +9,13 @@ from weakref import WeakKeyDictionary
 from channels.layers import get_channel_layer
 from django.db import Error as DatabaseAway
 
-from api.log_fields import context_of_its_own
-from audit.hints import INBOX_GROUP, group_of
+from audit.stream.buffer import Feed
 from audit.stream.database import in_database
-from audit.stream.feed import Feed
-from audit.stream.reading import read_heads
+from audit.stream.notifier import INBOX_GROUP, group_of
+from audit.stream.queries import read_heads
+from audit.stream.revocation import Watched, find_ended
 from audit.stream.shutdown import before_shutdown
-from audit.stream.watch import Watched, find_ended
+from core.log_fields import context_of_its_own
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from audit.stream.database import in_database
-from audit.stream.frames import frame
 from audit.stream.hub import hub
+from audit.stream.protocol import frame
 
 # A lost hint is made good after this long; many in a row are one read.
 REREAD_SECONDS = 30.0

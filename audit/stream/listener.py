@@ -10,18 +10,18 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import InterfaceError, OperationalError
 from pydantic import ValidationError
 
-from api.log_fields import note
 from audit.access import access_policy
 from audit.metrics import CONNECTIONS
+from audit.stream.backpressure import Stalled, decongested, is_congested
 from audit.stream.database import in_database
-from audit.stream.frames import SUBPROTOCOL, Close, frame
 from audit.stream.hub import hub
 from audit.stream.inbox import InboxSubscription
 from audit.stream.limits import limits
 from audit.stream.login import Credentials
 from audit.stream.messages import Ack, Subscribe, client_message, refusal
-from audit.stream.pressure import Stalled, decongested, is_congested
+from audit.stream.protocol import SUBPROTOCOL, Close, frame
 from audit.stream.subscription import Position, Subscription
+from core.log_fields import note
 
 logger = logging.getLogger(__name__)
 

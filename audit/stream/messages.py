@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from audit.enums import EventType
 from audit.filters import BIGGEST_SEQUENCE
-from audit.words import EventType
 
 MAX_WINDOW = 10_000
 

@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from api.faults import fault_point
+from audit.enums import EventType
 from audit.metrics import DELIVERIES
+from audit.stream.backpressure import Stalled
+from audit.stream.buffer import Feed, Restarted
 from audit.stream.database import in_database
-from audit.stream.feed import Feed, Restarted
-from audit.stream.frames import event_frame, frame
 from audit.stream.hub import hub
 from audit.stream.limits import limits
-from audit.stream.pressure import Stalled
-from audit.stream.reading import Item
-from audit.words import EventType
+from audit.stream.protocol import event_frame, frame
+from audit.stream.queries import Item
+from core.failpoints import fault_point
 
 
 class NotVisible(Exception):

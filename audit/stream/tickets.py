@@ -15,7 +15,7 @@ from django.core import signing
 from audit.stream.login import Credentials
 
 TICKET_SECONDS = 30
-SALT = "countersign.ws-ticket"
+SALT = "paraph.ws-ticket"
 
 
 class TicketsUnavailable(Exception):

@@ -5,11 +5,11 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.functional import cached_property
 
-from api.ids import new_id
+from context.enums import ArtifactType, Granularity, VersionStatus
 from context.parts import join_sections
-from context.words import ArtifactType, Granularity, VersionStatus
+from core.ids import new_id
+from projects.enums import AgentType
 from projects.models import Project
-from projects.words import AgentType
 
 JOINED = ("pointer", "kind", "body__text")
 

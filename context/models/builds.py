@@ -1,8 +1,8 @@
 from django.db import models
 
-from api.ids import new_id
+from core.ids import new_id
+from projects.enums import AgentType
 from projects.models import Project
-from projects.words import AgentType
 
 
 class ContextBuild(models.Model):

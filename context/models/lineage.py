@@ -1,8 +1,8 @@
 from django.db import models
 from django.db.models import F, Q
 
+from context.enums import DerivationKind
 from context.models.artifacts import ArtifactVersion
-from context.words import DerivationKind
 
 
 class Derivation(models.Model):

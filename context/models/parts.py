@@ -1,8 +1,8 @@
 from django.db import models
 from django.db.models import Q
 
+from context.enums import ConceptKind, SectionKind
 from context.models.artifacts import ArtifactVersion
-from context.words import ConceptKind, SectionKind
 from projects.models import Project
 
 

@@ -5,8 +5,8 @@ small edit leaves the other parts as they were, so that they need not be stored 
 """
 
 from context.parts.concepts import ConceptPart, find_concepts
-from context.parts.joining import join_sections
-from context.parts.splitting import SectionPart, split_content
+from context.parts.join import join_sections
+from context.parts.splitter import SectionPart, split_content
 from context.parts.tokens import estimate_tokens
 
 __all__ = [

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from context.enums import ArtifactType, ConceptKind
 from context.parts.markdown import TITLE_MAX_CHARACTERS, slug
-from context.parts.splitting import as_lines
-from context.words import ArtifactType, ConceptKind
+from context.parts.splitter import as_lines
 
 Content = dict[str, Any]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from markdown_it.token import Token
 
-from context.closing import closed, closed_with_tokens
+from context.markdown_fences import closed, closed_with_tokens
 from context.rendering import plain, program_files, render_markdown
 
 PART_MAX_CHARACTERS = 300_000

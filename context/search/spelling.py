@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from context.search.ages import CELLS
-from context.search.asking import Seen
+from context.search.query_parser import Seen
+from context.search.recency import CELLS
 
 # A name has at least so much of what was asked for.
 ALIKE = 0.5

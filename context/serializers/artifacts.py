@@ -2,11 +2,11 @@ from typing import Any
 
 from rest_framework import serializers
 
-from api.fields import ContentField, IdField, NumberField, TextField
-from api.serializers import StrictSerializer
+from context.enums import ArtifactType, Granularity, VersionStatus
 from context.models import Artifact, ArtifactVersion
 from context.rendering import render_markdown
-from context.words import ArtifactType, Granularity, VersionStatus
+from core.fields import ContentField, IdField, NumberField, TextField
+from core.serializers import StrictSerializer
 
 
 class ArtifactInput(StrictSerializer):

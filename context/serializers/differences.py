@@ -1,6 +1,6 @@
 from rest_framework import serializers
 
-from context.words import Change, SectionKind
+from context.enums import Change, SectionKind
 
 
 class DiffQuery(serializers.Serializer):

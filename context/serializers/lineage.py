@@ -1,8 +1,8 @@
 from rest_framework import serializers
 
+from context.enums import ArtifactType, DerivationKind, VersionStatus
 from context.lineage import DEPTH_MAX
 from context.serializers.parts import VersionQuery
-from context.words import ArtifactType, DerivationKind, VersionStatus
 
 
 class LineageQuery(VersionQuery):

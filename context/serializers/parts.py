@@ -1,7 +1,7 @@
 from rest_framework import serializers
 
+from context.enums import ConceptKind, SectionKind
 from context.models import Concept, Section
-from context.words import ConceptKind, SectionKind
 
 
 class VersionQuery(serializers.Serializer):

@@ -1,6 +1,6 @@
 from rest_framework import serializers
 
-from context.words import ArtifactType
+from context.enums import ArtifactType
 
 
 class ArtifactTypeSerializer(serializers.Serializer):

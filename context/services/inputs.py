@@ -3,16 +3,16 @@ from uuid import UUID
 
 from django.db import transaction
 
-from api.errors import Conflict, InvalidInput, NotFound
-from api.text import is_storable
 from audit.actors import Actor
 from audit.services import Draft, record_all
+from context.enums import ArtifactType, DerivationKind, Granularity, VersionStatus
 from context.models import Artifact, ArtifactVersion
-from context.services.checking import check_content
-from context.services.settling import accept_version, version_draft
-from context.services.storing import Source, insert_version
+from context.services.content import check_content
+from context.services.storage import Source, insert_version
+from context.services.versions import accept_version, version_draft
 from context.signals import artifact_changed
-from context.words import ArtifactType, DerivationKind, Granularity, VersionStatus
+from core.errors import Conflict, InvalidInput, NotFound
+from core.text import is_storable
 from projects.access import DECIDE, authorize
 from projects.models import Project
 from projects.services import lock_project

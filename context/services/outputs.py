@@ -2,12 +2,12 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from api.rows import fetch_row, insert_row
+from context.enums import ArtifactType, VersionStatus
 from context.models import Artifact, ArtifactVersion
-from context.services.checking import check_content
-from context.services.settling import supersede_accepted
-from context.services.storing import Source, insert_version
-from context.words import ArtifactType, VersionStatus
+from context.services.content import check_content
+from context.services.storage import Source, insert_version
+from context.services.versions import supersede_accepted
+from core.sql import fetch_row, insert_row
 
 OF_STEP = """
     SELECT {columns} FROM context_artifacts

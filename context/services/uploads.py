@@ -1,13 +1,13 @@
 import hashlib
 from uuid import UUID
 
-from api.errors import TooLarge
 from audit.actors import Actor
+from context.enums import ArtifactType
+from context.file_types import sniff_text
 from context.models import Artifact
 from context.schemas.fields import TEXT_MAX_CHARACTERS
 from context.services.inputs import create_artifact
-from context.sniffing import sniff_text
-from context.words import ArtifactType
+from core.errors import TooLarge
 
 UPLOAD_MAX_BYTES = 2 * 1024 * 1024
 NAME_MAX_CHARACTERS = 200

@@ -9,7 +9,6 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api.viewsets import GenericViewSet
 from audit.actors import Actor
 from context.filters import ArtifactFilter
 from context.models import Artifact
@@ -36,6 +35,7 @@ from context.staleness import with_staleness
 from context.views.differences import DiffAction
 from context.views.lineage import LineageActions
 from context.views.parts import PartsActions
+from core.viewsets import GenericViewSet
 
 FORM_BYTES = 64 * 1024
 VERSION_NUMBER = OpenApiParameter("number", int, OpenApiParameter.PATH)

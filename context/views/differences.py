@@ -14,7 +14,7 @@ from context.models import Artifact, ArtifactVersion
 from context.selectors import get_version
 from context.serializers import DiffQuery, DiffSerializer
 from context.side_by_side import compare_contents
-from projects.desk import STRICT
+from core.content_security import STRICT
 
 
 class DiffAction:
@@ -63,6 +63,6 @@ def page_of(
         "new": new.number,
         "files": compare_contents(artifact.artifact_type, old.content, new.content),
     }
-    response = render(request._request, "context/diff.html", shown)
+    response = render(request._request, "ui/context/diff.html", shown)
     response["Content-Security-Policy"] = STRICT
     return response

@@ -2,10 +2,10 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api.viewsets import APIView
 from context.schemas import SCHEMAS
 from context.serializers import ArtifactTypesSerializer
 from context.services import CONTENT_MAX_BYTES
+from core.viewsets import APIView
 
 
 def described(artifact_type: str) -> dict:

@@ -2,7 +2,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from api.ids import new_id
+from core.ids import new_id
 from hitl.models.requests import HitlRequest
 
 

@@ -2,9 +2,9 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from api.ids import new_id
+from core.ids import new_id
+from hitl.enums import Action
 from hitl.models.requests import HitlRequest
-from hitl.words import Action
 
 
 class Decision(models.Model):

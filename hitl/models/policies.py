@@ -1,7 +1,7 @@
 from django.db import models
 from django.db.models import Q
 
-from hitl.words import OnTimeout
+from hitl.enums import OnTimeout
 from projects.models import Project
 
 APPROVALS_MAX = 50

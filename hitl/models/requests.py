@@ -8,10 +8,10 @@ from django.db.models import Q
 from django.utils import timezone
 
 from agents.models import Task
-from api.ids import new_id
-from hitl.words import OUTCOMES, Action, OnTimeout, RequestKind, RequestStatus
+from core.ids import new_id
+from hitl.enums import OUTCOMES, Action, OnTimeout, RequestKind, RequestStatus
+from projects.enums import Phase
 from projects.models import Project
-from projects.words import Phase
 
 
 class RequestQuerySet(models.QuerySet):

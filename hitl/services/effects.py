@@ -9,10 +9,9 @@ from agents.services import (
     requeue_with_answer,
     return_for_changes,
 )
-from api.errors import Unprocessable
-from api.text import is_storable
 from audit.actors import Actor
 from audit.services import Draft
+from context.enums import ArtifactType
 from context.models import Artifact, ArtifactVersion
 from context.services import (
     accept_version,
@@ -21,10 +20,11 @@ from context.services import (
     version_draft,
     write_version,
 )
-from context.words import ArtifactType
+from core.errors import Unprocessable
+from core.text import is_storable
+from hitl.enums import Action
 from hitl.models import Decision, HitlRequest
-from hitl.services.settling import Word, record_and_settle, record_word
-from hitl.words import Action
+from hitl.services.record import Word, record_and_settle, record_word
 
 Effect = tuple[Decision, list[Draft]]
 

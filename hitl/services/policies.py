@@ -4,17 +4,17 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from api.errors import InvalidInput
 from audit.actors import Actor
+from audit.enums import EventType
 from audit.services import record
-from audit.words import EventType
+from core.errors import InvalidInput
+from hitl.enums import OnTimeout, RequestKind
 from hitl.models import Policy
 from hitl.models.policies import APPROVALS_MAX
 from hitl.policy import TIMES, as_dict, policy_of
-from hitl.words import OnTimeout, RequestKind
 from projects.access import DECIDE, MANAGE, authorize
+from projects.enums import Phase
 from projects.services import lock_project
-from projects.words import Phase
 
 SECONDS_MAX = 10 * 365 * 24 * 3600
 KEYS = {"roles_by_kind": RequestKind.values, "roles_by_phase": Phase.values}

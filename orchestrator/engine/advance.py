@@ -6,14 +6,14 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from agents.enums import TaskStatus
 from agents.models import Task
 from agents.services import create_task
-from agents.stopped import ALL_AGENTS, stopped_agents
-from agents.words import TaskStatus
-from api.rows import fetch_row
-from api.tracing import span
+from agents.stops.queries import ALL_AGENTS, stopped_agents
 from audit.actors import Actor
 from audit.services import Draft, record_all
+from core.sql import fetch_row
+from core.tracing import span
 from hitl.services import open_request, supersede_request
 from orchestrator.engine.briefs import hand_in_brief
 from orchestrator.engine.definition import Definition, definition_hash, gate_for, load_definition
@@ -30,12 +30,12 @@ from orchestrator.engine.plan import (
     escalates_on_fail,
     plan,
 )
-from orchestrator.engine.rewinding import apply_rewind
+from orchestrator.engine.rewind import apply_rewind
 from orchestrator.engine.state import Loaded, definition_of, is_outdated, load, open_side_tasks
 from orchestrator.models import WorkflowRun
+from projects.enums import ProjectStatus
 from projects.models import Project
 from projects.services import complete_project, fail_project
-from projects.words import ProjectStatus
 
 ENGINE = Actor.of_system("engine")
 
@@ -119,8 +119,8 @@ class _Hand:
     def _apply(self, action: Action, loaded: Loaded) -> None:
         match action:
             case StartStep(step):
-                with span("start step", {"countersign.step": step}) as started:
-                    started.add({"countersign.resume_seconds": self._start(step, loaded)})
+                with span("start step", {"paraph.step": step}) as started:
+                    started.add({"paraph.resume_seconds": self._start(step, loaded)})
             case OpenRequest(step, _):
                 self._ask(loaded.tasks[step])
             case SupersedeRequest(step, _):

@@ -8,13 +8,13 @@ from typing import Any
 
 from django.db.models import OuterRef, Subquery
 
-from agents.services.creating import version_reference
+from agents.services.tasks import version_reference
 from audit.actors import Actor
 from audit.services import record_all
 from context.briefs import brief_of, sha256_of_brief
+from context.enums import ArtifactType
 from context.models import Artifact
 from context.services import store_input
-from context.words import ArtifactType
 from orchestrator.models import WorkflowRun
 from projects.models import BRIEF_MAX_LENGTH, Project
 

@@ -16,9 +16,9 @@ from django.template.loader import render_to_string
 from agents.models import Task
 from audit.canonical import canonical
 from context.models import Artifact, ArtifactVersion
-from context.printing.paper import Paper
 from context.printing.parts import lowered
 from context.printing.pdf import print_pdf
+from context.printing.print_limits import Paper
 from context.reading import read_markdown
 from context.rendering import plain
 from orchestrator.engine.document_parts import Part, fact_of_what_is_left_out, parts_of

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from agents.models import Task
 from audit.models import Event
-from audit.wire import to_wire
+from audit.serialization import to_wire
 from context.models import Artifact, ArtifactVersion
 from context.rendering import as_files
 from orchestrator.engine.briefs import text_to_start_anew
@@ -118,7 +118,7 @@ def _about(artifact: Artifact, version: ArtifactVersion) -> dict[str, Any]:
 
 def _manifest(project: Project) -> dict[str, Any]:
     return {
-        "format": "countersign.export.v1",
+        "format": "paraph.export.v1",
         "project": str(project.pk),
         "name": project.name,
         "brief": text_to_start_anew(project),

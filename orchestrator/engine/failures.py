@@ -5,8 +5,8 @@ from uuid import UUID
 from django.db import transaction
 
 from audit.actors import Actor
+from audit.enums import EventType
 from audit.services import record
-from audit.words import EventType
 from projects.services import lock_project
 
 # The sweep rings again every ten seconds: a passing fault has gone by then.

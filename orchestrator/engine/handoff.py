@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from agents.models import Task
-from agents.services.creating import material_reference
+from agents.services.tasks import material_reference
+from context.enums import ArtifactType
 from context.models import Artifact
-from context.words import ArtifactType
 from orchestrator.engine.briefs import pinned_brief, version_for
 from orchestrator.engine.definition import Definition, Step, Want
 from orchestrator.models import WorkflowRun

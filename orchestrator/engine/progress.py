@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from agents.stopped import stopped_agents
+from agents.stops.queries import stopped_agents
 from context.staleness import stale_steps
 from hitl.models import HitlRequest
 from orchestrator.engine.briefs import brief_state, run_with_brief
 from orchestrator.engine.definition import Definition, Step, load_definition
 from orchestrator.engine.plan import Waiting, waiting_for
 from orchestrator.engine.state import Loaded, definition_of, load, open_side_tasks
+from projects.enums import ProjectStatus
 from projects.models import Project
-from projects.words import ProjectStatus
 
 # What a person can do about a project that stands still.
 STANDS_STILL = {ProjectStatus.DRAFT: "start", ProjectStatus.PAUSED: "resume"}

@@ -4,8 +4,8 @@ from uuid import UUID
 
 from celery import current_task
 
-from agents.doorbell import put_into_queue
-from api.faults import fault_point
+from agents.queue import put_into_queue
+from core.failpoints import fault_point
 
 
 def ring_engine(project_id: UUID) -> None:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from agents.enums import FINAL, TaskStatus
 from agents.models import Task
-from agents.words import FINAL, TaskStatus
-from api.rows import fetch_rows
+from core.sql import fetch_rows
 from hitl.models import HitlRequest
 from hitl.subject import digest_of, subject_of
 from orchestrator.engine.definition import Definition

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 from django.db import connection
 
-from agents.doorbell import patience
+from agents.queue import patience
 from agents.services import ring_due_tasks, take_back_lost_tasks, tell_stopped_projects
-from api.idempotency import forget_old_keys
+from core.idempotency import forget_old_keys
 from hitl.services import apply_deadlines
 from orchestrator.engine.metrics import SWEEP_REPAIRS, SWEEP_SECONDS
 from orchestrator.engine.ring import ring_engine

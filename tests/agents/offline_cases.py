@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from agents.outcomes import Answer, Assignment, Material, Output
+from agents.protocols import Answer, Assignment, Material, Output
 from agents.providers.offline import OfflineModel
 from agents.roles import role_for
 

@@ -3,10 +3,8 @@ from datetime import timedelta
 import pytest
 from django.db import IntegrityError, transaction
 
-from agents import runner
 from agents.models import EmergencyStop, Task, TaskAttempt, WorkerProcess
 from agents.providers.offline import OfflineModel
-from agents.runner import run
 from agents.services import (
     activate_emergency_stop,
     claim_task,
@@ -16,9 +14,11 @@ from agents.services import (
     ring_due_tasks,
     tell_stopped_projects,
 )
-from agents.services.acknowledging import acknowledge_stops, active_stops, stopped_among
-from api.errors import Forbidden, InvalidInput, NotFound
+from agents.stops.acknowledgements import acknowledge_stops, active_stops, stopped_among
+from agents.worker import run as worker_run
+from agents.worker.run import run
 from audit.actors import Actor
+from core.errors import Forbidden, InvalidInput, NotFound
 from tests.agents.moves import WORKER, claim, events, first_task, seen
 from tests.agents.stops import release, stop, told
 from tests.scenes import side_task, work
@@ -246,13 +246,13 @@ def test_a_stop_between_claim_and_call_keeps_the_model_from_being_called(
     project, staff, model, monkeypatch
 ):
     task = first_task(project)
-    real = runner.model_for
+    real = worker_run.model_for
 
     def model_for(agent_type):
         stop(staff)
         return real(agent_type)
 
-    monkeypatch.setattr(runner, "model_for", model_for)
+    monkeypatch.setattr(worker_run, "model_for", model_for)
 
     assert run(task_id=task.pk, worker=WORKER) is False
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, Field
 
-from agents.outcomes import (
+from agents.protocols import (
     Answer,
     Assignment,
     Material,

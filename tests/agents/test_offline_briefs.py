@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from agents.offline.documents import WRITERS
-from agents.outcomes import Answer, Assignment, Completed, NeedsPerson, Questions
+from agents.protocols import Answer, Assignment, Completed, NeedsPerson, Questions
 from agents.providers.offline import OfflineModel
 from context.schemas import SCHEMAS, validate_content
 from tests.agents.offline_cases import content, pipeline, run_tests, work, write

@@ -1,6 +1,6 @@
 """What people say on the way counts: comments, amended contents, results of the round before."""
 
-from agents.outcomes import NeedsPerson
+from agents.protocols import NeedsPerson
 from agents.roles.tester import results_of
 from tests.agents.offline_cases import content, handed, pipeline, run_tests, work, write
 

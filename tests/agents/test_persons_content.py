@@ -2,15 +2,15 @@
 
 import pytest
 
-from agents.injection import assignment_of
-from agents.outcomes import Assignment
+from agents.context_assembly import assignment_of
+from agents.protocols import Assignment
 from agents.providers.prompts import prompt_for
-from agents.runner import run
+from agents.worker.run import run
 from audit.actors import Actor
 from context.models import Artifact
 from hitl.models import HitlRequest
 from orchestrator.engine.advance import advance_project
-from orchestrator.engine.rewinding import rewind_project
+from orchestrator.engine.rewind import rewind_project
 from tests.agents.offline_cases import STEPS, content, handed, pipeline
 from tests.hitl.people import OWN, fresh, pending_of, say, upload
 from tests.scenes import asked, finish, pending_task, work

@@ -1,7 +1,7 @@
 import pytest
 
 from agents.models import Task, TaskAttempt
-from agents.outcomes import PermanentError, TransientError
+from agents.protocols import PermanentError, TransientError
 from agents.services import (
     cancel_task,
     claim_task,
@@ -10,8 +10,8 @@ from agents.services import (
     retry_task,
     take_back_lost_tasks,
 )
-from api.errors import Conflict
 from audit.actors import Actor
+from core.errors import Conflict
 from hitl.models import HitlRequest
 from orchestrator.engine.advance import advance_project
 from tests.agents.moves import (

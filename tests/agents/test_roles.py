@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from agents.outcomes import (
+from agents.protocols import (
     Assignment,
     Completed,
     NeedsPerson,

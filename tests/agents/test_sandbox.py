@@ -12,13 +12,14 @@ import psutil
 import pytest
 from django.test import override_settings
 
-from agents.outcomes import PermanentError
-from agents.sandbox import run_tests, running
+from agents.protocols import PermanentError
+from agents.sandbox import run as sandbox_run
+from agents.sandbox import run_tests
 
 PYTHON = ("python", "main.py")
 
 
-@pytest.fixture(params=running.MODES)
+@pytest.fixture(params=sandbox_run.MODES)
 def run(request):
     """Runs one program under one kind of walls."""
 
@@ -29,7 +30,7 @@ def run(request):
             "timeout_seconds": seconds,
             "memory_megabytes": megabytes,
         }
-        return running.run_in(request.param, files, asked)
+        return sandbox_run.run_in(request.param, files, asked)
 
     if reason := why_not(request.param):
         pytest.skip(f"{request.param}: {reason}")
@@ -41,8 +42,8 @@ def why_not(mode):
     """What keeps these walls from being put up here, once asked."""
     try:
         limits = {"command": PYTHON, "timeout_seconds": 20, "memory_megabytes": 256}
-        running.run_in(mode, {"main.py": ""}, limits)
-    except running._Unavailable as reason:
+        sandbox_run.run_in(mode, {"main.py": ""}, limits)
+    except sandbox_run._Unavailable as reason:
         return str(reason) or repr(reason)
     return None
 
@@ -193,7 +194,7 @@ def test_huge_output_is_cut_in_the_middle_and_never_held(run):
     )
     before = psutil.Process().memory_info().rss
     result = run(source)
-    assert len(result.output.encode()) < running.OUTPUT_BYTES + 100
+    assert len(result.output.encode()) < sandbox_run.OUTPUT_BYTES + 100
     assert result.output.startswith("first\n")
     assert result.output.endswith("last\n")
     assert "bytes left out" in result.output
@@ -235,7 +236,7 @@ def test_a_secret_file_of_ours_cannot_be_read(run, tmp_path, mode):
 
 
 def test_the_project_itself_cannot_be_read(run):
-    source = refusal_of(f"open('{Path(running.__file__)}').read()")
+    source = refusal_of(f"open('{Path(sandbox_run.__file__)}').read()")
     assert run(source).output.strip() in ("FileNotFoundError", "PermissionError")
 
 
@@ -313,7 +314,7 @@ def test_too_large_a_program_is_refused():
 
 
 def test_a_machine_without_walls_runs_nothing(monkeypatch):
-    monkeypatch.setattr(running, "MODES", ())
+    monkeypatch.setattr(sandbox_run, "MODES", ())
     with pytest.raises(PermanentError) as refused:
         run_tests({"main.py": ""}, command=PYTHON, timeout_seconds=5, memory_megabytes=100)
     assert refused.value.code == "sandbox_unavailable"
@@ -324,7 +325,7 @@ def test_permission_to_go_without_walls_takes_none_away(run):
     assert run("").isolation["network"] != "none"
 
 
-@pytest.mark.skipif(not running.MODES, reason="no walls on this system")
+@pytest.mark.skipif(not sandbox_run.MODES, reason="no walls on this system")
 def test_a_program_does_not_outlive_the_worker_that_started_it(tmp_path):
     marker = f"sandbox-orphan-{os.getpid()}-{time.monotonic_ns()}"
     program = f"import time; print('{marker}'); time.sleep(99)"

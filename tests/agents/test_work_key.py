@@ -2,9 +2,9 @@
 
 import pytest
 
-from agents.injection import assignment_of
+from agents.context_assembly import assignment_of
 from agents.models import Task
-from agents.outcomes import TransientError
+from agents.protocols import TransientError
 from agents.services import Claim, claim_task, fail_attempt, finish_task, requeue_with_answer
 from audit.actors import Actor
 from tests.scenes import pending_task, questions, running

@@ -20,10 +20,10 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from audit.actors import Actor
+from audit.enums import EventType
 from audit.services import Draft, record, record_all
-from audit.words import EventType
 
-SUBPROTOCOL = "countersign.events.v1"
+SUBPROTOCOL = "paraph.events.v1"
 # How long a machine with other work may keep a server or a test from what is due.
 BUSY_SECONDS = 10
 LISTENING = re.compile(r"Listening on TCP address 127\.0\.0\.1:(\d+)")

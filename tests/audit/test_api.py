@@ -4,7 +4,7 @@ import pytest
 from django.utils.http import urlencode
 
 from audit.models import Event, Stream
-from audit.wire import to_wire
+from audit.serialization import to_wire
 from tests.audit.live import write
 
 pytestmark = pytest.mark.django_db

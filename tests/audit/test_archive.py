@@ -9,16 +9,16 @@ from django.core.management import CommandError, call_command
 
 from audit.actors import Actor
 from audit.archive import erase_archived, write_archive
+from audit.archive_verifier import Broken, verify
 from audit.models import Event, Stream
-from audit.offline import Broken, verify
 from audit.verification import verify_stream
-from orchestrator.local.runtime import PROJECT_DIR
+from ops.devserver.runtime import PROJECT_DIR
 from projects.services import cancel_project, lock_project
 from tests.audit.live import write
 
 pytestmark = pytest.mark.django_db
 
-PROGRAM = PROJECT_DIR / "audit" / "offline.py"
+PROGRAM = PROJECT_DIR / "audit" / "archive_verifier.py"
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ import jsonschema
 import pytest
 import yaml
 
-from audit.hints import publish_ephemeral
+from audit.stream.notifier import publish_ephemeral
 from tests.audit.live import SUBPROTOCOL, Daphne, Stream, write
 from tests.audit.test_http_stream import Sse
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# As tests/agents/test_showing.py finds it.
+# As tests/agents/test_progress.py finds it.
 AGENT_AT_WORK = {
     "kind": "partial_output",
     "task": str(uuid.uuid4()),

@@ -13,8 +13,8 @@ import psutil
 import pytest
 import redis
 
-from orchestrator.local.software import valkey_program
-from orchestrator.local.valkey import free_port
+from ops.devserver.software import valkey_program
+from ops.devserver.valkey import free_port
 from tests.audit.live import (
     Daphne,
     burst,

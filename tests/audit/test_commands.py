@@ -20,7 +20,7 @@ def run_events(daphne: Daphne, *arguments: str, **environment: str) -> subproces
     return subprocess.Popen(
         [sys.executable, "-m", "django", "events", *arguments],
         env=os.environ
-        | {"DATABASE_URL": test_database_url(), "COUNTERSIGN_URL": daphne.url}
+        | {"DATABASE_URL": test_database_url(), "PARAPH_URL": daphne.url}
         | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -31,7 +31,7 @@ def run_events(daphne: Daphne, *arguments: str, **environment: str) -> subproces
 def test_events_prints_what_is_there(daphne: Daphne, project, viewer):
     head = write(project.pk, 2)
 
-    shown = run_events(daphne, str(project.pk), "--json", COUNTERSIGN_TOKEN=token_of(viewer))
+    shown = run_events(daphne, str(project.pk), "--json", PARAPH_TOKEN=token_of(viewer))
     output, errors = shown.communicate(timeout=30)
 
     assert shown.returncode == 0, errors
@@ -62,8 +62,8 @@ def test_events_follows_on_as_a_user_of_this_machine(daphne: Daphne, project, vi
 def test_events_goes_on_after_the_server_was_killed(mortal, project, viewer):
     head = write(project.pk)
     command = [sys.executable, "-m", "django", "events", str(project.pk), "--follow", "--json"]
-    environment = {"DATABASE_URL": test_database_url(), "COUNTERSIGN_URL": mortal.url}
-    environment["COUNTERSIGN_TOKEN"] = token_of(viewer)
+    environment = {"DATABASE_URL": test_database_url(), "PARAPH_URL": mortal.url}
+    environment["PARAPH_TOKEN"] = token_of(viewer)
     sequences = []
     with bounded(command, seconds=60, **environment) as following:
         for line in following.stdout:
@@ -147,7 +147,7 @@ def tamper(statement: str, project) -> None:
 
 @pytest.mark.parametrize("url", ["xyz", "ws://host", "http://", "http://host:port"])
 def test_a_server_that_cannot_be_one_is_refused_and_named(url, monkeypatch):
-    monkeypatch.setenv("COUNTERSIGN_URL", url)
+    monkeypatch.setenv("PARAPH_URL", url)
 
-    with pytest.raises(CommandError, match=r"COUNTERSIGN_URL is .*Use http://host:port"):
+    with pytest.raises(CommandError, match=r"PARAPH_URL is .*Use http://host:port"):
         call_command("events", str(uuid.uuid4()), token="x")

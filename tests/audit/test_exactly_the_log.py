@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from audit import services
 from audit.models import Stream
+from audit.stream import buffer as feed_module
 from audit.stream import database
-from audit.stream import feed as feed_module
 from audit.stream.database import in_database
 from audit.stream.hub import Hub, hub
 from audit.stream.subscription import Position, Subscription

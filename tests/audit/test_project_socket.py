@@ -4,7 +4,7 @@ import pytest
 
 from audit.actors import Actor
 from audit.models import Event, Stream
-from audit.wire import to_wire
+from audit.serialization import to_wire
 from projects.models import Membership, Project
 from projects.services import remove_member
 from tests.audit.live import (

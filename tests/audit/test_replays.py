@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from audit.stream import feed as feed_module
+from audit.stream import buffer as feed_module
 from audit.stream.database import in_database
 from audit.stream.hub import REPLAYS, hub
 from tests.audit.live import burst

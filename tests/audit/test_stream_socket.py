@@ -9,10 +9,10 @@ from django.db import transaction
 from rest_framework.authtoken.models import Token
 
 from audit.actors import Actor
-from audit.hints import publish_ephemeral
+from audit.enums import EventType
 from audit.services import record
 from audit.stream.hub import WATCH_SECONDS
-from audit.words import EventType
+from audit.stream.notifier import publish_ephemeral
 from projects.services import remove_member
 from tests.audit.live import (
     BUSY_SECONDS,

@@ -17,7 +17,7 @@ from django.db import connection
 from django.test import override_settings
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.admin.conftest import plan_request, running, staff_members  # noqa: F401
+from tests.ui.web.conftest import plan_request, running, staff_members  # noqa: F401
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 ARGUMENTS = [

@@ -10,13 +10,13 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from audit.actors import Actor
-from benchmarks.queue import Queue
 from hitl.models import HitlRequest
 from hitl.services import add_comment
 from projects.models import Project
 from projects.services import add_member, create_project
 from tests.hitl.people import say, set_policy
 from tests.working import work_once
+from tools.benchmarks.queue import Queue
 
 PICTURES = settings.BASE_DIR / "docs" / "img"
 DESK = {"viewport": {"width": 1120, "height": 760}}

@@ -8,8 +8,8 @@ from audit.actors import Actor
 from hitl.models import Decision, HitlRequest
 from hitl.services import decide
 from projects.models import Project
-from tests.admin.conftest import plan_outcome, question_outcome, work_returns
 from tests.browser.faults import WAYS, faults_of
+from tests.ui.web.conftest import plan_outcome, question_outcome, work_returns
 
 
 def request_page(request: HitlRequest) -> str:
@@ -19,10 +19,10 @@ def request_page(request: HitlRequest) -> str:
 def test_a_new_request_appears_without_a_reload(running, approver, person):
     one = person(approver)
     expect(one.page.get_by_text("Nothing waits for you")).to_be_visible()
-    expect(one.page).to_have_title("Inbox · Countersign")
+    expect(one.page).to_have_title("Inbox · Paraph")
     request = work_returns(running, plan_outcome())
     expect(one.page.get_by_role("link", name=request.title)).to_be_visible()
-    expect(one.page).to_have_title("(1) Inbox · Countersign")
+    expect(one.page).to_have_title("(1) Inbox · Paraph")
     one.shoots("inbox")
 
 

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from agents.injection import inject_context
+from agents.context_assembly import inject_context
 from agents.models import EmergencyStop
 from agents.services import claim_task, finish_task
 from audit.actors import Actor
@@ -13,10 +13,10 @@ from context.models import Artifact, ContextBuild
 from context.services import add_version
 from hitl.models import Decision
 from orchestrator.engine.advance import advance_project
-from tests.admin.conftest import plan_outcome, work_returns
 from tests.agents.stops import stop
 from tests.browser.faults import PHONE, WAYS, faults_of
 from tests.scenes import pending_task
+from tests.ui.web.conftest import plan_outcome, work_returns
 
 SEARCH = "/admin/projects/project/search/"
 STOP = "/admin/agents/emergencystop/control/"

@@ -5,9 +5,9 @@ from playwright.sync_api import expect
 from audit.actors import Actor
 from hitl.models import Comment, Decision, HitlRequest
 from hitl.services import add_comment, claim_request
-from tests.admin.conftest import plan_outcome, work_returns
 from tests.browser.test_admin_inbox_live import request_page
 from tests.hitl.people import set_policy
+from tests.ui.web.conftest import plan_outcome, work_returns
 
 
 def test_what_others_say_and_take_appears_while_one_reads(plan_request, approver, owner, person):

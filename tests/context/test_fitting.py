@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from context.injection.fitting import DoesNotFit, fit
-from context.injection.pieces import Candidate, Piece
-from context.words import Form, Need
+from context.assembly.fit import DoesNotFit, fit
+from context.assembly.pieces import Candidate, Piece
+from context.enums import Form, Need
 
 FORMS = (Form.FULL, Form.SUMMARY, Form.TITLE)
 

@@ -1,9 +1,9 @@
 import pytest
 from django.db import IntegrityError, connection
 
-from agents.outcomes import Assignment, Completed, Output
+from agents.protocols import Assignment, Completed, Output
 from agents.providers.offline import OfflineModel
-from agents.runner import run
+from agents.worker.run import run
 from audit.actors import Actor
 from context.lineage import lineage_of
 from context.models import Artifact, ArtifactVersion, Derivation

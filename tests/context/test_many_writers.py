@@ -3,10 +3,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connection
 
-from api.errors import Conflict
 from audit.actors import Actor
 from context.models import Artifact
 from context.services import add_version
+from core.errors import Conflict
 from tests.context.documents import hand_in
 
 WRITERS = 50

@@ -8,8 +8,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from context.models import Section
-from context.search import find, finding
-from context.search.asking import searching
+from context.search import find, queries
+from context.search.query_parser import searching
 from context.search.scope import Scope
 from tests.context.documents import hand_in
 
@@ -83,7 +83,7 @@ def names_read(plan) -> int:
 def test_a_window_of_names_is_read_however_much_is_newer(
     old, new, monkeypatch, is_member_of_the_new_one
 ):
-    monkeypatch.setattr(finding, "NAMES", ENOUGH)
+    monkeypatch.setattr(queries, "NAMES", ENOUGH)
     projects = [old, new] if is_member_of_the_new_one else [old]
 
     read = names_read(plan_of_names(lambda: misspelled(*projects)))
@@ -93,15 +93,15 @@ def test_a_window_of_names_is_read_however_much_is_newer(
 
 
 def test_all_misspelled_names_of_old_projects_are_found(old, new, monkeypatch):
-    monkeypatch.setattr(finding, "HITS", OLD_NAMES * 2)
-    monkeypatch.setattr(finding, "NAMES", OLD_NAMES * 2)
+    monkeypatch.setattr(queries, "HITS", OLD_NAMES * 2)
+    monkeypatch.setattr(queries, "NAMES", OLD_NAMES * 2)
 
     assert len(misspelled(old)) == OLD_NAMES
     assert len(misspelled(old, new)) == OLD_NAMES + 5
 
 
 def test_the_newest_names_of_old_projects_come_before_their_older_ones(old, new, monkeypatch):
-    monkeypatch.setattr(finding, "NAMES", 1)
+    monkeypatch.setattr(queries, "NAMES", 1)
 
     (hit,) = misspelled(old)
 

@@ -4,7 +4,7 @@ import json
 import pytest
 from markdown_it import MarkdownIt
 
-from agents.outcomes import Assignment
+from agents.protocols import Assignment
 from agents.providers.offline import OfflineModel
 from agents.roles import role_for
 from agents.roles.tester import results_of

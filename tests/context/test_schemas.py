@@ -6,9 +6,9 @@ import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from context.enums import ArtifactType
 from context.schemas import SCHEMAS, ContentError, validate_content
-from context.services.checking import check_content
-from context.words import ArtifactType
+from context.services.content import check_content
 from tests.agents.offline_cases import EXAMPLES, pipeline
 
 CODE = {

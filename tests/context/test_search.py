@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from agents.models import Task
 from audit.actors import Actor
 from context.models import Artifact
-from context.search import find, finding, scope_of, show
-from context.search.ages import windows
-from context.search.asking import OFF, searching, understood
+from context.search import find, queries, scope_of, show
+from context.search.query_parser import OFF, searching, understood
+from context.search.recency import windows
 from context.search.scope import Scope
 from context.services import add_version, create_artifact
 from projects.services import add_member
@@ -166,7 +166,7 @@ def test_documents_are_named_once(project, owner):
 
 
 def test_who_cut_the_candidates_says_so(project, owner, monkeypatch):
-    monkeypatch.setattr(finding, "CANDIDATES", 1)
+    monkeypatch.setattr(queries, "CANDIDATES", 1)
     note(project, "# A\n\nloans here\n\n# B\n\nloans there")
 
     found = find("loans", scope_of(owner), granularity="section")
@@ -267,7 +267,7 @@ def test_the_newest_are_looked_at_first_however_far_apart_they_are(project, owne
     note(project, "# Old\n\nZeppelins")
     later(3_000_000)
     note(project, "# New\n\nZeppelins")
-    monkeypatch.setattr(finding, "CANDIDATES", 1)
+    monkeypatch.setattr(queries, "CANDIDATES", 1)
 
     assert sections("zeppelin", owner) == ["New"]
 
@@ -277,7 +277,7 @@ def test_more_texts_are_asked_where_the_best_are_not_what_the_filters_want(
 ):
     note(project, "# Loans\n\nloans loans loans")
     wanted = note(project, "# Aside\n\nsome words and then loans")
-    monkeypatch.setattr(finding, "BEST", 1)
+    monkeypatch.setattr(queries, "BEST", 1)
 
     assert sections("loans", owner, artifacts=Artifact.objects.filter(pk=wanted.pk)) == ["Aside"]
 
@@ -285,7 +285,7 @@ def test_more_texts_are_asked_where_the_best_are_not_what_the_filters_want(
 def test_it_is_said_also_of_no_hits_that_older_texts_were_left_out(project, owner, monkeypatch):
     wanted = note(project, "# A\n\nloans here")
     note(project, "# B\n\nloans there")
-    monkeypatch.setattr(finding, "CANDIDATES", 1)
+    monkeypatch.setattr(queries, "CANDIDATES", 1)
 
     only = Artifact.objects.filter(pk=wanted.pk)
     found = find("loans", scope_of(owner), granularity="section", artifacts=only)
@@ -294,7 +294,7 @@ def test_it_is_said_also_of_no_hits_that_older_texts_were_left_out(project, owne
 
 
 def test_what_begins_so_is_left_out_where_the_word_itself_is_found_often(project, owner):
-    note(project, "".join(f"# Number {n}\n\nA book.\n\n" for n in range(finding.FEW)))
+    note(project, "".join(f"# Number {n}\n\nA book.\n\n" for n in range(queries.FEW)))
     note(project, "# Other\n\nA bookshelf.")
     note(project, "# Rare\n\nA boo.")
 

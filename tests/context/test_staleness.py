@@ -4,7 +4,7 @@ from audit.actors import Actor
 from context.models import Artifact
 from context.services import add_version
 from context.staleness import staleness_of
-from orchestrator.engine.rewinding import rewind_project
+from orchestrator.engine.rewind import rewind_project
 from tests.context.documents import hand_in
 from tests.orchestrator.moves import asked, do, look, say, started, text
 from tests.scenes import CONTENT

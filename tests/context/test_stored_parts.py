@@ -5,7 +5,7 @@ from django.db.utils import IntegrityError
 from audit.actors import Actor
 from context.models import ArtifactVersion, Body, Concept, Section
 from context.services import add_version, create_artifact, split_old_versions
-from context.services.storing import INLINE_MAX_BYTES, hash_of
+from context.services.storage import INLINE_MAX_BYTES, hash_of
 from tests.context.documents import is_same
 
 pytestmark = pytest.mark.django_db

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 import yaml
 
-from orchestrator.local.runtime import PROJECT_DIR
+from ops.devserver.runtime import PROJECT_DIR
 
 FOLDER = PROJECT_DIR / "deploy" / "monitoring"
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from orchestrator.local.runtime import PROJECT_DIR
+from ops.devserver.runtime import PROJECT_DIR
 
 BASE = PROJECT_DIR / "docker-compose.yml"
 SCALE = PROJECT_DIR / "deploy" / "compose.scale.yml"

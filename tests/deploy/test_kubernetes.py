@@ -7,7 +7,7 @@ import pytest
 import yaml
 from kubernetes_validate import validate
 
-from orchestrator.local.runtime import PROJECT_DIR
+from ops.devserver.runtime import PROJECT_DIR
 from tests.test_deployment import read_by_settings
 
 FOLDER = PROJECT_DIR / "deploy" / "kubernetes"
@@ -60,7 +60,7 @@ def test_every_pod_is_as_closed_as_it_can_be(name, pod):
         assert own["readOnlyRootFilesystem"]
         assert own["allowPrivilegeEscalation"] is False
         assert own["capabilities"] == {"drop": ["ALL"]}
-        assert container["image"] == "countersign"
+        assert container["image"] == "paraph"
         assert container["resources"]["requests"]
         assert container["resources"]["limits"]
 
@@ -77,9 +77,9 @@ def test_no_secret_is_in_a_file_and_provider_keys_are_for_workers_only():
         name
         for name, pod in PODS.items()
         for source in pod["containers"][0]["envFrom"]
-        if source.get("secretRef", {}).get("name") == "countersign-models"
+        if source.get("secretRef", {}).get("name") == "paraph-models"
     }
-    assert holders == {"Deployment countersign-engine", "Deployment countersign-agents"}
+    assert holders == {"Deployment paraph-engine", "Deployment paraph-agents"}
 
 
 def test_what_is_configured_is_what_the_settings_read():
@@ -106,7 +106,7 @@ def test_workers_scale_by_a_metric_that_there_is():
         for metric in scaler["spec"]["metrics"]
         if metric["type"] == "External"
     ]
-    documented = re.findall(r"`(countersign_\w+)`", (PROJECT_DIR / "docs/health.md").read_text())
+    documented = re.findall(r"`(paraph_\w+)`", (PROJECT_DIR / "docs/health.md").read_text())
 
     assert metrics
     assert set(metrics) <= set(documented)

@@ -14,7 +14,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from orchestrator.local.runtime import PROJECT_DIR
+from ops.devserver.runtime import PROJECT_DIR
 from projects.models import Project
 from tests.audit.live import SUBPROTOCOL, Daphne, hear_until, token_of, write
 from tests.end_to_end.workers import eventually

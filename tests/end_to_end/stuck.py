@@ -3,7 +3,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from agents.outcomes import Assignment, Reply
+from agents.protocols import Assignment, Reply
 from agents.providers.offline import OfflineModel
 
 

@@ -61,7 +61,7 @@ def test_restored_elsewhere_the_log_holds_and_the_work_goes_on(
     owner, elsewhere, start_worker, tmp_path
 ):
     # In this order the workers end before their database does, and complain of nothing.
-    worker, file = start_worker(), tmp_path / "countersign.dump"
+    worker, file = start_worker(), tmp_path / "paraph.dump"
     waiting = hand_in(owner, BRIEF)
     eventually(lambda: asked(waiting))
     running = [hand_in(owner, BRIEF, oversight_level="low") for _ in range(3)]
@@ -86,7 +86,7 @@ def test_restored_elsewhere_the_log_holds_and_the_work_goes_on(
 
 
 def test_nothing_is_ever_overwritten(project, tmp_path):
-    file = tmp_path / "countersign.dump"
+    file = tmp_path / "paraph.dump"
     call_command("backup", file)
 
     with pytest.raises(CommandError, match="holds projects"):
@@ -107,9 +107,9 @@ def test_what_is_no_backup_changes_nothing(project, tmp_path, content):
 
 
 def test_a_backup_that_fails_leaves_no_file(project, tmp_path, monkeypatch):
-    monkeypatch.setattr("orchestrator.backup._program", lambda name: "false")
+    monkeypatch.setattr("ops.backup._program", lambda name: "false")
 
     with pytest.raises(CommandError, match="pg_dump"):
-        call_command("backup", tmp_path / "countersign.dump")
+        call_command("backup", tmp_path / "paraph.dump")
 
     assert list(tmp_path.iterdir()) == []

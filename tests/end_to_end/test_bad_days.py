@@ -12,8 +12,8 @@ from agents.models import Task, TaskAttempt
 from audit.models import Event
 from context.models import ArtifactVersion
 from hitl.models import HitlRequest
-from orchestrator.local.folder import open_data_folder
-from orchestrator.local.valkey import Valkey
+from ops.devserver.data_dir import open_data_folder
+from ops.devserver.valkey import Valkey
 from projects.models import Project
 from tests.audit.live import Daphne, token_of
 from tests.end_to_end.people import asked, hand_in
@@ -35,7 +35,7 @@ SLACK_SECONDS = 3
 def redis() -> Iterator[Valkey]:
     """A server of this test's own. It is not started."""
     # Not in pytest's folder: no other account may enter that, and root's servers have their own.
-    with tempfile.TemporaryDirectory(prefix="countersign-tests-") as home:
+    with tempfile.TemporaryDirectory(prefix="paraph-tests-") as home:
         Path(home).chmod(0o711)
         folder = open_data_folder(Path(home) / "data", places_dir=Path(home))
         server = Valkey(folder, is_durable=False)

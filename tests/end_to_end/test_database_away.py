@@ -13,8 +13,8 @@ import httpx
 import pytest
 from django.conf import settings
 
-from orchestrator.local.folder import open_data_folder
-from orchestrator.local.postgres import Postgres
+from ops.devserver.data_dir import open_data_folder
+from ops.devserver.postgres import Postgres
 from tests.audit.live import Daphne, close_code
 from tests.end_to_end.workers import eventually
 from tests.fixtures import BRIEF
@@ -29,7 +29,7 @@ BACK_SECONDS = 5
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Postgres]:
-    with tempfile.TemporaryDirectory(prefix="countersign-tests-") as home:
+    with tempfile.TemporaryDirectory(prefix="paraph-tests-") as home:
         Path(home).chmod(0o711)
         folder = open_data_folder(Path(home) / "data", places_dir=Path(home))
         server = Postgres(folder, is_durable=False)

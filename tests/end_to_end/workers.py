@@ -13,7 +13,7 @@ from typing import TypeVar
 from django.conf import settings
 from redis import Redis
 
-from orchestrator.local.programs import SOFT_STOP
+from ops.devserver.programs import SOFT_STOP
 from tests.audit.live import test_database_url
 
 T = TypeVar("T")

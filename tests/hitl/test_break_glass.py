@@ -2,9 +2,9 @@
 
 import pytest
 
-from api.errors import Conflict, Forbidden, Gone, Unprocessable
 from audit.models import Event
 from audit.verification import verify_stream
+from core.errors import Conflict, Forbidden, Gone, Unprocessable
 from hitl.models import Decision
 from tests.hitl.people import event_of, fresh, join, let_pass, pending_of, say, set_policy, upload
 from tests.scenes import ALLOWED, asked

@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.errors import Forbidden
+from core.errors import Forbidden
 from hitl.models import Comment, HitlRequest
 from hitl.selectors import waiting_for_me
 from tests.hitl.people import event_of, fresh, join, let_pass, say, set_policy, types_of

@@ -2,15 +2,15 @@ import pytest
 
 from agents.models import Task
 from agents.services import retry_task
-from api.errors import Conflict, Forbidden, Gone, InvalidInput, Unprocessable
 from audit.actors import Actor
 from audit.models import Event
 from audit.verification import verify_stream
 from context.models import Artifact
 from context.services import add_version
+from core.errors import Conflict, Forbidden, Gone, InvalidInput, Unprocessable
+from hitl.enums import OUTCOMES, Action
 from hitl.models import Decision, HitlRequest
 from hitl.services import decide
-from hitl.words import OUTCOMES, Action
 from orchestrator.engine.advance import advance_project
 from projects.models import Project
 from projects.services import cancel_project, pause_project

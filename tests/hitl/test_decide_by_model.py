@@ -14,9 +14,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from api.errors import DomainError
 from audit.actors import Actor
 from audit.verification import verify_stream
+from core.errors import DomainError
 from hitl.models import Decision, HitlRequest
 from hitl.rules import can_decide
 from hitl.selectors import waiting_for_me

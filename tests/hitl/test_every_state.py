@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable
 import pytest
 from django.contrib.auth.models import User
 
-from api.errors import DomainError
 from audit.actors import Actor
+from core.errors import DomainError
+from hitl.enums import OUTCOMES, Action, RequestStatus
 from hitl.models import Decision, HitlRequest
-from hitl.words import OUTCOMES, Action, RequestStatus
 from projects.models import Project
 from projects.services import cancel_project
 from tests.hitl.people import event_count, fresh, join, say, set_policy, time_out, upload

@@ -10,13 +10,13 @@ from django.core.management import call_command
 from audit.actors import Actor
 from context.models import Artifact
 from context.services import add_version
-from hitl.inbox.shown import everything_about
 from hitl.models import HitlRequest
 from hitl.services import decide
 from orchestrator.engine.advance import advance_project
-from orchestrator.engine.rewinding import rewind_project
+from orchestrator.engine.rewind import rewind_project
 from projects.models import Project
 from tests.scenes import asked, escalated, finish, pending_task, work
+from ui.web.inbox.request_detail import everything_about
 
 pytestmark = pytest.mark.django_db
 

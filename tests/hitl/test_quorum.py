@@ -3,15 +3,15 @@
 import pytest
 
 from agents.models import Task
-from api.errors import Conflict, Forbidden
 from audit.models import Event
 from context.models import Artifact
-from hitl.console.deciding import Choice, send
+from core.errors import Conflict, Forbidden
 from hitl.models import Decision, HitlRequest
 from hitl.selectors import waiting_for_me
 from orchestrator.engine.advance import advance_project
 from tests.hitl.people import OWN, fresh, join, pending_of, say, set_policy, types_of, upload
 from tests.scenes import asked
+from ui.terminal.decisions import Choice, send
 
 pytestmark = pytest.mark.django_db
 

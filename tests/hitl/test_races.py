@@ -17,11 +17,11 @@ from django.db import connection, transaction
 from django.db.models import Count
 
 from agents.models import Task
-from api.errors import Gone
 from audit.actors import Actor
 from audit.models import Event
 from audit.services import record_all
 from audit.verification import verify_stream
+from core.errors import Gone
 from hitl.models import Decision, HitlRequest
 from hitl.services import apply_deadlines, open_request
 from projects.models import Project

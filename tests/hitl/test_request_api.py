@@ -5,13 +5,11 @@ from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 from pydantic import create_model
 
-from agents.outcomes import Completed, Output
+from agents.protocols import Completed, Output
 from audit.actors import Actor
 from context.models import Artifact
 from context.schemas import SCHEMAS
 from context.services import add_version
-from hitl.console.documents import documents_of
-from hitl.inbox.shown import everything_about
 from hitl.models import Decision, HitlRequest
 from orchestrator.engine.advance import advance_project
 from orchestrator.engine.export import export_files
@@ -28,6 +26,8 @@ from tests.scenes import (
     side_task,
     work,
 )
+from ui.terminal.documents import documents_of
+from ui.web.inbox.request_detail import everything_about
 
 pytestmark = pytest.mark.django_db
 

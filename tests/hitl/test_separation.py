@@ -3,15 +3,15 @@
 import pytest
 
 from agents.models import Task
-from api.errors import Forbidden
 from audit.actors import Actor
 from context.models import Artifact
 from context.services import add_version, create_artifact
+from core.errors import Forbidden
 from hitl.models import HitlRequest
 from hitl.rules import can_decide
 from hitl.selectors import waiting_for_me
 from orchestrator.engine.advance import advance_project
-from orchestrator.engine.rewinding import rewind_project
+from orchestrator.engine.rewind import rewind_project
 from projects.services import add_member
 from tests.hitl.people import OWN, fresh, pending_of, say, set_policy, upload
 from tests.scenes import asked, finish, pending_task, questions, running, work

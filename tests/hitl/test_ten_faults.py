@@ -4,18 +4,18 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from agents.injection import assignment_of
+from agents.context_assembly import assignment_of
 from agents.models import Task
-from api.errors import Conflict, Forbidden, Gone, InvalidInput
 from audit.actors import Actor
 from audit.models import Event
 from audit.verification import verify_stream
 from context.models import Artifact
+from core.errors import Conflict, Forbidden, Gone, InvalidInput
 from hitl.models import Decision, HitlRequest
 from hitl.selectors import waiting_for_me
 from hitl.services import apply_deadlines
 from orchestrator.engine.advance import advance_project
-from orchestrator.engine.rewinding import rewind_project
+from orchestrator.engine.rewind import rewind_project
 from orchestrator.engine.sweep import sweep
 from projects.models import Project
 from tests.hitl.people import (

@@ -1,7 +1,7 @@
 """Requests for a person, made by an agent's outcomes."""
 
 from agents.models import Task
-from agents.outcomes import Completed, NeedsPerson, Outcome, Output, PermanentError, Usage
+from agents.protocols import Completed, NeedsPerson, Outcome, Output, PermanentError, Usage
 from agents.services import claim_task, fail_attempt, finish_task
 from audit.actors import Actor
 from hitl.models import HitlRequest

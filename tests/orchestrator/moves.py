@@ -6,7 +6,7 @@ from uuid import UUID
 from django.contrib.auth.models import User
 
 from agents.models import Task
-from agents.outcomes import Completed, Outcome, Output
+from agents.protocols import Completed, Outcome, Output
 from agents.services import claim_task, finish_task
 from audit.actors import Actor
 from audit.models import Event

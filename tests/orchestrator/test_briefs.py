@@ -5,7 +5,7 @@ import io
 import pytest
 from django.db.models import F
 
-from agents.injection import assignment_of
+from agents.context_assembly import assignment_of
 from agents.models import Task
 from agents.providers.prompts import prompt_for
 from audit.actors import Actor
@@ -14,9 +14,9 @@ from context.models import Artifact, Derivation
 from context.services import add_version
 from context.staleness import staleness_of
 from orchestrator.engine.export import write_export
-from orchestrator.engine.importing import import_project, open_archive
+from orchestrator.engine.imports import import_project, open_archive
 from orchestrator.engine.progress import progress_of
-from orchestrator.engine.rewinding import rewind_project
+from orchestrator.engine.rewind import rewind_project
 from projects.models import Project
 from projects.services import start_project
 from tests.context.documents import hand_in

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from kombu.exceptions import OperationalError
 
-from agents import doorbell
+from agents import queue
 from orchestrator.celery import RECONNECT_SECONDS, app
 from orchestrator.tasks import advance
 
@@ -25,7 +25,7 @@ def deaf_redis():
 
 @pytest.fixture
 def no_silence(monkeypatch):
-    monkeypatch.setattr(doorbell, "_silent_until", 0.0)
+    monkeypatch.setattr(queue, "_silent_until", 0.0)
 
 
 class Job:
@@ -58,18 +58,18 @@ def test_after_an_outage_a_worker_looks_for_the_broker_every_second():
 
 def test_a_broker_that_does_not_answer_holds_up_one_ring_and_not_the_next(deaf_redis, no_silence):
     job, began = Job(deaf_redis), time.monotonic()
-    heard = [doorbell.put_into_queue(job, uuid4()) for _ in range(50)]
+    heard = [queue.put_into_queue(job, uuid4()) for _ in range(50)]
 
-    assert time.monotonic() - began < doorbell.SILENT_SECONDS
+    assert time.monotonic() - began < queue.SILENT_SECONDS
     assert not any(heard)
     assert job.tries == 1
 
 
 def test_after_a_while_the_bell_is_tried_again(monkeypatch, deaf_redis, no_silence):
-    monkeypatch.setattr(doorbell, "SILENT_SECONDS", 0.0)
+    monkeypatch.setattr(queue, "SILENT_SECONDS", 0.0)
     job = Job(deaf_redis)
     for _ in range(2):
-        doorbell.put_into_queue(job, uuid4())
+        queue.put_into_queue(job, uuid4())
 
     assert job.tries == 2
 
@@ -80,7 +80,7 @@ def test_what_is_no_fault_of_the_broker_is_not_hidden(no_silence):
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        doorbell.put_into_queue(Broken(""), uuid4())
+        queue.put_into_queue(Broken(""), uuid4())
 
 
 def test_a_lost_ring_is_an_error_of_the_broker(deaf_redis):

@@ -3,10 +3,10 @@ from typing import get_args
 
 import pytest
 
-import agents.words
-import context.words
-import hitl.words
-import projects.words
+import agents.enums
+import context.enums
+import hitl.enums
+import projects.enums
 from orchestrator import settings
 from orchestrator.engine import definition as words
 from orchestrator.engine.definition import (
@@ -51,21 +51,21 @@ DIAMOND = (
 
 
 def test_a_definition_knows_the_words_that_the_database_knows():
-    assert list(words.PHASES) == projects.words.Phase.values
-    assert list(get_args(words.AgentType)) == projects.words.AgentType.values
-    assert list(get_args(words.ArtifactType)) == context.words.ArtifactType.values
-    assert list(get_args(words.OversightLevel)) == projects.words.OversightLevel.values
-    assert list(words.GATES) == projects.words.OversightLevel.values
-    assert set(get_args(words.GateKind)) - {""} <= set(agents.words.WaitsFor.values)
-    assert set(get_args(words.GateKind)) - {""} <= set(hitl.words.RequestKind.values)
+    assert list(words.PHASES) == projects.enums.Phase.values
+    assert list(get_args(words.AgentType)) == projects.enums.AgentType.values
+    assert list(get_args(words.ArtifactType)) == context.enums.ArtifactType.values
+    assert list(get_args(words.OversightLevel)) == projects.enums.OversightLevel.values
+    assert list(words.GATES) == projects.enums.OversightLevel.values
+    assert set(get_args(words.GateKind)) - {""} <= set(agents.enums.WaitsFor.values)
+    assert set(get_args(words.GateKind)) - {""} <= set(hitl.enums.RequestKind.values)
 
 
 def test_the_settings_know_every_agent():
-    assert list(settings.AGENT_TYPES) == projects.words.AgentType.values
+    assert list(settings.AGENT_TYPES) == projects.enums.AgentType.values
 
 
 def test_a_request_is_of_the_kind_that_its_task_waits_for():
-    assert hitl.words.RequestKind.values == agents.words.WaitsFor.values
+    assert hitl.enums.RequestKind.values == agents.enums.WaitsFor.values
 
 
 def test_the_built_in_workflow_is_valid_and_in_order():

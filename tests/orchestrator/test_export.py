@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from audit.actors import Actor
 from audit.models import Event
-from audit.wire import to_wire
+from audit.serialization import to_wire
 from context.models import Artifact
 from context.services import add_version, create_artifact
 from hitl.services import decide

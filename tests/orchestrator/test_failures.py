@@ -1,10 +1,10 @@
 import pytest
 
 from agents.models import Task
-from api.idempotency import forget_old_keys
-from api.models import IdempotencyKey
 from audit.actors import Actor
 from audit.models import Event
+from core.idempotency import forget_old_keys
+from core.models import IdempotencyKey
 from hitl.services import decide
 from orchestrator.engine.advance import advance_project
 from orchestrator.engine.progress import progress_of

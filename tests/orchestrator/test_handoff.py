@@ -1,11 +1,11 @@
 import pytest
 
-from agents.injection import assignment_of
-from agents.outcomes import NeedsPerson
+from agents.context_assembly import assignment_of
+from agents.protocols import NeedsPerson
 from audit.actors import Actor
 from context.models import Artifact
 from context.services import add_version
-from orchestrator.engine.rewinding import rewind_project
+from orchestrator.engine.rewind import rewind_project
 from tests.orchestrator.moves import asked, current, do, handed, look, say, started, text
 from tests.scenes import CONTENT, USAGE, questions, running
 

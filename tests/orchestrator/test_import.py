@@ -9,16 +9,16 @@ from django.core.management import CommandError, call_command
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from api.errors import InvalidInput
 from audit.actors import Actor
 from audit.models import Event
 from audit.verification import verify_stream
 from context.models import Artifact, ArtifactVersion
+from core.errors import InvalidInput
 from orchestrator.engine.definition import definition_hash, load_definition
 from orchestrator.engine.export import export_files, write_export
-from orchestrator.engine.importing import archive as archives
-from orchestrator.engine.importing.archive import open_archive
-from orchestrator.engine.importing.trail import verify_trail
+from orchestrator.engine.imports import archive as archives
+from orchestrator.engine.imports.archive import open_archive
+from orchestrator.engine.imports.trail import verify_trail
 from orchestrator.models import ImportedFile, ProjectImport
 from projects.models import Project
 from projects.services import start_project
@@ -334,7 +334,7 @@ def test_a_cut_archive_is_refused(files, send):
 
 
 @pytest.mark.parametrize(
-    "manifest", [b"[]", b"{", b"{}", b'{"format": "countersign.export.v1", "files": [5]}']
+    "manifest", [b"[]", b"{", b"{}", b'{"format": "paraph.export.v1", "files": [5]}']
 )
 def test_a_manifest_that_is_none_is_refused(files, send, manifest):
     assert send(zipped(files, **{"manifest.json": manifest})).status_code == 400

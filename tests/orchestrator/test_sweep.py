@@ -9,9 +9,9 @@ from django.db import connection
 from django.db.models.functions import Now
 from redis import Redis
 
-from agents.doorbell import LOST_SECONDS
 from agents.models import Task, TaskAttempt
-from agents.outcomes import TransientError
+from agents.protocols import TransientError
+from agents.queue import LOST_SECONDS
 from agents.services import claim_task, fail_attempt
 from audit.actors import Actor
 from audit.models import Event

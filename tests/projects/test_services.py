@@ -1,8 +1,8 @@
 import pytest
 
-from api.errors import InvalidInput
 from audit.actors import Actor
 from audit.models import Event
+from core.errors import InvalidInput
 from projects.services import create_project, start_project
 
 pytestmark = pytest.mark.django_db

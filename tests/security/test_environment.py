@@ -15,11 +15,11 @@ import pytest
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 
+from ops.devserver.runtime import PROJECT_DIR
+from ops.tracing.variables import check_variables
 from orchestrator.environment import Environment
-from orchestrator.local.runtime import PROJECT_DIR
 from orchestrator.model_names import check_models
 from orchestrator.secret_files import SECRETS
-from orchestrator.traces.variables import check_variables
 from tests.test_deployment import DOCUMENTED, SETTINGS
 
 MODELS = ("opnai", "openai:", ":gpt", "offlin")
@@ -78,8 +78,8 @@ ANY_TEXT = {
 }
 # By docker compose, Celery, and the commands of a terminal; no process of ours starts with them.
 READ_BY_OTHERS = {
-    *("DOMAIN", "POSTGRES_PASSWORD", "REDIS_PASSWORD", "COUNTERSIGN_VERSION"),
-    *("ENGINE_PROCESSES", "AGENT_PROCESSES", "COUNTERSIGN_URL", "COUNTERSIGN_TOKEN"),
+    *("DOMAIN", "POSTGRES_PASSWORD", "REDIS_PASSWORD", "PARAPH_VERSION"),
+    *("ENGINE_PROCESSES", "AGENT_PROCESSES", "PARAPH_URL", "PARAPH_TOKEN"),
 }
 CASES = [(variable, value) for variable, values in UNREADABLE.items() for value in values]
 GOOD = {

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
+from ops.devserver.runtime import PROJECT_DIR
+from orchestrator.deployment_checks import is_production, is_weak, why_not_start
 from orchestrator.environment import Environment
-from orchestrator.local.runtime import PROJECT_DIR
-from orchestrator.production import is_production, is_weak, why_not_start
 from orchestrator.secret_files import with_secrets
 
 GOOD = secrets.token_urlsafe(50)
@@ -53,7 +53,7 @@ def test_what_is_unsafe_is_named_in_one_go():
 
     assert found.returncode == 1
     for number in ("W001", "W002", "W003", "W004", "W005"):
-        assert f"countersign.{number}" in found.stderr
+        assert f"paraph.{number}" in found.stderr
 
 
 @pytest.mark.parametrize(("value", "meant"), [("", True), (" ", True), ("No", False), ("1", True)])

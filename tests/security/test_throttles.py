@@ -7,9 +7,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from api import logins, throttles
-from api.logins import Counter
-from api.throttles import Buckets
+from core import login_throttle, throttles
+from core.login_throttle import Counter
+from core.throttles import Buckets
 
 pytestmark = pytest.mark.django_db
 
@@ -21,9 +21,9 @@ def nothing_counted(monkeypatch):
     for name in ("users", "addresses"):
         getattr(throttles, name)._left.clear()
     counter = Counter()
-    monkeypatch.setattr(logins, "counter", lambda: counter)
-    with logins._redis() as client:
-        for key in client.scan_iter(logins._name("*")):
+    monkeypatch.setattr(login_throttle, "counter", lambda: counter)
+    with login_throttle._redis() as client:
+        for key in client.scan_iter(login_throttle._name("*")):
             client.delete(key)
 
 
@@ -90,8 +90,8 @@ def test_a_person_with_the_right_password_gets_in(client, owner):
 
 
 def test_without_redis_tries_are_counted_in_the_process(settings, owner, monkeypatch, closed_port):
-    away = logins.redis.Redis(port=closed_port, socket_connect_timeout=1)
-    monkeypatch.setattr(logins, "_redis", lambda: away)
+    away = login_throttle.redis.Redis(port=closed_port, socket_connect_timeout=1)
+    monkeypatch.setattr(login_throttle, "_redis", lambda: away)
     settings.LOGIN_TRIES = 2
 
     assert fail("owner", 3) == [400, 400, 429]
@@ -101,7 +101,7 @@ def test_without_redis_tries_are_counted_in_the_process(settings, owner, monkeyp
 def test_redis_is_told_neither_names_nor_addresses(owner):
     fail("owner", 1)
 
-    with logins._redis() as client:
+    with login_throttle._redis() as client:
         keys = b" ".join(client.scan_iter("*"))
     assert b":login:" in keys
     assert b"owner" not in keys
@@ -160,7 +160,7 @@ def test_names_of_the_past_are_forgotten(monkeypatch):
 
 
 # A tab asks twice a look: for what waits, and for its page. It looks 0.25 s after news, and then as
-# long as the answers take; where nobody sees it, after 2 s (projects/static/desk/live.js).
+# long as the answers take; where nobody sees it, after 2 s (ui/web/static/ui/live.js).
 SEEN_SECONDS, HIDDEN_SECONDS, ASKED_AT_A_LOOK = 0.3, 2.0, 2
 
 

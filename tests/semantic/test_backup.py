@@ -1,6 +1,6 @@
 import pytest
 
-from orchestrator.backup import BackupError, restore
+from ops.backup import BackupError, restore
 
 
 def test_a_restore_is_refused_while_it_is_on_with_the_way_on(settings, tmp_path):

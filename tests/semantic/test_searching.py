@@ -3,15 +3,15 @@ import logging
 import pytest
 from django.db import connection
 
-from agents.outcomes import WorkError
+from agents.protocols import WorkError
 from agents.providers.embedding import embed
 from agents.services import activate_emergency_stop, release_emergency_stop
 from audit.actors import Actor
 from context.models import Artifact, Body
 from context.services import add_version, create_artifact
-from orchestrator.engine.erasing import erase_project
+from orchestrator.engine.erasure import erase_project
 from projects.services import cancel_project
-from semantic import embedding, searching
+from semantic import embedding, search
 from semantic.embedding import embed_missing
 from tests.openai_server import hang, raw, refusal
 
@@ -110,7 +110,7 @@ def test_it_is_said_where_older_texts_were_not_compared(
     count = len(embeddings())
 
     for compared, is_complete in ((count, True), (count - 1, False)):
-        monkeypatch.setattr(searching, "COMPARED", compared)
+        monkeypatch.setattr(search, "COMPARED", compared)
         assert asked(client_of(viewer), q="car", mode="semantic")["is_complete"] is is_complete
 
 
@@ -192,7 +192,7 @@ def test_what_was_embedded_before_a_failure_is_kept(semantic, project, monkeypat
 def test_a_model_that_fails_is_503_and_words_still_work(
     semantic, project, viewer, client_of, monkeypatch, answer
 ):
-    monkeypatch.setattr(searching, "SECONDS", 2)
+    monkeypatch.setattr(search, "SECONDS", 2)
     note(project, CARS)
     embed_missing()
     client = client_of(viewer)

@@ -16,8 +16,8 @@ ON = {"SEMANTIC_SEARCH": "true", "EMBEDDING_MODEL": "openai:test-embedding"}
 
 def test_a_model_must_be_named(settings):
     for name, ids in (
-        ("", ["countersign.E010"]),
-        ("small", ["countersign.E010"]),
+        ("", ["paraph.E010"]),
+        ("small", ["paraph.E010"]),
         ("openai:m", []),
     ):
         settings.EMBEDDING_MODEL = name
@@ -29,7 +29,7 @@ def test_a_server_without_the_extension_is_named_with_the_remedy(db, monkeypatch
 
     (error,) = checks.check_extension(None, databases=["default"])
 
-    assert error.id == "countersign.E011"
+    assert error.id == "paraph.E011"
     assert "Install pgvector" in error.hint
     assert "SEMANTIC_SEARCH=false" in error.hint
 
@@ -52,7 +52,7 @@ def test_the_table_is_there_only_where_it_was_switched_on(empty_database):
 
     refused = run(empty_database, "migrate", "-v0", **ON)
     assert refused.returncode != 0
-    assert "countersign.E011" in refused.stderr
+    assert "paraph.E011" in refused.stderr
     assert "CREATE EXTENSION vector" in refused.stderr
 
     with psycopg.connect(empty_database, autocommit=True) as plain:

@@ -7,9 +7,9 @@ import pytest
 from django.db import connection, connections
 
 from audit.stream.database import THREADS
-from benchmarks.sockets import clients
 from tests.audit.conftest import mortal  # noqa: F401
 from tests.audit.live import MortalDaphne, burst, token_of
+from tools.benchmarks.sockets import clients
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from audit import offline
+from audit import archive_verifier
 
 
 class Command(BaseCommand):
@@ -15,6 +15,6 @@ class Command(BaseCommand):
         parser.add_argument("--head", metavar="HASH", help="what the last event's hash must be")
 
     def handle(self, *, files: list[str], head: str | None, **options: Any) -> None:
-        status = offline.main([*files, *(["--head", head] if head else [])])
+        status = archive_verifier.main([*files, *(["--head", head] if head else [])])
         if status:
             sys.exit(status)

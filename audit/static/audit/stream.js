@@ -11,7 +11,7 @@
  * a page of another origin passes `ticket`, a function that gets a fresh one for each connection.
  */
 
-const SUBPROTOCOL = "countersign.events.v1";
+const SUBPROTOCOL = "paraph.events.v1";
 const FINAL = new Set([4400, 4401, 4403, 4404, 4406]);
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 30_000;

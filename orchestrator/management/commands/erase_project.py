@@ -3,13 +3,13 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from api.errors import DomainError
 from audit.actors import Actor
-from audit.origin import origin
-from hitl.console.people import acting_user, add_user_option
-from hitl.console.text import clean
-from orchestrator.engine.erasing import erase_project
+from audit.request_context import origin
+from core.errors import DomainError
+from core.text import clean
+from orchestrator.engine.erasure import erase_project
 from projects.access import get_visible_project
+from ui.terminal.people import acting_user, add_user_option
 
 
 class Command(BaseCommand):

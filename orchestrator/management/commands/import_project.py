@@ -3,13 +3,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from api.errors import DomainError
 from audit.actors import Actor
-from audit.origin import origin
-from hitl.console.people import acting_user, add_user_option
-from hitl.console.text import clean, one_line
-from orchestrator.engine.importing import import_project, open_archive
-from projects.words import OversightLevel
+from audit.request_context import origin
+from core.errors import DomainError
+from core.text import clean, one_line
+from orchestrator.engine.imports import import_project, open_archive
+from projects.enums import OversightLevel
+from ui.terminal.people import acting_user, add_user_option
 
 
 class Command(BaseCommand):

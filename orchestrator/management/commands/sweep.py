@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from audit.origin import origin
+from audit.request_context import origin
 from orchestrator.engine.sweep import sweep
 
 

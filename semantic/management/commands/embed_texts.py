@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from agents.outcomes import WorkError
+from agents.protocols import WorkError
 from semantic.embedding import embed_missing
 
 

@@ -1,0 +1,194 @@
+"""The assignment of an attempt: the handoff, and what of the store fits the model's budget."""
+
+import hashlib
+import json
+from dataclasses import replace
+from typing import Any
+
+from django.conf import settings
+
+from agents.models import Task
+from agents.protocols import Answer, Assignment, Excerpt, Material, PermanentError
+from agents.providers.prompts import excerpt_block, instructions_for, material_block, prompt_for
+from agents.roles import role_for
+from agents.roles.work import with_ground_rules
+from agents.services import Claim
+from agents.worker.lease import LeaseLost
+from context.assembly import Built, Piece, Want, build_context, want_of
+from context.enums import Form, Need
+from context.models import ArtifactVersion
+from context.parts import estimate_tokens
+from core.ids import new_id
+from core.sql import fetch_row, prepared_cursor
+
+# Between two blocks of a prompt stands an empty line.
+GAP_TOKENS = 1
+# One statement: nothing is written where another has the task by now.
+RECORD = """
+    INSERT INTO context_builds
+        (id, project_id, task, attempt, fence, step, agent_type, model, budget, base_tokens,
+         tokens, items, sha256, error_code, error_detail, created_at)
+    SELECT %s, project_id, id, attempt, fence, step, agent_type, %s, %s, %s,
+        %s, %s, %s, %s, %s, clock_timestamp()
+    FROM tasks WHERE id = %s AND fence = %s AND status = 'working'
+"""
+VERSION = "SELECT {columns} FROM context_artifact_versions WHERE artifact_id = %s AND number = %s"
+
+
+def assignment_of(task: Task) -> Assignment:
+    """What the agent gets, all in all. Raises PermanentError as `inject_context` does."""
+    bare = bare_assignment(task)
+    built = _build(task, bare)
+    return _given(task, bare, built) if built else bare
+
+
+def inject_context(claim: Claim) -> Assignment:
+    """The same, with the build on record before any call of a model.
+
+    Raises PermanentError where what must be there is missing or does not fit, LeaseLost.
+    """
+    bare = bare_assignment(claim.task)
+    built = _build(claim.task, bare)
+    if built is None:
+        return bare
+    _record(claim, bare, built)
+    return _given(claim.task, bare, built)
+
+
+def _build(task: Task, bare: Assignment) -> Built | None:
+    """None where nothing is asked of the store, and the prompt is not too large without."""
+    wants, left = wants_of(task), budget_of(_model(bare)) - base_tokens(bare)
+    if not wants and left >= 0:
+        return None
+    return build_context(wants, budget=left, weigh=weigh)
+
+
+def _model(assignment: Assignment) -> str:
+    return settings.AGENT_MODELS.get(assignment.agent_type) or ""
+
+
+def wants_of(task: Task) -> list[Want]:
+    """Everything handed over must be there; what the step's `context` says comes on top."""
+    handed = [_must(one) for one in task.handoff.get("materials", [])]
+    return handed + [want_of(one) for one in task.handoff.get("context", [])]
+
+
+def _must(reference: dict[str, Any]) -> Want:
+    source = (reference["artifact"], reference["version"])
+    return Want(Need.MUST, reference["artifact_type"], (source,))
+
+
+def budget_of(model: str) -> int:
+    """Tokens for a whole prompt: of the model, or of its provider, or of all."""
+    budgets = settings.CONTEXT_BUDGETS
+    return budgets.get(model) or budgets.get(model.partition(":")[0]) or settings.CONTEXT_BUDGET
+
+
+def base_tokens(assignment: Assignment) -> int:
+    """What the model is told whatever is chosen, the rules of its role included."""
+    role = with_ground_rules(role_for(assignment.agent_type).instructions)
+    return max(
+        estimate_tokens(instructions_for(role, one)) + estimate_tokens(prompt_for(assignment, one))
+        for one in assignment.expected
+    )
+
+
+def weigh(piece: Piece) -> int:
+    """Tokens of the piece as a block of the prompt."""
+    is_whole = is_material(piece)
+    block = material_block(_material(piece)) if is_whole else excerpt_block(_excerpt(piece))
+    return estimate_tokens(block) + GAP_TOKENS
+
+
+def _given(task: Task, assignment: Assignment, built: Built) -> Assignment:
+    if built.error:
+        raise PermanentError(*built.error)
+    whole = [_material(piece) for piece in built.pieces if is_material(piece)]
+    again = _to_revise(task)
+    materials = tuple(
+        replace(one, revises=(one.artifact_id, one.version) in again) for one in whole
+    )
+    excerpts = tuple(_excerpt(piece) for piece in built.pieces if not is_material(piece))
+    return replace(assignment, materials=materials, excerpts=excerpts)
+
+
+def _to_revise(task: Task) -> set[tuple[str, int]]:
+    """What the task's own earlier rounds made, by artifact and version."""
+    handed = task.handoff.get("materials", [])
+    return {(one["artifact"], one["version"]) for one in handed if one.get("revises")}
+
+
+def is_material(piece: Piece) -> bool:
+    """A whole document in full."""
+    return piece.form == Form.FULL and not piece.part
+
+
+def _excerpt(piece: Piece) -> Excerpt:
+    return Excerpt(
+        piece.artifact_type, piece.title, piece.version, piece.part, str(piece.form), piece.text
+    )
+
+
+def _record(claim: Claim, bare: Assignment, built: Built) -> None:
+    code, detail = built.error or ("", "")
+    model = _model(bare)
+    numbers = [budget_of(model), base_tokens(bare), built.tokens]
+    values = [new_id(), model, *numbers, json.dumps(built.items), built.sha256, code, detail]
+    with prepared_cursor() as cursor:
+        cursor.execute(RECORD, [*values, claim.task.pk, claim.fence])
+        if cursor.rowcount == 0:
+            raise LeaseLost
+
+
+def bare_assignment(task: Task) -> Assignment:
+    """The stored handoff, before anything is taken from the store."""
+    handoff = task.handoff
+    return Assignment(
+        project_name=task.project.name,
+        agent_type=task.agent_type,
+        step=task.step,
+        phase=task.phase,
+        round=task.round,
+        instructions=task.instructions,
+        brief=_brief(task),
+        expected=tuple(handoff.get("expected_outputs", ["agent_output"])),
+        answers=tuple(_answer(one) for one in task.answers),
+        feedback=tuple(one["comment"] for one in handoff.get("feedback", [])),
+        workflow=handoff.get("workflow", {}),
+        key=work_key(task),
+        fence=task.fence,
+    )
+
+
+def _brief(task: Task) -> str:
+    """As the handoff pins it, so that the prompt never says two different things of it."""
+    pinned = task.handoff.get("brief")
+    if pinned is None:
+        return task.project.brief
+    version = fetch_row(ArtifactVersion, VERSION, [pinned["artifact"], pinned["version"]])
+    return version.content["text"]
+
+
+def work_key(task: Task) -> str:
+    """The same for every attempt of the same work; an answer or a comment makes it other work."""
+    given = json.dumps([task.instructions, task.handoff, task.answers], sort_keys=True)
+    return f"{task.pk}:{hashlib.sha256(given.encode()).hexdigest()[:16]}"
+
+
+def _answer(stored: dict[str, Any]) -> Answer:
+    return Answer(tuple(stored["questions"]), stored["answer"], stored["answered_by"])
+
+
+def _material(piece: Piece) -> Material:
+    version, artifact = piece.source, piece.source.artifact
+    return Material(
+        artifact_id=piece.artifact,
+        version=piece.version,
+        artifact_type=piece.artifact_type,
+        title=piece.title,
+        content=piece.content,
+        sha256=version.sha256,
+        source_agent=artifact.source_agent,
+        step=artifact.step,
+        changed_by_person=artifact.source_agent != "" and version.was_changed_by_person,
+    )

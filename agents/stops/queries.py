@@ -1,0 +1,55 @@
+"""Whether an emergency stop stands in the way. Always asked of the database, never of a copy."""
+
+from uuid import UUID
+
+from agents.models import Task
+from core.sql import prepared_cursor
+from projects.enums import AgentType
+
+# Part of statements over `tasks`, so that asking and acting are one.
+IS_STOPPED = """EXISTS (
+    SELECT 1 FROM emergency_stops AS stop
+    WHERE stop.released_at IS NULL
+      AND (stop.project_id IS NULL OR stop.project_id = tasks.project_id)
+      AND stop.agent_type IN ('', tasks.agent_type))"""
+MAY_CALL = f"""
+    SELECT {IS_STOPPED} FROM tasks WHERE id = %s AND fence = %s AND status = 'working'
+"""  # noqa: S608 - constants of ours
+STOPPED_AGENTS = """
+    SELECT agent_type FROM emergency_stops
+    WHERE released_at IS NULL AND (project_id IS NULL OR project_id = %s)
+"""
+EVERYTHING = """
+    SELECT EXISTS (
+        SELECT 1 FROM emergency_stops
+        WHERE released_at IS NULL AND project_id IS NULL AND agent_type = ''
+    )
+"""
+ALL_AGENTS = frozenset(str(agent) for agent in AgentType.values)
+
+
+def is_stopped(task: Task, fence: int) -> bool | None:
+    """Of a claimed task; None where the claim is lost."""
+    with prepared_cursor() as cursor:
+        cursor.execute(MAY_CALL, [task.pk, fence])
+        row = cursor.fetchone()
+    return None if row is None else row[0]
+
+
+def stopped_agents(project_id: UUID) -> frozenset[str]:
+    """The agent types that may not work in the project now."""
+    with prepared_cursor() as cursor:
+        cursor.execute(STOPPED_AGENTS, [project_id])
+        found = {row[0] for row in cursor.fetchall()}
+    return ALL_AGENTS if "" in found else frozenset(found)
+
+
+def is_wholly_stopped(project_id: UUID) -> bool:
+    """Whether no agent at all may work in the project now."""
+    return stopped_agents(project_id) == ALL_AGENTS
+
+
+def is_everything_stopped() -> bool:
+    with prepared_cursor() as cursor:
+        cursor.execute(EVERYTHING)
+        return cursor.fetchone()[0]

@@ -1,0 +1,82 @@
+from typing import Any
+
+from rest_framework import serializers
+
+from agents.models import EmergencyStop
+from core.fields import IdField, TextField
+from core.serializers import StrictSerializer
+from projects.enums import AgentType
+
+SCOPES = ("all", "project", "agent_type")
+
+
+class StopInput(StrictSerializer):
+    """`project` and `agent_type` narrow the scope; `scope`, if sent, must name what they say."""
+
+    scope = serializers.ChoiceField(choices=SCOPES, required=False)
+    project = IdField(required=False, allow_null=True, default=None)
+    agent_type = serializers.ChoiceField(
+        choices=AgentType.choices, required=False, allow_blank=True, default=""
+    )
+    reason = TextField(max_length=2_000)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        meant = attrs.pop("scope", None)
+        found = scope_of(attrs["project"], attrs["agent_type"])
+        if meant not in (None, found):
+            detail = f"With the other fields the scope is {found!r}, not {meant!r}."
+            raise serializers.ValidationError({"scope": [detail]}, code="invalid")
+        project = attrs.pop("project")
+        return attrs | {"project_id": project}
+
+
+def scope_of(project: Any, agent_type: str) -> str:
+    if agent_type:
+        return "agent_type"
+    return "project" if project else "all"
+
+
+class WorkersSerializer(serializers.Serializer):
+    """Worker processes that were there when the stop came, and how many have stopped."""
+
+    expected = serializers.IntegerField(source="workers_expected")
+    acknowledged = serializers.IntegerField(source="workers_acknowledged")
+    gone = serializers.IntegerField(
+        source="workers_gone", help_text="Neither acknowledged nor seen for 15 s: most likely dead."
+    )
+
+
+class StopSerializer(serializers.ModelSerializer):
+    scope = serializers.ChoiceField(choices=SCOPES, read_only=True)
+    is_active = serializers.BooleanField(read_only=True)
+    activated_by_username = serializers.CharField(source="activated_by.username", read_only=True)
+    released_by_username = serializers.CharField(
+        source="released_by.username", read_only=True, allow_null=True, default=None
+    )
+    workers = WorkersSerializer(source="*", read_only=True)
+    seconds_to_last_acknowledgement = serializers.FloatField(
+        read_only=True,
+        allow_null=True,
+        help_text="Null while one that is there has not acknowledged, and without workers.",
+    )
+
+    class Meta:
+        model = EmergencyStop
+        fields = (
+            "id",
+            "scope",
+            "project",
+            "agent_type",
+            "is_active",
+            "reason",
+            "activated_by",
+            "activated_by_username",
+            "activated_at",
+            "release_reason",
+            "released_by",
+            "released_by_username",
+            "released_at",
+            "workers",
+            "seconds_to_last_acknowledgement",
+        )
+        read_only_fields = fields

@@ -1,0 +1,224 @@
+"""Activate and release an emergency stop.
+
+The stop is one committed row, for which nothing waits: no project's lock, no Redis. What follows
+from it (telling the logs, ringing after the release) is done in bounded pieces, again by the sweep
+until it is done.
+"""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from django.db import DatabaseError, connection, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from agents.models import WORKER_SEEN_SECONDS, EmergencyStop, StopNotice
+from agents.ring import ring_on_commit
+from agents.stops.pubsub import publish_stop_hint
+from audit.actors import Actor
+from audit.enums import EventType
+from audit.services import Draft, record_all
+from core.errors import Conflict, DomainError, Forbidden, InvalidInput, NotFound
+from core.ids import new_id
+from core.text import is_storable
+from projects.access import MANAGE, authorize, get_visible_project
+from projects.enums import AgentType
+from projects.models import Project
+from projects.services import lock_project
+from projects.signals import project_changed
+
+logger = logging.getLogger(__name__)
+
+REASON_MAX_LENGTH = 2_000
+TRIES = 5
+# Projects that one request, and one sweep, tell at most.
+TOLD_AT_ONCE = 50
+TOLD_A_SWEEP = 200
+
+ACTIVATE = """
+    INSERT INTO emergency_stops
+        (id, project_id, agent_type, reason, activated_by_id, activated_at, release_reason)
+    VALUES (%s, %s, %s, %s, %s, clock_timestamp(), '')
+    ON CONFLICT (project_id, agent_type) WHERE released_at IS NULL DO NOTHING
+    RETURNING id
+"""
+EXPECT = """
+    INSERT INTO emergency_stop_acknowledgements (stop_id, worker)
+    SELECT %s, name FROM worker_processes
+    WHERE seen_at > clock_timestamp() - make_interval(secs => %s)
+"""
+CONCERNED = """
+    INSERT INTO emergency_stop_notices (stop_id, project_id, is_release_due)
+    SELECT %(stop)s, projects.id, %(due)s FROM projects WHERE {which}
+    ON CONFLICT (stop_id, project_id) DO UPDATE SET is_release_due = EXCLUDED.is_release_due
+"""
+ONE = CONCERNED.format(which="projects.id = %(project)s")
+# What is at work or may begin to be; the other projects have nothing to stop.
+ALL_AT_WORK = CONCERNED.format(
+    which="""projects.status = 'active' OR (projects.status = 'draft' AND EXISTS (
+        SELECT 1 FROM tasks WHERE tasks.project_id = projects.id
+          AND tasks.status NOT IN ('completed', 'failed', 'cancelled')))"""
+)
+RING_WAITING = """
+    UPDATE tasks SET rung_at = clock_timestamp()
+    WHERE project_id = %s AND status = 'pending' AND run_after <= clock_timestamp()
+    RETURNING id
+"""
+
+
+@transaction.atomic
+def activate_emergency_stop(
+    *, actor: Actor, reason: str, project_id: UUID | None = None, agent_type: str = ""
+) -> tuple[EmergencyStop, bool]:
+    """Stop all agents, or one type, everywhere or in a project; whether this call did it.
+
+    A stop of the same scope that stands already is left as it is. Raises NotFound, Forbidden,
+    InvalidInput, Conflict.
+    """
+    _check_scope(actor, project_id, agent_type)
+    reason = _checked(reason)
+    scope = EmergencyStop.objects.of_scope(project_id, agent_type)
+    for _ in range(TRIES):
+        inserted = _insert(project_id, agent_type, reason, actor)
+        # None where the one that stood in the way was released just now.
+        if stop := scope.active().select_related("project", "activated_by").first():
+            return stop, stop.pk == inserted
+    raise Conflict("released_meanwhile", "It is being released again and again; try once more.")
+
+
+def _insert(project_id: UUID | None, agent_type: str, reason: str, actor: Actor) -> UUID | None:
+    """None where such a stop stands."""
+    stop_id = new_id()
+    with connection.cursor() as cursor:
+        cursor.execute(ACTIVATE, [stop_id, project_id, agent_type, reason, actor.user.pk])
+        if cursor.fetchone() is None:
+            return None
+        cursor.execute(EXPECT, [stop_id, WORKER_SEEN_SECONDS])
+        _find_concerned(cursor, stop_id, project_id, is_release_due=False)
+    transaction.on_commit(lambda: _carry_out(stop_id), robust=True)
+    return stop_id
+
+
+@transaction.atomic
+def release_emergency_stop(
+    *, actor: Actor, reason: str, project_id: UUID | None = None, agent_type: str = ""
+) -> tuple[EmergencyStop, bool]:
+    """Let the work go on at once, as far as no other stop covers it; whether this call did it.
+
+    Where it is released already, the last one of the scope is returned. Raises NotFound where there
+    never was one, Forbidden, InvalidInput.
+    """
+    _check_scope(actor, project_id, agent_type)
+    reason = _checked(reason)
+    stops = EmergencyStop.objects.of_scope(project_id, agent_type)
+    last = stops.order_by("-activated_at").select_for_update(no_key=True).first()
+    if last is None:
+        raise NotFound("not_stopped", "There is no emergency stop of this scope to release.")
+    if not last.is_active:
+        return last, False
+    last.released_by, last.release_reason, last.released_at = actor.user, reason, Now()
+    last.save(update_fields=["released_by", "release_reason", "released_at"])
+    last.refresh_from_db()
+    with connection.cursor() as cursor:
+        _find_concerned(cursor, last.pk, project_id, is_release_due=True)
+    last.notices.update(is_release_due=True)
+    transaction.on_commit(lambda: _carry_out(last.pk), robust=True)
+    return last, True
+
+
+def _check_scope(actor: Actor, project_id: UUID | None, agent_type: str) -> None:
+    if agent_type and agent_type not in AgentType.values:
+        detail = f"There is no such agent type. Use one of: {', '.join(AgentType.values)}."
+        raise InvalidInput.of("agent_type", "invalid_choice", detail)
+    if project_id is not None:
+        get_visible_project(actor.user, project_id)
+        authorize(actor, project_id, MANAGE)
+    elif not (actor.user.is_staff or actor.user.is_superuser):
+        detail = "Only staff may stop or release all projects. Name a project that you own."
+        raise Forbidden("staff_only", detail)
+
+
+def _checked(reason: str) -> str:
+    reason = reason.strip()
+    if not reason:
+        raise InvalidInput.of("reason", "blank", "Say why: everybody concerned will read it.")
+    if len(reason) > REASON_MAX_LENGTH:
+        detail = f"Shorten the reason to at most {REASON_MAX_LENGTH:,} characters."
+        raise InvalidInput.of("reason", "max_length", detail)
+    if not is_storable(reason):
+        raise InvalidInput.of("reason", "binary", "The reason is no plain text.")
+    return reason
+
+
+def _find_concerned(
+    cursor: Any, stop_id: UUID, project_id: UUID | None, *, is_release_due: bool
+) -> None:
+    values = {"stop": stop_id, "project": project_id, "due": is_release_due}
+    cursor.execute(ONE if project_id else ALL_AT_WORK, values)
+
+
+def _carry_out(stop_id: UUID) -> None:
+    publish_stop_hint()
+    tell_stopped_projects(TOLD_AT_ONCE, stop_id=stop_id)
+
+
+def tell_stopped_projects(limit: int = TOLD_A_SWEEP, *, stop_id: UUID | None = None) -> int:
+    """Record stops and releases in the logs that lack them, and let released work go on."""
+    due = StopNotice.objects.filter(
+        Q(activation_told_at__isnull=True) | Q(is_release_due=True, release_told_at__isnull=True)
+    )
+    if stop_id is not None:
+        due = due.filter(stop=stop_id)
+    found = list(due.order_by("id").values_list("pk", "project_id")[:limit])
+    return sum(_tell_if_possible(pk, project_id) for pk, project_id in found)
+
+
+def _tell_if_possible(notice_id: int, project_id: UUID) -> bool:
+    """One project that cannot be told must not keep all others from it."""
+    try:
+        return _tell(notice_id, project_id)
+    except (DatabaseError, DomainError):
+        logger.exception("stop not told", extra={"project": str(project_id)})
+        return False
+
+
+@transaction.atomic
+def _tell(notice_id: int, project_id: UUID) -> bool:
+    project = lock_project(project_id)
+    notice = StopNotice.objects.select_for_update(no_key=True).get(pk=notice_id)
+    # Read after the wait for the lock: a join would still show the stop as it was before.
+    stops = EmergencyStop.objects.select_related("activated_by", "released_by")
+    notice.stop = stops.get(pk=notice.stop_id)
+    drafts = list(_drafts(notice))
+    if not drafts:
+        return False
+    notice.save(update_fields=["activation_told_at", "release_told_at"])
+    if notice.release_told_at is not None:
+        _ring_waiting(project_id)
+    project_changed.send(Project, project=project)
+    record_all(project_id, drafts)
+    return True
+
+
+def _drafts(notice: StopNotice) -> Iterator[Draft]:
+    """What the log lacks; marks it as told."""
+    stop = notice.stop
+    said = {"stop": str(stop.pk), "scope": stop.scope, "agent_type": stop.agent_type}
+    if notice.activation_told_at is None:
+        notice.activation_told_at = Now()
+        actor, data = Actor.of_user(stop.activated_by), said | {"reason": stop.reason}
+        yield Draft(EventType.EMERGENCY_STOP_ACTIVATED, actor, data)
+    if notice.is_release_due and notice.release_told_at is None:
+        notice.release_told_at = Now()
+        actor, data = Actor.of_user(stop.released_by), said | {"reason": stop.release_reason}
+        yield Draft(EventType.EMERGENCY_STOP_RELEASED, actor, data)
+
+
+def _ring_waiting(project_id: UUID) -> None:
+    """For all that may have been refused meanwhile."""
+    with connection.cursor() as cursor:
+        cursor.execute(RING_WAITING, [project_id])
+        for (task_id,) in cursor.fetchall():
+            ring_on_commit(task_id)

@@ -1,0 +1,41 @@
+"""Payloads of events may go; that they were there, when, by whom and with which hash stays."""
+
+import secrets
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from audit.actors import Actor
+from audit.enums import EventType
+from audit.services import record
+from core.sql import prepared_cursor
+
+# What stands where a payload was. Without its salt, its hash tells nothing of what it said.
+ERASED_DATA = {"erased": True}
+# A new epoch, so that whoever keeps events in memory reads them again.
+ALLOW = """
+    UPDATE event_streams SET erased_through = greatest(erased_through, %s), epoch = %s
+    WHERE project = %s
+"""
+ERASE = """
+    UPDATE event_log SET data = '{"erased": true}', salt = ''
+    WHERE project = %s AND sequence <= %s AND salt <> ''
+"""
+
+
+@transaction.atomic
+def erase_payloads(
+    *, project_id: UUID, through: int, event_type: EventType, actor: Actor, data: dict[str, Any]
+) -> int:
+    """Erase the payloads up to a sequence, and record it. Returns how many were erased.
+
+    The caller holds the lock of what the stream is about. It cannot be undone.
+    """
+    with prepared_cursor() as cursor:
+        cursor.execute(ALLOW, [through, secrets.token_hex(8), project_id])
+        cursor.execute(ERASE, [project_id, through])
+        erased = cursor.rowcount
+    facts = data | {"through": through, "erased_events": erased}
+    record(project_id=project_id, event_type=event_type, actor=actor, data=facts)
+    return erased

@@ -1,0 +1,175 @@
+import asyncio
+from typing import Any
+from urllib.parse import parse_qs
+
+from pydantic import ValidationError
+
+from audit.stream.database import in_database
+from audit.stream.inbox import InboxSubscription, inbox_source
+from audit.stream.limits import limits
+from audit.stream.listener import ClosingError, Listener
+from audit.stream.login import Credentials
+from audit.stream.messages import Complete, ConnectionInit, Subscribe, refusal, wanted_id
+from audit.stream.protocol import SUBPROTOCOL, Close
+from audit.stream.subscription import NotVisible, Subscription
+from audit.stream.tickets import TicketsUnavailable, redeem_ticket
+from core.log_fields import note
+
+
+class UnknownPath(Listener):
+    """No such socket, said with a code: a refused handshake tells a browser nothing."""
+
+    def knows_subprotocol(self, offered: list[str]) -> bool:
+        return True
+
+    async def serve(self) -> None:
+        await self.end(Close.NOT_FOUND)
+
+
+class ProjectConsumer(Listener):
+    """`/ws/projects/{id}/?after=N&epoch=E`: one project, subscribed at once."""
+
+    route = "ws/projects/<uuid:project_id>/"
+
+    def knows_subprotocol(self, offered: list[str]) -> bool:
+        return not offered or SUBPROTOCOL in offered
+
+    async def serve(self) -> None:
+        await self.log_in(self.scope["credentials"])
+        wanted = self.wanted()
+        self.add(wanted)
+        try:
+            await self.subscriptions[wanted.id].run()
+        except NotVisible:
+            raise ClosingError(self.why_not_visible(wanted.id)) from None
+
+    def wanted(self) -> Subscribe:
+        query = parse_qs(self.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        fields: dict[str, Any] = {name: values[-1] for name, values in query.items()}
+        if "types" in fields:
+            fields["types"] = fields["types"].split(",")
+        project = str(self.scope["url_route"]["kwargs"]["project_id"])
+        note(project=project)
+        try:
+            return Subscribe.model_validate(
+                fields | {"type": "subscribe", "id": project, "project": project}
+            )
+        except ValidationError as error:
+            raise ClosingError(Close.BAD_MESSAGE, *refusal(error)) from None
+
+    def why_not_visible(self, id: str) -> Close:
+        was_visible = self.subscriptions[id].is_begun
+        return Close.NOT_ALLOWED if was_visible else Close.NOT_FOUND
+
+    async def dismiss(self, subscription: Subscription) -> None:
+        await self.end(Close.NOT_ALLOWED)
+
+    async def on_connection_init(self, message: ConnectionInit) -> None:
+        await self.acknowledge_init()
+
+    async def on_subscribe(self, message: Subscribe) -> None:
+        detail = "This socket carries one project; for more, connect to /ws/."
+        await self.say("error", id=message.id, code="not_here", detail=detail)
+
+    async def on_complete(self, message: Complete) -> None:
+        await self.end(Close.NORMAL)
+
+
+class StreamConsumer(Listener):
+    """`/ws/`: one connection, many subscriptions."""
+
+    route = "ws/"
+
+    async def connect(self) -> None:
+        self.is_ready = asyncio.Event()
+        await super().connect()
+
+    def knows_subprotocol(self, offered: list[str]) -> bool:
+        return SUBPROTOCOL in offered
+
+    async def serve(self) -> None:
+        try:
+            await asyncio.wait_for(self.is_ready.wait(), limits().init_seconds)
+        except TimeoutError:
+            raise ClosingError(Close.NO_INIT) from None
+
+    async def on_connection_init(self, message: ConnectionInit) -> None:
+        if self.is_ready.is_set():
+            detail = "connection_init comes once, first."
+            raise ClosingError(Close.TOO_MANY, "already_initialised", detail)
+        await self.log_in(await self.credentials_for(message))
+        self.is_ready.set()
+        await self.acknowledge_init()
+
+    async def credentials_for(self, message: ConnectionInit) -> Credentials:
+        if message.ticket is None:
+            return self.scope["credentials"]
+        try:
+            credentials = await in_database(redeem_ticket, message.ticket)
+        except TicketsUnavailable:
+            raise ClosingError(Close.GOING_AWAY) from None
+        if credentials is None:
+            detail = "This ticket was used, is too old, or never was. Get a new one."
+            raise ClosingError(Close.NOT_LOGGED_IN, "bad_ticket", detail)
+        return credentials
+
+    async def on_subscribe(self, message: Subscribe) -> None:
+        self.require_init()
+        if message.id in self.subscriptions:
+            detail = f"A subscription {message.id} is there already; choose another id."
+            await self.say("error", id=message.id, code="id_taken", detail=detail)
+            return
+        if len(self.subscriptions) >= limits().max_subscriptions:
+            detail = f"At most {limits().max_subscriptions} subscriptions a connection."
+            raise ClosingError(Close.TOO_MANY, "too_many_subscriptions", detail)
+        if message.project != "inbox":
+            self.add(message)
+        elif inbox_source() is not None:
+            inbox = InboxSubscription(message.id, self.user, self.send_text)
+            self.subscriptions[message.id] = inbox
+        else:
+            detail = "This server has no inbox to listen to."
+            await self.say("error", id=message.id, code="no_inbox", detail=detail)
+            return
+        self.start(f"subscription {message.id}", self.run(message.id))
+
+    async def run(self, id: str) -> None:
+        subscription = self.subscriptions[id]
+        try:
+            await subscription.run()
+        except NotVisible:
+            if subscription.is_begun:
+                await self.dismiss(subscription)
+                return
+            del self.subscriptions[id]
+            detail = "There is no such project, or you may not see it."
+            await self.say("error", id=id, code="not_found", detail=detail)
+
+    async def dismiss(self, subscription: Subscription) -> None:
+        if self.subscriptions.pop(subscription.id, None):
+            await self.say("complete", id=subscription.id, code="not_allowed")
+            self.stop(f"subscription {subscription.id}")
+
+    async def on_ack(self, message: Any) -> None:
+        self.require_init()
+        await super().on_ack(message)
+
+    async def on_complete(self, message: Complete) -> None:
+        self.require_init()
+        self.stop(f"subscription {message.id}")
+        if self.subscriptions.pop(message.id, None):
+            await self.say("complete", id=message.id, code="completed")
+
+    async def complain(self, text: str, error: ValidationError) -> None:
+        """A subscription that cannot be is told so; anything else is not our protocol."""
+        id = wanted_id(text)
+        if id is None:
+            await super().complain(text, error)
+            return
+        code, detail = refusal(error)
+        await self.say("error", id=id, code=code, detail=detail)
+
+    def require_init(self) -> None:
+        if not self.is_ready.is_set():
+            detail = "Send connection_init first, and wait for connection_ack."
+            raise ClosingError(Close.NOT_LOGGED_IN, "not_initialised", detail)

@@ -1,5 +1,0 @@
-"""Each module has the cases of one kind; importing them puts them into the book."""
-
-from chaos.cases import deaths, halts, jobs, long, news, restores, servers, stops, zombies
-
-__all__ = ["deaths", "halts", "jobs", "long", "news", "restores", "servers", "stops", "zombies"]

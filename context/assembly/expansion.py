@@ -1,0 +1,127 @@
+"""From what a step wants to what there is: documents, sections and concepts of named versions."""
+
+import json
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from typing import Any
+
+from django.db import connection
+from django.db.models import Exists, OuterRef, QuerySet
+
+from context.assembly.pieces import Candidate, Piece, shortened, summary_of
+from context.assembly.wants import Want
+from context.enums import Form, Need, VersionStatus
+from context.models import ArtifactVersion, Concept, Section
+
+Versions = dict[tuple[str, int], ArtifactVersion]
+# What a path has behind it from the second piece, or the second section of a name, on.
+_PIECE = re.compile(r"~\d+\Z")
+# Of the same rank the earlier part comes first, so that the same versions give the same answer.
+# OFFSET 0, or the planner may begin with all texts of the store that have the words.
+BEST = """
+    SELECT part.id FROM context_sections AS part
+    CROSS JOIN LATERAL (
+        SELECT search FROM context_bodies WHERE context_bodies.id = part.body_id OFFSET 0
+    ) AS body
+    CROSS JOIN websearch_to_tsquery('english', %s) AS words
+    WHERE part.version_id = ANY(%s) AND part.kind <> 'outline' AND body.search @@ words
+    ORDER BY ts_rank_cd(body.search, words, 32) DESC, part.version_id, part.position LIMIT %s
+"""
+
+
+def load_versions(wants: list[Want]) -> Versions:
+    ids = {artifact for want in wants for artifact, _ in want.sources}
+    numbers = {number for want in wants for _, number in want.sources}
+    found = ArtifactVersion.objects.filter(artifact__in=ids, number__in=numbers)
+    found = found.annotate(was_changed_by_person=Exists(_by_a_person()))
+    return {(str(v.artifact_id), v.number): v for v in found.select_related("artifact")}
+
+
+def _by_a_person() -> QuerySet[ArtifactVersion]:
+    """The version itself or one before it, by a person, that nobody turned down.
+
+    An agent's version on top of a person's keeps what the person wrote; so does the one after.
+    """
+    before = ArtifactVersion.objects.filter(
+        artifact=OuterRef("artifact"), number__lte=OuterRef("number"), source_agent=""
+    )
+    return before.exclude(status=VersionStatus.REJECTED)
+
+
+def expand(want: Want, versions: Versions) -> list[Candidate]:
+    """In the order of the sources, and of the parts in them; a query's best first."""
+    meant = [versions[source] for source in want.sources]
+    if want.query:
+        return list(_parts(want, _best(want, meant)))
+    if want.section:
+        return list(_parts(want, _matching(Section, "path", want.section, meant)))
+    if want.concept:
+        return list(_parts(want, _matching(Concept, "identifier", want.concept, meant)))
+    return [_document(want, version) for version in meant]
+
+
+def _matching(model: Any, name: str, pattern: str, versions: list[ArtifactVersion]) -> list[Any]:
+    order = {version.pk: place for place, version in enumerate(versions)}
+    parts = model.objects.filter(version__in=versions).select_related("body", "version__artifact")
+    found = [part for part in parts if _is_meant(getattr(part, name), pattern)]
+    return sorted(found, key=lambda part: (order[part.version_id], part.position))
+
+
+def _is_meant(name: str, pattern: str) -> bool:
+    """A long section stands in pieces; who names it means all of them."""
+    return fnmatchcase(name, pattern) or fnmatchcase(_PIECE.sub("", name), pattern)
+
+
+def _best(want: Want, versions: list[ArtifactVersion]) -> list[Section]:
+    with connection.cursor() as cursor:
+        cursor.execute(BEST, [want.query, [version.pk for version in versions], want.limit])
+        ids = [row[0] for row in cursor.fetchall()]
+    found = Section.objects.select_related("body", "version__artifact").in_bulk(ids)
+    return [found[pk] for pk in ids]
+
+
+def _parts(want: Want, parts: list[Any]) -> Iterator[Candidate]:
+    for part in parts:
+        name = part.path if isinstance(part, Section) else part.identifier
+        yield _candidate(want, part.version, name, part.body.text, shortened(part.body.text))
+
+
+def _document(want: Want, version: ArtifactVersion) -> Candidate:
+    content = version.content
+    text = json.dumps(content, ensure_ascii=False, indent=1)
+    if want.need == Need.MUST:
+        return _candidate(want, version, "", text, text, content)
+    paths = version.sections.order_by("position").values_list("path", flat=True)
+    return _candidate(want, version, "", text, summary_of(content, list(paths)), content)
+
+
+def _candidate(
+    want: Want,
+    version: ArtifactVersion,
+    part: str,
+    text: str,
+    summary: str,
+    content: dict[str, Any] | None = None,
+) -> Candidate:
+    artifact = version.artifact
+
+    def piece(form: Form, words: str, whole: dict[str, Any] | None = None) -> Piece:
+        return Piece(
+            want.need,
+            want.label,
+            str(artifact.pk),
+            version.number,
+            artifact.artifact_type,
+            artifact.title,
+            part,
+            form,
+            words,
+            whole,
+            version,
+        )
+
+    forms = [piece(Form.FULL, text, content)]
+    if len(summary) < len(text):
+        forms.append(piece(Form.SUMMARY, summary))
+    return Candidate((*forms, piece(Form.TITLE, "")))

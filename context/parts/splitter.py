@@ -1,0 +1,195 @@
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from context.enums import ArtifactType, Granularity, SectionKind
+from context.parts.markdown import TITLE_MAX_CHARACTERS, Passage, slug, split_markdown
+from context.parts.pieces import cut
+
+Content = dict[str, Any]
+
+# Short fields stay together in the outline.
+OUTLINE_FIELD_MAX_CHARACTERS = 400
+# A longer list has a section for each of its items.
+LIST_MAX_CHARACTERS = 3_000
+LIST_MAX_ITEMS = 500
+
+MARKDOWN = {
+    (ArtifactType.USER_INPUT, "text"),
+    (ArtifactType.AGENT_OUTPUT, "body"),
+    (ArtifactType.HITL_RESPONSE, "answer"),
+    (ArtifactType.DEPLOYMENT_LOG, "release_notes"),
+}
+
+
+@dataclass(frozen=True)
+class SectionPart:
+    """One part of a content.
+
+    `pointer` (RFC 6901) says where in the content it belongs; parts that follow each other with the
+    same pointer are one text. `path` names it for people and stays when others come and go.
+    """
+
+    pointer: str
+    path: str
+    title: str
+    kind: SectionKind
+    text: str
+
+
+def split_content(
+    artifact_type: str, content: Content, granularity: str = Granularity.DOCUMENT
+) -> list[SectionPart]:
+    """The parts in order; `join_sections` makes the content of them again.
+
+    The first is the outline: the content with null where the other parts belong. What was handed
+    in as a single section or concept is not cut at its headings.
+    """
+    whole = _whole_parts(artifact_type, content, granularity)
+    return list(_named_once([piece for part in whole for piece in _cut(part)]))
+
+
+def whole_sections(
+    artifact_type: str, content: Content, granularity: str = Granularity.DOCUMENT
+) -> list[SectionPart]:
+    """The same, with long texts left in one piece: to be compared."""
+    return list(_named_once(_whole_parts(artifact_type, content, granularity)))
+
+
+def _whole_parts(artifact_type: str, content: Content, granularity: str) -> list[SectionPart]:
+    outline, parts = dict(content), []
+    for key in sorted(content):
+        outline[key], found = _split_field(artifact_type, key, content[key], granularity)
+        parts += found
+    first = SectionPart("", "outline", "Outline", SectionKind.OUTLINE, as_lines(outline))
+    return [first, *parts]
+
+
+def _split_field(
+    artifact_type: str, key: str, value: Any, granularity: str
+) -> tuple[Any, list[SectionPart]]:
+    """What stays in the outline, and the parts that are taken out."""
+    if value and isinstance(value, str) and (artifact_type, key) in MARKDOWN:
+        is_whole = granularity != Granularity.DOCUMENT
+        passages = [Passage((), "", value)] if is_whole else split_markdown(value)
+        return None, [_passage(key, one) for one in passages]
+    if isinstance(value, str):
+        return _split_text(key, value)
+    if artifact_type == ArtifactType.SOURCE_CODE and key == "files" and _are_files(value):
+        return _split_files(value)
+    if not isinstance(value, dict | list) or not value:
+        return value, []
+    text = as_lines(value)
+    if len(text) <= OUTLINE_FIELD_MAX_CHARACTERS:
+        return value, []
+    if _are_items(value) and len(text) > LIST_MAX_CHARACTERS:
+        return [None] * len(value), list(_items(key, value))
+    return None, [SectionPart(pointer(key), key, heading(key), SectionKind.FIELDS, text)]
+
+
+def _split_text(key: str, value: str) -> tuple[Any, list[SectionPart]]:
+    if len(value) <= OUTLINE_FIELD_MAX_CHARACTERS:
+        return value, []
+    return None, [SectionPart(pointer(key), key, heading(key), SectionKind.TEXT, value)]
+
+
+def _passage(key: str, passage: Passage) -> SectionPart:
+    path = "/".join((key, *passage.names))
+    title = passage.title or heading(key)
+    return SectionPart(pointer(key), path, title, SectionKind.MARKDOWN, passage.text)
+
+
+def is_file(value: Any) -> bool:
+    """Whether it is a source file, with path and content as text."""
+    names = ("path", "content")
+    return isinstance(value, dict) and all(isinstance(value.get(name), str) for name in names)
+
+
+def _are_files(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(one, dict)
+        and all(isinstance(one.get(name), str) for name in ("path", "content"))
+        for one in value
+    )
+
+
+def _split_files(files: list[Content]) -> tuple[list[Content], list[SectionPart]]:
+    left = [file | {"content": None} if file["content"] else file for file in files]
+    parts = [
+        SectionPart(
+            pointer("files", number, "content"),
+            f"files/{file['path']}",
+            file["path"],
+            SectionKind.CODE,
+            file["content"],
+        )
+        for number, file in enumerate(files)
+        if file["content"]
+    ]
+    return left, parts
+
+
+def _are_items(value: Any) -> bool:
+    is_list = isinstance(value, list) and len(value) <= LIST_MAX_ITEMS
+    return is_list and all(isinstance(item, dict) for item in value)
+
+
+def _items(key: str, items: list[Content]) -> Iterator[SectionPart]:
+    for number, item in enumerate(items):
+        name = item_name(item)
+        path = f"{key}/{slug(name) if name else number + 1}"
+        title = item_title(item) or f"{heading(key)} {number + 1}"
+        yield SectionPart(pointer(key, number), path, title, SectionKind.FIELDS, as_lines(item))
+
+
+def item_name(item: Content) -> str:
+    """By what an item of a list is known when others come and go."""
+    named = (item.get(field) for field in ("id", "name", "title", "requirement", "path"))
+    return next((name for name in named if isinstance(name, str) and name), "")
+
+
+def item_title(item: Content) -> str:
+    names = (item.get(field) for field in ("id", "name", "title", "requirement", "path"))
+    return " ".join(name for name in names if isinstance(name, str) and name)[:TITLE_MAX_CHARACTERS]
+
+
+def heading(key: str) -> str:
+    return key.replace("_", " ").capitalize()[:TITLE_MAX_CHARACTERS]
+
+
+def pointer(*names: str | int) -> str:
+    """A JSON pointer, RFC 6901."""
+    return "".join(f"/{str(name).replace('~', '~0').replace('/', '~1')}" for name in names)
+
+
+def as_lines(value: Any) -> str:
+    """JSON with one line for each member: to be read, compared and cut by lines."""
+    if isinstance(value, dict):
+        rows = [f"{_json(key)}: {_json(value[key])}" for key in sorted(value)]
+        return "{\n" + ",\n".join(rows) + "\n}" if rows else "{}"
+    if isinstance(value, list):
+        return "[\n" + ",\n".join(map(_json, value)) + "\n]" if value else "[]"
+    return _json(value)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _cut(part: SectionPart) -> Iterator[SectionPart]:
+    for piece in cut(part.text):
+        yield SectionPart(part.pointer, part.path, part.title, part.kind, piece)
+
+
+def _named_once(parts: list[SectionPart]) -> Iterator[SectionPart]:
+    """The second of the same path has `~2` behind it, and so on."""
+    taken: set[str] = set()
+    counts: dict[str, int] = {}
+    for part in parts:
+        path = part.path
+        while path in taken:
+            counts[part.path] = counts.get(part.path, 1) + 1
+            path = f"{part.path}~{counts[part.path]}"
+        taken.add(path)
+        yield SectionPart(part.pointer, path, part.title, part.kind, part.text)

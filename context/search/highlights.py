@@ -1,0 +1,95 @@
+"""What is shown of a hit. Texts are escaped; only our own marks are HTML."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from context.models import Artifact, Concept, Section
+from context.search.queries import Hit
+
+# Two letters for private use stand for the marks; texts are freed of them before.
+START, STOP = "\ue000", "\ue001"
+OPTIONS = (
+    f"StartSel={START}, StopSel={STOP}, MaxFragments=2, MinWords=12, MaxWords=35,"
+    ' FragmentDelimiter=" … "'
+)
+HEADLINE = """
+    SELECT id, ts_headline('english', translate(text, %s, ''), %s::tsquery, %s)
+    FROM context_bodies WHERE id = ANY(%s)
+"""
+MODELS = {"section": Section, "concept": Concept}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A hit with what a page needs. `excerpt` is (text, whether it is what was searched)."""
+
+    kind: str
+    artifact: Artifact
+    version: int
+    title: str
+    path: str
+    identifier: str
+    score: float
+    excerpt: list[tuple[str, bool]]
+
+    @property
+    def html(self) -> SafeString:
+        return format_html_join("", "{}", ((one,) for one in _marked(self.excerpt)))
+
+
+def show(hits: Sequence[Hit], words: str) -> list[Shown]:
+    """The hits of one page, in their order."""
+    parts = {
+        kind: _parts(kind, [hit.pk for hit in hits if (hit.through or hit.kind) == kind])
+        for kind in MODELS
+    }
+    artifacts = Artifact.objects.select_related("project").in_bulk({hit.artifact for hit in hits})
+    bodies = {part.body_id for found in parts.values() for part in found.values()}
+    excerpts = _excerpts(bodies, words)
+    return [
+        _shown(hit, parts[hit.through or hit.kind][hit.pk], artifacts[hit.artifact], excerpts)
+        for hit in hits
+    ]
+
+
+def _parts(kind: str, ids: list[int]) -> dict[int, Any]:
+    return MODELS[kind].objects.select_related("version").in_bulk(ids)
+
+
+def _shown(hit: Hit, part: Any, artifact: Artifact, excerpts: dict[int, Any]) -> Shown:
+    return Shown(
+        kind=hit.kind,
+        artifact=artifact,
+        version=part.version.number,
+        title=artifact.title if hit.kind == "document" else part.title,
+        path=getattr(part, "path", ""),
+        identifier=getattr(part, "identifier", ""),
+        score=round(hit.score, 4),
+        excerpt=excerpts.get(part.body_id, []),
+    )
+
+
+def _excerpts(bodies: set[int], words: str) -> dict[int, list[tuple[str, bool]]]:
+    with connection.cursor() as cursor:
+        cursor.execute(HEADLINE, [START + STOP, words, OPTIONS, list(bodies)])
+        return {pk: list(_segments(text)) for pk, text in cursor.fetchall()}
+
+
+def _segments(text: str) -> Iterable[tuple[str, bool]]:
+    for number, piece in enumerate(text.split(START)):
+        match, stop, rest = piece.partition(STOP)
+        if number and stop:
+            yield match, True
+            piece = rest
+        if piece:
+            yield piece, False
+
+
+def _marked(excerpt: list[tuple[str, bool]]) -> Iterable[SafeString]:
+    for text, is_match in excerpt:
+        yield format_html("<mark>{}</mark>" if is_match else "{}", text)

@@ -1,0 +1,128 @@
+"""What the words of a person ask for, and how the database is to look."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection, transaction
+
+from context.search.recency import windows
+from context.search.scope import Scope
+
+# `querytree` is what is left of words without what must not be there.
+MEANING = """
+    SELECT words::text, querytree(words),
+        CASE WHEN %(text)s ~ '^[[:alpha:]]{{3,}}$'
+            THEN (words || to_tsquery('simple', %(text)s || ':*'))::text ELSE '' END,
+        context_trigrams(NULL, left(%(text)s, 100)), oldest, newest
+    FROM websearch_to_tsquery('english', %(text)s) AS words, ({ends}) AS ends
+"""
+ENDS_IN_THE_STORE = """
+    SELECT ARRAY[(SELECT min(id) FROM {table})] AS oldest,
+        ARRAY[(SELECT max(id) FROM {table})] AS newest
+"""
+# By project, so that a window asks for those alone that have rows in it. The list of projects is
+# there only once: to send and read it takes as long as to look at the index.
+ENDS_IN_PROJECTS = """
+    SELECT array_agg(first ORDER BY place) AS oldest, array_agg(last ORDER BY place) AS newest
+    FROM (
+        SELECT place,
+            (SELECT min(part.id) FROM {table} AS part WHERE {indexed}) AS first,
+            (SELECT max(part.id) FROM {table} AS part WHERE {indexed}) AS last
+        FROM unnest(%(projects)s::uuid[]) WITH ORDINALITY AS one (project, place)
+    ) AS ends_of_one
+"""
+OF_ONE = "part.project_id = one.project"
+TEXTS = "context_bodies"
+# Names are looked for among rows with trigrams alone; so their index by project is of these.
+NAMED = f"{OF_ONE} AND part.trigrams IS NOT NULL"
+PHRASE = re.compile(r"('(?:[^']|'')*')|<(?:-|\d+)>")
+NOTHING_TO_ASK_FOR = "T"
+# Estimates of how many texts have a word, and are of a current version, are far off: the planner
+# would read whole tables, or start helpers and a compiler, where limits end the search long before.
+# Nor may it begin with all current versions: joins are made in the order in which they are written.
+AVOIDED = ("seqscan", "hashjoin", "mergejoin")
+OFF = {f"enable_{way}": "off" for way in AVOIDED} | {
+    "max_parallel_workers_per_gather": "0",
+    "jit": "off",
+    "join_collapse_limit": "1",
+}
+THROUGH_INDEXES = ";".join(f"SET LOCAL {name} = {value}" for name, value in OFF.items())
+AS_USUAL = ";".join(f"SET LOCAL {name} = DEFAULT" for name in OFF)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A window, with the projects in it that the caller may see."""
+
+    cells: list[int]
+    scope: Scope
+
+
+@dataclass(frozen=True)
+class Question:
+    """`words` is what must be met; `loose` what the index answers alone: all words, in any order.
+
+    `begun` is one word alone with what begins so, else ''. `windows` are those of texts,
+    newest first.
+    """
+
+    text: str
+    words: str
+    loose: str
+    begun: str
+    trigrams: list[str]
+    windows: list[Seen]
+
+
+@contextmanager
+def searching() -> Iterator[Any]:
+    """A cursor whose statements go through the indexes."""
+    is_within = connection.in_atomic_block
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(THROUGH_INDEXES)
+        yield cursor
+        if is_within:
+            cursor.execute(AS_USUAL)
+
+
+def understood(text: str, scope: Scope, cursor: Any) -> Question:
+    sql = MEANING.format(ends=_ends(scope, TEXTS))
+    cursor.execute(sql, {"text": text, "projects": scope.parameter})
+    words, tree, begun, trigrams, oldest, newest = cursor.fetchone()
+    found = _windows(scope, oldest, newest)
+    return Question(text, words, _loose(words, tree), begun, trigrams, found)
+
+
+def windows_of_names(table: str, scope: Scope, cursor: Any) -> list[Seen]:
+    """Those of sections or concepts, newest first."""
+    cursor.execute(_ends(scope, table, NAMED), {"projects": scope.parameter})
+    return _windows(scope, *cursor.fetchone())
+
+
+def _ends(scope: Scope, table: str, indexed: str = OF_ONE) -> str:
+    """A query for the oldest rows, and the newest ones."""
+    sql = ENDS_IN_PROJECTS if scope.is_in_the_index else ENDS_IN_THE_STORE
+    return sql.format(table=table, indexed=indexed)
+
+
+def _windows(scope: Scope, oldest: list[int | None], newest: list[int | None]) -> list[Seen]:
+    if not scope.is_in_the_index:
+        spans = [ends for ends in zip(oldest, newest, strict=True) if None not in ends]
+        return [Seen(one.cells, scope) for one in windows(spans)]
+    ends = zip(scope.projects, oldest, newest, strict=True)
+    found = {project: (first, last) for project, first, last in ends if first is not None}
+    projects = list(found)
+    return [
+        Seen(one.cells, Scope(tuple(projects[place] for place in one.spans)))
+        for one in windows(list(found.values()))
+    ]
+
+
+def _loose(words: str, tree: str) -> str:
+    """Whether words stand side by side only the text itself tells, and reading it is what costs."""
+    if not any(not match[1] for match in PHRASE.finditer(words)) or tree == NOTHING_TO_ASK_FOR:
+        return words
+    return PHRASE.sub(lambda match: match[1] or "&", tree)

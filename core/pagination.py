@@ -1,0 +1,49 @@
+import re
+
+from rest_framework import pagination
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+
+from core.errors import InvalidInput
+
+CURSOR = re.compile(r"[A-Za-z0-9+/]{1,200}={0,2}")
+POSITION = re.compile(r"[0-9]{1,19}")
+SIZE = re.compile(r"0*[1-9][0-9]{0,9}")
+
+
+class CheckedSize:
+    """More than the largest page is the largest page; what is no size is an error."""
+
+    def get_page_size(self, request: Request) -> int | None:
+        """Raises InvalidInput."""
+        wanted = request.query_params.get("page_size")
+        if wanted and not SIZE.fullmatch(wanted):
+            detail = f"Send a number from 1 to {self.max_page_size}."
+            raise InvalidInput.of("page_size", "invalid", detail)
+        return super().get_page_size(request)
+
+
+class PageNumberPagination(CheckedSize, pagination.PageNumberPagination):
+    page_size_query_param = "page_size"
+    max_page_size = 200
+    names = ("page", "page_size")
+
+
+class CursorPagination(CheckedSize, pagination.CursorPagination):
+    """For append-only lists that are ordered by a number: stable while rows are added."""
+
+    ordering = "id"
+    page_size = 100
+    page_size_query_param = "page_size"
+    max_page_size = 1000
+    names = ("cursor", "page_size")
+
+    def decode_cursor(self, request: Request) -> pagination.Cursor | None:
+        """Raises NotFound for a position that no page of ours has named."""
+        encoded = request.query_params.get(self.cursor_query_param)
+        if encoded and not CURSOR.fullmatch(encoded):
+            raise NotFound(self.invalid_cursor_message)
+        cursor = super().decode_cursor(request)
+        if cursor and cursor.position is not None and not POSITION.fullmatch(cursor.position):
+            raise NotFound(self.invalid_cursor_message)
+        return cursor

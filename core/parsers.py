@@ -1,0 +1,37 @@
+import json
+from typing import Any
+
+from rest_framework import parsers
+from rest_framework.exceptions import ParseError
+
+from core.errors import InvalidInput
+
+
+class JSONParser(parsers.JSONParser):
+    """Holds to the body limit, and refuses politely what is nested beyond reason."""
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        # Django checks the size only where the body is asked for as a whole.
+        body = stream.body if hasattr(stream, "body") else stream.read()
+        try:
+            return json.loads(
+                body.decode(), parse_constant=_no_number, object_pairs_hook=_each_name_once
+            )
+        except ValueError as error:
+            raise ParseError(f"JSON parse error - {error}") from error
+        except RecursionError as error:
+            raise ParseError("The JSON is nested too deeply.") from error
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no JSON")
+
+
+def _each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Who reads the last of two and who reads the first must not agree on different things."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise InvalidInput.of(name, "repeated", f"{name!r} is there more than once. Send one.")
+        found[name] = value
+    return found

@@ -1,0 +1,88 @@
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib.auth import authenticate
+from django.utils.datastructures import MultiValueDict
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail
+
+from core.fields import TextField
+
+# A page of the browsable API sends it with each of its forms.
+CSRF_FIELD = "csrfmiddlewaretoken"
+
+
+class StrictSerializer(serializers.Serializer):
+    """Input: a field that is not known, or is there twice, is an error, not a silent nothing."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        complaints = self._unknown(data) | _unclear(data)
+        try:
+            known = super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            raise serializers.ValidationError({**error.detail, **complaints}) from error
+        if complaints:
+            raise serializers.ValidationError(complaints)
+        return known
+
+    def _unknown(self, data: Any) -> dict[str, list]:
+        of_the_page = {CSRF_FIELD} if isinstance(data, MultiValueDict) else set()
+        given = set(data) - of_the_page if hasattr(data, "keys") else set()
+        unknown = sorted(given - set(self.fields))
+        known = ", ".join(sorted(self.fields)) or "none"
+        detail = f"There is no such field. Known fields: {known}."
+        return {name: [ErrorDetail(detail, code="unknown_field")] for name in unknown}
+
+
+def _unclear(data: Any) -> dict[str, list]:
+    """Of a form, fields and files alike: only the last of several would count."""
+    form = data.lists() if isinstance(data, MultiValueDict) else ()
+    return {name: faults for name, sent in form if (faults := list(faults_of(sent)))}
+
+
+def faults_of(sent: list[Any]) -> Iterator[ErrorDetail]:
+    """What is wrong with the values of one name, whatever it means."""
+    if len(sent) > 1:
+        yield ErrorDetail(f"It is there {len(sent)} times. Send one.", code="repeated")
+    # Which is what Django makes of bytes that it cannot decode.
+    if any(isinstance(one, str) and "\N{REPLACEMENT CHARACTER}" in one for one in sent):
+        yield ErrorDetail("It is no UTF-8. Send text in UTF-8.", code="not_utf8")
+
+
+class NoInput(StrictSerializer):
+    """The request needs no body."""
+
+
+class TokenInput(StrictSerializer):
+    username = TextField(max_length=150)
+    password = TextField(max_length=4096, style={"input_type": "password"})
+
+    def validate(self, attrs: dict[str, str]) -> dict[str, Any]:
+        user = authenticate(self.context.get("request"), **attrs)
+        if user is None:
+            raise serializers.ValidationError(
+                "Username or password is wrong, or the account is not active.",
+                code="invalid_credentials",
+            )
+        return {"user": user}
+
+
+class TokenOutput(serializers.Serializer):
+    token = serializers.CharField()
+
+
+class FieldErrorSerializer(serializers.Serializer):
+    field = serializers.CharField()
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class ProblemSerializer(serializers.Serializer):
+    """An error (RFC 9457). `code` is stable; `errors` names the fields of bad input."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    code = serializers.CharField()
+    errors = FieldErrorSerializer(many=True, required=False)

@@ -1,0 +1,73 @@
+"""Whether work goes on: live workers, the scheduler's beat, and what waits for them."""
+
+from contextlib import closing
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.db import connection, transaction
+
+from agents.stops.queries import IS_STOPPED
+from ops.health.check import Finding, Status
+from ops.health.servers import STATEMENT_TIMEOUT, redis_client
+from ops.worker_registry import Presence, read_presence
+
+QUEUES = ("engine", "agents")
+# It beats every second; the first seconds after a start are no reason to worry.
+LATE_BEAT_SECONDS = 15
+LONG_WAIT_SECONDS = 60
+
+# What stands still, or is stopped, waits on purpose.
+DUE = f"""
+    SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(tasks.run_after)), 0)
+    FROM tasks JOIN projects ON projects.id = tasks.project_id
+    WHERE tasks.status = 'pending' AND tasks.run_after <= clock_timestamp()
+      AND projects.status IN ('draft', 'active') AND NOT {IS_STOPPED}
+"""  # noqa: S608 - constants of ours
+
+
+def check_workers() -> Finding:
+    with redis_client() as client:
+        presence, lengths = read_presence(client), _queue_lengths(client)
+    due, oldest = _due_tasks()
+    facts = {
+        "workers": {queue: len(presence.workers.get(queue, [])) for queue in QUEUES},
+        "beat_age_seconds": _rounded(presence.beat_age_seconds),
+        "queue_length": lengths,
+        "due_tasks": due,
+        "oldest_due_seconds": _rounded(oldest),
+    }
+    return Finding(*_verdict(presence, oldest), facts)
+
+
+def _verdict(presence: Presence, oldest: float) -> tuple[Status, str]:
+    missing = [queue for queue in QUEUES if not presence.workers.get(queue)]
+    if missing:
+        return Status.UNHEALTHY, f"no live worker for {' and '.join(missing)}"
+    if presence.beat_age_seconds is None:
+        return Status.DEGRADED, "the scheduler has not been heard of"
+    if presence.beat_age_seconds > LATE_BEAT_SECONDS:
+        return (
+            Status.DEGRADED,
+            f"the scheduler's last beat was {presence.beat_age_seconds:.0f} s ago",
+        )
+    if oldest > LONG_WAIT_SECONDS:
+        return Status.DEGRADED, f"a task has waited for a worker for {oldest:.0f} s"
+    return Status.HEALTHY, "workers and scheduler are there"
+
+
+def _queue_lengths(client: redis.Redis) -> dict[str, int]:
+    prefix = settings.CELERY_BROKER_TRANSPORT_OPTIONS["global_keyprefix"]
+    return {queue: client.llen(f"{prefix}{queue}") for queue in QUEUES}
+
+
+def _due_tasks() -> tuple[int, float]:
+    with closing(connection), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(STATEMENT_TIMEOUT)
+        cursor.execute(DUE)
+        count, seconds = cursor.fetchone()
+    return count, float(seconds)
+
+
+def _rounded(seconds: float | None) -> Any:
+    return None if seconds is None else round(seconds, 1)

@@ -1,0 +1,95 @@
+"""Log lines: JSON objects or text, with the fields of the request or job that they belong to."""
+
+import json
+import logging
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from django.http import HttpRequest
+from pythonjsonlogger.core import RESERVED_ATTRS
+from pythonjsonlogger.json import JsonFormatter
+
+from core.log_fields import current_log_fields
+from ops.logging.log_context import facts_of
+
+# Django's and Celery's own: the whole request with its query, the traceback once more.
+LEFT_OUT = frozenset({*RESERVED_ATTRS, "message", "asctime", "taskName", "request", "data"})
+# What could end a line, move the cursor, or make text read differently from what it is.
+UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+PLAIN = re.compile(r"[^\s\"=\\]+")
+# Shorter ones would be found in the middle of words.
+SECRET_LENGTH = 8
+
+
+class WithFields(logging.Filter):
+    """Gives each line the fields of its request or job; what the line itself says counts more."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        own = vars(record)
+        for name, value in current_log_fields().items():
+            own.setdefault(name, value)
+        if isinstance(request := own.get("request"), HttpRequest):
+            for name, value in facts_of(request).items():
+                own.setdefault(name, value)
+        return True
+
+
+class Hidden:
+    """Known secrets do not appear in what is written, whoever quotes them."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        known = {secret for secret in secrets if len(secret) >= SECRET_LENGTH}
+        forms = known | {json.dumps(secret)[1:-1] for secret in known}
+        longest_first = sorted(forms, key=len, reverse=True)
+        self.pattern = re.compile("|".join(map(re.escape, longest_first))) if forms else None
+
+    def __call__(self, text: str) -> str:
+        return self.pattern.sub("***", text) if self.pattern else text
+
+
+class JsonLines(JsonFormatter):
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        super().__init__(
+            ["levelname", "name", "message"],
+            rename_fields={"levelname": "level", "name": "logger", "exc_info": "exception"},
+            reserved_attrs=LEFT_OUT,
+            timestamp="time",
+        )
+        self.hidden = Hidden(secrets)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self.hidden(super().format(record))
+
+
+class TextLines(logging.Formatter):
+    """One entry a line; what belongs to it but needs lines of its own is indented."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        super().__init__()
+        self.hidden = Hidden(secrets)
+
+    def format(self, record: logging.LogRecord) -> str:
+        head = (self.formatTime(record), record.levelname, record.name, record.getMessage())
+        extras = [f"{name}={_shown(value)}" for name, value in _extras(record)]
+        lines = [" ".join([_safe(" ".join(head)), *extras])]
+        if record.exc_info:
+            lines += self.formatException(record.exc_info).split("\n")
+        if record.stack_info:
+            lines += record.stack_info.split("\n")
+        return self.hidden("\n  ".join([lines[0], *map(_safe, lines[1:])]))
+
+
+def _extras(record: logging.LogRecord) -> list[tuple[str, Any]]:
+    return [(name, value) for name, value in vars(record).items() if name not in LEFT_OUT]
+
+
+def _shown(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    if PLAIN.fullmatch(text) and not UNSAFE.search(text):
+        return text
+    return '"' + _safe(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
+
+
+def _safe(text: str) -> str:
+    return UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}" if found[0] != "\n" else "\\n", text)

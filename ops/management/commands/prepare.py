@@ -1,0 +1,48 @@
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import transaction
+from rest_framework.authtoken.models import Token
+
+from context.services import split_old_versions
+from ops.devserver.runtime import write_private
+
+FIRST_NAME = "admin"
+
+
+class Command(BaseCommand):
+    help = "Migrates the database and, where it has no administrator yet, makes the first one."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--answer", type=Path, required=True, help="private file to write to")
+
+    def handle(self, *, answer: Path, **options: Any) -> None:
+        call_command("migrate", interactive=False, skip_checks=True)
+        split_old_versions()
+        write_private(answer, json.dumps(first_administrator()))
+
+
+@transaction.atomic
+def first_administrator() -> dict[str, Any]:
+    """Once anybody may administer, this makes nobody."""
+    users = get_user_model().objects
+    known = users.filter(is_superuser=True, is_active=True).order_by("pk").first()
+    if known:
+        return {"username": known.get_username(), "is_new": False}
+    given = os.environ.get("ADMIN_PASSWORD")
+    password = given or secrets.token_urlsafe(12)
+    user = users.create_superuser(FIRST_NAME, password=password)
+    token = Token.objects.create(user=user)
+    return {
+        "username": FIRST_NAME,
+        "is_new": True,
+        "password": None if given else password,
+        "token": token.key,
+    }

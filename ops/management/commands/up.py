@@ -1,0 +1,81 @@
+import argparse
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from ops.devserver import LocalError, runtime
+from ops.devserver.console import Console
+from ops.devserver.data_dir import open_data_folder
+from ops.devserver.dev_server import Machine
+from ops.devserver.supervisor import run_guarded
+from orchestrator.model_names import check_models
+
+
+class Command(BaseCommand):
+    help = "Runs everything on this machine until Ctrl-C: servers, workers, scheduler, web."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--port", type=port_number, default=8000, help="on 127.0.0.1; 0 takes a free one"
+        )
+        parser.add_argument(
+            "--data-dir",
+            type=Path,
+            help="where everything is kept (default: DATA_DIR, else .data beside manage.py)",
+        )
+        parser.add_argument(
+            "--stop-with-parent", action="store_true", help="stop when the calling process ends"
+        )
+
+    def handle(
+        self, *, port: int, data_dir: Path | None, stop_with_parent: bool, **options: Any
+    ) -> None:
+        began = time.monotonic()
+        # First of all: with the settings come `.env` and what an earlier start wrote down.
+        check_models(settings)
+        console = Console(settings.AGENT_MODELS)
+        try:
+            listener = listen(port)
+            folder = open_data_folder(data_dir or runtime.default_data_dir())
+        except LocalError as error:
+            raise CommandError(str(error)) from error
+        needs = forget_supplied()
+        console.starting(folder.path, needs)
+        extension = "vector" if settings.SEMANTIC_SEARCH else ""
+        machine = Machine(folder, listener, needs, console, began, extension)
+        sys.exit(run_guarded(machine.run, listener, stop_with_parent=stop_with_parent))
+
+
+def forget_supplied() -> set[str]:
+    """What nobody has set, and so is ours to serve; an earlier start's values are void."""
+    for key in runtime.supplied:
+        os.environ.pop(key, None)
+    return set(runtime.supplied)
+
+
+def listen(port: int) -> socket.socket:
+    """Takes the port before anything starts. Raises LocalError when it is not to be had."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+        listener.listen(128)
+    except OSError as error:
+        raise LocalError(
+            f"Port {port} on 127.0.0.1 is not free ({error.strerror}). Stop what uses it, or "
+            f"choose another one: make run PORT={port + 1} (manage.py up --port {port + 1})."
+        ) from error
+    return listener
+
+
+def port_number(text: str) -> int:
+    if text.isdecimal() and int(text) <= 65535:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a port; give a number from 0 to 65535.")

@@ -1,0 +1,146 @@
+"""A project becomes a tombstone: what was said is gone; who did what, and when, stays."""
+
+from typing import Any
+from uuid import UUID
+
+from django.apps import apps
+from django.contrib.admin.models import LogEntry
+from django.db import connection, models, transaction
+
+from agents.models import Task
+from audit.actors import Actor
+from audit.enums import EventType
+from audit.erasure import ERASED_DATA, erase_payloads
+from audit.models import Stream
+from core.errors import Conflict, InvalidInput
+from core.text import is_storable
+from hitl.subject import ERASED_SUBJECT
+from projects.access import MANAGE, authorize
+from projects.models import ERASED_TEXT, Project
+from projects.services import lock_project
+
+REASON_MAX_LENGTH = 1_000
+ERASED_PROJECT = ["name", "brief", "status_reason", "engine_error", "attention_since", "erased_at"]
+# Path to the project, and what is put in the place of each field that has something in it.
+BLANKED: dict[str, tuple[str, dict[str, Any]]] = {
+    "orchestrator.WorkflowRun": ("project", {"feedback": {}}),
+    "orchestrator.ProjectImport": ("project", {"origin_name": ERASED_TEXT}),
+    "hitl.HitlRequest": ("project", {"title": ERASED_TEXT, "subject": ERASED_SUBJECT}),
+    "hitl.Decision": ("request__project", {"comment": ERASED_TEXT, "content": ERASED_DATA}),
+    "hitl.Comment": ("request__project", {"text": ERASED_TEXT}),
+    "agents.EmergencyStop": (
+        "project",
+        {"reason": ERASED_TEXT, "release_reason": ERASED_TEXT},
+    ),
+    "agents.Task": (
+        "project",
+        {
+            "title": ERASED_TEXT,
+            "instructions": ERASED_TEXT,
+            "handoff": {},
+            "answers": [],
+            "result": {},
+        },
+    ),
+    "agents.TaskAttempt": ("task__project", {"error_detail": ERASED_TEXT}),
+    "context.Artifact": ("project", {"title": ERASED_TEXT}),
+    "context.ArtifactVersion": (
+        "artifact__project",
+        {"comment": ERASED_TEXT, "inline_content": ERASED_DATA},
+    ),
+}
+# Rows that are nothing but content; in this order, for the sake of their references.
+DROPPED: dict[str, str] = {
+    "orchestrator.AssembledDocument": "project",
+    "orchestrator.ImportedFile": "origin__project",
+    "context.ContextBuild": "project",
+    "context.Section": "version__artifact__project",
+    "context.Concept": "version__artifact__project",
+    "context.Body": "project",
+}
+# Words of ours, ids and hashes.
+KEPT: dict[str, set[str]] = {
+    "orchestrator.WorkflowRun": {"workflow", "definition", "definition_hash", "loops"},
+    "orchestrator.ProjectImport": {
+        *("origin_project", "origin_status", "archive_sha256", "trail_head_hash"),
+    },
+    "hitl.HitlRequest": {
+        *("step", "agent_type", "subject_digest", "barred_authors", "deciding_roles"),
+    },
+    "hitl.Policy": {"roles_by_kind", "roles_by_phase"},
+    "hitl.Decision": {"subject_digest", "channel"},
+    "agents.Task": {"step", "dropped_by", "gate", "waits_for", "worker"},
+    "agents.StopAcknowledgement": {"worker"},
+    "agents.TaskAttempt": {"worker", "error_code", "provider", "model"},
+    "context.Artifact": {"step"},
+    "context.ArtifactVersion": {"sha256", "provider", "model", "prompt_sha256"},
+}
+# Answers that are kept for a day, and what the admin notes, name things by these ids.
+FORGET_ANSWERS = """
+    DELETE FROM idempotency_keys WHERE EXISTS (
+        SELECT 1 FROM unnest(%s::text[]) AS id WHERE position(id in body::text) > 0
+    )
+"""
+
+
+@transaction.atomic
+def erase_project(*, project_id: UUID, actor: Actor, reason: str) -> Project:
+    """Cannot be undone. `reason` is recorded and stays: it must not hold what is to be erased.
+
+    Raises InvalidInput, NotFound, Forbidden, Conflict while work is under way or once it is done.
+    """
+    reason = _checked(reason)
+    project = lock_project(project_id)
+    authorize(actor, project_id, MANAGE)
+    project.erase()
+    if Task.objects.filter(project=project).open().exists():
+        detail = "Work is under way in this project: cancel its open tasks first."
+        raise Conflict("work_under_way", detail)
+    project.save(update_fields=[*ERASED_PROJECT, "updated_at"])
+    _forget_copies(project)
+    _blank(project)
+    _drop(project)
+    head = Stream.objects.get(project=project_id).sequence
+    erase_payloads(
+        project_id=project_id,
+        through=head,
+        event_type=EventType.PROJECT_ERASED,
+        actor=actor,
+        data={"reason": reason},
+    )
+    return project
+
+
+def _checked(reason: str) -> str:
+    if not reason.strip() or len(reason) > REASON_MAX_LENGTH or not is_storable(reason):
+        detail = f"Say why, in 1 to {REASON_MAX_LENGTH:,} characters; the reason stays."
+        raise InvalidInput.of("reason", "invalid", detail)
+    return reason.strip()
+
+
+def _blank(project: Project) -> None:
+    for label, (path, values) in BLANKED.items():
+        rows = apps.get_model(label)._base_manager.filter(**{path: project})
+        for field, value in values.items():
+            filled = rows.exclude(**{field: ""}) if value == ERASED_TEXT else rows
+            filled.exclude(**{f"{field}__isnull": True}).update(**{field: value})
+
+
+def _drop(project: Project) -> None:
+    for label, path in DROPPED.items():
+        apps.get_model(label)._base_manager.filter(**{path: project}).delete()
+
+
+def _forget_copies(project: Project) -> None:
+    ids = [str(project.pk), *_ids_within(project)]
+    with connection.cursor() as cursor:
+        cursor.execute(FORGET_ANSWERS, [ids])
+    LogEntry.objects.filter(object_id__in=ids).delete()
+
+
+def _ids_within(project: Project) -> list[str]:
+    named = ("agents.Task", "hitl.HitlRequest", "context.Artifact")
+    found: list[models.QuerySet] = [
+        apps.get_model(label)._base_manager.filter(project=project) for label in named
+    ]
+    return [str(id) for rows in found for id in rows.values_list("pk", flat=True)]

@@ -1,6 +1,0 @@
-"""A project's export, taken into this installation."""
-
-from orchestrator.engine.importing.archive import Archive, open_archive
-from orchestrator.engine.importing.service import import_project
-
-__all__ = ["Archive", "import_project", "open_archive"]

@@ -1,0 +1,135 @@
+"""The search over what a person may see; the filter by phase needs tasks, so it stands up here."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from agents.models import Task
+from context.enums import ArtifactType, Granularity
+from context.models import Artifact
+from context.search import Found, Shown, find, scope_of, show
+from core.pagination import PageNumberPagination
+from core.viewsets import APIView
+from projects.enums import AgentType, Phase
+from semantic.search import find_by_both, find_by_meaning
+
+TEXT_MAX_CHARACTERS = 300
+MODES = ("words", "semantic", "hybrid")
+
+
+class SearchQuery(serializers.Serializer):
+    """All filters narrow down; without words nothing is found."""
+
+    q = serializers.CharField(
+        max_length=TEXT_MAX_CHARACTERS,
+        allow_blank=True,
+        default="",
+        help_text='Words in any form, "a phrase", or, -without; or an id such as FR-3.',
+    )
+    project = serializers.UUIDField(required=False)
+    artifact_type = serializers.ChoiceField(choices=ArtifactType.choices, required=False)
+    granularity = serializers.ChoiceField(
+        choices=Granularity.choices,
+        required=False,
+        help_text="What to list; `document` names each artifact once. Default: sections, concepts.",
+    )
+    source_agent = serializers.ChoiceField(choices=AgentType.choices, required=False)
+    phase = serializers.ChoiceField(choices=Phase.choices, required=False)
+    mode = serializers.ChoiceField(
+        choices=MODES,
+        required=False,
+        help_text="words (default); semantic or hybrid where SEMANTIC_SEARCH is on.",
+    )
+
+    def validate_mode(self, mode: str) -> str:
+        if mode != "words" and not settings.SEMANTIC_SEARCH:
+            raise serializers.ValidationError(
+                "Search by meaning is not switched on here (SEMANTIC_SEARCH). Use mode=words."
+            )
+        return mode
+
+
+class ExcerptSerializer(serializers.Serializer):
+    text = serializers.CharField()
+    is_match = serializers.BooleanField()
+
+
+class HitSerializer(serializers.Serializer):
+    kind = serializers.CharField(help_text="section, concept or document.")
+    project = serializers.UUIDField(source="artifact.project_id")
+    project_name = serializers.CharField(source="artifact.project.name")
+    artifact = serializers.UUIDField(source="artifact.pk")
+    artifact_type = serializers.CharField(source="artifact.artifact_type")
+    artifact_title = serializers.CharField(source="artifact.title")
+    source_agent = serializers.CharField(source="artifact.source_agent")
+    step = serializers.CharField(source="artifact.step")
+    version = serializers.IntegerField()
+    title = serializers.CharField()
+    path = serializers.CharField(help_text="Of a section in its version.")
+    identifier = serializers.CharField(help_text="Of a concept, such as FR-3.")
+    score = serializers.FloatField(help_text="2 is an exact id, near 0 a name spelled alike.")
+    excerpt = serializers.SerializerMethodField()
+    html = serializers.CharField(help_text="The excerpt, escaped, with what matches in <mark>.")
+
+    @extend_schema_field(ExcerptSerializer(many=True))
+    def get_excerpt(self, hit: Shown) -> list[dict[str, Any]]:
+        return [{"text": text, "is_match": is_match} for text, is_match in hit.excerpt]
+
+
+class SearchPageSerializer(serializers.Serializer):
+    count = serializers.IntegerField()
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+    results = HitSerializer(many=True)
+    is_complete = serializers.BooleanField(
+        help_text="False: older texts with the words were not looked at."
+    )
+
+
+class SearchView(APIView):
+    """Sections and concepts of current versions, best first."""
+
+    queries = {"get": (*SearchQuery().fields, *PageNumberPagination.names)}
+
+    @extend_schema(
+        operation_id="search",
+        parameters=[
+            SearchQuery,
+            OpenApiParameter("page", int),
+            OpenApiParameter("page_size", int),
+        ],
+        responses=SearchPageSerializer,
+    )
+    def get(self, request: Request) -> Response:
+        query = SearchQuery(data={name: one for name, one in request.query_params.items() if one})
+        query.is_valid(raise_exception=True)
+        found = search_as(request.user, **query.validated_data)
+        pages = PageNumberPagination()
+        hits = pages.paginate_queryset(found.hits, request, self)
+        shown = HitSerializer(show(hits, found.words), many=True).data
+        response = pages.get_paginated_response(shown)
+        response.data["is_complete"] = found.is_complete
+        return response
+
+
+def search_as(
+    user: Any, *, q: str, project: Any = None, mode: str = "words", **filters: Any
+) -> Found:
+    """What the person may see of the words. Raises Unavailable."""
+    granularity = filters.pop("granularity", "")
+    artifacts = _narrowed(filters) if filters else None
+    search = {"words": find, "semantic": find_by_meaning, "hybrid": find_by_both}[mode]
+    return search(q, scope_of(user, project), granularity=granularity, artifacts=artifacts)
+
+
+def _narrowed(filters: dict[str, Any]) -> QuerySet[Artifact]:
+    phase = filters.pop("phase", None)
+    artifacts = Artifact.objects.filter(**filters)
+    if not phase:
+        return artifacts
+    return artifacts.filter(task__in=Task.objects.filter(phase=phase).values("pk"))

@@ -1,0 +1,41 @@
+import math
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from core.errors import TooMany
+from core.problems import CONTENT_TYPE, problem
+from core.throttles import addresses
+from orchestrator.errors import is_for_programs
+
+# Probes come from few addresses, and must not be refused for what others ask.
+FREE = ("/health", "/metrics", "/static/")
+
+
+class ThrottleMiddleware:
+    """At most so much from one address; and the answer to too many tries to log in."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path.startswith(FREE):
+            address = request.META.get("REMOTE_ADDR", "")
+            seconds = addresses.seconds_to_wait(address, settings.THROTTLE_ADDRESS_PER_MINUTE)
+            if seconds:
+                detail = "Too many requests from your address."
+                return too_many(request, TooMany("rate_limited", detail, retry_after=seconds))
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Of pages for people; the API has its own way."""
+        return too_many(request, exception) if isinstance(exception, TooMany) else None
+
+
+def too_many(request: HttpRequest, error: TooMany) -> HttpResponse:
+    headers = {"Retry-After": str(math.ceil(error.retry_after))}
+    if is_for_programs(request):
+        body = problem(error.status, error.code, error.detail)
+        return JsonResponse(body, status=429, content_type=CONTENT_TYPE, headers=headers)
+    return HttpResponse(error.detail, status=429, content_type="text/plain", headers=headers)

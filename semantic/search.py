@@ -1,0 +1,98 @@
+"""Search by meaning, and by meaning and words together. Only over what the caller may see."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import QuerySet
+
+from agents.protocols import WorkError
+from agents.stops.queries import is_everything_stopped
+from context.search import Found, Hit, Scope, find, hits_of_texts
+from core.errors import Unavailable
+from semantic.storage import literal
+
+# So many of the newest texts are compared, one by one: exact, and bounded.
+COMPARED = 20_000
+NEAREST = 200
+# A person waits for it.
+SECONDS = 5.0
+# Reciprocal rank fusion: how much a first place counts more than a later one.
+RANK_OFFSET = 60
+NEAREST_TEXTS = """
+    WITH newest AS (
+        SELECT body_id, embedding FROM context_embeddings
+        WHERE model = %(model)s AND {scope} ORDER BY body_id DESC LIMIT %(compared)s
+    )
+    SELECT body_id, 1 - (embedding <=> %(asked)s::halfvec) AS score FROM newest
+    WHERE vector_dims(embedding) = %(dimensions)s
+    ORDER BY embedding <=> %(asked)s::halfvec, body_id DESC LIMIT %(nearest)s
+"""
+BEYOND = """
+    SELECT EXISTS (
+        SELECT 1 FROM context_embeddings WHERE model = %(model)s AND {scope} OFFSET %(compared)s
+    )
+"""
+
+
+def find_by_meaning(
+    text: str, scope: Scope, *, granularity: str = "", artifacts: QuerySet | None = None
+) -> Found:
+    """The nearest first. Raises Unavailable."""
+    if not text.strip() or scope.projects == ():
+        return Found([], "", True)
+    nearest, is_complete = _nearest(_embedded(text), scope)
+    hits = hits_of_texts(nearest, granularity=granularity, artifacts=artifacts)
+    return Found(hits, "", is_complete)
+
+
+def find_by_both(text: str, scope: Scope, **narrowed: Any) -> Found:
+    """Best by words or by meaning first; exact ids before all. Raises Unavailable."""
+    by_words = find(text, scope, **narrowed)
+    by_meaning = find_by_meaning(text, scope, **narrowed)
+    hits = _fused(by_words.hits, by_meaning.hits)
+    return Found(hits, by_words.words, by_words.is_complete and by_meaning.is_complete)
+
+
+def _embedded(text: str) -> list[float]:
+    from agents.providers.embedding import embed
+
+    if is_everything_stopped():
+        detail = "While everything is stopped no model is called. Search with mode=words instead."
+        raise Unavailable("emergency_stop", detail)
+    try:
+        return embed([text], kind="query", seconds=SECONDS)[0]
+    except WorkError as error:
+        detail = f"The text could not be embedded: {error.detail} Search with mode=words instead."
+        raise Unavailable("embedding_unavailable", detail) from None
+
+
+def _nearest(asked: list[float], scope: Scope) -> tuple[dict[int, float], bool]:
+    condition = "TRUE" if scope.projects is None else "project_id = ANY(%(projects)s::uuid[])"
+    values = {
+        "model": settings.EMBEDDING_MODEL,
+        "asked": literal(asked),
+        "dimensions": len(asked),
+        "projects": scope.parameter,
+        "compared": COMPARED,
+        "nearest": NEAREST,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(NEAREST_TEXTS.format(scope=condition), values)
+        nearest = dict(cursor.fetchall())
+        cursor.execute(BEYOND.format(scope=condition), values)
+        (is_cut,) = cursor.fetchone()
+    return nearest, not is_cut
+
+
+def _fused(*lists: list[Hit]) -> list[Hit]:
+    scores: dict[tuple[str, Any], float] = {}
+    first: dict[tuple[str, Any], Hit] = {}
+    for hits in lists:
+        for place, hit in enumerate(hits, start=1):
+            key = (hit.kind, hit.artifact if hit.kind == "document" else hit.pk)
+            first.setdefault(key, hit)
+            scores[key] = scores.get(key, 0) + 1 / (RANK_OFFSET + place)
+    exact = {key for key, hit in first.items() if hit.is_exact}
+    ordered = sorted(first, key=lambda key: (key not in exact, -scores[key]))
+    return [first[key].scored(scores[key]) for key in ordered]

@@ -1,0 +1,84 @@
+"""What a job takes along, and what goes into the queue. The queue is a real one."""
+
+from contextlib import closing
+from uuid import uuid4
+
+import pytest
+from redis import Redis
+
+from agents import queue as agents_queue
+from agents import ring as bell
+from orchestrator.celery import app
+
+
+@pytest.fixture
+def queue(settings, monkeypatch):
+    """How many jobs wait in the queue of the agents."""
+    # Another test's lost ring is none of ours.
+    monkeypatch.setattr(agents_queue, "_silent_until", 0.0)
+    redis = Redis.from_url(settings.REDIS_URL)
+    prefix = settings.CELERY_BROKER_TRANSPORT_OPTIONS["global_keyprefix"]
+    redis.delete(f"{prefix}agents")
+    yield lambda: redis.llen(f"{prefix}agents")
+    redis.delete(f"{prefix}agents")
+
+
+def test_outside_of_a_job_a_ring_goes_into_the_queue(queue):
+    bell.ring(uuid4())
+
+    assert queue() == 1
+
+
+def test_a_job_takes_the_next_task_along(queue):
+    first, second = uuid4(), uuid4()
+    worked = []
+    for task in bell.taken_along(first):
+        worked.append(task)
+        if task == first:
+            bell.ring(second)
+
+    assert worked == [first, second]
+    assert queue() == 0
+
+
+def test_of_two_tasks_one_is_taken_along_and_the_other_is_queued(queue):
+    first, second, third = uuid4(), uuid4(), uuid4()
+    worked = []
+    for task in bell.taken_along(first):
+        worked.append(task)
+        if task == first:
+            bell.ring(second)
+            bell.ring(third)
+
+    assert worked == [first, second]
+    assert queue() == 1
+
+
+def test_a_job_that_fails_puts_what_it_would_have_taken_into_the_queue(queue):
+    def work() -> None:
+        with closing(bell.taken_along(uuid4())) as tasks:
+            for _ in tasks:
+                bell.ring(uuid4())
+                raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        work()
+
+    assert queue() == 1
+    bell.ring(uuid4())
+    assert queue() == 2
+
+
+def test_after_a_while_a_job_takes_nothing_more_along(queue, monkeypatch):
+    monkeypatch.setattr(bell, "TAKE_ALONG_SECONDS", 0.0)
+    worked = []
+    for task in bell.taken_along(uuid4()):
+        worked.append(task)
+        bell.ring(uuid4())
+
+    assert len(worked) == 1
+    assert queue() == 1
+
+
+def test_the_queue_is_the_one_that_workers_read():
+    assert app.conf.task_routes["agents.tasks.*"]["queue"] == "agents"

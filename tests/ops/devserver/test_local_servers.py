@@ -1,0 +1,268 @@
+"""The embedded servers, started and stopped for real."""
+
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+import pytest
+import redis
+
+from ops.devserver.data_dir import open_data_folder
+from ops.devserver.processes import kill_group
+from ops.devserver.runtime import PROJECT_DIR
+from ops.devserver.servers import LocalServers
+
+BOTH = {"DATABASE_URL", "REDIS_URL"}
+AS_SOMEBODY = """
+import sys
+from pathlib import Path
+from ops.devserver.data_dir import open_data_folder
+from ops.devserver.servers import LocalServers
+folder = open_data_folder(Path(sys.argv[1]))
+servers = LocalServers(folder, needs={"DATABASE_URL", "REDIS_URL"}, is_durable=False)
+servers.start()
+print(servers.environment()["DATABASE_URL"], flush=True)
+print(servers.environment()["REDIS_URL"], flush=True)
+sys.stdin.read()
+servers.stop()
+"""
+
+
+@pytest.fixture
+def home():
+    """Outside pytest's own folder, whose long and private path is a case of its own."""
+    home = Path(tempfile.mkdtemp(prefix="cs-"))
+    yield home
+    shutil.rmtree(home)
+
+
+@pytest.fixture
+def start(home):
+    home.chmod(0o711)
+    started = []
+
+    def start_(needs=BOTH, is_durable=False):
+        folder = open_data_folder(home / "data", places_dir=home)
+        servers = LocalServers(folder, needs=needs, is_durable=is_durable)
+        started.append((servers, folder))
+        servers.start()
+        return servers
+
+    yield start_
+    for servers, folder in started:
+        servers.stop()
+        folder.close()
+
+
+def write_something(servers):
+    urls = servers.environment()
+    with psycopg.connect(urls["DATABASE_URL"]) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+    redis.Redis.from_url(urls["REDIS_URL"]).set("kept", "42")
+
+
+def read_it_again(servers) -> tuple[int, bytes]:
+    urls = servers.environment()
+    with psycopg.connect(urls["DATABASE_URL"]) as connection:
+        answer = connection.execute("SELECT answer FROM kept").fetchone()[0]
+    return answer, redis.Redis.from_url(urls["REDIS_URL"]).get("kept")
+
+
+def release(servers):
+    servers.stop()
+    next(iter(servers.servers.values())).folder.close()
+
+
+def running_in(home: Path) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.cwd().startswith(str(home)):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def test_what_was_written_is_there_after_a_stop_and_a_start(start):
+    first = start()
+    write_something(first)
+    release(first)
+    assert read_it_again(start()) == (42, b"42")
+
+
+def test_a_stop_leaves_no_process(start, home):
+    servers = start()
+    assert running_in(home)
+    release(servers)
+    assert not running_in(home)
+
+
+def test_killed_servers_start_again_on_what_they_had_committed(start):
+    servers = start(is_durable=True)
+    write_something(servers)
+    for server in servers.servers.values():
+        server.process.kill()
+        server.process.wait()
+        server.start()
+    assert read_it_again(servers) == (42, b"42")
+
+
+def test_a_stale_pid_file_with_the_pid_of_another_program_is_no_hindrance(start):
+    servers = start({"DATABASE_URL"})
+    server = servers.servers["DATABASE_URL"]
+    stale = (server.data / "postmaster.pid").read_text().splitlines()
+    release(servers)
+    (server.data / "postmaster.pid").write_text("\n".join(["1", *stale[1:]]))
+    assert start({"DATABASE_URL"}).servers["DATABASE_URL"].answers()
+
+
+def test_a_start_cut_short_while_making_the_files_begins_anew(start, home):
+    folder = open_data_folder(home / "data", places_dir=home)
+    half_made = folder.server_dir("postgres") / "data.new"
+    half_made.mkdir()
+    (half_made / "PG_VERSION").write_text("18\n")
+    folder.close()
+    assert start({"DATABASE_URL"}).servers["DATABASE_URL"].answers()
+
+
+def test_the_database_is_durable_utf8_utc_and_not_on_the_network(start):
+    url = start({"DATABASE_URL"}, is_durable=True).environment()["DATABASE_URL"]
+    names = ("fsync", "synchronous_commit", "full_page_writes", "server_encoding", "TimeZone")
+    with psycopg.connect(url) as connection:
+        shown = [connection.execute(f"SHOW {name}").fetchone()[0] for name in names]
+        addresses = connection.execute("SHOW listen_addresses").fetchone()[0]
+        is_superuser = connection.execute("SHOW is_superuser").fetchone()[0]
+    assert shown == ["on", "on", "on", "UTF8", "UTC"]
+    assert (addresses, is_superuser) == ("", "off")
+
+
+def test_redis_keeps_everything_and_wants_its_password(start):
+    url = start({"REDIS_URL"}).environment()["REDIS_URL"]
+    client = redis.Redis.from_url(url)
+    assert client.config_get("maxmemory-policy")["maxmemory-policy"] == "noeviction"
+    assert client.config_get("appendonly")["appendonly"] == "yes"
+    with pytest.raises(redis.AuthenticationError):
+        redis.Redis(port=client.connection_pool.connection_kwargs["port"], retry=None).ping()
+
+
+def test_the_database_wants_its_password_too(start):
+    url = start({"DATABASE_URL"}).environment()["DATABASE_URL"]
+    with pytest.raises(psycopg.OperationalError, match="password"):
+        psycopg.connect(url, password="wrong")
+
+
+def test_no_secret_is_on_a_command_line(start):
+    servers = start()
+    folder = servers.servers["REDIS_URL"].folder
+    secrets = [folder.secret(name) for name in ("redis", "database", "database_superuser")]
+    lines = [
+        " ".join(psutil.Process(server.process.pid).cmdline())
+        for server in servers.servers.values()
+    ]
+    assert not [secret for secret in secrets for line in lines if secret in line]
+
+
+def test_only_what_is_needed_is_started(start):
+    assert set(start({"REDIS_URL"}).environment()) == {"REDIS_URL"}
+
+
+def test_servers_work_under_a_long_path_with_spaces_and_quotes(home):
+    home.chmod(0o711)
+    folder = open_data_folder(home / f"""it's a "data", folder {"x" * 80}""", places_dir=home)
+    servers = LocalServers(folder, needs={"DATABASE_URL"}, is_durable=False)
+    try:
+        servers.start()
+        assert servers.servers["DATABASE_URL"].answers()
+    finally:
+        release(servers)
+        record = folder.path / "socket-dir"
+        if record.exists():
+            shutil.rmtree(record.read_text())
+
+
+# What an ordinary user needs to import us, whichever interpreter may be run.
+IMPORTABLE = {
+    "PATH": os.defpath,
+    "PYTHONPATH": os.pathsep.join([str(PROJECT_DIR), sysconfig.get_path("purelib")]),
+}
+
+
+def ordinary_identity() -> dict[str, Any]:
+    """Ourselves, or as root the user `nobody`."""
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
+def runs_for(interpreter: str, identity: dict[str, Any]) -> bool:
+    command = [interpreter, "-c", "import ops.devserver.servers"]
+    try:
+        return (
+            subprocess.run(command, cwd="/", env=IMPORTABLE, check=False, **identity).returncode
+            == 0
+        )
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def as_somebody(home):
+    """Both servers, started by a program of an ordinary user that runs until its input ends."""
+    identity = ordinary_identity()
+    system_python = f"/usr/bin/python3.{sys.version_info.minor}"
+    choice = [name for name in (sys.executable, system_python) if runs_for(name, identity)]
+    if not choice:
+        pytest.skip("no ordinary user can run Python and read this checkout")
+    os.chown(home, identity.get("user", -1), identity.get("group", -1))
+    process = subprocess.Popen(
+        [choice[0], "-c", AS_SOMEBODY, str(home / "data")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=home,
+        env=IMPORTABLE,
+        **identity,
+    )
+    yield process
+    process.kill()
+    process.communicate()
+    psutil.wait_procs(running_in(home), timeout=20)
+
+
+def test_an_ordinary_user_gets_both_servers_in_folders_of_his_own(as_somebody, home):
+    database, broker = (as_somebody.stdout.readline().strip() for _ in BOTH)
+    with psycopg.connect(database) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    assert redis.Redis.from_url(broker).ping()
+    made = [path for path in (home / "data").rglob("*") if path.is_dir()]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in made} == {0o700}
+    as_somebody.communicate("", timeout=30)
+    assert not running_in(home)
+
+
+def test_the_servers_of_a_killed_program_end_by_themselves(as_somebody, home):
+    as_somebody.stdout.readline()
+    as_somebody.stdout.readline()
+    as_somebody.send_signal(signal.SIGKILL)
+    as_somebody.wait()
+    _, alive = psutil.wait_procs(running_in(home), timeout=20)
+    assert not alive
+    assert not running_in(home)
+
+
+def test_killing_a_group_that_is_gone_is_harmless():
+    process = subprocess.Popen([sys.executable, "-c", ""], process_group=0)
+    process.wait()
+    kill_group(process.pid)

@@ -1,0 +1,193 @@
+"""`manage.py up`, whole: one start for the questions, then a stop, a second start and a kill."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from argparse import ArgumentTypeError
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ops.devserver.runtime import PROJECT_DIR, read_runtime
+from ops.management.commands.up import port_number
+from tests.end_to_end.workers import eventually
+
+pytestmark = pytest.mark.slow
+
+
+def environment(**more: str) -> dict[str, str]:
+    """A shell that knows nothing of the servers of this test run."""
+    hidden = {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "CHANNEL_PREFIX", "QUEUE_PREFIX"}
+    return {key: value for key, value in os.environ.items() if key not in hidden} | more
+
+
+def manage(*arguments: str, data_dir: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=PROJECT_DIR,
+        env=environment(DATA_DIR=str(data_dir)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+class Up:
+    """A running `up`; what it printed until it was ready is in `said`."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self.process = subprocess.Popen(
+            [sys.executable, "manage.py", "up", "--port", "0", "--data-dir", str(data_dir)],
+            cwd=PROJECT_DIR,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.said = self._until_ready()
+        self.everything = psutil.Process(self.process.pid).children(recursive=True)
+
+    def _until_ready(self) -> str:
+        said = ""
+        for line in self.process.stdout:
+            said += line
+            if "Ctrl-C stops everything" in line:
+                return said
+        raise AssertionError(f"up ended:\n{said}")
+
+    def survivors(self) -> list[psutil.Process]:
+        return psutil.wait_procs(self.everything, timeout=40)[1]
+
+    @property
+    def base_url(self) -> str:
+        return read_runtime(self.data_dir)["BASE_URL"]
+
+    def shown(self, name: str) -> str:
+        return re.search(rf"^\s*{name}\s+(\S+)", self.said, re.MULTILINE)[1]
+
+
+@pytest.fixture(scope="module")
+def home():
+    home = Path(tempfile.mkdtemp(prefix="cs-up-"))
+    yield home
+    place = home / "data" / "servers"
+    if place.is_symlink():
+        shutil.rmtree(place.readlink())
+    shutil.rmtree(home)
+
+
+@pytest.fixture(scope="module")
+def up(home):
+    running = Up(home / "data")
+    yield running
+    if running.process.poll() is None:
+        running.process.terminate()
+        running.process.communicate(timeout=60)
+
+
+def test_it_says_where_to_go_how_to_log_in_and_who_serves(up):
+    assert up.base_url in up.said
+    assert up.shown("Login") == "admin"
+    assert len(up.shown("Password")) >= 16
+    assert "offline" in up.said
+    assert str(up.data_dir / "logs") in up.said
+    assert re.search(r"Ready after [\d.]+ s", up.said)
+
+
+def test_the_web_server_is_ready(up):
+    with urllib.request.urlopen(f"{up.base_url}/health/ready", timeout=10) as answer:  # noqa: S310
+        assert answer.status == 200
+
+
+def read(up, path):
+    with urllib.request.urlopen(f"{up.base_url}{path}", timeout=30) as answer:  # noqa: S310
+        return answer.read().decode()
+
+
+def test_the_metrics_of_all_processes_are_read_in_one_place(up):
+    # Counted by the engine's worker and by the web server; asked of Redis.
+    wanted = ("paraph_sweep_seconds_count", 'route="^health/ready/?$"')
+    wanted += ('paraph_workers{queue="agents"} 1.0',)
+
+    eventually(lambda: all(part in read(up, "/metrics") for part in wanted))
+
+
+def test_a_report_on_all_components_is_healthy(up):
+    eventually(lambda: json.loads(read(up, "/health/detailed"))["status"] == "healthy")
+
+
+def test_another_command_finds_the_servers_without_being_told(up):
+    asked = manage("drf_create_token", "admin", data_dir=up.data_dir)
+    token = re.search(r"API token\s+(\w+)", up.said)[1]
+    assert token in asked.stdout, asked.stderr
+
+
+def test_no_password_is_kept(up):
+    kept = [path for path in up.data_dir.rglob("*") if path.is_file()]
+    assert kept
+    assert not [path for path in kept if up.shown("Password").encode() in path.read_bytes()]
+
+
+def test_what_it_made_is_private_and_what_was_there_is_unchanged(up, home):
+    inside = [path for path in up.data_dir.rglob("*") if not path.is_symlink()]
+    made = [up.data_dir, *(path for path in inside if path.is_dir())]
+    files = [path for path in inside if path.is_file() and path.parent == up.data_dir]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in made} == {0o700}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+
+
+def test_a_second_one_on_the_same_data_folder_is_refused(up):
+    second = manage("up", "--port", "0", "--data-dir", str(up.data_dir), data_dir=up.data_dir)
+    assert second.returncode == 1
+    assert "running already on the data folder" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_a_taken_port_is_refused_before_anything_starts(home):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        refused = manage("up", "--port", port, "--data-dir", str(home / "other"), data_dir=home)
+    assert refused.returncode == 1
+    assert f"Port {port} on 127.0.0.1 is not free" in refused.stderr
+    assert not (home / "other").exists()
+
+
+@pytest.mark.parametrize("text", ["web", "-1", "65536", "80.5", ""])
+def test_a_port_that_is_none_is_refused(text):
+    with pytest.raises(ArgumentTypeError, match="is not a port"):
+        port_number(text)
+
+
+def test_a_command_without_a_running_database_says_what_to_do(home):
+    asked = manage("drf_create_token", "admin", data_dir=home / "nothing-here")
+    assert asked.returncode == 1
+    assert "make run" in asked.stderr
+    assert "Traceback" not in asked.stderr
+
+
+def test_a_stop_a_second_start_and_a_kill_lose_nothing_and_leave_nothing(up):
+    token = re.search(r"API token\s+(\w+)", up.said)[1]
+    secret = read_runtime(up.data_dir)["SECRET_KEY"]
+    up.process.terminate()
+    assert "Stopped." in up.process.communicate(timeout=60)[0]
+    assert up.process.returncode == 0
+    assert not up.survivors()
+
+    second = Up(up.data_dir)
+    assert "Password" not in second.said
+    assert read_runtime(second.data_dir)["SECRET_KEY"] == secret
+    assert token in manage("drf_create_token", "admin", data_dir=second.data_dir).stdout
+    second.process.kill()
+    second.process.communicate(timeout=60)
+    assert not second.survivors()

@@ -1,0 +1,18 @@
+"""The product's settings, with a model that answers at once."""
+
+import os
+
+from orchestrator.settings import *  # noqa: F403
+from orchestrator.settings import AGENT_TYPES, CHANNEL_LAYERS, INSTALLED_APPS, MODEL_PROVIDERS
+
+INSTALLED_APPS = [*INSTALLED_APPS, "tools.benchmarks"]
+MODEL_PROVIDERS = MODEL_PROVIDERS | {
+    "instant": "tools.benchmarks.instant.InstantModel",
+    "endless": "tools.benchmarks.endless.EndlessModel",
+}
+AGENT_MODELS = dict.fromkeys(AGENT_TYPES, os.environ.get("BENCH_MODEL", "instant"))
+LOG_LEVEL = "WARNING"
+if _layer := os.environ.get("BENCH_CHANNEL_LAYER"):
+    CHANNEL_LAYERS["default"]["BACKEND"] = _layer
+    # One of them waits for 5 s in Redis, as long as the Redis client has patience.
+    CHANNEL_LAYERS["default"]["CONFIG"]["hosts"][0]["socket_timeout"] = 20

@@ -1,0 +1,90 @@
+"""The real parts on this machine: PostgreSQL, Redis and one worker with two processes."""
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from ops.devserver.data_dir import open_data_folder
+from ops.devserver.servers import LocalServers
+from ops.devserver.valkey import free_port
+
+WORKER_PROCESSES = 2
+
+
+@contextmanager
+def servers(kept: str = "") -> Iterator[None]:
+    """PostgreSQL and Redis as `manage.py up` runs them, unless the environment names others.
+
+    `kept` is a folder that stays; else all is gone afterwards.
+    """
+    os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(50))
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tools.benchmarks.settings"
+    os.environ.setdefault("LOG_LEVEL", "WARNING")
+    needs = {key for key in ("DATABASE_URL", "REDIS_URL") if not os.environ.get(key)}
+    fresh = tempfile.TemporaryDirectory(prefix="paraph-bench-")
+    with nullcontext(kept) if kept else fresh as home:
+        Path(home).mkdir(exist_ok=True)
+        Path(home).chmod(0o711)
+        folder = open_data_folder(Path(home) / "data", places_dir=Path(home))
+        local = LocalServers(folder, needs=needs)
+        local.start()
+        os.environ.update(local.environment())
+        try:
+            yield
+        finally:
+            local.stop()
+            folder.close()
+
+
+@contextmanager
+def worker(**environment: str) -> Iterator[None]:
+    """One Celery worker with two processes, for both queues."""
+    command = [sys.executable, "-m", "celery", "-A", "orchestrator", "worker"]
+    options = ["-c", str(WORKER_PROCESSES), "-Q", "engine,agents", "-l", "WARNING"]
+    flags = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    process = subprocess.Popen([*command, *options, *flags], env=os.environ | environment)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@dataclass(frozen=True)
+class Daphne:
+    port: int
+    pid: int
+
+
+@contextmanager
+def daphne(application: str) -> Iterator[Daphne]:
+    """One server process on a free port, as `manage.py up` runs it."""
+    port = free_port()
+    command = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port)]
+    quiet = ["-v", "0", "--access-log", os.devnull]
+    process = subprocess.Popen([*command, *quiet, application], stdout=subprocess.DEVNULL)
+    try:
+        _wait_for_port(port)
+        yield Daphne(port, process.pid)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait_for_port(port: int, seconds: float = 30) -> None:
+    limit = time.monotonic() + seconds
+    while time.monotonic() < limit:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise TimeoutError(f"nothing listens on port {port}")

@@ -1,0 +1,97 @@
+"""`make bench-stream`: events from commit to client, beside bare `group_send` in the same run.
+
+First with our channel layer, then with the other one of channels_redis. Bounded: what does not
+fit into the time is left out, and said.
+"""
+
+import argparse
+import asyncio
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+from django.conf import settings
+
+from tools.benchmarks.streaming import LOADS, Bare, Load, Measured, Ours, measure
+
+OTHER_LAYER = "channels_redis.core.RedisChannelLayer"
+# A load that has begun is finished.
+MINUTES = 6
+# Of the floor: a message each, and a message after a bare durable commit each.
+HEADER = (
+    "| clients | server | one a transaction, frames/s (sent/s) | many (floor: a commit each)"
+    " | p50 ms | p99 ms | lost | doubled |\n|---|---|---|---|---|---|---|---|"
+)
+
+
+def report(options: argparse.Namespace) -> None:
+    ends_at = float(os.environ.setdefault("BENCH_ENDS_AT", str(time.time() + MINUTES * 60)))
+    print(f"\nchannel layer: {settings.CHANNEL_LAYERS['default']['BACKEND']}\n{HEADER}")
+    ours, bare, last = Ours(), Bare(), None
+    for load in LOADS:
+        if options.clients and load.clients > options.clients:
+            break
+        if time.time() > ends_at:
+            print(f"left out, for the time is over: {load.clients} clients and more")
+            break
+        last = _compare(load, ours, bare) or last
+    if last is not None and not options.layer:
+        for name, measured in last.items():
+            show_sizes(name, measured)
+        subprocess.run([sys.executable, "-m", "tools.benchmarks", *_again(options)], check=False)
+
+
+def _again(options: argparse.Namespace) -> list[str]:
+    limit = ["--clients", str(options.clients)] if options.clients else []
+    return ["stream", "--layer", OTHER_LAYER, *limit]
+
+
+def _compare(load: Load, ours: Ours, bare: Bare) -> dict[str, Measured] | None:
+    """None where one of them could not be measured, which is said."""
+    try:
+        floor = asyncio.run(measure(bare, load))
+        show(load, bare.name, floor)
+        measured = asyncio.run(measure(ours, load))
+    except (TimeoutError, RuntimeError) as error:
+        print(f"{load.clients} clients: not finished ({error or type(error).__name__})", flush=True)
+        return None
+    show(load, ours.name, measured)
+    single = measured.single.frames_a_second
+    print(
+        f"{load.clients} clients, one event a transaction, to the floor's frames/s:"
+        f" {single / floor.single.frames_a_second:.2f}; where the floor commits, too:"
+        f" {single / floor.flood.frames_a_second:.2f}; p99: {_p99(measured) / _p99(floor):.2f}",
+        flush=True,
+    )
+    return {bare.name: floor, ours.name: measured}
+
+
+def _p99(measured: Measured) -> float:
+    return statistics.median(result.milliseconds(99) for result in measured.paced)
+
+
+def show(load: Load, name: str, measured: Measured) -> None:
+    """A row for docs/benchmarks.md."""
+    single, flood = measured.single, measured.flood
+    every = [*measured.paced, single, flood]
+    p99s = " / ".join(f"{result.milliseconds(99):.1f}" for result in measured.paced)
+    p50 = statistics.median(result.milliseconds(50) for result in measured.paced)
+    print(
+        f"| {load.clients:,} | {name} | {single.frames_a_second:,.0f} ({single.sent_a_second:,.0f})"
+        f" | {flood.frames_a_second:,.0f} ({flood.sent_a_second:,.0f})"
+        f" | {p50:.1f} at {load.per_second:.0f}/s | {p99s}"
+        f" | {sum(one.lost for one in every)} | {sum(one.doubled for one in every)} |",
+        flush=True,
+    )
+
+
+def show_sizes(name: str, measured: Measured) -> None:
+    """Idle connections, before any event was sent."""
+    whole = (measured.size + 10_000 * measured.each) / 2**20
+    print(
+        f"memory of {name}: {measured.size / 2**20:.0f} MiB, and {measured.each / 2**10:.1f} KiB"
+        f" for each idle connection; 10,000 would need {whole:.0f} MiB",
+        flush=True,
+    )

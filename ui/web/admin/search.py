@@ -1,0 +1,44 @@
+"""The search page: plain GET forms, so that a search can be kept as a link."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.paginator import Paginator
+
+from context.enums import ArtifactType, Granularity
+from context.search import show
+from core.errors import Unavailable
+from orchestrator.search import MODES, SearchQuery, search_as
+from projects.enums import AgentType, Phase
+from projects.models import Project
+
+HITS_A_PAGE = 20
+FILTERS = (
+    ("artifact_type", "Type", ArtifactType.values),
+    ("granularity", "Find", Granularity.values),
+    ("source_agent", "Made by", AgentType.values),
+    ("phase", "Phase", Phase.values),
+)
+BY_MEANING = ("mode", "How", MODES)
+
+
+def search_page(user: Any, asked: Any) -> dict[str, Any]:
+    """The context of the page; a filter that cannot be is named, and nothing is searched."""
+    given = {name: value for name, value in asked.items() if value and name != "page"}
+    query = SearchQuery(data=given)
+    filters = [*FILTERS, BY_MEANING] if settings.SEMANTIC_SEARCH else FILTERS
+    context = {
+        "title": "Search",
+        "trail": [],
+        "said": given,
+        "filters": [(name, title, values, given.get(name)) for name, title, values in filters],
+        "projects": Project.objects.visible_to(user).order_by("name")[:200],
+    }
+    if not query.is_valid():
+        return context | {"errors": [f"{n}: {e[0]}" for n, e in query.errors.items()]}
+    try:
+        found = search_as(user, **query.validated_data)
+    except Unavailable as error:
+        return context | {"errors": [error.detail]}
+    page = Paginator(found.hits, HITS_A_PAGE).get_page(asked.get("page"))
+    return context | {"found": found, "page": page, "hits": show(list(page), found.words)}

@@ -1,0 +1,90 @@
+"""How the admin looks, and what its menu leads to."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+
+def is_superuser(request: HttpRequest) -> bool:
+    return request.user.is_superuser
+
+
+def _item(title: str, icon: str, view: str, **more: Any) -> dict[str, Any]:
+    return {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{view}"), **more}
+
+
+def _operator_item(title: str, icon: str, view: str) -> dict[str, Any]:
+    return _item(title, icon, view, permission=is_superuser)
+
+
+UNFOLD = {
+    "SITE_TITLE": "Paraph",
+    "SITE_HEADER": "Paraph",
+    "SITE_SUBHEADER": "Agents work, people sign",
+    "SITE_SYMBOL": "signature",
+    "SITE_URL": None,
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("ui/icon.svg")}
+    ],
+    "DASHBOARD_CALLBACK": "ui.web.inbox.page.add_inbox",
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "COLORS": {
+        "primary": {
+            "50": "#eef6f5",
+            "100": "#d5e9e6",
+            "200": "#aed4ce",
+            "300": "#7fb9b1",
+            "400": "#4f9a91",
+            "500": "#2f7f76",
+            "600": "#1f675f",
+            "700": "#19534d",
+            "800": "#15433f",
+            "900": "#113633",
+            "950": "#08211f",
+        },
+    },
+    "SIDEBAR": {
+        "show_search": False,
+        "navigation": [
+            {
+                "title": "Your desk",
+                "items": [
+                    _item("Inbox", "inbox", "index"),
+                    _item("Projects", "account_tree", "projects_project_changelist"),
+                    _item("All requests", "approval", "hitl_hitlrequest_changelist"),
+                    _item("Artifacts", "description", "context_artifact_changelist"),
+                    _item("Emergency stop", "front_hand", "agents_emergencystop_control"),
+                    _item("Statistics", "monitoring", "hitl_statistics"),
+                    _item("Search", "search", "search"),
+                ],
+            },
+            {
+                "title": "Behind the scenes",
+                "collapsible": True,
+                "items": [
+                    _item("Decisions", "how_to_reg", "hitl_decision_changelist"),
+                    _item("Artifact versions", "history", "context_artifactversion_changelist"),
+                    _item("Context builds", "visibility", "context_contextbuild_changelist"),
+                    _item("Tasks", "task_alt", "agents_task_changelist"),
+                    _item("Attempts", "replay", "agents_taskattempt_changelist"),
+                    _item("Agent status", "smart_toy", "agents_agentstatus_changelist"),
+                    _item("Workflow runs", "route", "orchestrator_workflowrun_changelist"),
+                    _item("Members", "group", "projects_membership_changelist"),
+                ],
+            },
+            {
+                "title": "Installation",
+                "collapsible": True,
+                "items": [
+                    _operator_item("Events", "event_note", "audit_event_changelist"),
+                    _operator_item("Streams", "stream", "audit_stream_changelist"),
+                    _operator_item("Users", "person", "auth_user_changelist"),
+                    _operator_item("API tokens", "key", "authtoken_tokenproxy_changelist"),
+                ],
+            },
+        ],
+    },
+}
