@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from orchestrator.local.runtime import PROJECT_DIR
+from ops.devserver.runtime import PROJECT_DIR
 
 FILES = {
     "shop/__init__.py": "",
