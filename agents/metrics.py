@@ -24,7 +24,9 @@ RETRIES = Counter(
 for agent_type in AgentType.values:
     RETRIES.labels(agent_type, "worker_lost")
 
-RINGS_LOST = Counter("paraph_rings_lost", "Jobs that could not be put into the queue.", ["queue"])
+MESSAGES_LOST = Counter(
+    "paraph_messages_lost", "Jobs that could not be put into the queue.", ["queue"]
+)
 MODEL_CALLS = Counter("paraph_model_calls", "Calls to model providers.", ["provider"])
 MODEL_TOKENS = Counter(
     "paraph_model_tokens",

@@ -8,7 +8,7 @@ from celery import shared_task
 from celery.signals import celeryd_after_setup, worker_process_init, worker_shutdown
 from django.db import connections
 
-from agents.ring import taken_along
+from agents.queue import inline_chain
 from agents.services import forget_workers, hand_back
 from audit.request_context import origin
 from core.log_fields import log_fields
@@ -35,7 +35,7 @@ def run_task(task_id: str) -> int:
 
     worker = worker_name()
     by = {"channel": "worker"}
-    with origin(**by), log_fields(**by), closing(taken_along(UUID(task_id))) as tasks:
+    with origin(**by), log_fields(**by), closing(inline_chain(UUID(task_id))) as tasks:
         return sum(run(task_id=one, worker=worker) for one in tasks)
 
 

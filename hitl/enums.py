@@ -34,12 +34,3 @@ class Action(models.TextChoices):
     AMEND = "amend", "go on with the person's own content"
     REQUEST_CHANGES = "request_changes", "do the step again, with the comment"
     ANSWER = "answer", "reply to the agent's questions"
-
-
-OUTCOMES = {
-    Action.APPROVE: RequestStatus.APPROVED,
-    Action.REJECT: RequestStatus.REJECTED,
-    Action.AMEND: RequestStatus.AMENDED,
-    Action.REQUEST_CHANGES: RequestStatus.CHANGES_REQUESTED,
-    Action.ANSWER: RequestStatus.ANSWERED,
-}

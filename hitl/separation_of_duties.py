@@ -11,7 +11,6 @@ from agents.models import Task
 from context.briefs import sha256_of_brief
 from context.enums import ArtifactType
 from context.models import ArtifactVersion
-from hitl.enums import Action
 from hitl.models import Decision, Policy
 from projects.models import Project
 
@@ -65,7 +64,7 @@ def _is_first_brief(task: Task) -> Q:
 
 
 def _of_answers(task: Task) -> set[int]:
-    given = Decision.objects.filter(request__project=task.project_id, action=Action.ANSWER)
+    given = Decision.objects.filter(request__project=task.project_id, action="answer")
     same = Q(request__step=task.step) if task.step else Q(request__task=task)
     return set(given.filter(same).values_list("decided_by", flat=True))
 

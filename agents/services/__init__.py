@@ -2,11 +2,11 @@
 
 from agents.services.claims import Claim, claim_task, hand_back, hand_back_task, renew_leases
 from agents.services.provider_checks import note_check
-from agents.services.recovery import ring_due_tasks, take_back_lost_tasks
-from agents.services.results import fail_attempt, finish_task
+from agents.services.recovery import enqueue_due_tasks, take_back_lost_tasks
+from agents.services.results import fail_attempt, finish_task, output_reference
 from agents.services.settlement import (
     accept_result,
-    cancel_open_tasks,
+    cancel_tasks,
     drop_tasks,
     expire_result,
     reject_result,
@@ -33,11 +33,12 @@ __all__ = [
     "acknowledge_stops",
     "activate_emergency_stop",
     "active_stops",
-    "cancel_open_tasks",
     "cancel_task",
+    "cancel_tasks",
     "claim_task",
     "create_task",
     "drop_tasks",
+    "enqueue_due_tasks",
     "expire_result",
     "fail_attempt",
     "finish_task",
@@ -45,6 +46,7 @@ __all__ = [
     "hand_back",
     "hand_back_task",
     "note_check",
+    "output_reference",
     "reject_result",
     "release_emergency_stop",
     "renew_leases",
@@ -53,7 +55,6 @@ __all__ = [
     "requeue_with_answer",
     "retry_task",
     "return_for_changes",
-    "ring_due_tasks",
     "stopped_among",
     "take_back_lost_tasks",
     "tell_stopped_projects",

@@ -6,7 +6,6 @@ until it is done.
 """
 
 import logging
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -15,19 +14,17 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from agents.models import WORKER_SEEN_SECONDS, EmergencyStop, StopNotice
-from agents.ring import ring_on_commit
+from agents.queue import enqueue_task_on_commit
 from agents.stops.pubsub import publish_stop_hint
 from audit.actors import Actor
 from audit.enums import EventType
-from audit.services import Draft, record_all
 from core.errors import Conflict, DomainError, Forbidden, InvalidInput, NotFound
 from core.ids import new_id
 from core.text import is_storable
+from projects import hooks
 from projects.access import MANAGE, authorize, get_visible_project
 from projects.enums import AgentType
-from projects.models import Project
-from projects.services import lock_project
-from projects.signals import project_changed
+from projects.transaction import ProjectTransaction
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +58,7 @@ ALL_AT_WORK = CONCERNED.format(
         SELECT 1 FROM tasks WHERE tasks.project_id = projects.id
           AND tasks.status NOT IN ('completed', 'failed', 'cancelled')))"""
 )
-RING_WAITING = """
+ENQUEUE_WAITING = """
     UPDATE tasks SET rung_at = clock_timestamp()
     WHERE project_id = %s AND status = 'pending' AND run_after <= clock_timestamp()
     RETURNING id
@@ -184,41 +181,35 @@ def _tell_if_possible(notice_id: int, project_id: UUID) -> bool:
         return False
 
 
-@transaction.atomic
 def _tell(notice_id: int, project_id: UUID) -> bool:
-    project = lock_project(project_id)
-    notice = StopNotice.objects.select_for_update(no_key=True).get(pk=notice_id)
-    # Read after the wait for the lock: a join would still show the stop as it was before.
-    stops = EmergencyStop.objects.select_related("activated_by", "released_by")
-    notice.stop = stops.get(pk=notice.stop_id)
-    drafts = list(_drafts(notice))
-    if not drafts:
-        return False
-    notice.save(update_fields=["activation_told_at", "release_told_at"])
-    if notice.release_told_at is not None:
-        _ring_waiting(project_id)
-    project_changed.send(Project, project=project)
-    record_all(project_id, drafts)
-    return True
+    with ProjectTransaction(project_id, Actor.of_system("emergency_stop")) as tx:
+        notice = StopNotice.objects.select_for_update(no_key=True).get(pk=notice_id)
+        # Read after the wait for the lock: a join would still show the stop as it was before.
+        stops = EmergencyStop.objects.select_related("activated_by", "released_by")
+        stop = stops.get(pk=notice.stop_id)
+        data = {"stop": str(stop.pk), "scope": stop.scope, "agent_type": stop.agent_type}
+        is_told = False
+        if notice.activation_told_at is None:
+            notice.activation_told_at, is_told = Now(), True
+            actor = Actor.of_user(stop.activated_by)
+            event_type = EventType.EMERGENCY_STOP_ACTIVATED
+            tx.record(event_type, actor=actor, reason=stop.reason, **data)
+        if notice.is_release_due and notice.release_told_at is None:
+            notice.release_told_at, is_told = Now(), True
+            actor = Actor.of_user(stop.released_by)
+            event_type = EventType.EMERGENCY_STOP_RELEASED
+            tx.record(event_type, actor=actor, reason=stop.release_reason, **data)
+            _enqueue_waiting(project_id)
+        if is_told:
+            notice.save(update_fields=["activation_told_at", "release_told_at"])
+            hooks.run("status_changed", tx)
+            tx.request_advance()
+        return is_told
 
 
-def _drafts(notice: StopNotice) -> Iterator[Draft]:
-    """What the log lacks; marks it as told."""
-    stop = notice.stop
-    said = {"stop": str(stop.pk), "scope": stop.scope, "agent_type": stop.agent_type}
-    if notice.activation_told_at is None:
-        notice.activation_told_at = Now()
-        actor, data = Actor.of_user(stop.activated_by), said | {"reason": stop.reason}
-        yield Draft(EventType.EMERGENCY_STOP_ACTIVATED, actor, data)
-    if notice.is_release_due and notice.release_told_at is None:
-        notice.release_told_at = Now()
-        actor, data = Actor.of_user(stop.released_by), said | {"reason": stop.release_reason}
-        yield Draft(EventType.EMERGENCY_STOP_RELEASED, actor, data)
-
-
-def _ring_waiting(project_id: UUID) -> None:
+def _enqueue_waiting(project_id: UUID) -> None:
     """For all that may have been refused meanwhile."""
     with connection.cursor() as cursor:
-        cursor.execute(RING_WAITING, [project_id])
+        cursor.execute(ENQUEUE_WAITING, [project_id])
         for (task_id,) in cursor.fetchall():
-            ring_on_commit(task_id)
+            enqueue_task_on_commit(task_id)

@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from core.errors import InvalidInput
 from orchestrator.engine.definition_rules import broken_rules
 from orchestrator.engine.marked_yaml import MarkedYamlError, read_marked
 
@@ -237,6 +238,13 @@ class UnknownDefinitionError(LookupError):
 
 def available_definitions() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in WORKFLOWS.glob("*.yaml")))
+
+
+def check_workflow(name: str) -> None:
+    """Raises InvalidInput for a workflow that there is not."""
+    if name not in available_definitions():
+        detail = f"There is no such workflow. Use one of: {', '.join(available_definitions())}."
+        raise InvalidInput.of("workflow", "does_not_exist", detail)
 
 
 @functools.cache

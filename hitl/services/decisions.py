@@ -2,29 +2,27 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db.models import Q
 
 from agents.models import Task
 from audit.actors import Actor
-from audit.services import record_all
 from core.errors import Conflict, Forbidden, Gone, InvalidInput
 from core.text import is_storable
-from hitl.enums import Action, OnTimeout, RequestStatus
+from hitl.actions import DecisionInput, get_action
+from hitl.enums import OnTimeout, RequestStatus
 from hitl.models import Decision, HitlRequest
 from hitl.rules import can_decide, check_action, comment_required, may_break_glass, obstacles
 from hitl.services.deadlines import escalate_if_due
-from hitl.services.effects import carry_out
 from hitl.services.locks import lock_request, time_for
-from hitl.services.record import Word
-from hitl.signals import request_decided
 from hitl.subject import digest_of, subject_of
+from projects.access import READ
+from projects.transaction import ProjectTransaction
 
 COMMENT_MAX_LENGTH = 10_000
 # Not about the person: these have answers of their own.
 OF_STATE = {"already_decided", "expired"}
 
 
-@transaction.atomic
 def decide(
     *,
     request_id: UUID,
@@ -45,34 +43,35 @@ def decide(
     `subject_changed`, `request_closed`), Gone (`expired`), Unprocessable (`comment_required`,
     `content_required`, `action_not_allowed`), InvalidInput.
     """
-    request, task = lock_request(request_id, actor)
-    now = time_for(request)
-    # What time has done comes first, whether or not the sweep was here.
-    escalated = escalate_if_due(request, now)
-    bypassed = _check_person(request, actor, now, is_break_glass=break_glass)
-    _check_pending(request, actor, now)
-    word = Word(actor, _known(action), _clean(comment), content, channel, bypassed)
-    check_action(request, word.action, word.comment, content)
-    if word.is_break_glass and not word.comment:
-        raise comment_required("To decide past the rules")
-    _check_shown(request, task, subject_digest)
-    decision, drafts = carry_out(request, task, word)
-    record_all(request.project_id, [*escalated, *drafts])
-    if not request.is_pending:
-        request_decided.send(HitlRequest, request=request, decision=decision)
-    return decision
+    with ProjectTransaction(
+        Q(hitl_requests=request_id), actor, require=READ, missing="request"
+    ) as tx:
+        request, task = lock_request(tx, request_id)
+        now = time_for(request)
+        # What time has done comes first, whether or not the sweep was here.
+        escalate_if_due(tx, request, now)
+        bypassed = _check_person(tx, request, now, is_break_glass=break_glass)
+        _check_pending(request, actor, now)
+        chosen = get_action(action)
+        data = DecisionInput(actor, chosen, _clean(comment), content, channel, bypassed)
+        check_action(request, chosen, data.comment, content)
+        if data.is_break_glass and not data.comment:
+            raise comment_required("To decide past the rules")
+        _check_shown(request, task, subject_digest)
+        return chosen.apply(tx, request, task, data)
 
 
 def _check_person(
-    request: HitlRequest, actor: Actor, now: datetime, *, is_break_glass: bool
+    tx: ProjectTransaction, request: HitlRequest, now: datetime, *, is_break_glass: bool
 ) -> tuple[str, ...] | None:
     """The codes of the rules that break-glass goes past; None without it. Raises Forbidden."""
+    user = tx.actor.user
     if is_break_glass:
-        if not may_break_glass(request, actor.user):
+        if not may_break_glass(request, user, role=tx.role):
             detail = "Only an owner of the project or a superuser decides past the rules."
             raise Forbidden("break_glass_not_allowed", detail)
-        return tuple(obstacles(request, actor.user, now))
-    verdict = can_decide(request, actor.user, now)
+        return tuple(obstacles(request, user, now, role=tx.role))
+    verdict = can_decide(request, user, now, role=tx.role)
     if not verdict.allowed and verdict.code not in OF_STATE:
         raise Forbidden(verdict.code, verdict.detail)
     return None
@@ -120,19 +119,12 @@ def summary(decision: Decision) -> dict[str, Any]:
     }
 
 
-def _known(action: str) -> Action:
-    if action not in Action.values:
-        detail = f"Use one of {', '.join(Action.values)}."
-        raise InvalidInput.of("action", "invalid_choice", detail)
-    return Action(action)
-
-
 def _clean(comment: str) -> str:
     if len(comment) > COMMENT_MAX_LENGTH:
         detail = f"Shorten the comment to at most {COMMENT_MAX_LENGTH:,} characters."
         raise InvalidInput.of("comment", "max_length", detail)
     if not is_storable(comment):
-        raise InvalidInput.of("comment", "binary", "The comment is no plain text.")
+        raise InvalidInput.of("comment", "binary", "The comment is not plain text.")
     return comment.strip()
 
 
