@@ -163,9 +163,9 @@ def test_a_held_folder_is_live_and_a_released_one_is_not(home, opened):
     ("given", "found"), [("", "http://127.0.0.1:8077"), ("http://elsewhere", "http://elsewhere")]
 )
 def test_commands_find_the_server_of_the_data_folder(tmp_path, monkeypatch, given, found):
-    monkeypatch.setenv("COUNTERSIGN_URL", given)
+    monkeypatch.setenv("PARAPH_URL", given)
     runtime.write_runtime(tmp_path, {"BASE_URL": "http://127.0.0.1:8077"})
 
     runtime.load_runtime_environment(tmp_path)
 
-    assert os.environ["COUNTERSIGN_URL"] == found
+    assert os.environ["PARAPH_URL"] == found
