@@ -22,7 +22,6 @@ from django.db.models import (
 from django.db.models.aggregates import Aggregate
 from django.utils import timezone
 
-from hitl.actions import action_choices
 from hitl.enums import RequestKind, RequestStatus
 from hitl.models import Decision, HitlRequest
 from hitl.resume_latency import resume_latencies

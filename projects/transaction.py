@@ -30,10 +30,10 @@ class ProjectTransaction:
             tx.record(EventType.PROJECT_PAUSED, old="active", new="paused")
 
     Entering locks the project's row and checks the actor's role; rows below it are locked by
-    `lock`, tasks before requests. Leaving without an error first lets the engine advance, where
-    `request_advance` asked for it, in a savepoint; then brings the status of the agents up to date
-    and appends the events, last of all, for that locks the project's stream. What is to happen
-    after the commit goes to `on_commit`.
+    `lock`, tasks before requests. Leaving without an error brings the status of the agents up to
+    date, lets the engine advance in a savepoint where `request_advance` asked for it, and appends
+    the events, last of all, because that locks the project's stream. What is to happen after the
+    commit goes to `on_commit`.
 
     If advancing fails, its savepoint is rolled back with its events and on-commit hooks; the change
     itself stands, and the project stays marked for the sweep. `project` is then loaded anew.
@@ -156,22 +156,27 @@ class ProjectTransaction:
             self._stack.__exit__(error_type, error, traceback)
             return
         with self._stack:
+            self._refresh_agents()
             if self._wants_advance:
                 self._advance()
-            if self._agent_types:
-                hooks.run("agents_changed", self, sorted(self._agent_types))
+                self._refresh_agents()
             if self._drafts:
                 record_all(self.project.pk, self._drafts, is_new=self._new is not None)
 
+    def _refresh_agents(self) -> None:
+        if self._agent_types:
+            agent_types, self._agent_types = sorted(self._agent_types), set()
+            hooks.run("agents_changed", self, agent_types)
+
     def _advance(self) -> None:
-        drafts, agent_types = len(self._drafts), set(self._agent_types)
+        drafts = len(self._drafts)
         try:
             with transaction.atomic():
                 self.actions = sum(hooks.run("advance", self))
         except Exception as error:
             logger.exception("advance failed", extra={"project": str(self.project.pk)})
             del self._drafts[drafts:]
-            self._agent_types = agent_types
+            self._agent_types = set()
             # What advancing changed of it in memory is no longer true.
             self.project = Project.objects.get(pk=self.project.pk)
             hooks.run("advance_failed", self, error)

@@ -8,10 +8,10 @@ from agents.providers.offline import OfflineModel
 from agents.services import (
     activate_emergency_stop,
     claim_task,
+    enqueue_due_tasks,
     finish_task,
     hand_back_task,
     report_worker,
-    ring_due_tasks,
     tell_stopped_projects,
 )
 from agents.stops.acknowledgements import acknowledge_stops, active_stops, stopped_among
@@ -276,7 +276,7 @@ def test_nobody_rings_for_what_is_stopped(project, staff):
     task = first_task(project)
     Task.objects.update(rung_at=None)
     stop(staff)
-    assert ring_due_tasks() == 0
+    assert enqueue_due_tasks() == 0
 
     release(staff)
 

@@ -7,7 +7,8 @@ from django.contrib.auth.models import User
 
 from audit.actors import Actor
 from core.errors import DomainError
-from hitl.enums import OUTCOMES, Action, RequestStatus
+from hitl.actions import get_action
+from hitl.enums import Action, RequestStatus
 from hitl.models import Decision, HitlRequest
 from projects.models import Project
 from projects.services import cancel_project
@@ -119,7 +120,7 @@ def test_what_is_possible_is_done_once(project, request, kind, action, role):
     user, item = request.getfixturevalue(role), asked(project, kind)
 
     assert [code_of(user, item, action) for _ in range(2)] == ["", "already_decided"]
-    assert fresh(item).status == OUTCOMES[action]
+    assert fresh(item).status == get_action(action).outcome
     assert Decision.objects.count() == 1
 
 

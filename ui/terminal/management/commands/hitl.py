@@ -6,9 +6,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from core.errors import DomainError
 from core.text import clean
+from hitl.actions import get_action
 from hitl.enums import Action
 from hitl.models import HitlRequest
-from hitl.rules import NEEDS_COMMENT
 from projects.models import Project
 from ui.terminal.amendment import content_from, own_content
 from ui.terminal.assignment import HANDS, hand, show_or_change_policy
@@ -152,9 +152,9 @@ def _choice(
     terminal: Terminal, request: HitlRequest, action: Action, options: dict[str, Any]
 ) -> Choice:
     comment, content = options["comment"], None
-    if action in NEEDS_COMMENT and not comment.strip() and terminal.can_ask:
+    if get_action(action).needs_comment and not comment.strip() and terminal.can_ask:
         comment = terminal.ask_text("Why?")
-    if action in NEEDS_COMMENT and not comment.strip():
+    if get_action(action).needs_comment and not comment.strip():
         raise CommandError("comment_required: say why with --comment TEXT.")
     if action == Action.AMEND:
         content = _content(terminal, request, options["content_file"])
