@@ -1,4 +1,4 @@
-"""The pages that people work at: a plain shell of our own, under a strict content policy."""
+"""The pages that people work at: plain HTML under a strict content policy."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from django.template.response import TemplateResponse
 from core.content_security import STRICT
 
 
-def desk_page(
+def render_page(
     site: AdminSite,
     request: HttpRequest,
     template: str,
@@ -17,6 +17,6 @@ def desk_page(
     *,
     status: int = 200,
 ) -> TemplateResponse:
-    """A page in the shell. `title` must be in the context; `trail` holds (name, url) pairs."""
+    """`template` extends `ui/base.html`; `title` is required, `trail` holds (name, url) pairs."""
     full = site.each_context(request) | {"content_policy": STRICT} | context
     return TemplateResponse(request, template, full, status=status)

@@ -50,7 +50,7 @@ UNFOLD = {
         "show_search": False,
         "navigation": [
             {
-                "title": "Your desk",
+                "title": "Work",
                 "items": [
                     _item("Inbox", "inbox", "index"),
                     _item("Projects", "account_tree", "projects_project_changelist"),

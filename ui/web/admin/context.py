@@ -18,7 +18,7 @@ from ui.web.admin.project_scoped import MemberAdmin, as_uuid
 from ui.web.artifacts.build_texts import items_with_texts
 from ui.web.artifacts.lineage_svg import draw
 from ui.web.artifacts.upload_forms import as_typed, may_write, take_version
-from ui.web.pages import desk_page
+from ui.web.pages import render_page
 
 DRAWN_DEPTH = 6
 
@@ -61,7 +61,7 @@ class ArtifactAdmin(MemberAdmin):
             "drawing": draw(lineage),
             "is_complete": lineage.is_complete,
         }
-        return desk_page(self.admin_site, request, "ui/context/lineage.html", context)
+        return render_page(self.admin_site, request, "ui/context/lineage.html", context)
 
     def _get(self, request: HttpRequest, artifact_id: UUID | None) -> Artifact:
         """Raises Http404."""
@@ -93,7 +93,7 @@ class ArtifactAdmin(MemberAdmin):
             "may_write": shown.number == artifact.version and may_write(request.user, artifact),
         }
         context |= extra_context or {}
-        return desk_page(self.admin_site, request, "ui/context/artifact.html", context)
+        return render_page(self.admin_site, request, "ui/context/artifact.html", context)
 
     @method_decorator(require_POST)
     def write_view(self, request: HttpRequest, artifact_id: UUID) -> HttpResponse:
@@ -180,4 +180,4 @@ class ContextBuildAdmin(MemberAdmin):
             "build": build,
             "items": items_with_texts(build),
         }
-        return desk_page(self.admin_site, request, "ui/context/build.html", context)
+        return render_page(self.admin_site, request, "ui/context/build.html", context)

@@ -27,7 +27,7 @@ from ui.web.inbox.views import (
     show_request,
     what_came_of,
 )
-from ui.web.pages import desk_page
+from ui.web.pages import render_page
 
 DIGEST = "digest-{}"
 TITLES = {
@@ -137,7 +137,7 @@ class HitlRequestAdmin(MemberAdmin):
             "is_missing": "comment" in request.POST,
             "origin": request.POST.get("origin", ""),
         }
-        return desk_page(self.admin_site, request, "ui/inbox/comment_on_many.html", context)
+        return render_page(self.admin_site, request, "ui/inbox/comment_on_many.html", context)
 
     def _decide(
         self, request: HttpRequest, queryset: QuerySet, action: Action, comment: str

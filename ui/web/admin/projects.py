@@ -13,7 +13,7 @@ from projects.enums import OversightLevel
 from projects.models import Membership, Project
 from projects.services import create_project
 from ui.web.admin.project_scoped import MemberAdmin
-from ui.web.pages import desk_page
+from ui.web.pages import render_page
 
 
 class NewProjectForm(forms.Form):
@@ -72,7 +72,7 @@ class ProjectAdmin(MemberAdmin):
             "form": form,
         }
         status = 400 if form.errors else 200
-        return desk_page(
+        return render_page(
             self.admin_site, request, "ui/projects/new_project.html", context, status=status
         )
 

@@ -24,7 +24,7 @@ from ui.web.admin.search import search_page
 from ui.web.artifacts.upload_forms import take_file
 from ui.web.inbox.policy_page import show_policy
 from ui.web.inbox.queries import waiting_for
-from ui.web.pages import desk_page
+from ui.web.pages import render_page
 
 VERBS: dict[str, Callable[..., Project]] = {
     "start": start_project,
@@ -80,13 +80,13 @@ class RunningProjectAdmin(ProjectAdmin):
             "rewind_to": request.GET.get("rewind", ""),
             "waiting_count": waiting_for(request.user).count(),
         }
-        return desk_page(self.admin_site, request, "ui/projects/project.html", context)
+        return render_page(self.admin_site, request, "ui/projects/project.html", context)
 
     def search_view(self, request: HttpRequest) -> HttpResponse:
         context = search_page(request.user, request.GET) | {
             "waiting_count": waiting_for(request.user).count()
         }
-        return desk_page(self.admin_site, request, "ui/search.html", context)
+        return render_page(self.admin_site, request, "ui/search.html", context)
 
     @method_decorator(require_http_methods(["GET", "POST"]))
     def policy_view(self, request: HttpRequest, project_id: UUID) -> HttpResponse:

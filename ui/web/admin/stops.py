@@ -19,7 +19,7 @@ from projects.access import MANAGE, role_of
 from projects.enums import AgentType
 from projects.models import Project
 from ui.web.admin.project_scoped import MemberAdmin
-from ui.web.pages import desk_page
+from ui.web.pages import render_page
 
 WAIT_SECONDS = 2.0
 VERBS = {"activate": activate_emergency_stop, "release": release_emergency_stop}
@@ -62,7 +62,7 @@ class EmergencyStopAdmin(MemberAdmin):
             "may_stop_all": request.user.is_staff,
             "agent_types": AgentType.values,
         }
-        return desk_page(self.admin_site, request, "ui/emergency_stop.html", context)
+        return render_page(self.admin_site, request, "ui/emergency_stop.html", context)
 
     def _act(self, request: HttpRequest) -> HttpResponse:
         form = StopForm(request.POST)

@@ -12,7 +12,7 @@ from hitl.statistics import USUAL_PERIOD, statistics
 from projects.models import Project
 from ui.web.inbox.plots import SECONDS, SPACE, Plot, line_plot, stacked_plot
 from ui.web.inbox.queries import waiting_for
-from ui.web.pages import desk_page
+from ui.web.pages import render_page
 from ui.web.templatetags.ui import words
 
 PERIOD_WORDS = {
@@ -63,7 +63,7 @@ def show_statistics(site: AdminSite, http: HttpRequest) -> HttpResponse:
         "plots": _plots(found["over_time"], period),
         "space": SPACE,
     }
-    return desk_page(site, http, "ui/inbox/statistics.html", context)
+    return render_page(site, http, "ui/inbox/statistics.html", context)
 
 
 def _figures(found: dict[str, Any], period: str) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from projects.enums import Role
 from projects.models import Project
 from ui.web.inbox.policy_form import PolicyForm
 from ui.web.inbox.queries import waiting_for
-from ui.web.pages import desk_page
+from ui.web.pages import render_page
 
 
 def show_policy(site: AdminSite, http: HttpRequest, project: Project) -> HttpResponse:
@@ -53,4 +53,4 @@ def _page(
         "form": form,
         "may_change": may_change,
     }
-    return desk_page(site, http, "ui/inbox/policy.html", context, status=status)
+    return render_page(site, http, "ui/inbox/policy.html", context, status=status)

@@ -20,7 +20,7 @@ from hitl.subject import amended_type
 from ui.web.inbox.answers import content_from, parse_content
 from ui.web.inbox.queries import next_for, waiting_for
 from ui.web.inbox.request_detail import everything_about, schema_of
-from ui.web.pages import desk_page
+from ui.web.pages import render_page
 
 
 def get_request(user: Any, request_id: UUID) -> HitlRequest:
@@ -47,7 +47,7 @@ def show_request(
         **_editor(http, item),
     }
     status = refusal.status if refusal else 200
-    return desk_page(site, http, "ui/inbox/request.html", context, status=status)
+    return render_page(site, http, "ui/inbox/request.html", context, status=status)
 
 
 def _editor(http: HttpRequest, item: HitlRequest) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 // The project's page follows the project's events.
 
-import { announce, askWaiting } from "../desk/desk.js";
-import { followProject, freshen, soon } from "../desk/live.js";
+import { announce, askWaiting } from "../base.js";
+import { followProject, freshen, soon } from "../live.js";
 
 const { project, head } = document.body.dataset;
 const state = document.getElementById("live-state");

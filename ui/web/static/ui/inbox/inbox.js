@@ -1,7 +1,7 @@
 // The inbox follows what happens: new requests appear, decided ones leave; selections stay.
 
-import { announce, askWaiting, setWaiting } from "../desk/desk.js";
-import { followRequests, freshen, soon } from "../desk/live.js";
+import { announce, askWaiting, setWaiting } from "../base.js";
+import { followRequests, freshen, soon } from "../live.js";
 
 const POLL_MILLISECONDS = 10_000;
 const form = document.getElementById("bulk");

@@ -1,4 +1,4 @@
-// Every page of the desk: the count of what waits, in the menu and in the tab's title.
+// Every page: the count of what waits, in the menu and in the tab's title.
 
 const body = document.body;
 
