@@ -17,8 +17,6 @@ from context.models import Artifact, ArtifactVersion
 from hitl.enums import Action, OnTimeout, RequestKind
 from hitl.models import Comment, Decision, HitlRequest
 from hitl.rules import (
-    NEEDS_COMMENT,
-    NEEDS_CONTENT,
     Verdict,
     allowed_actions,
     can_decide,
@@ -44,9 +42,9 @@ class PresentedAction:
     shortcut: str
     needs_comment: bool
     needs_content: bool
+    is_destructive: bool
+    comment_question: str
     consequence: str
-    question: str = ""
-    confirmation: str = ""
 
 
 @dataclass(frozen=True)
@@ -201,18 +199,32 @@ class PresentedRequest:
 
 
 def present_request(
-    request: HitlRequest, user: Any, now: datetime | None = None
+    request: HitlRequest, user: Any, *, follows: str = "", now: datetime | None = None
 ) -> PresentedRequest:
-    """Everything that this person needs to decide on the request."""
+    """Everything that this person needs to decide. `follows`: a sentence on what waits for it."""
     now = now or timezone.now()
     return PresentedRequest(
         request=request,
         user=user,
         now=now,
         can_decide=can_decide(request, user, now),
-        actions=[present_action(key, request) for key in allowed_actions(request)],
+        actions=[_present_action(key, request, follows) for key in allowed_actions(request)],
         contents=[PresentedVersion(version, request) for version in shown_versions(request)],
         deadlines=deadlines_of(request, now),
+    )
+
+
+def _present_action(key: str, request: HitlRequest, follows: str) -> PresentedAction:
+    action = get_action(key)
+    return PresentedAction(
+        key=action.key,
+        label=action.label,
+        shortcut=action.shortcut,
+        needs_comment=action.needs_comment,
+        needs_content=action.needs_content,
+        is_destructive=action.is_destructive,
+        comment_question=action.comment_question,
+        consequence=action.consequence(request, follows).strip(),
     )
 
 
@@ -227,46 +239,48 @@ def deadlines_of(request: HitlRequest, now: datetime) -> Deadlines:
     )
 
 
-LABELS = {
-    Action.APPROVE: "Approve",
-    Action.AMEND: "Amend",
-    Action.REQUEST_CHANGES: "Request changes",
-    Action.ANSWER: "Answer",
-    Action.REJECT: "Reject",
-}
-SHORTCUTS = {
-    Action.APPROVE: "a",
-    Action.AMEND: "m",
-    Action.REQUEST_CHANGES: "c",
-    Action.ANSWER: "w",
-    Action.REJECT: "r",
-}
-CONSEQUENCES = {
-    Action.APPROVE: "The work continues with exactly this.",
-    Action.AMEND: "Your text becomes the next version, and the work continues with it.",
-    Action.REQUEST_CHANGES: "The agent does the step again with your comment. You are asked again.",
-    Action.ANSWER: "The agent continues with your answer.",
-    Action.REJECT: "The project stops as failed, with your reason.",
-}
-QUESTIONS = {
-    Action.REQUEST_CHANGES: "What should change?",
-    Action.REJECT: "Why? The project stops with this reason.",
-}
-CONFIRMATIONS = {Action.REJECT: "Stop the project"}
+@dataclass(frozen=True)
+class ActionText:
+    key: str
+    label: str
+    summary: str
+    shortcut: str
+    needs_comment: bool = False
+    needs_content: bool = False
+    is_destructive: bool = False
+    comment_question: str = "Why?"
+
+    def consequence(self, request: HitlRequest, follows: str) -> str:
+        made_nothing = request.kind == RequestKind.ESCALATION and not request.subject["outputs"]
+        if self.key == Action.AMEND and made_nothing:
+            return f"Your text stands in for what the agent could not make. {follows}"
+        return {
+            "approve": f"The work continues with exactly this. {follows}",
+            "amend": f"Your text becomes the next version. {follows}",
+            "request_changes": "The agent does the step again with your comment, and asks again.",
+            "answer": "The agent continues with your answer.",
+            "reject": "The project stops as failed, with your reason.",
+        }[self.key]
 
 
-def present_action(key: str, request: HitlRequest) -> PresentedAction:
-    consequence = CONSEQUENCES[key]
-    made_nothing = request.kind == RequestKind.ESCALATION and not request.subject["outputs"]
-    if key == Action.AMEND and made_nothing:
-        consequence = "Your text stands in for what the agent could not make."
-    return PresentedAction(
-        key=str(key),
-        label=LABELS[key],
-        shortcut=SHORTCUTS[key],
-        needs_comment=key in NEEDS_COMMENT,
-        needs_content=key in NEEDS_CONTENT,
-        consequence=consequence,
-        question=QUESTIONS.get(key, ""),
-        confirmation=CONFIRMATIONS.get(key, ""),
-    )
+def registered_actions() -> list[ActionText]:
+    return [
+        ActionText("approve", "Approve", "go on with exactly what was shown", "a"),
+        ActionText("amend", "Amend", "go on with your own content", "m", needs_content=True),
+        ActionText(
+            "request_changes",
+            "Request changes",
+            "have the step done again, with your comment",
+            "c",
+            needs_comment=True,
+            comment_question="What should change?",
+        ),
+        ActionText("answer", "Answer", "reply to the agent's questions", "w", needs_content=True),
+        ActionText(
+            "reject", "Reject", "stop the project", "r", needs_comment=True, is_destructive=True
+        ),
+    ]
+
+
+def get_action(key: str) -> ActionText:
+    return next(action for action in registered_actions() if action.key == key)
