@@ -20,7 +20,7 @@ from orchestrator.views import (
     RootView,
     SnapshotView,
 )
-from ui.web.api_docs import DocsPage
+from ui.web.pages import DocsPage
 
 project_urls = [
     path("rewind/", RewindView.as_view(), name="project-rewind"),

@@ -1,21 +1,25 @@
-"""What an event means to who follows a project, in one line."""
+"""Events as one line each, for people who follow a project."""
 
 from collections.abc import Callable
 from typing import Any
 
 from audit.enums import EventType
 from audit.models import Event
+from ui.wording import label
 
 Line = tuple[str, str]
 
 
-def tell(event: Event, titles: dict[str, str]) -> Line | None:
-    """Text and style, or None for what the line of another event says already."""
-    teller = _TELLERS.get(event.event_type)
-    if teller is None:
+def event_message(event: Event, titles: dict[str, str]) -> Line | None:
+    """Text and style. None for an event that the line of another one already covers.
+
+    `titles`: the title of each step by its id.
+    """
+    message = _MESSAGES.get(event.event_type)
+    if message is None:
         return None
-    what = titles.get(event.data.get("step", ""), "") or event.data.get("step") or "work of its own"
-    return teller(event, event.data, what)
+    step = event.data.get("step", "")
+    return message(event, event.data, titles.get(step) or step or "A separate task")
 
 
 def _who(event: Event) -> str:
@@ -25,14 +29,17 @@ def _who(event: Event) -> str:
 def _started(event: Event, data: dict[str, Any], what: str) -> Line:
     attempt = data.get("attempt", 1)
     again = f" (attempt {attempt})" if attempt > 1 else ""
-    return f"{data.get('agent_type')} works on: {what}{again}", "cyan"
+    return f"{data.get('agent_type')} is working on {what}{again}", "cyan"
 
 
 def _retried(event: Event, data: dict[str, Any], what: str) -> Line | None:
     if "delay_ms" in data:
         wait = data["delay_ms"] / 1000
-        return f"! {what}: {data['code']}: {data['detail']} Again in {wait:.1f} s", "yellow"
-    cause = {"answered": "goes on with the answer", "worker_lost": "the worker was lost; again"}
+        return f"! {what}: {data['code']}: {data['detail']} Trying again in {wait:.1f} s", "yellow"
+    cause = {
+        "answered": "continues with the answer",
+        "worker_lost": "the worker was lost, trying again",
+    }
     return f"! {what}: {cause.get(data.get('cause', ''), 'back in the queue')}", "yellow"
 
 
@@ -43,11 +50,11 @@ def _completed(event: Event, data: dict[str, Any], what: str) -> Line:
 
 def _cancelled(event: Event, data: dict[str, Any], what: str) -> Line:
     cause = {
-        "changes_requested": "is done again",
-        "rewound": "is dropped by a rewind",
+        "changes_requested": "will be done again",
+        "rewound": "is discarded by a rewind",
         "project_stopped": "stops with the project",
     }
-    return f"- {what} {cause.get(data.get('cause', ''), 'was given up')}", "yellow"
+    return f"- {what} {cause.get(data.get('cause', ''), 'was cancelled')}", "yellow"
 
 
 def _artifact(event: Event, data: dict[str, Any], what: str) -> Line:
@@ -57,7 +64,7 @@ def _artifact(event: Event, data: dict[str, Any], what: str) -> Line:
 
 def _decided(event: Event, data: dict[str, Any], what: str) -> Line:
     comment = f": {data['comment']}" if data.get("comment") else ""
-    return f"  {_who(event)} said {data.get('action', '').replace('_', ' ')}{comment}", "magenta"
+    return f"  {_who(event)} decided: {label(data.get('action', ''))}{comment}", "magenta"
 
 
 def _asked(event: Event, data: dict[str, Any], what: str) -> Line:
@@ -69,32 +76,32 @@ def _expired(event: Event, data: dict[str, Any], what: str) -> Line:
 
 
 def _reassigned(event: Event, data: dict[str, Any], what: str) -> Line:
-    return f"  {_who(event)} handed it to {data.get('username')}", ""
+    return f"  {_who(event)} reassigned a request to {data.get('username')}", ""
 
 
 def _past_the_rules(event: Event, data: dict[str, Any], what: str) -> Line:
-    return f"! {_who(event)} decided past the rules: {data.get('reason')}", "bold red"
+    return f"! {_who(event)} decided against the rules: {data.get('reason')}", "bold red"
 
 
 def _policy(event: Event, data: dict[str, Any], what: str) -> Line:
-    changed = ", ".join(data.get("changed", [])).replace("_", " ")
-    return f"  {_who(event)} changed how is decided: {changed}", ""
+    changed = ", ".join(label(name) for name in data.get("changed", []))
+    return f"  {_who(event)} changed the policy: {changed}", ""
 
 
 def _person(text: str) -> Callable[..., Line]:
     return lambda event, data, what: (f"  {_who(event)} {text}", "")
 
 
-def _clock(text: str) -> Callable[..., Line]:
+def _notice(text: str) -> Callable[..., Line]:
     return lambda event, data, what: (f"! {text}", "yellow")
 
 
 def _superseded(event: Event, data: dict[str, Any], what: str) -> Line:
-    return f"- {what} has changed since; a new request takes the place of the old one", "yellow"
+    return f"- {what} has changed, so a new request replaces the old one", "yellow"
 
 
 def _rewound(event: Event, data: dict[str, Any], what: str) -> Line:
-    cause = {"loop": "the verdict was fail", "changes_requested": "changes are wanted"}
+    cause = {"loop": "the verdict was fail", "changes_requested": "changes were requested"}
     return f"- Back to {what}: {cause.get(data.get('cause', ''), _who(event))}", "bold yellow"
 
 
@@ -110,7 +117,7 @@ def _project(text: str, style: str = "bold") -> Callable[..., Line]:
     return line
 
 
-_TELLERS: dict[str, Callable[..., Line | None]] = {
+_MESSAGES: dict[str, Callable[..., Line | None]] = {
     EventType.PROJECT_STARTED: _project("Project started"),
     EventType.PROJECT_PAUSED: _project("Project paused", "bold yellow"),
     EventType.PROJECT_RESUMED: _project("Project resumed"),
@@ -128,13 +135,15 @@ _TELLERS: dict[str, Callable[..., Line | None]] = {
     EventType.HITL_DECISION_RECORDED: _decided,
     EventType.HITL_REQUEST_EXPIRED: _expired,
     EventType.HITL_REQUEST_SUPERSEDED: _superseded,
-    EventType.HITL_REQUEST_CLAIMED: _person("has taken a request"),
-    EventType.HITL_REQUEST_RELEASED: _person("has released a request"),
+    EventType.HITL_REQUEST_CLAIMED: _person("claimed a request"),
+    EventType.HITL_REQUEST_RELEASED: _person("released a request"),
     EventType.HITL_REQUEST_REASSIGNED: _reassigned,
-    EventType.HITL_REQUEST_REMINDED: _clock("A request waits, a reminder"),
-    EventType.HITL_REQUEST_OVERDUE: _clock("A request is overdue"),
-    EventType.HITL_REQUEST_ESCALATED: _clock("Nobody decided in time: now an owner decides"),
-    EventType.HITL_COMMENT_ADDED: _person("said something in a request's thread"),
+    EventType.HITL_REQUEST_REMINDED: _notice("Reminder: a request is waiting"),
+    EventType.HITL_REQUEST_OVERDUE: _notice("A request is overdue"),
+    EventType.HITL_REQUEST_ESCALATED: _notice(
+        "Nobody decided in time, so only an owner can decide now"
+    ),
+    EventType.HITL_COMMENT_ADDED: _person("commented on a request"),
     EventType.HITL_BREAK_GLASS_USED: _past_the_rules,
     EventType.HITL_POLICY_CHANGED: _policy,
     EventType.EMERGENCY_STOP_ACTIVATED: _project("Emergency stop", "bold red"),

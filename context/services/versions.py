@@ -29,8 +29,10 @@ def accept_versions(references: Sequence[dict[str, Any]]) -> None:
     if not references:
         return
     numbers = {reference["artifact"]: reference["version"] for reference in references}
-    accepted = ArtifactVersion.objects.filter(artifact__in=numbers, status=VersionStatus.ACCEPTED)
-    accepted.update(status=VersionStatus.SUPERSEDED)
+    # Before a first version there is none that it takes the place of.
+    if later := [artifact for artifact, number in numbers.items() if number > 1]:
+        before = ArtifactVersion.objects.filter(artifact__in=later, status=VersionStatus.ACCEPTED)
+        before.update(status=VersionStatus.SUPERSEDED)
     ArtifactVersion.objects.filter(_named(references)).update(status=VersionStatus.ACCEPTED)
     Artifact.objects.filter(pk__in=numbers).update(
         accepted_version=Case(*(When(pk=pk, then=Value(number)) for pk, number in numbers.items())),

@@ -29,8 +29,8 @@ class Amend(Action):
 
     def consequence(self, request: HitlRequest, follows: str) -> str:
         if request.kind == RequestKind.ESCALATION and not request.subject["outputs"]:
-            return f"Your text takes the place of what the agent could not make. {follows}"
-        return f"Your text becomes the next version, and the work goes on with it. {follows}"
+            return f"Your text stands in for what the agent could not make. {follows}"
+        return f"Your text becomes the next version. {follows}"
 
     def apply(
         self, tx: ProjectTransaction, request: HitlRequest, task: Task, data: DecisionInput

@@ -29,7 +29,7 @@ class Answer(Action):
         return request.kind == RequestKind.CLARIFICATION
 
     def consequence(self, request: HitlRequest, follows: str) -> str:
-        return "The agent goes on with your answer."
+        return "The agent continues with your answer."
 
     def apply(
         self, tx: ProjectTransaction, request: HitlRequest, task: Task, data: DecisionInput

@@ -27,7 +27,7 @@ class Approve(Action):
         return request.kind != RequestKind.ESCALATION or bool(request.subject["outputs"])
 
     def consequence(self, request: HitlRequest, follows: str) -> str:
-        return f"The work goes on with exactly this. {follows}"
+        return f"The work continues with exactly this. {follows}"
 
     def apply(
         self, tx: ProjectTransaction, request: HitlRequest, task: Task, data: DecisionInput

@@ -34,7 +34,7 @@ class Action:
     key: ClassVar[str]
     #: On buttons.
     label: ClassVar[str]
-    #: What it does, for the help of commands and menus: "go on with exactly what was shown".
+    #: What it does, for menus and the help of commands: "go on with exactly what was shown".
     summary: ClassVar[str]
     #: The key on the terminal.
     shortcut: ClassVar[str]
@@ -44,6 +44,8 @@ class Action:
     outcome: ClassVar[str]
     needs_comment: ClassVar[bool] = False
     needs_content: ClassVar[bool] = False
+    #: What is asked for where a comment is needed.
+    comment_question: ClassVar[str] = "Why?"
     #: What `content` is called where it is asked for.
     content_name: ClassVar[str] = "new content"
     #: Whether the page warns before it.

@@ -24,7 +24,7 @@ class Reject(Action):
         return True
 
     def consequence(self, request: HitlRequest, follows: str) -> str:
-        return "The project stops as failed, for the reason that you give."
+        return "The project stops as failed, with your reason."
 
     def apply(
         self, tx: ProjectTransaction, request: HitlRequest, task: Task, data: DecisionInput

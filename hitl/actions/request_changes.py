@@ -13,17 +13,18 @@ from projects.transaction import ProjectTransaction
 class RequestChanges(Action):
     key = "request_changes"
     label = "Request changes"
-    summary = "have the step done again, by your comment"
+    summary = "have the step done again, with your comment"
     shortcut = "c"
     order = 3
     outcome = RequestStatus.CHANGES_REQUESTED
     needs_comment = True
+    comment_question = "What should change?"
 
     def is_allowed_for(self, request: HitlRequest) -> bool:
         return request.kind != RequestKind.CLARIFICATION
 
     def consequence(self, request: HitlRequest, follows: str) -> str:
-        return "The agent does it again with your comment; you are asked again."
+        return "The agent does the step again with your comment, and asks again."
 
     def apply(
         self, tx: ProjectTransaction, request: HitlRequest, task: Task, data: DecisionInput

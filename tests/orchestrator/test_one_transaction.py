@@ -1,5 +1,7 @@
 """A turn is one transaction: what a person or an agent does, the advance, and what comes next."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -52,6 +54,12 @@ def queue(settings):
     redis.delete(*names)
     yield lambda: tuple(redis.llen(name) for name in names)
     redis.delete(*names)
+
+
+@pytest.fixture
+def unattended(make_project):
+    """A project whose plan and results need no approval."""
+    return make_project(oversight_level="low")
 
 
 @pytest.fixture
@@ -136,7 +144,9 @@ def test_a_decision_stands_where_advancing_fails_and_the_sweep_takes_over(
     marked = Project.objects.get(pk=project.pk)
     assert (marked.attention_since is not None, marked.engine_failures) == (True, 1)
 
-    Project.objects.filter(pk=project.pk).update(attention_since=marked.created_at)
+    Project.objects.filter(pk=project.pk).update(
+        attention_since=marked.created_at - timedelta(minutes=1)
+    )
     waiting = queue()
     assert sweep()["projects_rung"] == 1
     assert queue() == (waiting[0], waiting[1] + 1)
