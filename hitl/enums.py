@@ -26,11 +26,3 @@ class OnTimeout(models.TextChoices):
     HOLD = "hold", "it stays pending, and is overdue"
     REJECT = "reject", "it expires, and the project stops"
     ESCALATE = "escalate", "from then on only an owner decides"
-
-
-class Action(models.TextChoices):
-    APPROVE = "approve", "go on with exactly what was shown"
-    REJECT = "reject", "stop the project"
-    AMEND = "amend", "go on with the person's own content"
-    REQUEST_CHANGES = "request_changes", "do the step again, with the comment"
-    ANSWER = "answer", "reply to the agent's questions"

@@ -261,7 +261,7 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
-        "ActionEnum": "hitl.enums.Action",
+        "ActionEnum": "hitl.actions.action_choices",
         "AgentStateEnum": "agents.enums.AgentState",
         "AgentTypeEnum": "projects.enums.AgentType",
         "ArtifactVersionStatusEnum": "context.enums.VersionStatus",

@@ -8,8 +8,7 @@ from audit.verification import verify_stream
 from context.models import Artifact
 from context.services import add_version
 from core.errors import Conflict, Forbidden, Gone, InvalidInput, Unprocessable
-from hitl.actions import get_action
-from hitl.enums import Action
+from hitl.actions import action_choices, get_action
 from hitl.models import Decision, HitlRequest
 from hitl.services import decide
 from orchestrator.engine.advance import advance_project
@@ -31,7 +30,10 @@ TASK_AFTER = {
 TASK_ALONE_AFTER = TASK_AFTER | {"request_changes": "pending"}
 POSSIBLE = [(kind, action) for kind in KINDS for action in sorted(ALLOWED[kind])]
 IMPOSSIBLE = [
-    (kind, action) for kind in KINDS for action in Action.values if action not in ALLOWED[kind]
+    (kind, action)
+    for kind in KINDS
+    for action, _ in action_choices()
+    if action not in ALLOWED[kind]
 ]
 
 

@@ -11,7 +11,7 @@ from agents.stops.queries import ALL_AGENTS, stopped_agents
 from audit.enums import EventType
 from context.models import Artifact, ArtifactVersion
 from core.errors import DomainError, Forbidden, Unprocessable
-from hitl.enums import Action, RequestKind, RequestStatus
+from hitl.enums import RequestKind, RequestStatus
 from hitl.models import HitlRequest
 from hitl.rules import can_decide
 from projects.enums import ProjectStatus
@@ -177,7 +177,7 @@ class Session:
             text = f"This is not an approval, so --approve-all does not cover it. {request.title}"
             return self._refuse(text, request)
         try:
-            decision = send_decision(request, self.user, Choice(Action.APPROVE))
+            decision = send_decision(request, self.user, Choice("approve"))
             if decision.request.is_pending:
                 return self._refuse(approvals_missing(decision.request), request)
         except Forbidden as error:

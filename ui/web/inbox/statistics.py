@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
-from hitl.enums import Action
+from hitl.actions import action_choices
 from hitl.statistics import USUAL_PERIOD, statistics
 from projects.models import Project
 from ui.web.pages import render_page
@@ -58,7 +58,9 @@ def show_statistics(request: HttpRequest) -> HttpResponse:
         "period": PERIODS[period],
         "span": SPANS[period],
         "figures": _headline(figures, PERIODS[period]),
-        "actions": [(label(action), figures["by_action"][action]) for action in Action.values],
+        "actions": [
+            (label(action), figures["by_action"][action]) for action, _ in action_choices()
+        ],
         "actions_total": sum(figures["by_action"].values()),
         "spans": spans,
         "most_decisions": max(row["decisions"] for row in spans),

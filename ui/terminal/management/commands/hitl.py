@@ -7,7 +7,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from core.errors import DomainError
 from core.text import clean
 from hitl.actions import Action, get_action, registered_actions
-from hitl.enums import Action
 from hitl.models import HitlRequest
 from hitl.presenter import present_request
 from ui.terminal.console import Terminal
@@ -98,7 +97,7 @@ def _add_decision(parser: CommandParser, action: Action) -> None:
     parser.add_argument(
         "--break-glass", action="store_true", help="override the rules; --comment says why"
     )
-    if action.key == Action.ANSWER:
+    if action.key == "answer":
         parser.add_argument("--text", default="", help="the answer")
         parser.add_argument("--text-file", type=Path, help="the answer, from a file")
     elif action.needs_content:
@@ -137,7 +136,7 @@ def _decide(
         comment = terminal.ask_text(action.comment_question)
     if action.needs_comment and not comment.strip():
         raise CommandError("comment_required: say why with --comment TEXT.")
-    if action.key == Action.ANSWER:
+    if action.key == "answer":
         content = _answer(terminal, options)
     elif action.needs_content:
         content = _content(terminal, request, user, options["content_file"])
