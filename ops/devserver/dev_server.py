@@ -21,7 +21,7 @@ from ops.devserver.processes import spawn, tail
 from ops.devserver.programs import programs
 from ops.devserver.runtime import PROJECT_DIR, write_runtime
 from ops.devserver.servers import LocalServers
-from orchestrator.secret_files import with_secrets
+from orchestrator.environment import with_secrets
 
 READY_SECONDS = 120
 HOPELESS_FAILURES = 3
