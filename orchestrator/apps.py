@@ -1,7 +1,7 @@
 from django.apps import AppConfig
 from django.conf import settings
 
-from orchestrator.checks import check_models
+from orchestrator.model_names import check_models
 
 
 class OrchestratorConfig(AppConfig):

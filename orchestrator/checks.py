@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Tags, Warning, register
-from django.core.exceptions import ImproperlyConfigured
 
 LOOPBACK = {"localhost", "127.0.0.1", "[::1]", "::1"}
 KEY_LENGTH = 50
@@ -45,22 +44,6 @@ def why_not_start(*, debug: bool, secret_key: str) -> str:
 def is_weak(key: str) -> bool:
     is_short = len(key) < KEY_LENGTH or len(set(key)) < KEY_VARIETY
     return is_short or key.lower().startswith(PLACEHOLDERS)
-
-
-def check_models(settings: Any) -> None:
-    """Each is one of the registered providers, or `provider:model`. Raises ImproperlyConfigured.
-
-    Not where the variables are read: settings of one's own may register providers after that.
-    """
-    for agent_type, chosen in settings.AGENT_MODELS.items():
-        provider, _, model = chosen.partition(":")
-        if provider in settings.MODEL_PROVIDERS or (provider and model):
-            continue
-        is_default = chosen == settings.MODEL_DEFAULT
-        variable = "MODEL_DEFAULT" if is_default else f"MODEL_{agent_type.upper()}"
-        known = " or ".join(settings.MODEL_PROVIDERS)
-        detail = f"Use {known}, or provider:model, such as openai:gpt-x."
-        raise ImproperlyConfigured(f"{variable} is {chosen!r}. {detail}")
 
 
 @register(Tags.security, deploy=True)

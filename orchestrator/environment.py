@@ -222,12 +222,6 @@ class Environment(Variables):
     HITL_ON_TIMEOUT: Annotated[OnTimeout, BeforeValidator(str.lower)] = OnTimeout.HOLD
     HITL_CLAIM_SECONDS: PositiveCount = 14_400
     MODEL_DEFAULT: str = "offline"
-    MODEL_ORCHESTRATOR: str = ""
-    MODEL_ANALYST: str = ""
-    MODEL_ARCHITECT: str = ""
-    MODEL_CODER: str = ""
-    MODEL_TESTER: str = ""
-    MODEL_DEPLOYER: str = ""
     MODEL_MAX_TOKENS: PositiveCount = 16_000
     CONTEXT_BUDGET: PositiveCount = 100_000
     CONTEXT_BUDGETS: Budgets = {}

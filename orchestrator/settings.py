@@ -18,7 +18,6 @@ from orchestrator.environment import (
     secret_values,
     with_secrets,
 )
-from projects.enums import AgentType
 from ui.web.theme import UNFOLD  # noqa: F401
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -267,10 +266,11 @@ HITL_PROGRESS = "orchestrator.engine.progress.progress_of"
 # What waits for a person; the stream asks through this seam.
 STREAM_INBOX = "hitl.inbox.inbox_items"
 
-AGENT_TYPES = tuple(AgentType.values)
+AGENT_TYPES = ("orchestrator", "analyst", "architect", "coder", "tester", "deployer")
 MODEL_DEFAULT = env.MODEL_DEFAULT
 AGENT_MODELS = {
-    agent: getattr(env, f"MODEL_{agent.upper()}") or MODEL_DEFAULT for agent in AGENT_TYPES
+    agent: os.environ.get(f"MODEL_{agent.upper()}", "").strip() or MODEL_DEFAULT
+    for agent in AGENT_TYPES
 }
 MODEL_PROVIDERS = {"offline": "agents.providers.offline.OfflineModel"}
 MODEL_MAX_TOKENS = env.MODEL_MAX_TOKENS

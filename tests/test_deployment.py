@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic_core import PydanticUndefined
 
 from deploy.production_requirements import EMBEDDED, split, without_embedded
 from ops.devserver.runtime import PROJECT_DIR
@@ -24,19 +25,18 @@ def read_by_settings() -> dict[str, str]:
     """Each variable with its default, as one writes it in the environment."""
     kinds = (Environment, TracingEnvironment)
     fields = {name: field for kind in kinds for name, field in kind.model_fields.items()}
-    return {name: written(name, field.get_default()) for name, field in fields.items()}
+    defaults = {name: written(field.get_default()) for name, field in fields.items()}
+    # An agent without a model of its own has the default one.
+    agents = [f"MODEL_{agent.upper()}" for agent in settings_module.AGENT_TYPES]
+    return defaults | dict.fromkeys(agents, defaults["MODEL_DEFAULT"])
 
 
-def written(name: str, default: Any) -> str:
-    """An agent without a model of its own has that of MODEL_DEFAULT."""
-    agents = {f"MODEL_{agent.upper()}" for agent in settings_module.AGENT_TYPES}
-    if name in agents:
-        return "offline"
+def written(default: Any) -> str:
+    if default is PydanticUndefined or default in ([], {}):
+        return ""
     if isinstance(default, list):
         return ",".join(default)
-    if isinstance(default, bool):
-        return str(default).lower()
-    return str(default or "") if default != 0 else "0"
+    return str(default).lower() if isinstance(default, bool) else str(default)
 
 
 def compose_variables() -> set[str]:

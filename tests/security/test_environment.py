@@ -16,13 +16,13 @@ from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 
 from ops.devserver.runtime import PROJECT_DIR
-from orchestrator.checks import check_models
 from orchestrator.environment import (
     SECRETS,
     TracingEnvironment,
     load_env_file,
     read_variables,
 )
+from orchestrator.model_names import check_models
 from tests.test_deployment import DOCUMENTED
 
 SETTINGS = PROJECT_DIR / "orchestrator" / "settings.py"

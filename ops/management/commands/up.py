@@ -14,7 +14,7 @@ from ops.devserver.console import Console
 from ops.devserver.data_dir import open_data_folder
 from ops.devserver.dev_server import Machine
 from ops.devserver.supervisor import run_guarded
-from orchestrator.checks import check_models
+from orchestrator.model_names import check_models
 
 
 class Command(BaseCommand):
