@@ -258,13 +258,9 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-# Who may see and do what in a project; the audit app asks through this seam.
-AUDIT_ACCESS_POLICY = "projects.access.ProjectAccess"
 # What waits behind a request; the inbox asks through this seam.
 HITL_OUTLOOK = "orchestrator.engine.blocked_steps.blocked_steps"
 HITL_PROGRESS = "orchestrator.engine.progress.progress_of"
-# What waits for a person; the stream asks through this seam.
-STREAM_INBOX = "hitl.inbox.inbox_items"
 
 AGENT_TYPES = ("orchestrator", "analyst", "architect", "coder", "tester", "deployer")
 MODEL_DEFAULT = env.MODEL_DEFAULT
