@@ -213,6 +213,7 @@ class Environment(Variables):
     METRICS_LISTEN: Annotated[str, AfterValidator(check_listener)] = ""
     CHANNEL_PREFIX: str = "paraph"
     QUEUE_PREFIX: str = ""
+    JOB_RESULT_DAYS: Annotated[int, Field(ge=1, le=3650)] = 14
     HITL_PREVENT_SELF_APPROVAL: bool = True
     HITL_ANSWERS_COUNT_AS_CONTENT: bool = False
     HITL_REQUIRED_APPROVALS: Annotated[int, Field(ge=1, le=50)] = 1
@@ -293,7 +294,7 @@ def explain(problem: ErrorDetails) -> str:
     name = str(problem["loc"][0])
     if problem["type"] == "missing":
         return f"{name} is not set. {REMEDIES[name]}"
-    state = "cannot be read" if name in SECRETS else f"is {problem['input']!r}"
+    state = "cannot be read" if name in SECRETS else f"is {os.environ.get(name)!r}"
     return f"{name} {state}. {remedy}"
 
 

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -175,8 +176,12 @@ CHANNEL_LAYERS = {
 }
 
 CELERY_BROKER_URL = REDIS_URL
-CELERY_RESULT_BACKEND = "django-db"
+# What a job did is in rows of our own; of those that failed, people can read in the admin.
+CELERY_RESULT_BACKEND = "ops.job_results.JobResults"
+CELERY_RESULT_EXTENDED = True
+CELERY_RESULT_EXPIRES = timedelta(days=env.JOB_RESULT_DAYS)
 CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_STORE_ERRORS_EVEN_IF_IGNORED = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_RESULT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -209,6 +214,11 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {
         "task": "orchestrator.tasks.sweep",
         "schedule": 1.0,
+    },
+    # Celery's own entry runs at four in the morning, when a laptop sleeps.
+    "celery.backend_cleanup": {
+        "task": "celery.backend_cleanup",
+        "schedule": 3600.0,
     },
 }
 

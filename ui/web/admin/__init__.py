@@ -6,6 +6,7 @@ from ui.web.admin import (  # noqa: F401 - each registers its models
     audit,
     context,
     hitl,
+    jobs,
     projects,
     running_projects,
     stops,
