@@ -176,7 +176,7 @@ CHANNEL_LAYERS = {
 }
 
 CELERY_BROKER_URL = REDIS_URL
-# What a job did is in rows of our own; of those that failed, people can read in the admin.
+# Jobs leave rows of our own: tasks, attempts, events. Those that failed are listed in the admin.
 CELERY_RESULT_BACKEND = "ops.job_results.JobResults"
 CELERY_RESULT_EXTENDED = True
 CELERY_RESULT_EXPIRES = timedelta(days=env.JOB_RESULT_DAYS)
@@ -215,10 +215,10 @@ CELERY_BEAT_SCHEDULE = {
         "task": "orchestrator.tasks.sweep",
         "schedule": 1.0,
     },
-    # Celery's own entry runs at four in the morning, when a laptop sleeps.
+    # Celery runs it by itself at four in the morning, when a laptop sleeps.
     "celery.backend_cleanup": {
         "task": "celery.backend_cleanup",
-        "schedule": 3600.0,
+        "schedule": 600.0,
     },
 }
 
