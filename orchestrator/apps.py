@@ -8,7 +8,6 @@ class OrchestratorConfig(AppConfig):
     name = "orchestrator"
 
     def ready(self) -> None:
-        from orchestrator import checks  # noqa: F401 - registers them
         from orchestrator.engine.advance import advance, note_failure
         from orchestrator.engine.definition import check_workflow
         from orchestrator.engine.rewind import close_open_work
@@ -21,6 +20,6 @@ class OrchestratorConfig(AppConfig):
 
         check_models(settings)
         if settings.TRACES:
-            from ops.tracing.switch import tracing
+            from ops.tracing import tracing
 
             tracing()
