@@ -13,7 +13,7 @@ from agents.providers.prompts import excerpt_block, instructions_for, material_b
 from agents.roles import role_for
 from agents.roles.work import with_ground_rules
 from agents.services import Claim
-from agents.worker.lease import LeaseLost
+from agents.worker.cancellation import LeaseLost
 from context.assembly import Built, Piece, Want, build_context, want_of
 from context.enums import Form, Need
 from context.models import ArtifactVersion

@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.functional import cached_property
 
+from agents.enums import WorkerKind
 from core.ids import new_id
 from projects.enums import AgentType
 from projects.models import Project
@@ -129,7 +130,7 @@ class EmergencyStop(models.Model):
         """Have not acknowledged, nor been seen for long. Most likely dead; else they still will."""
         if not (silent := self._silent_workers):
             return []
-        there = WorkerProcess.objects.there().in_bulk(silent)
+        there = WorkerProcess.objects.seen_lately().in_bulk(silent)
         return [name for name in silent if name not in there]
 
     @property
@@ -161,14 +162,27 @@ class EmergencyStop(models.Model):
 
 
 class WorkerProcessQuerySet(models.QuerySet):
-    def there(self) -> "WorkerProcessQuerySet":
+    def seen_lately(self) -> "WorkerProcessQuerySet":
         return self.filter(seen_at__gt=Now() - timedelta(seconds=WORKER_SEEN_SECONDS))
 
 
 class WorkerProcess(models.Model):
-    """A process that may call models, as long as it says that it is there."""
+    """A process that works, as long as it reports itself: see `agents.worker.registry`."""
 
     name = models.CharField(primary_key=True, max_length=200)
+    kind = models.CharField(
+        max_length=20,
+        choices=WorkerKind,
+        default=WorkerKind.PROCESS,
+        db_default=WorkerKind.PROCESS,
+    )
+    queues = models.CharField(
+        max_length=500,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="From which a consumer takes jobs, with commas between.",
+    )
     started_at = models.DateTimeField(db_default=Now())
     seen_at = models.DateTimeField(db_default=Now())
     objects = WorkerProcessQuerySet.as_manager()

@@ -11,8 +11,8 @@ from pydantic_ai.exceptions import AgentRunError, UserError
 from pydantic_ai.providers import Provider, infer_provider
 
 from agents.protocols import PermanentError, TransientError, Usage, WorkError
+from agents.providers import quiet_libraries
 from agents.providers.failures import UNREADABLE, work_error
-from agents.providers.quiet import quiet_libraries
 
 OPENAI = "openai"
 MALFORMED = "The answer is not one embedding for each text."

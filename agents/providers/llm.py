@@ -18,10 +18,10 @@ from pydantic_ai.providers import Provider, infer_provider
 from pydantic_ai.usage import RunUsage
 
 from agents.protocols import Assignment, PermanentError, Questions, Reply, Usage, WorkError
+from agents.providers import quiet_libraries
 from agents.providers.failures import UNREADABLE, work_error
 from agents.providers.prompts import ASK, deliver_name, instructions_for, prompt_for, prompt_sha256
-from agents.providers.quiet import quiet_libraries
-from agents.worker.cancellation import check_may_call_again
+from agents.worker.cancellation import check_before_next_request
 
 MAX_TOKENS = 16_000
 TIMEOUT_SECONDS = 300
@@ -48,7 +48,7 @@ class LLMModel:
         self.name = name
         self.provider, _, self.model = name.partition(":")
 
-    def produce(
+    async def produce(
         self,
         assignment: Assignment,
         *,
@@ -56,10 +56,10 @@ class LLMModel:
         output_type: type[BaseModel],
         instructions: str,
     ) -> Reply:
-        """One call, with its own event loop and connections: jobs share nothing."""
+        """One answer, over connections of its own: clients are bound to their event loop."""
         call = _Call(self, artifact_type, output_type, instructions)
         prompt = prompt_for(assignment, artifact_type)
-        content, failure = asyncio.run(call.outcome(prompt))
+        content, failure = await call.outcome(prompt)
         if failure is not None:
             # Raised here, outside of the handler, so that no log shows the provider's own words.
             raise failure
@@ -140,7 +140,7 @@ class _Call:
     def _agent(self) -> Agent:
         quiet_libraries()
         return Agent(
-            _Braked(_provider_model(self.model.name)),
+            _CheckedCorrections(_provider_model(self.model.name)),
             name=self.deliver,
             output_type=[
                 ToolOutput(self.output_type, name=self.deliver, description="Hand in the work."),
@@ -155,11 +155,15 @@ class _Call:
         )
 
 
-class _Braked(WrapperModel):
-    """Asks before each request, for one answer may take several."""
+class _CheckedCorrections(WrapperModel):
+    """Asks before each request but the first, before which the worker has just asked."""
+
+    is_first = True
 
     async def request(self, *arguments: Any) -> ModelResponse:
-        await check_may_call_again()
+        if not self.is_first:
+            await check_before_next_request()
+        self.is_first = False
         return await super().request(*arguments)
 
 

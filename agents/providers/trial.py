@@ -3,10 +3,12 @@
 Importing this loads no provider library: a trial does that.
 """
 
+import asyncio
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from inspect import iscoroutine
 from threading import Thread
 
 from pydantic import BaseModel
@@ -108,4 +110,8 @@ def _outcome(agent: str, seconds: float) -> tuple[float, WorkError | None]:
 def _give_small_work(model: Model, agent: str) -> None:
     """A provider of one's own has no call for this."""
     small = Assignment("check", agent, "check", "discovery", 1, "Answer: ok", "", ("agent_output",))
-    model.produce(small, artifact_type="agent_output", output_type=Word, instructions="Answer: ok")
+    reply = model.produce(
+        small, artifact_type="agent_output", output_type=Word, instructions="Answer: ok"
+    )
+    if iscoroutine(reply):
+        asyncio.run(reply)

@@ -1,4 +1,3 @@
-import contextlib
 import json
 import os
 import selectors
@@ -6,7 +5,8 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from django.conf import settings
 from agents.protocols import PermanentError, TransientError
 from agents.sandbox.files import written
 from agents.sandbox.output import Excerpt
+from agents.worker.cancellation import current_cancellation
 
 JAIL = Path(__file__).with_name("jail")
 ENVIRONMENT = {"LANG": "C.UTF-8", "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -23,6 +24,7 @@ DISK_MEGABYTES = 64
 PIECE_BYTES = 64 * 1024
 # The launcher keeps the time; this is how long it may take to start and to clean up.
 GRACE_SECONDS = 20
+END_SECONDS = 5
 # All walls are Linux's; elsewhere nothing is run.
 MODES = ("namespaces", "filters") if sys.platform == "linux" else ()
 
@@ -53,8 +55,11 @@ def run_tests(
     """Run `command` over the files in isolation; `python` is our own interpreter.
 
     Raises PermanentError (`sandbox_bad_path`, `sandbox_too_large`, `sandbox_unavailable`) or
-    TransientError (`sandbox_failed`). A program that fails is a result, not an error.
+    TransientError (`sandbox_failed`), and for work that was cancelled StopRequested or LeaseLost.
+    A program that fails is a result, not an error.
     """
+    if (cancellation := current_cancellation()) is not None:
+        cancellation.check()
     asked = {
         "command": list(command),
         "timeout_seconds": timeout_seconds,
@@ -81,6 +86,11 @@ def _remedy(refusals: Sequence[str]) -> str:
         f"This machine offers no safe place to run a program ({why}). "
         "See docs/models.md, or set SANDBOX_ALLOW_NETWORK or SANDBOX_ALLOW_FILES to run without."
     )
+
+
+def _interrupted_by(interrupt: Callable[[], object]) -> AbstractContextManager[None]:
+    cancellation = current_cancellation()
+    return nullcontext() if cancellation is None else cancellation.interrupted_by(interrupt)
 
 
 class _Run:
@@ -124,9 +134,11 @@ class _Run:
         with os.fdopen(heard, "rb", 0), launcher:
             try:
                 self._hand_over(launcher, spoken)
-                self._listen({launcher.stdout.fileno(): self.output, heard: self.words})
+                # The launcher takes the end of its input for the death of its caller.
+                with _interrupted_by(launcher.stdin.close):
+                    self._listen({launcher.stdout.fileno(): self.output, heard: self.words})
             finally:
-                launcher.kill()
+                self._end(launcher)
 
     def _start(self, report: int) -> subprocess.Popen:
         """A fresh interpreter: nothing of this process, its threads or its memory goes along."""
@@ -145,7 +157,7 @@ class _Run:
 
     def _hand_over(self, launcher: subprocess.Popen, report: int) -> None:
         line = json.dumps({**self.config, "report": report}) + "\n"
-        with contextlib.suppress(BrokenPipeError):
+        with suppress(BrokenPipeError):
             launcher.stdin.write(line.encode())
 
     def _listen(self, streams: Mapping[int, Excerpt]) -> None:
@@ -160,6 +172,14 @@ class _Run:
                     key.data.add(piece)
                     if not piece:
                         selector.unregister(key.fd)
+
+    def _end(self, launcher: subprocess.Popen) -> None:
+        """It ends the program with all that it started; killed at once, it could not."""
+        launcher.stdin.close()
+        try:
+            launcher.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            launcher.kill()
 
     def _said(self) -> dict:
         facts: dict = {"exit_code": None}

@@ -1,10 +1,9 @@
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models.functions import Now
 
 from agents.agent_status import refresh_board
@@ -66,12 +65,6 @@ CLOSE_ATTEMPT = f"""
         {", ".join(f"{name} = %s" for name in ENDED)}
     WHERE task_id = %s AND fence = %s
 """
-RENEW = """
-    UPDATE tasks SET lease_expires_at = clock_timestamp() + make_interval(secs => %s)
-    FROM unnest(%s::uuid[], %s::int[]) AS held(id, fence)
-    WHERE tasks.id = held.id AND tasks.fence = held.fence AND tasks.status = 'working'
-    RETURNING tasks.id
-"""
 
 
 @dataclass(frozen=True)
@@ -111,14 +104,6 @@ def lock_claimed(claim: Claim) -> bool:
         cursor.execute(LOCK_PROJECT_OF_CLAIM, [claim.task.project_id])
         cursor.execute(LOCK_CLAIMED, [claim.task.pk, claim.fence])
         return cursor.fetchone() is not None
-
-
-def renew_leases(held: Mapping[UUID, int]) -> set[UUID]:
-    """Extend the leases of tasks by their fences; the ids that are still held."""
-    parameters = [settings.TASK_LEASE_SECONDS, list(held), list(held.values())]
-    with connection.cursor() as cursor:
-        cursor.execute(RENEW, parameters)
-        return {row[0] for row in cursor.fetchall()}
 
 
 def hand_back(*, worker_prefix: str) -> int:

@@ -6,7 +6,7 @@ until it is done.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -47,7 +47,7 @@ ACTIVATE = """
 EXPECT = """
     INSERT INTO emergency_stop_acknowledgements (stop_id, worker)
     SELECT %s, name FROM worker_processes
-    WHERE seen_at > clock_timestamp() - make_interval(secs => %s)
+    WHERE kind = 'process' AND seen_at > clock_timestamp() - make_interval(secs => %s)
 """
 CONCERNED = """
     INSERT INTO emergency_stop_notices (stop_id, project_id, is_release_due)
@@ -61,6 +61,10 @@ ALL_AT_WORK = CONCERNED.format(
         SELECT 1 FROM tasks WHERE tasks.project_id = projects.id
           AND tasks.status NOT IN ('completed', 'failed', 'cancelled')))"""
 )
+ACKNOWLEDGE = """
+    UPDATE emergency_stop_acknowledgements SET acknowledged_at = clock_timestamp()
+    WHERE worker = %s AND stop_id = ANY(%s) AND acknowledged_at IS NULL
+"""
 RING_WAITING = """
     UPDATE tasks SET rung_at = clock_timestamp()
     WHERE project_id = %s AND status = 'pending' AND run_after <= clock_timestamp()
@@ -126,6 +130,12 @@ def release_emergency_stop(
     last.notices.update(is_release_due=True)
     transaction.on_commit(lambda: _carry_out(last.pk), robust=True)
     return last, True
+
+
+def acknowledge_stops(worker: str, stops: Sequence[UUID]) -> None:
+    """Nothing that these stops cover runs in this process any more."""
+    with connection.cursor() as cursor:
+        cursor.execute(ACKNOWLEDGE, [worker, list(stops)])
 
 
 def _check_scope(actor: Actor, project_id: UUID | None, agent_type: str) -> None:
