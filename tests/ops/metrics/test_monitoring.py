@@ -39,9 +39,9 @@ def alert_text():
 
 
 @pytest.fixture
-def exported(client):
+def exported(client, report):
     """Every name of a series that /metrics gives, or would give once something was counted."""
-    report_scheduler()
+    report(report_scheduler)
     names = set()
     for family in text_string_to_metric_families(client.get("/metrics").content.decode()):
         endings = {
