@@ -20,30 +20,30 @@ SEND_TIMEOUT_SECONDS = 0.5
 RECONNECT_SECONDS = 1
 
 
-class QuickToReturn(Connection):
+class QuickReconnection(Connection):
     """Celery would wait up to 30 s between two tries, and stand still long after Redis is back."""
 
     def ensure_connection(self, *args: Any, **kwargs: Any) -> Connection:
-        pace = {"interval_start": RECONNECT_SECONDS, "interval_step": 0}
-        return super().ensure_connection(*args, **(pace | kwargs))
+        interval = {"interval_start": RECONNECT_SECONDS, "interval_step": 0}
+        return super().ensure_connection(*args, **(interval | kwargs))
 
 
 class Broker(AMQP):
-    Connection = QuickToReturn
+    Connection = QuickReconnection
 
 
-class QuickToRing(Celery):
-    """Workers wait for messages with patience; who rings holds up a request and must not."""
+class ImpatientProducer(Celery):
+    """A worker may wait long for messages; whoever sends one holds up a request, and may not."""
 
     amqp_cls = Broker
 
     def connection_for_write(self, url: str | None = None, **kwargs: Any) -> Any:
-        given = kwargs.pop("transport_options", None) or {}
-        options = {"socket_timeout": SEND_TIMEOUT_SECONDS} | given
+        options = {"socket_timeout": SEND_TIMEOUT_SECONDS}
+        options |= kwargs.pop("transport_options", None) or {}
         return super().connection_for_write(url, transport_options=options, **kwargs)
 
 
-app = QuickToRing("paraph")
+app = ImpatientProducer("paraph")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 # Celery would open a new database connection for every job, which costs more than most of our jobs.
 app.conf.CELERY_DB_REUSE_MAX = 1_000_000_000
@@ -84,7 +84,7 @@ class ConsumerReport(bootsteps.StartStopStep):
         from agents.worker.registry import REPORT_SECONDS, report_consumer
 
         queues = sorted(consumer.app.amqp.queues.consume_from)
-        report = partial(without_failing, report_consumer, consumer.hostname, queues)
+        report = partial(write_to_registry, report_consumer, consumer.hostname, queues)
         report()
         self.timer = consumer.timer.call_repeatedly(REPORT_SECONDS, report)
 
@@ -94,13 +94,13 @@ class ConsumerReport(bootsteps.StartStopStep):
     def shutdown(self, consumer: Any) -> None:
         from agents.worker.registry import forget_consumer
 
-        without_failing(forget_consumer, consumer.hostname)
+        write_to_registry(forget_consumer, consumer.hostname)
 
 
 app.steps["consumer"].add(ConsumerReport)
 
 
-def without_failing(write: Callable[..., None], *arguments: Any) -> None:
+def write_to_registry(write: Callable[..., None], *arguments: Any) -> None:
     """To the registry, on a connection that is closed again: no forked child may inherit it."""
     from django.db import Error as DatabaseAway
     from django.db import connection
@@ -138,7 +138,7 @@ def report_beat(sender: str, **kwargs: Any) -> None:
         return
     _scheduler_reported_at = time.monotonic()
     with log_fields(channel="scheduler", job=sender):
-        without_failing(report_scheduler)
+        write_to_registry(report_scheduler)
 
 
 @task_prerun.connect

@@ -118,7 +118,7 @@ class EmergencyStop(models.Model):
 
     @property
     def workers_acknowledged(self) -> int:
-        return sum(one.acknowledged_at is not None for one in self.acknowledgements.all())
+        return sum(ack.acknowledged_at is not None for ack in self.acknowledgements.all())
 
     @cached_property
     def missing_workers(self) -> list[str]:
@@ -130,8 +130,8 @@ class EmergencyStop(models.Model):
         """Have not acknowledged, nor been seen for long. Most likely dead; else they still will."""
         if not (silent := self._silent_workers):
             return []
-        there = WorkerProcess.objects.seen_lately().in_bulk(silent)
-        return [name for name in silent if name not in there]
+        alive = WorkerProcess.objects.seen_lately().in_bulk(silent)
+        return [name for name in silent if name not in alive]
 
     @property
     def workers_gone(self) -> int:
@@ -139,26 +139,26 @@ class EmergencyStop(models.Model):
 
     @property
     def _silent_workers(self) -> list[str]:
-        return [one.worker for one in self.acknowledgements.all() if one.acknowledged_at is None]
+        return [ack.worker for ack in self.acknowledgements.all() if ack.acknowledged_at is None]
 
     @property
     def seconds_to_last_acknowledgement(self) -> float | None:
         """None while a worker is missing, and where there was none."""
-        told = [one.acknowledged_at for one in self.acknowledgements.all() if one.acknowledged_at]
-        if not told or self.missing_workers:
+        times = [ack.acknowledged_at for ack in self.acknowledgements.all() if ack.acknowledged_at]
+        if not times or self.missing_workers:
             return None
-        return (max(told) - self.activated_at).total_seconds()
+        return (max(times) - self.activated_at).total_seconds()
 
     @property
     def workers_words(self) -> str:
         """How far the acknowledgements are, and how long the last one took."""
         if not self.workers_expected:
             return "no worker was there"
-        took = self.seconds_to_last_acknowledgement
+        seconds = self.seconds_to_last_acknowledgement
         count = f"{self.workers_acknowledged} of {self.workers_expected} workers have stopped"
         if gone := self.workers_gone:
             count += f", {gone} {'is' if gone == 1 else 'are'} gone"
-        return count if took is None else f"{count}, the last after {took:.2f} s"
+        return count if seconds is None else f"{count}, the last after {seconds:.2f} s"
 
 
 class WorkerProcessQuerySet(models.QuerySet):

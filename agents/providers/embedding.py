@@ -49,10 +49,10 @@ async def _outcome(
     return vectors, None
 
 
-def _are_usable(vectors: list[list[float]], wanted: int) -> bool:
+def _are_usable(vectors: list[list[float]], count: int) -> bool:
     lengths = {len(vector) for vector in vectors}
     return (
-        len(vectors) == wanted
+        len(vectors) == count
         and len(lengths) == 1
         and 0 not in lengths
         and all(math.isfinite(number) for vector in vectors for number in vector)

@@ -65,8 +65,8 @@ class LLMModel:
             raise failure
         if isinstance(content, QuestionsForPerson):
             content = Questions(tuple(content.questions), content.reason)
-        given = prompt_sha256(call.instructions, prompt, output_type)
-        return Reply(content, call.usage_so_far(), prompt_sha256=given)
+        sha256 = prompt_sha256(call.instructions, prompt, output_type)
+        return Reply(content, call.usage_so_far(), prompt_sha256=sha256)
 
     def try_out(self, seconds: float) -> tuple[float, WorkError | None]:
         """One call of a few tokens: how many seconds it took, and what failed."""
@@ -76,14 +76,14 @@ class LLMModel:
 async def _tiny_call(model: LLMModel, seconds: float) -> tuple[float, WorkError | None]:
     quiet_libraries()
     usage = Usage(provider=model.provider, model=model.model, calls=1)
-    asked = [ModelRequest.user_text_prompt("Answer with the single word: ok")]
-    wanted = _model_settings(max_tokens=TINY_TOKENS, seconds=seconds)
+    messages = [ModelRequest.user_text_prompt("Answer with the single word: ok")]
+    model_settings = _model_settings(max_tokens=TINY_TOKENS, seconds=seconds)
     began, failure = time.monotonic(), None
     try:
-        async with _provider_model(model.name) as called:
+        async with _provider_model(model.name) as provider_model:
             # Loading the library is none of the provider's time.
             began = time.monotonic()
-            await model_request(called, asked, model_settings=wanted)
+            await model_request(provider_model, messages, model_settings=model_settings)
     except (AgentRunError, UserError, *UNREADABLE) as error:
         failure = work_error(error, usage)
     except ImportError:

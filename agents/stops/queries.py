@@ -51,8 +51,8 @@ def stopped_agents(project_id: UUID) -> frozenset[str]:
     """The agent types that may not work in the project now."""
     with prepared_cursor() as cursor:
         cursor.execute(STOPPED_AGENTS, [project_id])
-        found = {row[0] for row in cursor.fetchall()}
-    return ALL_AGENTS if "" in found else frozenset(found)
+        agent_types = {row[0] for row in cursor.fetchall()}
+    return ALL_AGENTS if "" in agent_types else frozenset(agent_types)
 
 
 def is_wholly_stopped(project_id: UUID) -> bool:

@@ -49,14 +49,14 @@ EXPECT = """
     SELECT %s, name FROM worker_processes
     WHERE kind = 'process' AND seen_at > clock_timestamp() - make_interval(secs => %s)
 """
-CONCERNED = """
+NOTICE = """
     INSERT INTO emergency_stop_notices (stop_id, project_id, is_release_due)
     SELECT %(stop)s, projects.id, %(due)s FROM projects WHERE {which}
     ON CONFLICT (stop_id, project_id) DO UPDATE SET is_release_due = EXCLUDED.is_release_due
 """
-ONE = CONCERNED.format(which="projects.id = %(project)s")
+NOTICE_OF_PROJECT = NOTICE.format(which="projects.id = %(project)s")
 # What is at work or may begin to be; the other projects have nothing to stop.
-ALL_AT_WORK = CONCERNED.format(
+NOTICES_OF_ALL_AT_WORK = NOTICE.format(
     which="""projects.status = 'active' OR (projects.status = 'draft' AND EXISTS (
         SELECT 1 FROM tasks WHERE tasks.project_id = projects.id
           AND tasks.status NOT IN ('completed', 'failed', 'cancelled')))"""
@@ -82,7 +82,7 @@ def activate_emergency_stop(
     InvalidInput, Conflict.
     """
     _check_scope(actor, project_id, agent_type)
-    reason = _checked(reason)
+    reason = _check_reason(reason)
     scope = EmergencyStop.objects.of_scope(project_id, agent_type)
     for _ in range(TRIES):
         inserted = _insert(project_id, agent_type, reason, actor)
@@ -100,8 +100,8 @@ def _insert(project_id: UUID | None, agent_type: str, reason: str, actor: Actor)
         if cursor.fetchone() is None:
             return None
         cursor.execute(EXPECT, [stop_id, WORKER_SEEN_SECONDS])
-        _find_concerned(cursor, stop_id, project_id, is_release_due=False)
-    transaction.on_commit(lambda: _carry_out(stop_id), robust=True)
+        _insert_notices(cursor, stop_id, project_id, is_release_due=False)
+    transaction.on_commit(lambda: _announce(stop_id), robust=True)
     return stop_id
 
 
@@ -115,7 +115,7 @@ def release_emergency_stop(
     never was one, Forbidden, InvalidInput.
     """
     _check_scope(actor, project_id, agent_type)
-    reason = _checked(reason)
+    reason = _check_reason(reason)
     stops = EmergencyStop.objects.of_scope(project_id, agent_type)
     last = stops.order_by("-activated_at").select_for_update(no_key=True).first()
     if last is None:
@@ -126,9 +126,9 @@ def release_emergency_stop(
     last.save(update_fields=["released_by", "release_reason", "released_at"])
     last.refresh_from_db()
     with connection.cursor() as cursor:
-        _find_concerned(cursor, last.pk, project_id, is_release_due=True)
+        _insert_notices(cursor, last.pk, project_id, is_release_due=True)
     last.notices.update(is_release_due=True)
-    transaction.on_commit(lambda: _carry_out(last.pk), robust=True)
+    transaction.on_commit(lambda: _announce(last.pk), robust=True)
     return last, True
 
 
@@ -150,7 +150,7 @@ def _check_scope(actor: Actor, project_id: UUID | None, agent_type: str) -> None
         raise Forbidden("staff_only", detail)
 
 
-def _checked(reason: str) -> str:
+def _check_reason(reason: str) -> str:
     reason = reason.strip()
     if not reason:
         raise InvalidInput.of("reason", "blank", "Say why: everybody concerned will read it.")
@@ -162,14 +162,14 @@ def _checked(reason: str) -> str:
     return reason
 
 
-def _find_concerned(
+def _insert_notices(
     cursor: Any, stop_id: UUID, project_id: UUID | None, *, is_release_due: bool
 ) -> None:
-    values = {"stop": stop_id, "project": project_id, "due": is_release_due}
-    cursor.execute(ONE if project_id else ALL_AT_WORK, values)
+    statement = NOTICE_OF_PROJECT if project_id else NOTICES_OF_ALL_AT_WORK
+    cursor.execute(statement, {"stop": stop_id, "project": project_id, "due": is_release_due})
 
 
-def _carry_out(stop_id: UUID) -> None:
+def _announce(stop_id: UUID) -> None:
     publish_stop_hint()
     tell_stopped_projects(TOLD_AT_ONCE, stop_id=stop_id)
 
@@ -181,16 +181,16 @@ def tell_stopped_projects(limit: int = TOLD_A_SWEEP, *, stop_id: UUID | None = N
     )
     if stop_id is not None:
         due = due.filter(stop=stop_id)
-    found = list(due.order_by("id").values_list("pk", "project_id")[:limit])
-    return sum(_tell_if_possible(pk, project_id) for pk, project_id in found)
+    notices = list(due.order_by("id").values_list("pk", "project_id")[:limit])
+    return sum(_tell_if_possible(pk, project_id) for pk, project_id in notices)
 
 
 def _tell_if_possible(notice_id: int, project_id: UUID) -> bool:
-    """One project that cannot be told must not keep all others from it."""
+    """A project that cannot be told must not keep the others from it."""
     try:
         return _tell(notice_id, project_id)
     except (DatabaseError, DomainError):
-        logger.exception("stop not told", extra={"project": str(project_id)})
+        logger.exception("emergency stop not recorded", extra={"project": str(project_id)})
         return False
 
 
@@ -206,7 +206,11 @@ def _tell(notice_id: int, project_id: UUID) -> bool:
         return False
     notice.save(update_fields=["activation_told_at", "release_told_at"])
     if notice.release_told_at is not None:
-        _ring_waiting(project_id)
+        # For all that may have been refused meanwhile.
+        with connection.cursor() as cursor:
+            cursor.execute(RING_WAITING, [project_id])
+            for (task_id,) in cursor.fetchall():
+                ring_on_commit(task_id)
     project_changed.send(Project, project=project)
     record_all(project_id, drafts)
     return True
@@ -215,20 +219,12 @@ def _tell(notice_id: int, project_id: UUID) -> bool:
 def _drafts(notice: StopNotice) -> Iterator[Draft]:
     """What the log lacks; marks it as told."""
     stop = notice.stop
-    said = {"stop": str(stop.pk), "scope": stop.scope, "agent_type": stop.agent_type}
+    scope = {"stop": str(stop.pk), "scope": stop.scope, "agent_type": stop.agent_type}
     if notice.activation_told_at is None:
         notice.activation_told_at = Now()
-        actor, data = Actor.of_user(stop.activated_by), said | {"reason": stop.reason}
+        actor, data = Actor.of_user(stop.activated_by), scope | {"reason": stop.reason}
         yield Draft(EventType.EMERGENCY_STOP_ACTIVATED, actor, data)
     if notice.is_release_due and notice.release_told_at is None:
         notice.release_told_at = Now()
-        actor, data = Actor.of_user(stop.released_by), said | {"reason": stop.release_reason}
+        actor, data = Actor.of_user(stop.released_by), scope | {"reason": stop.release_reason}
         yield Draft(EventType.EMERGENCY_STOP_RELEASED, actor, data)
-
-
-def _ring_waiting(project_id: UUID) -> None:
-    """For all that may have been refused meanwhile."""
-    with connection.cursor() as cursor:
-        cursor.execute(RING_WAITING, [project_id])
-        for (task_id,) in cursor.fetchall():
-            ring_on_commit(task_id)

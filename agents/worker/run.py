@@ -9,7 +9,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import Error as DatabaseAway
 
-from agents.context_assembly import inject_context
+from agents.context_assembly import assemble_assignment
 from agents.enums import AttemptOutcome
 from agents.metrics import ATTEMPT_SECONDS, QUEUE_WAIT_SECONDS, count_usage
 from agents.protocols import (
@@ -102,7 +102,7 @@ def _work(cancellation: Cancellation) -> Outcome:
     try:
         model = CancellableModel(model_for(agent_type), cancellation)
         reporting = ProgressReportingModel(model, claim.task)
-        return role_for(agent_type).run(inject_context(claim), reporting)
+        return role_for(agent_type).run(assemble_assignment(claim), reporting)
     except (WorkError, DatabaseAway):
         # Without the database nothing can be said of the attempt; the sweep takes the task back.
         raise
