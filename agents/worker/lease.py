@@ -134,7 +134,8 @@ class LeaseKeeper:
                     # Without its keeper a worker loses its leases and cannot be stopped.
                     logger.exception("lease keeper failed")
                     connection.close()
-                self._look_now.wait(settings.STOP_POLL_SECONDS)
+                pause = min(settings.STOP_POLL_SECONDS, settings.TASK_HEARTBEAT_SECONDS)
+                self._look_now.wait(pause)
         connection.close()
 
     def look(self) -> None:
