@@ -39,3 +39,12 @@ class AttemptOutcome(models.TextChoices):
     CRASHED = "crashed", "the worker lost its lease"
     HANDED_BACK = "handed_back", "the worker was stopped"
     CANCELLED = "cancelled"
+
+
+class WorkerKind(models.TextChoices):
+    #: Runs tasks, and acknowledges emergency stops.
+    PROCESS = "process"
+    #: Takes jobs from queues.
+    CONSUMER = "consumer"
+    #: Puts the periodic jobs into the queue.
+    SCHEDULER = "scheduler"

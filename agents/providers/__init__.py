@@ -1,5 +1,6 @@
 """Which model serves which agent. Importing this loads no provider library: a job does that."""
 
+import logging
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +12,8 @@ OFFLINE = {"offline": "agents.providers.offline.OfflineModel"}
 # As long as its column; models need Django, and this module does not.
 PROVIDER_LENGTH = 50
 LLM_MODEL = "agents.providers.llm.LLMModel"
+# At level DEBUG these write whole requests, prompts included; at INFO where each one went.
+TALKATIVE = ("openai", "httpx", "httpx2", "httpcore", "httpcore2", "pydantic_ai")
 
 
 def model_for(agent_type: str) -> Model:
@@ -40,3 +43,9 @@ def _loaded(prefix: str, path: str, *arguments: Any) -> Model:
 def _misconfigured(prefix: str, detail: str) -> PermanentError:
     """With the provider's name, so that its health shows it."""
     return PermanentError("model_misconfigured", detail, Usage(prefix[:PROVIDER_LENGTH]))
+
+
+def quiet_libraries() -> None:
+    """Before each call, for some set their own level when they are imported."""
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,10 +1,8 @@
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection
 from django.db.models import Q
 from django.db.models.functions import Now
 
@@ -60,12 +58,6 @@ CLOSE_ATTEMPT = f"""
         {", ".join(f"{name} = %s" for name in ENDED)}
     WHERE task_id = %s AND fence = %s
 """
-RENEW = """
-    UPDATE tasks SET lease_expires_at = clock_timestamp() + make_interval(secs => %s)
-    FROM unnest(%s::uuid[], %s::int[]) AS held(id, fence)
-    WHERE tasks.id = held.id AND tasks.fence = held.fence AND tasks.status = 'working'
-    RETURNING tasks.id
-"""
 
 
 @dataclass(frozen=True)
@@ -112,14 +104,6 @@ def lock_claimed(tx: ProjectTransaction, claim: Claim) -> Task | None:
             return None
     claim.task.project = tx.project
     return claim.task
-
-
-def renew_leases(held: Mapping[UUID, int]) -> set[UUID]:
-    """Extend the leases of tasks by their fences; the ids that are still held."""
-    parameters = [settings.TASK_LEASE_SECONDS, list(held), list(held.values())]
-    with connection.cursor() as cursor:
-        cursor.execute(RENEW, parameters)
-        return {row[0] for row in cursor.fetchall()}
 
 
 def hand_back(*, worker_prefix: str) -> int:

@@ -1,6 +1,9 @@
 """Whether an emergency stop stands in the way. Always asked of the database, never of a copy."""
 
+from dataclasses import dataclass
 from uuid import UUID
+
+from django.db import connection
 
 from agents.models import Task
 from core.sql import prepared_cursor
@@ -25,6 +28,14 @@ EVERYTHING = """
         WHERE released_at IS NULL AND project_id IS NULL AND agent_type = ''
     )
 """
+ACTIVE = """
+    SELECT stop.id, stop.project_id, stop.agent_type,
+        acknowledgement.stop_id IS NOT NULL AND acknowledgement.acknowledged_at IS NULL
+    FROM emergency_stops AS stop
+    LEFT JOIN emergency_stop_acknowledgements AS acknowledgement
+           ON acknowledgement.stop_id = stop.id AND acknowledgement.worker = %s
+    WHERE stop.released_at IS NULL
+"""
 ALL_AGENTS = frozenset(str(agent) for agent in AgentType.values)
 
 
@@ -40,8 +51,8 @@ def stopped_agents(project_id: UUID) -> frozenset[str]:
     """The agent types that may not work in the project now."""
     with prepared_cursor() as cursor:
         cursor.execute(STOPPED_AGENTS, [project_id])
-        found = {row[0] for row in cursor.fetchall()}
-    return ALL_AGENTS if "" in found else frozenset(found)
+        agent_types = {row[0] for row in cursor.fetchall()}
+    return ALL_AGENTS if "" in agent_types else frozenset(agent_types)
 
 
 def is_wholly_stopped(project_id: UUID) -> bool:
@@ -53,3 +64,25 @@ def is_everything_stopped() -> bool:
     with prepared_cursor() as cursor:
         cursor.execute(EVERYTHING)
         return cursor.fetchone()[0]
+
+
+@dataclass(frozen=True)
+class ActiveStop:
+    """As one worker process sees it: does it still have to acknowledge it?"""
+
+    id: UUID
+    project_id: UUID | None
+    agent_type: str
+    is_acknowledgement_due: bool
+
+    def covers(self, task: Task) -> bool:
+        return self.project_id in (None, task.project_id) and self.agent_type in (
+            "",
+            task.agent_type,
+        )
+
+
+def active_stops(worker: str) -> list[ActiveStop]:
+    with connection.cursor() as cursor:
+        cursor.execute(ACTIVE, [worker])
+        return [ActiveStop(*row) for row in cursor.fetchall()]

@@ -21,19 +21,14 @@ class StopInput(StrictSerializer):
     reason = TextField(max_length=2_000)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        meant = attrs.pop("scope", None)
-        found = scope_of(attrs["project"], attrs["agent_type"])
-        if meant not in (None, found):
-            detail = f"With the other fields the scope is {found!r}, not {meant!r}."
+        named = attrs.pop("scope", None)
+        in_projects = "project" if attrs["project"] else "all"
+        scope = "agent_type" if attrs["agent_type"] else in_projects
+        if named not in (None, scope):
+            detail = f"With the other fields the scope is {scope!r}, not {named!r}."
             raise serializers.ValidationError({"scope": [detail]}, code="invalid")
         project = attrs.pop("project")
         return attrs | {"project_id": project}
-
-
-def scope_of(project: Any, agent_type: str) -> str:
-    if agent_type:
-        return "agent_type"
-    return "project" if project else "all"
 
 
 class WorkersSerializer(serializers.Serializer):

@@ -6,6 +6,7 @@ until it is done.
 """
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -44,20 +45,24 @@ ACTIVATE = """
 EXPECT = """
     INSERT INTO emergency_stop_acknowledgements (stop_id, worker)
     SELECT %s, name FROM worker_processes
-    WHERE seen_at > clock_timestamp() - make_interval(secs => %s)
+    WHERE kind = 'process' AND seen_at > clock_timestamp() - make_interval(secs => %s)
 """
-CONCERNED = """
+NOTICE = """
     INSERT INTO emergency_stop_notices (stop_id, project_id, is_release_due)
     SELECT %(stop)s, projects.id, %(due)s FROM projects WHERE {which}
     ON CONFLICT (stop_id, project_id) DO UPDATE SET is_release_due = EXCLUDED.is_release_due
 """
-ONE = CONCERNED.format(which="projects.id = %(project)s")
+NOTICE_OF_PROJECT = NOTICE.format(which="projects.id = %(project)s")
 # What is at work or may begin to be; the other projects have nothing to stop.
-ALL_AT_WORK = CONCERNED.format(
+NOTICES_OF_ALL_AT_WORK = NOTICE.format(
     which="""projects.status = 'active' OR (projects.status = 'draft' AND EXISTS (
         SELECT 1 FROM tasks WHERE tasks.project_id = projects.id
           AND tasks.status NOT IN ('completed', 'failed', 'cancelled')))"""
 )
+ACKNOWLEDGE = """
+    UPDATE emergency_stop_acknowledgements SET acknowledged_at = clock_timestamp()
+    WHERE worker = %s AND stop_id = ANY(%s) AND acknowledged_at IS NULL
+"""
 ENQUEUE_WAITING = """
     UPDATE tasks SET rung_at = clock_timestamp()
     WHERE project_id = %s AND status = 'pending' AND run_after <= clock_timestamp()
@@ -75,7 +80,7 @@ def activate_emergency_stop(
     InvalidInput, Conflict.
     """
     _check_scope(actor, project_id, agent_type)
-    reason = _checked(reason)
+    reason = _check_reason(reason)
     scope = EmergencyStop.objects.of_scope(project_id, agent_type)
     for _ in range(TRIES):
         inserted = _insert(project_id, agent_type, reason, actor)
@@ -93,8 +98,8 @@ def _insert(project_id: UUID | None, agent_type: str, reason: str, actor: Actor)
         if cursor.fetchone() is None:
             return None
         cursor.execute(EXPECT, [stop_id, WORKER_SEEN_SECONDS])
-        _find_concerned(cursor, stop_id, project_id, is_release_due=False)
-    transaction.on_commit(lambda: _carry_out(stop_id), robust=True)
+        _insert_notices(cursor, stop_id, project_id, is_release_due=False)
+    transaction.on_commit(lambda: _announce(stop_id), robust=True)
     return stop_id
 
 
@@ -108,7 +113,7 @@ def release_emergency_stop(
     never was one, Forbidden, InvalidInput.
     """
     _check_scope(actor, project_id, agent_type)
-    reason = _checked(reason)
+    reason = _check_reason(reason)
     stops = EmergencyStop.objects.of_scope(project_id, agent_type)
     last = stops.order_by("-activated_at").select_for_update(no_key=True).first()
     if last is None:
@@ -119,10 +124,16 @@ def release_emergency_stop(
     last.save(update_fields=["released_by", "release_reason", "released_at"])
     last.refresh_from_db()
     with connection.cursor() as cursor:
-        _find_concerned(cursor, last.pk, project_id, is_release_due=True)
+        _insert_notices(cursor, last.pk, project_id, is_release_due=True)
     last.notices.update(is_release_due=True)
-    transaction.on_commit(lambda: _carry_out(last.pk), robust=True)
+    transaction.on_commit(lambda: _announce(last.pk), robust=True)
     return last, True
+
+
+def acknowledge_stops(worker: str, stops: Sequence[UUID]) -> None:
+    """Nothing that these stops cover runs in this process any more."""
+    with connection.cursor() as cursor:
+        cursor.execute(ACKNOWLEDGE, [worker, list(stops)])
 
 
 def _check_scope(actor: Actor, project_id: UUID | None, agent_type: str) -> None:
@@ -137,7 +148,7 @@ def _check_scope(actor: Actor, project_id: UUID | None, agent_type: str) -> None
         raise Forbidden("staff_only", detail)
 
 
-def _checked(reason: str) -> str:
+def _check_reason(reason: str) -> str:
     reason = reason.strip()
     if not reason:
         raise InvalidInput.of("reason", "blank", "Say why: everybody concerned will read it.")
@@ -149,14 +160,14 @@ def _checked(reason: str) -> str:
     return reason
 
 
-def _find_concerned(
+def _insert_notices(
     cursor: Any, stop_id: UUID, project_id: UUID | None, *, is_release_due: bool
 ) -> None:
-    values = {"stop": stop_id, "project": project_id, "due": is_release_due}
-    cursor.execute(ONE if project_id else ALL_AT_WORK, values)
+    statement = NOTICE_OF_PROJECT if project_id else NOTICES_OF_ALL_AT_WORK
+    cursor.execute(statement, {"stop": stop_id, "project": project_id, "due": is_release_due})
 
 
-def _carry_out(stop_id: UUID) -> None:
+def _announce(stop_id: UUID) -> None:
     publish_stop_hint()
     tell_stopped_projects(TOLD_AT_ONCE, stop_id=stop_id)
 
@@ -168,16 +179,16 @@ def tell_stopped_projects(limit: int = TOLD_A_SWEEP, *, stop_id: UUID | None = N
     )
     if stop_id is not None:
         due = due.filter(stop=stop_id)
-    found = list(due.order_by("id").values_list("pk", "project_id")[:limit])
-    return sum(_tell_if_possible(pk, project_id) for pk, project_id in found)
+    notices = list(due.order_by("id").values_list("pk", "project_id")[:limit])
+    return sum(_tell_if_possible(pk, project_id) for pk, project_id in notices)
 
 
 def _tell_if_possible(notice_id: int, project_id: UUID) -> bool:
-    """One project that cannot be told must not keep all others from it."""
+    """A project that cannot be told must not keep the others from it."""
     try:
         return _tell(notice_id, project_id)
     except (DatabaseError, DomainError):
-        logger.exception("stop not told", extra={"project": str(project_id)})
+        logger.exception("emergency stop not recorded", extra={"project": str(project_id)})
         return False
 
 

@@ -8,9 +8,9 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from agents.stops.queries import IS_STOPPED
+from agents.worker.registry import Presence, read_presence
 from ops.health.check import Finding, Status
 from ops.health.servers import STATEMENT_TIMEOUT, redis_client
-from ops.worker_registry import Presence, read_presence
 
 QUEUES = ("engine", "agents")
 # It beats every second; the first seconds after a start are no reason to worry.
@@ -28,10 +28,10 @@ DUE = f"""
 
 def check_workers() -> Finding:
     with redis_client() as client:
-        presence, lengths = read_presence(client), _queue_lengths(client)
-    due, oldest = _due_tasks()
+        lengths = _queue_lengths(client)
+    presence, due, oldest = _from_database()
     facts = {
-        "workers": {queue: len(presence.workers.get(queue, [])) for queue in QUEUES},
+        "workers": {queue: len(presence.consumers.get(queue, [])) for queue in QUEUES},
         "beat_age_seconds": _rounded(presence.beat_age_seconds),
         "queue_length": lengths,
         "due_tasks": due,
@@ -41,7 +41,7 @@ def check_workers() -> Finding:
 
 
 def _verdict(presence: Presence, oldest: float) -> tuple[Status, str]:
-    missing = [queue for queue in QUEUES if not presence.workers.get(queue)]
+    missing = [queue for queue in QUEUES if not presence.consumers.get(queue)]
     if missing:
         return Status.UNHEALTHY, f"no live worker for {' and '.join(missing)}"
     if presence.beat_age_seconds is None:
@@ -61,12 +61,12 @@ def _queue_lengths(client: redis.Redis) -> dict[str, int]:
     return {queue: client.llen(f"{prefix}{queue}") for queue in QUEUES}
 
 
-def _due_tasks() -> tuple[int, float]:
+def _from_database() -> tuple[Presence, int, float]:
     with closing(connection), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(STATEMENT_TIMEOUT)
         cursor.execute(DUE)
         count, seconds = cursor.fetchone()
-    return count, float(seconds)
+        return read_presence(), count, float(seconds)
 
 
 def _rounded(seconds: float | None) -> Any:

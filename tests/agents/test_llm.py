@@ -1,5 +1,6 @@
 """The door to real providers, over real HTTP against a local server."""
 
+import asyncio
 import json
 import logging
 import socket
@@ -67,12 +68,13 @@ def assignment(**changes):
 
 
 def produce(model, output_type=Plan, artifact_type="project_plan", **changes):
-    return model.produce(
+    reply = model.produce(
         assignment(**changes),
         artifact_type=artifact_type,
         output_type=output_type,
         instructions="You are the analyst.",
     )
+    return asyncio.run(reply)
 
 
 def failure(model, kind):

@@ -1,5 +1,5 @@
+import asyncio
 import os
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,9 @@ from agents.providers.offline import OfflineModel
 class StuckModel(OfflineModel):
     """The edge to a provider that never answers the first one who asks."""
 
-    def produce(self, assignment: Assignment, **wanted: Any) -> Reply:
+    async def produce(self, assignment: Assignment, **named: Any) -> Reply:
         first = Path(os.environ["STUCK_AT"])
         if not first.exists():
             first.write_text(str(os.getpid()))
-            threading.Event().wait()
-        return super().produce(assignment, **wanted)
+            await asyncio.Event().wait()
+        return super().produce(assignment, **named)

@@ -1,7 +1,7 @@
 import pytest
 from django.db import DatabaseError, transaction
 
-from agents.context_assembly import assignment_of, base_tokens, inject_context, wants_of
+from agents.context_assembly import assemble_assignment, assignment_of, base_tokens, wants_of
 from agents.models import Task
 from agents.protocols import PermanentError
 from agents.providers.offline import OfflineModel
@@ -53,7 +53,7 @@ def given_to(task):
 
 def build_of(task) -> ContextBuild:
     claim = claim_task(task_id=task.pk, worker="test:1:1")
-    inject_context(claim)
+    assemble_assignment(claim)
     return ContextBuild.objects.get(task=task.pk)
 
 
@@ -196,7 +196,7 @@ def test_the_same_attempt_again_gives_the_same_hash(reading):
     hand_back(worker_prefix="test:1:1")
 
     claim = claim_task(task_id=task.pk, worker="test:1:2")
-    inject_context(claim)
+    assemble_assignment(claim)
 
     second = ContextBuild.objects.get(task=task.pk, fence=claim.fence)
     assert (second.sha256, second.items) == (first.sha256, first.items)
@@ -238,7 +238,7 @@ def test_nothing_is_recorded_for_a_worker_that_lost_its_task(reading):
     Task.objects.filter(pk=task.pk).update(fence=claim.fence + 1)
 
     with pytest.raises(LeaseLost):
-        inject_context(claim)
+        assemble_assignment(claim)
 
     assert not ContextBuild.objects.filter(task=task.pk).exists()
 

@@ -5,9 +5,9 @@ from datetime import datetime
 import pytest
 
 from agents.models import TaskAttempt
+from agents.worker.registry import report_consumer, report_scheduler
 from agents.worker.run import run
 from ops.health import views
-from ops.worker_registry import note_beat, note_worker
 from tests.openai_server import OpenAIServer, raw, refusal
 from tests.scenes import running, side_task
 
@@ -54,8 +54,8 @@ def component(client):
 
 def test_without_a_provider_it_is_not_configured_and_that_is_well(client, settings):
     settings.AGENT_MODELS = dict.fromkeys(settings.AGENT_TYPES, "offline")
-    note_worker("both@test", ["engine", "agents"])
-    note_beat()
+    report_consumer("both@test", ["engine", "agents"])
+    report_scheduler()
 
     body = report(client)
 

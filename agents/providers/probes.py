@@ -1,12 +1,14 @@
 """A tiny call of each model that the settings name, to see whether it answers. It costs a little.
 
-Importing this loads no provider library: a trial does that.
+Importing this loads no provider library: a probe does that.
 """
 
+import asyncio
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from inspect import iscoroutine
 from threading import Thread
 
 from pydantic import BaseModel
@@ -32,12 +34,12 @@ REMEDIES = {
 OTHER_REMEDY = "See the documentation of the provider."
 
 
-class Word(BaseModel):
+class ShortAnswer(BaseModel):
     text: str
 
 
 @dataclass(frozen=True)
-class Trial:
+class Probe:
     """`model` is as the settings name it; `error` is None where it answered."""
 
     model: str
@@ -64,23 +66,23 @@ def provider_of(model: str) -> str:
 
 def outside_models(agent_models: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """Every model that somebody else serves, with the agents that are given to it."""
-    found: dict[str, tuple[str, ...]] = {}
+    agents_of: dict[str, tuple[str, ...]] = {}
     for agent, model in agent_models.items():
         if provider_of(model) != OFFLINE:
-            found[model] = (*found.get(model, ()), agent)
-    return found
+            agents_of[model] = (*agents_of.get(model, ()), agent)
+    return agents_of
 
 
-def try_models(models: Mapping[str, tuple[str, ...]], *, seconds: float) -> Iterator[Trial]:
+def probe_models(models: Mapping[str, tuple[str, ...]], *, seconds: float) -> Iterator[Probe]:
     """Side by side, so that all of them together take no longer than one may."""
     running = [(model, agents, _begin(agents[0], seconds)) for model, agents in models.items()]
     ends = time.monotonic() + seconds + GRACE_SECONDS
     for model, agents, future in running:
         try:
-            took, error = future.result(max(0.0, ends - time.monotonic()))
+            duration, error = future.result(max(0.0, ends - time.monotonic()))
         except TimeoutError:
-            took, error = seconds, TransientError("model_timeout", "No answer in time.")
-        yield Trial(model, agents, took, error)
+            duration, error = seconds, TransientError("model_timeout", "No answer in time.")
+        yield Probe(model, agents, duration, error)
 
 
 def _begin(agent: str, seconds: float) -> "Future[tuple[float, WorkError | None]]":
@@ -108,4 +110,8 @@ def _outcome(agent: str, seconds: float) -> tuple[float, WorkError | None]:
 def _give_small_work(model: Model, agent: str) -> None:
     """A provider of one's own has no call for this."""
     small = Assignment("check", agent, "check", "discovery", 1, "Answer: ok", "", ("agent_output",))
-    model.produce(small, artifact_type="agent_output", output_type=Word, instructions="Answer: ok")
+    reply = model.produce(
+        small, artifact_type="agent_output", output_type=ShortAnswer, instructions="Answer: ok"
+    )
+    if iscoroutine(reply):
+        asyncio.run(reply)
