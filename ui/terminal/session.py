@@ -13,7 +13,7 @@ from hitl.enums import Action, RequestKind, RequestStatus
 from hitl.models import HitlRequest
 from hitl.rules import can_decide
 from projects.enums import ProjectStatus
-from ui.event_messages import tell
+from ui.event_messages import event_message, terminal_line
 from ui.terminal.console import Terminal
 from ui.terminal.decisions import Choice, approvals_missing, ask_choice, send
 from ui.terminal.request_view import show_request
@@ -103,8 +103,8 @@ class Session:
         for event in events:
             if event.event_type == EventType.TASK_CREATED:
                 self.screen.enter(event.data["phase"])
-            if line := tell(event, self.titles):
-                self.screen.tell(*line)
+            if message := event_message(event, self.titles):
+                self.screen.tell(*terminal_line(message))
             self.cursor = event.sequence
         self.screen.update(state)
         return True
