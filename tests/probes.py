@@ -7,14 +7,15 @@ from collections.abc import Iterator
 import pytest
 from django.db import connection
 
-from ops.health import servers, views
+from ops.health.check import checks
+from ops.health.clients import redis_client
 from ops.worker_registry import presence_key
 
 
 @pytest.fixture(autouse=True)
 def fresh_checks() -> None:
     """What an earlier test has found must not be this one's answer."""
-    for check in views.CHECKS.values():
+    for check in checks:
         check.forget()
 
 
@@ -51,7 +52,7 @@ class Stopwatch:
 @pytest.fixture(autouse=True)
 def nobody_there() -> None:
     """Workers of earlier tests are said to be there for a while after they were killed."""
-    with servers.redis_client() as client:
+    with redis_client() as client:
         client.delete(presence_key())
 
 

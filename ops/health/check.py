@@ -10,6 +10,8 @@ from typing import Any
 import redis
 from django.db import Error as DatabaseAway
 
+from core.registry import Registry, import_modules
+
 logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 2.0
@@ -33,13 +35,12 @@ class Finding:
     facts: dict[str, Any] = field(default_factory=dict)
     response_time_ms: float = 0.0
 
-    def shown(self) -> dict[str, Any]:
-        own = {
+    def to_json(self) -> dict[str, Any]:
+        return {
             "status": str(self.status),
             "message": self.message,
             "response_time_ms": self.response_time_ms,
-        }
-        return own | self.facts
+        } | self.facts
 
 
 class Check:
@@ -48,8 +49,9 @@ class Check:
     While one run hangs no second one starts, and nobody waits for it any more.
     """
 
-    def __init__(self, name: str, run: Callable[[], Finding]) -> None:
+    def __init__(self, name: str, run: Callable[[], Finding], *, is_required: bool = False) -> None:
         self.name = name
+        self.is_required = is_required
         self._run = run
         self._lock = threading.Lock()
         self._running: Future[Finding] | None = None
@@ -91,16 +93,32 @@ class Check:
             return Finding(Status.UNHEALTHY, "the check itself failed; the log has more")
 
 
-def run_checks(checks: Iterable[Check]) -> dict[str, Finding]:
+checks: Registry[Check] = Registry("health check", lambda: import_modules("ops.health.checks"))
+
+
+def check(
+    name: str, *, is_required: bool = False, order: int = 100
+) -> Callable[[Callable[[], Finding]], Callable[[], Finding]]:
+    """Register a function as a check. `is_required`: without it no request can be served."""
+
+    def register(run: Callable[[], Finding]) -> Callable[[], Finding]:
+        checks.register(name, Check(name, run, is_required=is_required), order=order)
+        return run
+
+    return register
+
+
+def run_checks(chosen: Iterable[Check]) -> dict[str, Finding]:
     """All of them side by side, none longer than the time-out."""
-    running = {check: check.begin() for check in checks}
+    running = {check: check.begin() for check in chosen}
+    findings = {}
     for check, future in running.items():
         wait([future], check.seconds_left())
-    return {check.name: _found(future) for check, future in running.items()}
-
-
-def _found(future: "Future[Finding]") -> Finding:
-    if future.done():
-        return future.result()
-    message = f"no answer within {TIMEOUT_SECONDS:g} s"
-    return Finding(Status.UNHEALTHY, message, response_time_ms=TIMEOUT_SECONDS * 1000)
+        if future.done():
+            findings[check.name] = future.result()
+        else:
+            message = f"no answer within {TIMEOUT_SECONDS:g} s"
+            findings[check.name] = Finding(
+                Status.UNHEALTHY, message, response_time_ms=TIMEOUT_SECONDS * 1000
+            )
+    return findings

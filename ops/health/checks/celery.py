@@ -1,15 +1,10 @@
 """Whether work goes on: live workers, the scheduler's beat, and what waits for them."""
 
-from contextlib import closing
-from typing import Any
-
-import redis
 from django.conf import settings
-from django.db import connection, transaction
 
 from agents.stops.queries import IS_STOPPED
-from ops.health.check import Finding, Status
-from ops.health.servers import STATEMENT_TIMEOUT, redis_client
+from ops.health.check import Finding, Status, check
+from ops.health.clients import database_cursor, redis_client
 from ops.worker_registry import Presence, read_presence
 
 QUEUES = ("engine", "agents")
@@ -26,18 +21,23 @@ DUE = f"""
 """  # noqa: S608 - constants of ours
 
 
+@check("celery", order=3)
 def check_workers() -> Finding:
+    prefix = settings.CELERY_BROKER_TRANSPORT_OPTIONS["global_keyprefix"]
     with redis_client() as client:
-        presence, lengths = read_presence(client), _queue_lengths(client)
-    due, oldest = _due_tasks()
+        presence = read_presence(client)
+        lengths = {queue: client.llen(f"{prefix}{queue}") for queue in QUEUES}
+    with database_cursor() as cursor:
+        cursor.execute(DUE)
+        due, oldest = cursor.fetchone()
     facts = {
         "workers": {queue: len(presence.workers.get(queue, [])) for queue in QUEUES},
         "beat_age_seconds": _rounded(presence.beat_age_seconds),
         "queue_length": lengths,
         "due_tasks": due,
-        "oldest_due_seconds": _rounded(oldest),
+        "oldest_due_seconds": _rounded(float(oldest)),
     }
-    return Finding(*_verdict(presence, oldest), facts)
+    return Finding(*_verdict(presence, float(oldest)), facts)
 
 
 def _verdict(presence: Presence, oldest: float) -> tuple[Status, str]:
@@ -56,18 +56,5 @@ def _verdict(presence: Presence, oldest: float) -> tuple[Status, str]:
     return Status.HEALTHY, "workers and scheduler are there"
 
 
-def _queue_lengths(client: redis.Redis) -> dict[str, int]:
-    prefix = settings.CELERY_BROKER_TRANSPORT_OPTIONS["global_keyprefix"]
-    return {queue: client.llen(f"{prefix}{queue}") for queue in QUEUES}
-
-
-def _due_tasks() -> tuple[int, float]:
-    with closing(connection), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(STATEMENT_TIMEOUT)
-        cursor.execute(DUE)
-        count, seconds = cursor.fetchone()
-    return count, float(seconds)
-
-
-def _rounded(seconds: float | None) -> Any:
+def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 1)

@@ -3,15 +3,13 @@
 No probe calls them, for that would cost money.
 """
 
-from contextlib import closing
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
 
-from ops.health.check import Finding, Status
-from ops.health.servers import STATEMENT_TIMEOUT
+from ops.health.check import Finding, Status, check
+from ops.health.clients import database_cursor
 
 OFFLINE = "offline"
 # Shown as not configured where no agent is given to them.
@@ -42,41 +40,37 @@ LAST_CHECKED = """
 """
 
 
-def check_models() -> Finding:
+@check("llm_providers", order=6)
+def check_providers() -> Finding:
     """Configured is a provider that an agent is given to; only workers know the keys."""
     chosen = {model.partition(":")[0] for model in settings.AGENT_MODELS.values()}
     outside = sorted(chosen - {OFFLINE})
     last = _last_answers(outside) if outside else {}
     providers = {name: _provider(last.get(name, {})) for name in outside}
-    facts = {"providers": _not_chosen(chosen) | providers}
+    others = {name: {"status": Status.NOT_CONFIGURED} for name in KNOWN if name not in chosen}
+    if OFFLINE in chosen:
+        others[OFFLINE] = {"status": Status.HEALTHY}
+    facts = {"providers": others | providers}
     if not providers:
         return Finding(Status.NOT_CONFIGURED, "the offline rules serve every agent", facts)
-    worst = max((one["status"] for one in providers.values()), key=list(Status).index)
-    names = [name for name, one in providers.items() if one["status"] != Status.HEALTHY]
+    worst = max((state["status"] for state in providers.values()), key=list(Status).index)
+    names = [name for name, state in providers.items() if state["status"] != Status.HEALTHY]
     message = f"the last call failed: {', '.join(names)}" if names else "ok"
     return Finding(worst, message, facts)
 
 
-def _not_chosen(chosen: set[str]) -> dict[str, Any]:
-    shown = {name: {"status": Status.NOT_CONFIGURED} for name in KNOWN if name not in chosen}
-    if OFFLINE in chosen:
-        shown[OFFLINE] = {"status": Status.HEALTHY}
-    return shown
-
-
 def _last_answers(providers: list[str]) -> dict[str, dict[str, tuple[datetime, str]]]:
-    found: dict[str, dict[str, tuple[datetime, str]]] = {}
-    with closing(connection), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(STATEMENT_TIMEOUT)
+    answers: dict[str, dict[str, tuple[datetime, str]]] = {}
+    with database_cursor() as cursor:
         cursor.execute(f"{LAST} UNION ALL {LAST_CHECKED}", [providers] * 3)
         for provider, outcome, at, code in cursor.fetchall():
-            found.setdefault(provider, {})[outcome] = (at, code)
-    return found
+            answers.setdefault(provider, {})[outcome] = (at, code)
+    return answers
 
 
 def _provider(last: dict[str, tuple[datetime, str]]) -> dict[str, Any]:
     succeeded = max((at for at, code in last.values() if not code), default=None)
-    failed_at, code = max((one for one in last.values() if one[1]), default=(None, ""))
+    failed_at, code = max((answer for answer in last.values() if answer[1]), default=(None, ""))
     is_failing = failed_at is not None and (succeeded is None or failed_at > succeeded)
     status = Status.HEALTHY
     if is_failing:
