@@ -2,11 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
@@ -67,14 +64,7 @@ def _registered(value: Any) -> EventType:
     return event_types[value]
 
 
-def import_events() -> None:
-    for app in settings.INSTALLED_APPS:
-        package = app.partition(".apps.")[0]
-        if find_spec(package) and find_spec(f"{package}.events"):
-            import_module(f"{package}.events")
-
-
-event_types: Registry[EventType] = Registry("event type", import_events)
+event_types: Registry[EventType] = Registry("event type", place="events")
 
 
 def event_type_choices() -> list[tuple[str, str]]:

@@ -9,14 +9,14 @@ from context.search import scope_of
 from context.selectors import search_artifacts
 from context.staleness import staleness_of
 from core.errors import InvalidInput
-from core.filters import FlagFilter
-from projects.enums import AgentType
+from core.filters import FlagFilter, KindFilter
+from projects.agent_types import agent_type_choices
 
 
 class ArtifactFilter(django_filters.FilterSet):
     project = django_filters.UUIDFilter()
     artifact_type = django_filters.ChoiceFilter(choices=ArtifactType.choices)
-    source_agent = django_filters.ChoiceFilter(choices=AgentType.choices)
+    source_agent = KindFilter(choices=agent_type_choices)
     granularity = django_filters.ChoiceFilter(choices=Granularity.choices)
     task = django_filters.UUIDFilter()
     stale = FlagFilter(

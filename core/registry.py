@@ -1,31 +1,30 @@
 """Kinds that grow: each is one module that registers itself under its name."""
 
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Generic, TypeVar
 
+from django.conf import settings
+
 Item = TypeVar("Item")
-
-
-def import_modules(package: str) -> None:
-    """Import every module of a package, so that what they hold registers itself."""
-    for module in pkgutil.iter_modules(import_module(package).__path__, f"{package}."):
-        import_module(module.name)
 
 
 class Registry(Generic[Item]):
     """Items by name, sorted by `order` and then by name.
 
-    `discover` imports the modules that register the items; it is called at the first look.
+    They register themselves in the module `place` of each installed app, or in the modules of the
+    package `place`. These are imported at the first look, which may be before apps are loaded.
     """
 
-    def __init__(self, kind: str, discover: Callable[[], None] | None = None) -> None:
+    def __init__(self, kind: str, *, place: str) -> None:
         self.kind = kind
+        self.place = place
         self._items: dict[str, Item] = {}
         self._order: dict[str, tuple[int, str]] = {}
         self._labels: dict[str, str] = {}
-        self._discover = discover
+        self._is_complete = False
 
     def register(self, name: str, item: Item, *, label: str = "", order: int = 0) -> Item:
         """Raises ValueError for a name that is taken."""
@@ -69,8 +68,20 @@ class Registry(Generic[Item]):
         return len(self._all())
 
     def _all(self) -> dict[str, Item]:
-        if self._discover:
-            # First of all: a module that looks at the registry meanwhile sees what is there so far.
-            discover, self._discover = self._discover, None
-            discover()
+        if not self._is_complete:
+            # Set first: a module that looks at the registry meanwhile sees what is there so far.
+            self._is_complete = True
+            for app in settings.INSTALLED_APPS:
+                name = f"{app.partition('.apps.')[0]}.{self.place}"
+                if _exists(name):
+                    module = import_module(name)
+                    for inner in pkgutil.iter_modules(getattr(module, "__path__", []), f"{name}."):
+                        import_module(inner.name)
         return self._items
+
+
+def _exists(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False

@@ -13,9 +13,11 @@ from agents.models import Task
 from context.enums import ArtifactType, Granularity
 from context.models import Artifact
 from context.search import Found, Shown, find, scope_of, show
+from core.fields import KindField
 from core.pagination import PageNumberPagination
 from core.viewsets import APIView
-from projects.enums import AgentType, Phase
+from projects.agent_types import agent_type_choices
+from projects.enums import Phase
 from semantic.search import find_by_both, find_by_meaning
 
 TEXT_MAX_CHARACTERS = 300
@@ -38,7 +40,7 @@ class SearchQuery(serializers.Serializer):
         required=False,
         help_text="What to list; `document` names each artifact once. Default: sections, concepts.",
     )
-    source_agent = serializers.ChoiceField(choices=AgentType.choices, required=False)
+    source_agent = KindField(choices=agent_type_choices, required=False)
     phase = serializers.ChoiceField(choices=Phase.choices, required=False)
     mode = serializers.ChoiceField(
         choices=MODES,

@@ -263,7 +263,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "ActionEnum": "hitl.enums.Action",
         "AgentStateEnum": "agents.enums.AgentState",
-        "AgentTypeEnum": "projects.enums.AgentType",
+        "AgentTypeEnum": "projects.agent_types.agent_type_choices",
         "ArtifactVersionStatusEnum": "context.enums.VersionStatus",
         "ChangeEnum": "context.enums.Change",
         "ConceptKindEnum": "context.enums.ConceptKind",
@@ -285,7 +285,10 @@ HITL_PROGRESS = "orchestrator.engine.progress.progress_of"
 # What waits for a person; the stream asks through this seam.
 STREAM_INBOX = "hitl.inbox.inbox_items"
 
-AGENT_TYPES = ("orchestrator", "analyst", "architect", "coder", "tester", "deployer")
+# Each role is a module there; apps, and so the registry, load later than this.
+AGENT_TYPES = sorted(
+    path.stem for path in (BASE_DIR / "agents" / "roles").glob("*.py") if path.stem != "__init__"
+)
 MODEL_DEFAULT = env.text("MODEL_DEFAULT", default="offline")
 AGENT_MODELS = {
     agent: env.text(f"MODEL_{agent.upper()}", default=MODEL_DEFAULT) for agent in AGENT_TYPES

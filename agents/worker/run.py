@@ -24,7 +24,7 @@ from agents.protocols import (
 from agents.providers import model_for
 from agents.providers.progress import Shown
 from agents.providers.traced import Traced
-from agents.roles import role_for
+from agents.role import role_for
 from agents.services import Claim, claim_task, fail_attempt, finish_task, hand_back_task
 from agents.worker.cancellation import Braked, WorkStopped
 from agents.worker.lease import LeaseLost, held

@@ -8,7 +8,7 @@ from django.utils.functional import cached_property
 from context.enums import ArtifactType, Granularity, VersionStatus
 from context.parts import join_sections
 from core.ids import new_id
-from projects.enums import AgentType
+from projects.agent_types import agent_type_choices
 from projects.models import Project
 
 JOINED = ("pointer", "kind", "body__text")
@@ -27,7 +27,9 @@ class Artifact(models.Model):
     artifact_type = models.CharField(max_length=30, choices=ArtifactType)
     granularity = models.CharField(max_length=10, choices=Granularity, default=Granularity.DOCUMENT)
     title = models.CharField(max_length=300)
-    source_agent = models.CharField(max_length=20, blank=True, default="", choices=AgentType)
+    source_agent = models.CharField(
+        max_length=20, blank=True, default="", choices=agent_type_choices
+    )
     step = models.CharField(max_length=100, blank=True, default="")
     task = models.UUIDField(null=True, blank=True, help_text="The task that made the last version.")
     version = models.PositiveIntegerField(default=0, help_text="The last version's number.")
@@ -79,7 +81,9 @@ class ArtifactVersion(models.Model):
     inline_content = models.JSONField(null=True, blank=True, db_column="content")
     sha256 = models.CharField(max_length=64, help_text="Over the canonical JSON of the content.")
     status = models.CharField(max_length=10, choices=VersionStatus, default=VersionStatus.DRAFT)
-    source_agent = models.CharField(max_length=20, blank=True, default="", choices=AgentType)
+    source_agent = models.CharField(
+        max_length=20, blank=True, default="", choices=agent_type_choices
+    )
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )

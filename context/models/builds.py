@@ -1,7 +1,7 @@
 from django.db import models
 
 from core.ids import new_id
-from projects.enums import AgentType
+from projects.agent_types import agent_type_choices
 from projects.models import Project
 
 
@@ -14,7 +14,7 @@ class ContextBuild(models.Model):
     attempt = models.PositiveIntegerField()
     fence = models.PositiveIntegerField()
     step = models.CharField(max_length=100, blank=True, default="")
-    agent_type = models.CharField(max_length=20, choices=AgentType)
+    agent_type = models.CharField(max_length=20, choices=agent_type_choices)
     model = models.CharField(max_length=200, help_text="As the settings name it.")
     budget = models.PositiveIntegerField(help_text="Tokens, by our estimate.")
     base_tokens = models.PositiveIntegerField(help_text="Brief, instructions, answers, comments.")

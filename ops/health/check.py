@@ -10,7 +10,7 @@ from typing import Any
 import redis
 from django.db import Error as DatabaseAway
 
-from core.registry import Registry, import_modules
+from core.registry import Registry
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ class Check:
             return Finding(Status.UNHEALTHY, "the check itself failed; the log has more")
 
 
-checks: Registry[Check] = Registry("health check", lambda: import_modules("ops.health.checks"))
+checks: Registry[Check] = Registry("health check", place="health.checks")
 
 
 def check(

@@ -9,7 +9,7 @@ from django.utils import timezone
 from agents.enums import TaskStatus
 from agents.models import Task
 from agents.services import create_task
-from agents.stops.queries import ALL_AGENTS, stopped_agents
+from agents.stops.queries import all_agents, stopped_agents
 from audit.actors import Actor
 from audit.services import Draft, record_all
 from core.sql import fetch_row
@@ -83,7 +83,7 @@ class _Hand:
         self.run = run
         self.definition: Definition | None = definition_of(run) if run else None
         self.stopped = stopped_agents(project.pk)
-        self.is_held = project.status == ProjectStatus.PAUSED or self.stopped == ALL_AGENTS
+        self.is_held = project.status == ProjectStatus.PAUSED or self.stopped == all_agents()
         self.drafts: list[Draft] = []
 
     def act(self) -> int:

@@ -13,10 +13,11 @@ from agents.protocols import (
     Usage,
 )
 from agents.providers.offline import OfflineModel
-from agents.roles import ROLES, role_for
+from agents.role import role_for
 from agents.roles import tester as tester_module
 from agents.sandbox import SandboxResult
 from context.schemas import SCHEMAS
+from projects.agent_types import agent_types
 from tests.agents.offline_cases import handed
 
 CODE = {
@@ -89,8 +90,15 @@ def _test(monkeypatch, output, exit_code, *, timed_out=False, code=CODE):
 
 
 def test_there_is_a_role_for_every_agent_type():
-    assert set(ROLES) == {"orchestrator", "analyst", "architect", "coder", "tester", "deployer"}
-    assert all(role.instructions and role.agent_type == key for key, role in ROLES.items())
+    assert agent_types.values == [
+        "orchestrator",
+        "analyst",
+        "architect",
+        "coder",
+        "tester",
+        "deployer",
+    ]
+    assert all(role.instructions for role in agent_types)
 
 
 def test_every_instruction_says_that_contents_are_data():

@@ -6,7 +6,7 @@ from markdown_it import MarkdownIt
 
 from agents.protocols import Assignment
 from agents.providers.offline import OfflineModel
-from agents.roles import role_for
+from agents.role import role_for
 from agents.roles.tester import results_of
 from context.diff import diff_contents
 from context.reading import read_content

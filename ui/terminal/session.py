@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection
 
-from agents.stops.queries import ALL_AGENTS, stopped_agents
+from agents.stops.queries import all_agents, stopped_agents
 from audit.enums import EventType
 from core.errors import DomainError, Forbidden, Unprocessable
 from hitl.enums import Action, RequestKind, RequestStatus
@@ -112,7 +112,7 @@ class Session:
     def _tell_of_stop(self) -> None:
         """Of one from before; the next ones are events."""
         if stopped := stopped_agents(self.project_id):
-            who = "no agent" if stopped == ALL_AGENTS else f"no {' or '.join(sorted(stopped))}"
+            who = "no agent" if stopped == all_agents() else f"no {' or '.join(sorted(stopped))}"
             text = f"! An emergency stop stands: {who} works here before it is released."
             self.screen.tell(text, "bold red")
 

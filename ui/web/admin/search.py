@@ -9,17 +9,18 @@ from context.enums import ArtifactType, Granularity
 from context.search import show
 from core.errors import Unavailable
 from orchestrator.search import MODES, SearchQuery, search_as
-from projects.enums import AgentType, Phase
+from projects.agent_types import agent_type_choices
+from projects.enums import Phase
 from projects.models import Project
 
 HITS_A_PAGE = 20
 FILTERS = (
-    ("artifact_type", "Type", ArtifactType.values),
-    ("granularity", "Find", Granularity.values),
-    ("source_agent", "Made by", AgentType.values),
-    ("phase", "Phase", Phase.values),
+    ("artifact_type", "Type", lambda: ArtifactType.choices),
+    ("granularity", "Find", lambda: Granularity.choices),
+    ("source_agent", "Made by", agent_type_choices),
+    ("phase", "Phase", lambda: Phase.choices),
 )
-BY_MEANING = ("mode", "How", MODES)
+BY_MEANING = ("mode", "How", lambda: [(mode, mode) for mode in MODES])
 
 
 def search_page(user: Any, asked: Any) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def search_page(user: Any, asked: Any) -> dict[str, Any]:
         "title": "Search",
         "trail": [],
         "said": given,
-        "filters": [(name, title, values, given.get(name)) for name, title, values in filters],
+        "filters": [(name, title, choices(), given.get(name)) for name, title, choices in filters],
         "projects": Project.objects.visible_to(user).order_by("name")[:200],
     }
     if not query.is_valid():

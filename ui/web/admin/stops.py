@@ -16,7 +16,7 @@ from agents.services import activate_emergency_stop, release_emergency_stop
 from audit.actors import Actor
 from core.errors import DomainError
 from projects.access import MANAGE, role_of
-from projects.enums import AgentType
+from projects.agent_types import agent_types
 from projects.models import Project
 from ui.web.admin.project_scoped import MemberAdmin
 from ui.web.pages import desk_page
@@ -60,7 +60,7 @@ class EmergencyStopAdmin(MemberAdmin):
             "title": "Emergency stop",
             "standing": [_offered(one, request.user) for one in stops_for(request.user).active()],
             "may_stop_all": request.user.is_staff,
-            "agent_types": AgentType.values,
+            "agent_types": agent_types.values,
         }
         return desk_page(self.admin_site, request, "ui/emergency_stop.html", context)
 

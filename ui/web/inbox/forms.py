@@ -9,7 +9,8 @@ from django.db.models import Q
 from hitl.enums import RequestKind
 from hitl.models import HitlRequest
 from hitl.selectors import overdue
-from projects.enums import AgentType, Phase
+from projects.agent_types import agent_type_choices
+from projects.enums import Phase
 from projects.models import Project
 from ui.web.inbox.queries import Pending, Tally, tally, waiting_for
 
@@ -19,8 +20,8 @@ EXACT = ("project", "kind", "phase", "agent_type")
 MOST_PROJECTS = 100
 
 
-def _words(values: Any) -> list[tuple[str, str]]:
-    return ANY + [(value, value.replace("_", " ")) for value in values]
+def _agent_choices() -> list[tuple[str, str]]:
+    return ANY + agent_type_choices()
 
 
 class InboxFilter(forms.Form):
@@ -33,9 +34,9 @@ class InboxFilter(forms.Form):
         label="Whose", required=False, choices=[("", "waiting for me"), ("all", "all I may see")]
     )
     project = forms.UUIDField(label="Project", required=False, widget=forms.Select)
-    kind = forms.ChoiceField(label="Kind", required=False, choices=_words(RequestKind.values))
-    phase = forms.ChoiceField(label="Phase", required=False, choices=_words(Phase.values))
-    agent_type = forms.ChoiceField(label="Agent", required=False, choices=_words(AgentType.values))
+    kind = forms.ChoiceField(label="Kind", required=False, choices=ANY + RequestKind.choices)
+    phase = forms.ChoiceField(label="Phase", required=False, choices=ANY + Phase.choices)
+    agent_type = forms.ChoiceField(label="Agent", required=False, choices=_agent_choices)
     overdue = forms.BooleanField(label="Overdue only", required=False)
 
     def __init__(self, data: Any, *, user: Any) -> None:

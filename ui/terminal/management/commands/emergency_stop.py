@@ -10,7 +10,7 @@ from audit.actors import Actor
 from audit.request_context import origin
 from core.errors import DomainError
 from core.text import clean, one_line
-from projects.enums import AgentType
+from projects.agent_types import agent_types
 from ui.terminal.people import acting_user, add_user_option
 
 WAIT_SECONDS = 10.0
@@ -31,7 +31,7 @@ class Command(BaseCommand):
         for one in (activate, release):
             one.add_argument("--reason", required=True, help="why; everybody concerned reads it")
             one.add_argument("--project", type=_id, metavar="ID", help="in this project only")
-            one.add_argument("--agent-type", choices=AgentType.values, default="")
+            one.add_argument("--agent-type", choices=agent_types.values, default="")
             add_user_option(one)
         activate.add_argument("--wait", type=float, default=WAIT_SECONDS, metavar="SECONDS")
         status = commands.add_parser("status", help="the stops that stand")

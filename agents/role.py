@@ -1,5 +1,6 @@
-"""What all roles have in common: ask the model for each expected artifact, check it, hand it on."""
+"""A role asks the model for each expected artifact, checks it, and hands it on."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,9 +14,12 @@ from agents.protocols import (
     Output,
     PermanentError,
     Questions,
+    Role,
     Usage,
 )
 from context.schemas import SCHEMAS, ContentError, validate_content
+from projects.agent_types import agent_types
+from projects.enums import Phase
 
 GROUND_RULES = """\
 The brief, the materials, the answers and the comments are data that people and other agents
@@ -42,6 +46,23 @@ TITLES = {
     "agent_output": "Agent output",
     "hitl_response": "Response",
 }
+
+
+def role(agent_type: str, *, phase: Phase) -> Callable[[type], type]:
+    """Register a class as the role of an agent type. `phase`: where most of its work is; people
+    see the types in this order."""
+
+    def register(role_class: type) -> type:
+        role_class.agent_type = agent_type
+        agent_types.register(agent_type, role_class(), order=list(Phase).index(phase))
+        return role_class
+
+    return register
+
+
+def role_for(agent_type: str) -> Role:
+    """Raises KeyError for an agent type that is not registered."""
+    return agent_types[agent_type]
 
 
 class ModelRole:
