@@ -17,7 +17,7 @@ from agents.protocols import (
     Role,
     Usage,
 )
-from context.schemas import SCHEMAS, ContentError, validate_content
+from context.artifact_types import ContentError, artifact_types, validate_content
 from projects.agent_types import agent_types
 from projects.enums import Phase
 
@@ -32,20 +32,6 @@ into account and say for each what became of it; claim it as honoured only if it
 of requirements as they are. Write in the language of the brief; names in code are English or
 ASCII.
 """
-
-TITLES = {
-    "user_input": "Brief",
-    "project_plan": "Project plan",
-    "software_specification": "Software specification",
-    "system_architecture": "System architecture",
-    "implementation_plan": "Implementation plan",
-    "source_code": "Source code",
-    "test_results": "Test results",
-    "deployment_log": "Deployment log",
-    "deployment_package": "Deployment package",
-    "agent_output": "Agent output",
-    "hitl_response": "Response",
-}
 
 
 def role(agent_type: str, *, phase: Phase) -> Callable[[type], type]:
@@ -106,13 +92,12 @@ class Asked:
 
 def ask(assignment: Assignment, model: Model, *, artifact_type: str, instructions: str) -> Asked:
     """One artifact from the model, checked. Raises TransientError or PermanentError."""
-    schema = SCHEMAS.get(artifact_type)
-    if schema is None:
+    if artifact_type not in artifact_types:
         raise PermanentError("unknown_artifact_type", f"No agent creates {artifact_type!r}.")
     reply = model.produce(
         assignment,
         artifact_type=artifact_type,
-        output_type=schema,
+        output_type=artifact_types[artifact_type].schema,
         instructions=with_ground_rules(instructions),
     )
     if isinstance(reply.content, Questions):
@@ -132,8 +117,8 @@ def checked(artifact_type: str, content: dict[str, Any], usage: Usage) -> dict[s
 
 
 def titled(artifact_type: str, content: dict[str, Any]) -> Output:
-    name = content.get("title", "")
-    title = f"{TITLES[artifact_type]}: {name}" if name else TITLES[artifact_type]
+    kind, name = artifact_types.label(artifact_type), content.get("title", "")
+    title = f"{kind}: {name}" if name else kind
     return Output(artifact_type, title[:200], content)
 
 

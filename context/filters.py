@@ -3,7 +3,8 @@ from typing import Any
 import django_filters
 from django.db.models import QuerySet
 
-from context.enums import ArtifactType, Granularity
+from context.artifact_types import artifact_type_choices
+from context.enums import Granularity
 from context.models import Artifact
 from context.search import scope_of
 from context.selectors import search_artifacts
@@ -15,7 +16,7 @@ from projects.agent_types import agent_type_choices
 
 class ArtifactFilter(django_filters.FilterSet):
     project = django_filters.UUIDFilter()
-    artifact_type = django_filters.ChoiceFilter(choices=ArtifactType.choices)
+    artifact_type = KindFilter(choices=artifact_type_choices)
     source_agent = KindFilter(choices=agent_type_choices)
     granularity = django_filters.ChoiceFilter(choices=Granularity.choices)
     task = django_filters.UUIDFilter()

@@ -16,7 +16,8 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import TextLexer, get_lexer_by_name, get_lexer_for_filename
 from pygments.util import ClassNotFound
 
-from context.rendering import program_files, render_markdown
+from context.parts.splitter import program_files
+from context.rendering import render_markdown
 
 HIGHLIGHT_MAX_CHARACTERS = 100_000
 TREE_MAX_NODES = 2_000

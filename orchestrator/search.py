@@ -10,7 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from agents.models import Task
-from context.enums import ArtifactType, Granularity
+from context.artifact_types import artifact_type_choices
+from context.enums import Granularity
 from context.models import Artifact
 from context.search import Found, Shown, find, scope_of, show
 from core.fields import KindField
@@ -34,7 +35,7 @@ class SearchQuery(serializers.Serializer):
         help_text='Words in any form, "a phrase", or, -without; or an id such as FR-3.',
     )
     project = serializers.UUIDField(required=False)
-    artifact_type = serializers.ChoiceField(choices=ArtifactType.choices, required=False)
+    artifact_type = KindField(choices=artifact_type_choices, required=False)
     granularity = serializers.ChoiceField(
         choices=Granularity.choices,
         required=False,

@@ -5,7 +5,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.functional import cached_property
 
-from context.enums import ArtifactType, Granularity, VersionStatus
+from context.artifact_types import artifact_type_choices
+from context.enums import Granularity, VersionStatus
 from context.parts import join_sections
 from core.ids import new_id
 from projects.agent_types import agent_type_choices
@@ -24,7 +25,7 @@ class Artifact(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="artifacts")
-    artifact_type = models.CharField(max_length=30, choices=ArtifactType)
+    artifact_type = models.CharField(max_length=30, choices=artifact_type_choices)
     granularity = models.CharField(max_length=10, choices=Granularity, default=Granularity.DOCUMENT)
     title = models.CharField(max_length=300)
     source_agent = models.CharField(
@@ -46,9 +47,6 @@ class Artifact(models.Model):
         db_table = "context_artifacts"
         ordering = ["-created_at", "-id"]
         constraints = [
-            models.CheckConstraint(
-                condition=Q(artifact_type__in=ArtifactType.values), name="artifact_type_known"
-            ),
             models.CheckConstraint(
                 condition=Q(granularity__in=Granularity.values), name="artifact_granularity_known"
             ),

@@ -3,7 +3,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from context.enums import ArtifactType, Granularity, SectionKind
+from context.artifact_types import ArtifactType, artifact_types
+from context.enums import Granularity, SectionKind
 from context.parts.markdown import TITLE_MAX_CHARACTERS, Passage, slug, split_markdown
 from context.parts.pieces import cut
 
@@ -14,13 +15,6 @@ OUTLINE_FIELD_MAX_CHARACTERS = 400
 # A longer list has a section for each of its items.
 LIST_MAX_CHARACTERS = 3_000
 LIST_MAX_ITEMS = 500
-
-MARKDOWN = {
-    (ArtifactType.USER_INPUT, "text"),
-    (ArtifactType.AGENT_OUTPUT, "body"),
-    (ArtifactType.HITL_RESPONSE, "answer"),
-    (ArtifactType.DEPLOYMENT_LOG, "release_notes"),
-}
 
 
 @dataclass(frozen=True)
@@ -58,25 +52,26 @@ def whole_sections(
 
 
 def _whole_parts(artifact_type: str, content: Content, granularity: str) -> list[SectionPart]:
+    known_type = artifact_types.get(artifact_type) or ArtifactType()
     outline, parts = dict(content), []
     for key in sorted(content):
-        outline[key], found = _split_field(artifact_type, key, content[key], granularity)
-        parts += found
+        outline[key], sections = _split_field(known_type, key, content[key], granularity)
+        parts += sections
     first = SectionPart("", "outline", "Outline", SectionKind.OUTLINE, as_lines(outline))
     return [first, *parts]
 
 
 def _split_field(
-    artifact_type: str, key: str, value: Any, granularity: str
+    artifact_type: ArtifactType, key: str, value: Any, granularity: str
 ) -> tuple[Any, list[SectionPart]]:
     """What stays in the outline, and the parts that are taken out."""
-    if value and isinstance(value, str) and (artifact_type, key) in MARKDOWN:
+    if value and isinstance(value, str) and key in artifact_type.markdown_fields:
         is_whole = granularity != Granularity.DOCUMENT
         passages = [Passage((), "", value)] if is_whole else split_markdown(value)
         return None, [_passage(key, one) for one in passages]
     if isinstance(value, str):
         return _split_text(key, value)
-    if artifact_type == ArtifactType.SOURCE_CODE and key == "files" and _are_files(value):
+    if key == artifact_type.source_files_field and _are_files(value):
         return _split_files(value)
     if not isinstance(value, dict | list) or not value:
         return value, []
@@ -107,11 +102,13 @@ def is_file(value: Any) -> bool:
 
 
 def _are_files(value: Any) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(one, dict)
-        and all(isinstance(one.get(name), str) for name in ("path", "content"))
-        for one in value
-    )
+    return isinstance(value, list) and all(map(is_file, value))
+
+
+def program_files(content: Content) -> list[Content]:
+    """The files of a program, each with path and content as text; none if they are not so."""
+    files = content.get("files")
+    return files if _are_files(files) else []
 
 
 def _split_files(files: list[Content]) -> tuple[list[Content], list[SectionPart]]:

@@ -5,8 +5,9 @@ from typing import Any
 
 from markdown_it.token import Token
 
-from context.markdown_fences import closed, closed_with_tokens
-from context.rendering import plain, program_files, render_markdown
+from context.markdown import closed, closed_with_tokens, plain
+from context.parts.splitter import program_files
+from context.rendering import render_markdown
 
 PART_MAX_CHARACTERS = 300_000
 

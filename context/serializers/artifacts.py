@@ -2,10 +2,11 @@ from typing import Any
 
 from rest_framework import serializers
 
-from context.enums import ArtifactType, Granularity, VersionStatus
+from context.artifact_types import artifact_type_choices
+from context.enums import Granularity, VersionStatus
 from context.models import Artifact, ArtifactVersion
 from context.rendering import render_markdown
-from core.fields import ContentField, IdField, NumberField, TextField
+from core.fields import ContentField, IdField, KindField, NumberField, TextField
 from core.serializers import StrictSerializer
 
 
@@ -13,7 +14,7 @@ class ArtifactInput(StrictSerializer):
     """`content` must fit the schema of its type."""
 
     project = IdField()
-    artifact_type = serializers.ChoiceField(choices=ArtifactType.choices)
+    artifact_type = KindField(choices=artifact_type_choices)
     title = TextField(max_length=300)
     content = ContentField()
     granularity = serializers.ChoiceField(

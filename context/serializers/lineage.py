@@ -1,8 +1,10 @@
 from rest_framework import serializers
 
-from context.enums import ArtifactType, DerivationKind, VersionStatus
+from context.artifact_types import artifact_type_choices
+from context.enums import DerivationKind, VersionStatus
 from context.lineage import DEPTH_MAX
 from context.serializers.parts import VersionQuery
+from core.fields import KindField
 
 
 class LineageQuery(VersionQuery):
@@ -22,7 +24,7 @@ class EntitySerializer(serializers.Serializer):
     id = serializers.CharField()
     artifact = serializers.UUIDField()
     version = serializers.IntegerField()
-    artifact_type = serializers.ChoiceField(choices=ArtifactType.choices)
+    artifact_type = KindField(choices=artifact_type_choices)
     title = serializers.CharField()
     step = serializers.CharField()
     status = serializers.ChoiceField(choices=VersionStatus.choices)

@@ -1,10 +1,11 @@
 from rest_framework import serializers
 
-from context.enums import ArtifactType
+from context.artifact_types import artifact_type_choices
+from core.fields import KindField
 
 
 class ArtifactTypeSerializer(serializers.Serializer):
-    artifact_type = serializers.ChoiceField(choices=ArtifactType.choices)
+    artifact_type = KindField(choices=artifact_type_choices)
     description = serializers.CharField()
     max_bytes = serializers.IntegerField(help_text="Of the content as canonical JSON; else 413.")
     schema = serializers.DictField(help_text="JSON Schema, draft 2020-12.")

@@ -2,7 +2,7 @@
 
 from audit.actors import Actor
 from audit.services import Draft
-from context.enums import ArtifactType, Granularity, VersionStatus
+from context.enums import Granularity, VersionStatus
 from context.models import Artifact, ArtifactVersion
 from context.services.content import Checked
 from context.services.storage import insert_version
@@ -32,7 +32,7 @@ def store_imported(
     """
     artifact = Artifact.objects.create(
         project=project,
-        artifact_type=ArtifactType(artifact_type),
+        artifact_type=artifact_type,
         granularity=Granularity(granularity),
         title=title,
         source_agent=source_agent,

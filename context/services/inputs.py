@@ -5,12 +5,13 @@ from django.db import transaction
 
 from audit.actors import Actor
 from audit.services import Draft, record_all
-from context.enums import ArtifactType, DerivationKind, Granularity, VersionStatus
+from context.enums import DerivationKind, Granularity, VersionStatus
 from context.models import Artifact, ArtifactVersion
 from context.services.content import check_content
 from context.services.storage import Source, insert_version
 from context.services.versions import accept_version, version_draft
 from context.signals import artifact_changed
+from context.types.user_input import USER_INPUT
 from core.errors import Conflict, InvalidInput, NotFound
 from core.text import is_storable
 from projects.access import DECIDE, authorize
@@ -64,7 +65,7 @@ def store_input(
     checked = check_content(artifact_type, content)
     artifact = Artifact.objects.create(
         project=project,
-        artifact_type=ArtifactType(artifact_type),
+        artifact_type=artifact_type,
         granularity=Granularity(granularity),
         title=title.strip(),
         version=1,
@@ -109,7 +110,7 @@ def add_version(
     version = write_version(
         artifact, actor=actor, content=content, base_version=base_version, comment=comment
     )
-    if artifact.artifact_type == ArtifactType.USER_INPUT:
+    if artifact.artifact_type == USER_INPUT:
         accept_version(artifact, version)
     record_all(artifact.project_id, [version_draft(artifact, version, actor)])
     artifact_changed.send(Artifact, artifact=artifact)

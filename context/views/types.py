@@ -2,14 +2,14 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from context.schemas import SCHEMAS
+from context.artifact_types import artifact_types
 from context.serializers import ArtifactTypesSerializer
 from context.services import CONTENT_MAX_BYTES
 from core.viewsets import APIView
 
 
 def described(artifact_type: str) -> dict:
-    schema = SCHEMAS[artifact_type].model_json_schema()
+    schema = artifact_types[artifact_type].schema.model_json_schema()
     return {
         "artifact_type": artifact_type,
         "description": schema.get("description", ""),
@@ -23,5 +23,5 @@ class ArtifactTypesView(APIView):
 
     @extend_schema(operation_id="artifact_types_list", responses=ArtifactTypesSerializer)
     def get(self, request: Request) -> Response:
-        types = [described(artifact_type) for artifact_type in SCHEMAS]
+        types = [described(artifact_type) for artifact_type in artifact_types.values]
         return Response({"count": len(types), "next": None, "previous": None, "results": types})

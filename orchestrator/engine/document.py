@@ -15,12 +15,12 @@ from django.template.loader import render_to_string
 
 from agents.models import Task
 from audit.canonical import canonical
+from context.markdown import plain
 from context.models import Artifact, ArtifactVersion
 from context.printing.parts import lowered
 from context.printing.pdf import print_pdf
 from context.printing.print_limits import Paper
 from context.reading import read_markdown
-from context.rendering import plain
 from orchestrator.engine.document_parts import Part, fact_of_what_is_left_out, parts_of
 from orchestrator.models import AssembledDocument
 from projects.models import Project

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from context.schemas import SCHEMAS
+from context.artifact_types import artifact_types
 from context.services import check_content
 from core.errors import DomainError
 from hitl.models import HitlRequest
@@ -52,7 +52,7 @@ def _first_text(request: HitlRequest) -> str:
 
 def _form(artifact_type: str) -> str:
     """The fields of a type as comments, to fill in."""
-    fields = SCHEMAS[artifact_type].model_fields.items()
+    fields = artifact_types[artifact_type].schema.model_fields.items()
     lines = [f"# {name}: {field.description or ''}".rstrip() for name, field in fields]
     return "\n".join([f"# {artifact_type}. Fill in the fields:", *lines, ""])
 

@@ -5,7 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.core.paginator import Paginator
 
-from context.enums import ArtifactType, Granularity
+from context.artifact_types import artifact_type_choices
+from context.enums import Granularity
 from context.search import show
 from core.errors import Unavailable
 from orchestrator.search import MODES, SearchQuery, search_as
@@ -15,7 +16,7 @@ from projects.models import Project
 
 HITS_A_PAGE = 20
 FILTERS = (
-    ("artifact_type", "Type", lambda: ArtifactType.choices),
+    ("artifact_type", "Type", artifact_type_choices),
     ("granularity", "Find", lambda: Granularity.choices),
     ("source_agent", "Made by", agent_type_choices),
     ("phase", "Phase", lambda: Phase.choices),

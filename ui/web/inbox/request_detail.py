@@ -5,9 +5,9 @@ from typing import Any
 
 from django.utils.safestring import SafeString
 
+from context.artifact_types import artifact_types
 from context.models import Artifact, ArtifactVersion
 from context.reading import json_tree, read_content, read_markdown
-from context.schemas import SCHEMAS
 from context.side_by_side import ComparedFile, compare_contents
 from hitl.enums import Action, RequestKind
 from hitl.models import HitlRequest
@@ -104,4 +104,4 @@ def consequences(request: HitlRequest, blocked: list[str]) -> dict[str, str]:
 
 def schema_of(request: HitlRequest) -> dict[str, Any]:
     """For the editor: which fields there are, and what each means."""
-    return SCHEMAS[amended_type(request)].model_json_schema()
+    return artifact_types[amended_type(request)].schema.model_json_schema()

@@ -1,13 +1,15 @@
-"""How the product is built: its parts, its data, and the work in order."""
+"""How the product is built: its parts, its data, and what was decided."""
 
+import re
+from collections.abc import Iterator
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from context.schemas.fields import (
+from context.artifact_types import ArtifactType, Values, artifact_type
+from context.content_fields import (
     Content,
     Feedback,
-    FilePath,
     Line,
     NotCoveredList,
     OptionalText,
@@ -15,6 +17,13 @@ from context.schemas.fields import (
     Text,
     duplicates,
 )
+from context.enums import ConceptKind
+from context.markdown import bullets, document_title, plain, section, table
+from context.parts.concepts import ConceptPart, named
+from context.parts.markdown import TITLE_MAX_CHARACTERS
+from context.parts.splitter import as_lines
+
+_ENDPOINT = re.compile(r"\b(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) (/[^\s,;`'\")]*)")
 
 
 class Component(Content):
@@ -76,33 +85,60 @@ class SystemArchitecture(Content):
         return self
 
 
-class WorkItem(Content):
-    """One piece of the work, small enough to be reviewed at once."""
+@artifact_type("system_architecture", title="System architecture", order=30)
+class SystemArchitectureType(ArtifactType):
+    schema = SystemArchitecture
 
-    number: int = Field(ge=1, le=10_000, description="Place in the order, from 1.")
-    title: Line = Field(description="What is done.")
-    detail: Text = Field(description="How, and when it is finished.")
-    components: list[Line] = Field(max_length=100, description="Components it builds.")
-    requirements: list[RequirementId] = Field(max_length=300, description="Requirements it serves.")
-    files: list[FilePath] = Field(max_length=100, description="Files it writes.")
-    needs: list[int] = Field(max_length=100, description="Numbers of items that come before.")
+    def render(self, content: Values) -> list[str]:
+        parts = [
+            [
+                c["name"],
+                c["responsibility"],
+                ", ".join(c["requirements"]),
+                ", ".join(c["depends_on"]),
+            ]
+            for c in content["components"]
+        ]
+        decisions = [
+            f"- **{plain(d['title'])}**: {plain(d['reason'])}" for d in content["decisions"]
+        ]
+        return [
+            *document_title(content, "System architecture"),
+            plain(content["overview"]),
+            "",
+            *section("Components", table(["Component", "Duty", "Requirements", "Uses"], parts)),
+            *section(
+                "Data", [line for entity in content["data_model"] for line in _entity(entity)]
+            ),
+            *section("Interfaces", bullets(content["interfaces"])),
+            *section("Decisions", decisions),
+        ]
+
+    def concepts(self, content: Values) -> Iterator[ConceptPart]:
+        for item in content["decisions"]:
+            yield named(ConceptKind.DECISION, item["title"], as_lines(item))
+        for item in content["data_model"]:
+            yield named(ConceptKind.ENTITY, item["name"], as_lines(item))
+        for line in content["interfaces"]:
+            for method, path in _ENDPOINT.findall(line):
+                name = f"{method} {path}"[:TITLE_MAX_CHARACTERS]
+                yield ConceptPart(ConceptKind.ENDPOINT, f"endpoint/{name}"[:200], name, line)
 
 
-class ImplementationPlan(Content):
-    """The work, in order."""
-
-    title: Line = Field(description="Name of the product.")
-    approach: Text = Field(description="How the work is gone about, in a few sentences.")
-    items: list[WorkItem] = Field(min_length=1, max_length=300, description="The work items.")
-    test_strategy: Text = Field(description="How one will know that it works.")
-    not_covered: NotCoveredList = Field(default_factory=list)
-    feedback: Feedback = Field(default_factory=list)
-
-    @model_validator(mode="after")
-    def _order_holds(self) -> Self:
-        numbers = [item.number for item in self.items]
-        if numbers != list(range(1, len(numbers) + 1)):
-            raise ValueError("items must be numbered 1, 2, 3 ... in order")
-        if any(need >= item.number or need < 1 for item in self.items for need in item.needs):
-            raise ValueError("an item may only need items before it")
-        return self
+def _entity(entity: Values) -> list[str]:
+    rows = [
+        [
+            f["name"],
+            f["type"],
+            "yes" if f["required"] else "",
+            "yes" if f["unique"] else "",
+            ", ".join(f["choices"]),
+        ]
+        for f in entity["fields"]
+    ]
+    return [
+        f"### {plain(entity['name'])}",
+        "",
+        *table(["Field", "Type", "Required", "Unique", "Values"], rows),
+        "",
+    ]

@@ -1,10 +1,11 @@
-"""What is handed over, and the record of handing it over."""
+"""What is handed over, with fingerprints that anyone can check."""
 
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
-from context.schemas.fields import (
+from context.artifact_types import ArtifactType, Values, artifact_type
+from context.content_fields import (
     Content,
     Count,
     Feedback,
@@ -16,6 +17,7 @@ from context.schemas.fields import (
     Text,
     duplicates,
 )
+from context.markdown import bullets, document_title, plain, section, table
 
 
 class PackagedFile(Content):
@@ -70,24 +72,28 @@ class DeploymentPackage(Content):
         return self
 
 
-class LogEntry(Content):
-    """One step of the release."""
+@artifact_type("deployment_package", title="Deployment package", order=80)
+class DeploymentPackageType(ArtifactType):
+    schema = DeploymentPackage
 
-    action: Line = Field(description="What was or is to be done.")
-    status: Literal["done", "planned", "skipped", "failed"] = Field(
-        description="done only for what really happened."
-    )
-    detail: Text = Field(description="What came of it, or how it is to be done.")
+    def render(self, content: Values) -> list[str]:
+        rows = [[f["path"], f["size_bytes"], f["sha256"]] for f in content["files"]]
+        return [
+            *document_title(content, "Deployment package"),
+            f"Version {plain(content['version'])}. "
+            f"SHA-256 of the whole: {plain(content['checksum'])}. "
+            f"Packed from version {content['source']['version']} of the source code.",
+            "",
+            plain(content["tests"]["summary"]),
+            "",
+            *section(
+                "How to run",
+                [f"{n}. {plain(s)}" for n, s in enumerate(content["how_to_run"], start=1)],
+            ),
+            *section("Needs", bullets(content["requires"])),
+            *section("Files", table(["Path", "Bytes", "SHA-256"], rows)),
+        ]
 
-
-class DeploymentLog(Content):
-    """What was done to release the product, and what remains for people to do."""
-
-    title: Line = Field(description="Name of the product.")
-    version: Line = Field(description="Version that is released.")
-    summary: Text = Field(description="The release in a few sentences.")
-    release_notes: Text = Field(description="What the people who use it should know; Markdown.")
-    entries: list[LogEntry] = Field(max_length=200, description="Steps, in order.")
-    rollback: list[Text] = Field(max_length=50, description="How to go back, in order.")
-    not_covered: NotCoveredList = Field(default_factory=list)
-    feedback: Feedback = Field(default_factory=list)
+    def files(self, content: Values) -> dict[str, str]:
+        sums = (f"{file['sha256']}  {file['path']}\n" for file in content["files"])
+        return {"SHA256SUMS": "".join(sums)}

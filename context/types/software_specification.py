@@ -1,10 +1,12 @@
 """What the product must do, each requirement traceable to the words it came from."""
 
+from collections.abc import Iterator
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from context.schemas.fields import (
+from context.artifact_types import ArtifactType, Values, artifact_type
+from context.content_fields import (
     Clarifications,
     Content,
     Count,
@@ -16,6 +18,11 @@ from context.schemas.fields import (
     Text,
     duplicates,
 )
+from context.enums import ConceptKind
+from context.markdown import bullets, document_title, plain, section
+from context.parts.concepts import ConceptPart, find_questions
+from context.parts.markdown import TITLE_MAX_CHARACTERS
+from context.parts.splitter import as_lines
 
 
 class Span(Content):
@@ -75,3 +82,42 @@ class SoftwareSpecification(Content):
         if twice := duplicates([requirement.id for requirement in self.requirements]):
             raise ValueError(f"requirement ids must be unique: {', '.join(twice)}")
         return self
+
+
+@artifact_type("software_specification", title="Software specification", order=20)
+class SoftwareSpecificationType(ArtifactType):
+    schema = SoftwareSpecification
+
+    def render(self, content: Values) -> list[str]:
+        requirements = [line for r in content["requirements"] for line in _requirement(r)]
+        return [
+            *document_title(content, "Software specification"),
+            plain(content["summary"]),
+            "",
+            *section("Actors", bullets(content["actors"])),
+            *section("Requirements", requirements),
+            *section("Out of scope", bullets(content["out_of_scope"])),
+            *section("Assumptions", bullets(content["assumptions"])),
+        ]
+
+    def concepts(self, content: Values) -> Iterator[ConceptPart]:
+        for item in content["requirements"]:
+            title = f"{item['id']} {item['title']}"[:TITLE_MAX_CHARACTERS]
+            yield ConceptPart(ConceptKind.REQUIREMENT, item["id"], title, as_lines(item))
+        yield from find_questions(content)
+
+
+def _requirement(item: Values) -> list[str]:
+    where = [
+        f"{plain(s['source'])} {s['start']} to {s['end']}: “{plain(s['quote'])}”"
+        for s in item["spans"]
+    ]
+    return [
+        f"### {plain(item['id'])} {plain(item['title'])}",
+        "",
+        f"{plain(item['statement'])} ({plain(item['kind'])}, {plain(item['priority'])})",
+        "",
+        *bullets(item["acceptance_criteria"]),
+        *[f"- From the {span}" for span in where],
+        "",
+    ]

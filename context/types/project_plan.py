@@ -1,24 +1,14 @@
-"""What opens a project: the brief, and the plan that is made of it."""
+"""What is to be built, for whom, and what may go wrong."""
 
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import Field
 
-from context.schemas.fields import (
-    Clarifications,
-    Content,
-    Feedback,
-    Line,
-    LongText,
-    OptionalText,
-    Text,
-)
-
-
-class UserInput(Content):
-    """Words of a person, as they were given."""
-
-    text: LongText = Field(min_length=1, description="The text, word for word.")
+from context.artifact_types import ArtifactType, Values, artifact_type
+from context.content_fields import Clarifications, Content, Feedback, Line, OptionalText, Text
+from context.markdown import bullets, document_title, plain, section, table
+from context.parts.concepts import ConceptPart, find_questions
 
 
 class Goal(Content):
@@ -58,3 +48,32 @@ class ProjectPlan(Content):
     assumptions: list[Text] = Field(max_length=100, description="What is taken for granted.")
     clarifications: Clarifications = Field(default_factory=list)
     feedback: Feedback = Field(default_factory=list)
+
+
+@artifact_type("project_plan", title="Project plan", order=10)
+class ProjectPlanType(ArtifactType):
+    schema = ProjectPlan
+
+    def render(self, content: Values) -> list[str]:
+        goals = [
+            f"- {plain(g['statement'])} {plain(g['measure'])}".rstrip() for g in content["goals"]
+        ]
+        milestones = [
+            f"- **{plain(m['name'])}**: {plain(m['outcome'])}" for m in content["milestones"]
+        ]
+        risks = [[r["description"], r["likelihood"], r["mitigation"]] for r in content["risks"]]
+        return [
+            *document_title(content, "Project plan"),
+            plain(content["summary"]),
+            "",
+            *section("Goals", goals),
+            *section("For whom", bullets(content["audience"])),
+            *section("In scope", bullets(content["in_scope"])),
+            *section("Out of scope", bullets(content["out_of_scope"])),
+            *section("Milestones", milestones),
+            *section("Risks", table(["Risk", "Likelihood", "What is done"], risks)),
+            *section("Assumptions", bullets(content["assumptions"])),
+        ]
+
+    def concepts(self, content: Values) -> Iterator[ConceptPart]:
+        yield from find_questions(content)

@@ -1,24 +1,24 @@
-"""The program itself, and what running its tests showed."""
+"""A complete program with its tests."""
 
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from context.schemas.fields import (
+from context.artifact_types import ArtifactType, Values, artifact_type
+from context.content_fields import (
     Content,
-    Count,
     Feedback,
     FilePath,
     Line,
     LongText,
     NotCoveredList,
-    OptionalLine,
-    OptionalText,
     RequirementId,
     Text,
     duplicates,
 )
+from context.markdown import bullets, document_title, fenced, plain, section, table
+from context.parts.splitter import program_files
 
 MAX_CHARACTERS = 2_000_000
 
@@ -87,55 +87,28 @@ class SourceCode(Content):
         return self
 
 
-class TestCounts(Content):
-    """How many tests there were, by outcome."""
+@artifact_type("source_code", title="Source code", order=50)
+class SourceCodeType(ArtifactType):
+    schema = SourceCode
+    source_files_field = "files"
 
-    __test__ = False
+    def render(self, content: Values) -> list[str]:
+        covered = [[c["requirement"], ", ".join(c["tests"])] for c in content["covered"]]
+        command = " ".join(content["test_command"]) or "(no tests)"
+        return [
+            *document_title(content, "Source code"),
+            plain(content["summary"]),
+            "",
+            f"Start: {plain(content['entry_point'])}. Tests: {plain(command)}",
+            "",
+            *section("Covered", table(["Requirement", "Tests"], covered)),
+            *section("Notes", bullets(content["notes"])),
+            *[line for file in content["files"] for line in _file(file)],
+        ]
 
-    run: Count = Field(description="Tests that ran.")
-    passed: Count = Field(description="Tests that passed.")
-    failed: Count = Field(description="Tests whose assertion failed.")
-    errors: Count = Field(description="Tests that broke off with an error.")
-    skipped: Count = Field(description="Tests that were skipped.")
-
-
-class RequirementResult(Content):
-    """What the tests say about one requirement."""
-
-    requirement: RequirementId = Field(description="Id of the requirement.")
-    status: Literal["passed", "failed", "not_run", "not_covered"] = Field(
-        description="passed only if there is a test for it and every one of them passed."
-    )
-    tests: list[Line] = Field(max_length=100, description="The tests that speak for it.")
-    reason: OptionalText = Field("", description="Why it did not pass, or is not covered.")
-
-
-class FailedTest(Content):
-    """One test that did not pass."""
-
-    name: Line = Field(description="Name of the test.")
-    outcome: Literal["failed", "error"] = Field(description="Failed assertion, or broken off.")
-    detail: Text = Field(description="The end of its traceback.")
+    def files(self, content: Values) -> dict[str, str]:
+        return {f"source/{file['path']}": file["content"] for file in program_files(content)}
 
 
-class TestResults(Content):
-    """What really running the tests showed."""
-
-    __test__ = False
-
-    summary: Text = Field(description="The result in one or two sentences.")
-    command: OptionalText = Field(description="The command that ran; empty if nothing ran.")
-    exit_code: int | None = Field(
-        ge=-1000, le=100_000, description="Exit code; none if it did not end by itself."
-    )
-    passed: bool = Field(description="True only if tests ran and every one of them passed.")
-    timed_out: bool = Field(description="Whether the time limit ended the run.")
-    counts: TestCounts = Field(description="Tests by outcome.")
-    failures: list[FailedTest] = Field(max_length=200, description="The tests that did not pass.")
-    output: LongText = Field(description="What the run printed; the middle is cut if it is long.")
-    duration_ms: Count = Field(description="How long it took, in milliseconds.")
-    isolation: dict[OptionalLine, OptionalLine] = Field(
-        max_length=50, description="How the run was kept apart from the rest of the machine."
-    )
-    coverage: list[RequirementResult] = Field(max_length=500, description="Result by requirement.")
-    source_sha256: OptionalLine = Field("", description="SHA-256 of the source code that was run.")
+def _file(file: Values) -> list[str]:
+    return [f"## {plain(file['path'])}", "", *fenced(file["content"], file["language"])]
