@@ -5,11 +5,11 @@ from audit.event_types import event_types
 
 
 class EventSource(models.TextChoices):
-    AGENT = "agent", "an agent at work"
-    USER = "user", "a person"
-    SYSTEM = "system", "the product itself"
-    WEBHOOK = "webhook", "another system"
-    SCHEDULER = "scheduler", "the clock"
+    AGENT = "agent", "Agent"
+    USER = "user", "User"
+    SYSTEM = "system", "System"
+    WEBHOOK = "webhook", "Webhook"
+    SCHEDULER = "scheduler", "Scheduler"
 
 
 class _Registered(type):

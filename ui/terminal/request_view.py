@@ -36,7 +36,7 @@ def _show_head(terminal: Terminal, request: HitlRequest) -> None:
     facts = {
         "request": request.pk,
         "project": f"{request.project.name} ({request.project_id})",
-        "kind": f"{request.kind}: {RequestKind(request.kind).label}",
+        "kind": RequestKind(request.kind).label,
         "step": f"{request.step or 'on its own'}, round {request.subject['round']}",
         "agent": request.agent_type,
     }

@@ -15,6 +15,13 @@ from projects.services import create_project
 from ui.web.admin.project_scoped import MemberAdmin
 from ui.web.pages import desk_page
 
+# What each level means, as a person chooses it.
+OVERSIGHT = [
+    (OversightLevel.HIGH, "a person signs off every plan and every result"),
+    (OversightLevel.MEDIUM, "a person signs off every result"),
+    (OversightLevel.LOW, "a person is asked only for clarifications and escalations"),
+]
+
 
 class NewProjectForm(forms.Form):
     """Shape only: what a project needs, `create_project` says."""
@@ -31,7 +38,7 @@ class NewProjectForm(forms.Form):
     )
     oversight_level = forms.ChoiceField(
         label="When is a person asked?",
-        choices=OversightLevel.choices,
+        choices=OVERSIGHT,
         initial=OversightLevel.HIGH,
         widget=forms.RadioSelect,
     )
