@@ -1,4 +1,4 @@
-"""Search by meaning, and by meaning and words together. Only over what the caller may see."""
+"""Search by words, by meaning, or by both; only over what the caller may see."""
 
 from typing import Any
 
@@ -6,9 +6,11 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import QuerySet
 
+from agents.models import Task
 from agents.protocols import WorkError
 from agents.stops.queries import is_everything_stopped
-from context.search import Found, Hit, Scope, find, hits_of_texts
+from context.models import Artifact
+from context.search import Found, Hit, Scope, find, hits_of_texts, scope_of
 from core.errors import Unavailable
 from semantic.storage import literal
 
@@ -33,6 +35,18 @@ BEYOND = """
         SELECT 1 FROM context_embeddings WHERE model = %(model)s AND {scope} OFFSET %(compared)s
     )
 """
+
+
+def search_as(
+    user: Any, *, q: str, project: Any = None, mode: str = "words", **filters: Any
+) -> Found:
+    """What the person may see. `mode`: words, semantic or hybrid. Raises Unavailable."""
+    granularity, phase = filters.pop("granularity", ""), filters.pop("phase", None)
+    artifacts = Artifact.objects.filter(**filters) if filters or phase else None
+    if phase:
+        artifacts = artifacts.filter(task__in=Task.objects.filter(phase=phase).values("pk"))
+    search = {"words": find, "semantic": find_by_meaning, "hybrid": find_by_both}[mode]
+    return search(q, scope_of(user, project), granularity=granularity, artifacts=artifacts)
 
 
 def find_by_meaning(

@@ -9,10 +9,11 @@ from context.artifact_types import artifact_type_choices
 from context.enums import Granularity
 from context.search import show
 from core.errors import Unavailable
-from orchestrator.search import MODES, SearchQuery, search_as
 from projects.agent_types import agent_type_choices
 from projects.enums import Phase
 from projects.models import Project
+from semantic.search import search_as
+from semantic.views import MODES, SearchQuery
 
 HITS_A_PAGE = 20
 FILTERS = (

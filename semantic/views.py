@@ -1,25 +1,22 @@
-"""The search over what a person may see; the filter by phase needs tasks, so it stands up here."""
+"""The search over what a person may see, by words, by meaning or by both."""
 
 from typing import Any
 
 from django.conf import settings
-from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from agents.models import Task
 from context.artifact_types import artifact_type_choices
 from context.enums import Granularity
-from context.models import Artifact
-from context.search import Found, Shown, find, scope_of, show
+from context.search import Shown, show
 from core.fields import KindField
 from core.pagination import PageNumberPagination
 from core.viewsets import APIView
 from projects.agent_types import agent_type_choices
 from projects.enums import Phase
-from semantic.search import find_by_both, find_by_meaning
+from semantic.search import search_as
 
 TEXT_MAX_CHARACTERS = 300
 MODES = ("words", "semantic", "hybrid")
@@ -109,30 +106,11 @@ class SearchView(APIView):
         responses=SearchPageSerializer,
     )
     def get(self, request: Request) -> Response:
-        query = SearchQuery(data={name: one for name, one in request.query_params.items() if one})
+        query = SearchQuery(data={k: value for k, value in request.query_params.items() if value})
         query.is_valid(raise_exception=True)
-        found = search_as(request.user, **query.validated_data)
-        pages = PageNumberPagination()
-        hits = pages.paginate_queryset(found.hits, request, self)
-        shown = HitSerializer(show(hits, found.words), many=True).data
-        response = pages.get_paginated_response(shown)
-        response.data["is_complete"] = found.is_complete
+        result = search_as(request.user, **query.validated_data)
+        paginator = PageNumberPagination()
+        hits = show(paginator.paginate_queryset(result.hits, request, self), result.words)
+        response = paginator.get_paginated_response(HitSerializer(hits, many=True).data)
+        response.data["is_complete"] = result.is_complete
         return response
-
-
-def search_as(
-    user: Any, *, q: str, project: Any = None, mode: str = "words", **filters: Any
-) -> Found:
-    """What the person may see of the words. Raises Unavailable."""
-    granularity = filters.pop("granularity", "")
-    artifacts = _narrowed(filters) if filters else None
-    search = {"words": find, "semantic": find_by_meaning, "hybrid": find_by_both}[mode]
-    return search(q, scope_of(user, project), granularity=granularity, artifacts=artifacts)
-
-
-def _narrowed(filters: dict[str, Any]) -> QuerySet[Artifact]:
-    phase = filters.pop("phase", None)
-    artifacts = Artifact.objects.filter(**filters)
-    if not phase:
-        return artifacts
-    return artifacts.filter(task__in=Task.objects.filter(phase=phase).values("pk"))
