@@ -24,8 +24,8 @@ from agents.serializers import (
 from agents.services import cancel_task, request_task, retry_task
 from audit.actors import Actor
 from audit.models import Event
-from context.build_serializers import ContextBuildSerializer
 from context.models import ContextBuild
+from context.serializers import ContextBuildSerializer
 from core.errors import NotFound
 from core.serializers import NoInput
 from core.viewsets import GenericViewSet

@@ -16,7 +16,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import TextLexer, get_lexer_by_name, get_lexer_for_filename
 from pygments.util import ClassNotFound
 
-from context.parts.splitter import program_files
+from context.parts.sections import program_files
 from context.rendering import render_markdown
 
 HIGHLIGHT_MAX_CHARACTERS = 100_000

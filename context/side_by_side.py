@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from context.parts.splitter import program_files
+from context.parts.sections import program_files
 from context.rendering import as_files, render_markdown
 
 # Comparing lines takes quadratic time at worst.

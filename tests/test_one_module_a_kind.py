@@ -24,6 +24,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
+def owner(owner):
+    owner.is_staff = True
+    owner.save()
+    return owner
+
+
+@pytest.fixture
 def add_kind():
     """Import a module of `tests.kinds`; what it registers is forgotten after the test."""
     added = []
@@ -40,20 +47,20 @@ def add_kind():
 
 
 def test_a_role_is_given_work_by_the_api_and_by_a_workflow(
-    add_kind, project, owner, client_of, settings
+    add_kind, make_project, owner, client_of, settings
 ):
-    api = client_of(owner)
-    wanted = {"project": str(project.pk), "agent_type": "reviewer", "instructions": "Read it."}
-    assert api.post("/api/v1/tasks/", wanted).status_code == 400
+    assert client_of(owner).get("/api/v1/tasks/", {"agent_type": "reviewer"}).status_code == 400
 
     add_kind("reviewer", agent_types)
+    api, project = client_of(owner), make_project()
+    wanted = {"project": str(project.pk), "agent_type": "reviewer", "instructions": "Read it."}
     settings.AGENT_MODELS = settings.AGENT_MODELS | {"reviewer": settings.MODEL_DEFAULT}
     task = api.post("/api/v1/tasks/", wanted)
     run(task_id=task.json()["id"], worker="test:1:1")
 
     assert Task.objects.get(pk=task.json()["id"]).status == "waiting_for_hitl"
     listed = api.get("/api/v1/tasks/", {"agent_type": "reviewer"}).json()
-    assert [one["id"] for one in listed["results"]] == [task.json()["id"]]
+    assert [item["id"] for item in listed["results"]] == [task.json()["id"]]
     assert AgentStatus.objects.get(project=project, agent_type="reviewer").task_id
     assert "reviewer" in logged_in(owner).get("/admin/search/").content.decode()
     workflow = """
@@ -86,9 +93,9 @@ def test_an_artifact_type_is_handed_in_shown_and_searched(add_kind, project, own
     path = f"/api/v1/artifacts/{made.json()['id']}/"
     assert api.get(path).json()["markdown"] == "# Risks: Ferry\n\n- It sinks\n"
     concepts = api.get(f"{path}concepts/").json()["results"]
-    assert [one["title"] for one in concepts] == ["It sinks"]
+    assert [item["title"] for item in concepts] == ["It sinks"]
     types = api.get("/api/v1/artifact-types/").json()["results"]
-    assert "risk_list" in [one["artifact_type"] for one in types]
+    assert "risk_list" in [item["artifact_type"] for item in types]
     assert api.get("/api/v1/artifacts/", {"artifact_type": "risk_list"}).json()["count"] == 1
     page = logged_in(owner).get(f"/admin/context/artifact/{made.json()['id']}/change/")
     assert "It sinks" in page.content.decode()
@@ -109,13 +116,13 @@ def test_an_event_type_is_recorded_filtered_and_told(add_kind, project, owner, c
     events = client_of(owner).get(
         "/api/v1/audit/events/", {"project": str(project.pk), "event_type": "work_praised"}
     )
-    assert [one["event_type"] for one in events.json()["results"]] == ["work_praised"]
+    assert [item["event_type"] for item in events.json()["results"]] == ["work_praised"]
     page = logged_in(owner).get(f"/admin/projects/project/{project.pk}/change/")
     assert "owner praised the coder" in page.content.decode()
 
 
 def test_an_unregistered_event_type_is_refused(project, owner):
-    with pytest.raises(KeyError):
+    with transaction.atomic(), pytest.raises(KeyError):
         record(project_id=project.pk, event_type="work_praised", actor=Actor.of_user(owner))
 
 

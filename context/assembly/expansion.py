@@ -9,8 +9,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
 
-from context.assembly.pieces import Candidate, Piece, shortened, summary_of
-from context.assembly.wants import Want
+from context.assembly.pieces import Candidate, Piece, Want, shortened, summary_of
 from context.enums import Form, Need, VersionStatus
 from context.models import ArtifactVersion, Concept, Section
 

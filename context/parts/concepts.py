@@ -8,8 +8,8 @@ from typing import Any
 
 from context.artifact_types import artifact_types
 from context.enums import ConceptKind
-from context.parts.markdown import TITLE_MAX_CHARACTERS, slug
-from context.parts.splitter import as_lines
+from context.parts.headings import TITLE_MAX_CHARACTERS, slug
+from context.parts.sections import as_lines
 
 Content = dict[str, Any]
 

@@ -6,7 +6,7 @@ from typing import Any
 from markdown_it.token import Token
 
 from context.markdown import closed, closed_with_tokens, plain
-from context.parts.splitter import program_files
+from context.parts.sections import program_files
 from context.rendering import render_markdown
 
 PART_MAX_CHARACTERS = 300_000

@@ -7,8 +7,7 @@ from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
 from context.search.query_parser import Question, searching, understood, windows_of_names
-from context.search.recency import CELLS
-from context.search.scope import Scope
+from context.search.scope import CELLS, Scope
 from context.search.spelling import ALIKE, ALIKE_PARTS, BY_SPELLING, PART_NAMES, near
 
 # Only so many of the newest texts with the words are looked at, so that a word that is everywhere

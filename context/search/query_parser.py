@@ -8,8 +8,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from context.search.recency import windows
-from context.search.scope import Scope
+from context.search.scope import Scope, windows
 
 # `querytree` is what is left of words without what must not be there.
 MEANING = """

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from context.search.query_parser import Seen
-from context.search.recency import CELLS
+from context.search.scope import CELLS
 
 # A name has at least so much of what was asked for.
 ALIKE = 0.5

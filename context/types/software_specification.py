@@ -21,8 +21,8 @@ from context.content_fields import (
 from context.enums import ConceptKind
 from context.markdown import bullets, document_title, plain, section
 from context.parts.concepts import ConceptPart, find_questions
-from context.parts.markdown import TITLE_MAX_CHARACTERS
-from context.parts.splitter import as_lines
+from context.parts.headings import TITLE_MAX_CHARACTERS
+from context.parts.sections import as_lines
 
 
 class Span(Content):

@@ -18,7 +18,7 @@ from context.content_fields import (
     duplicates,
 )
 from context.markdown import bullets, document_title, fenced, plain, section, table
-from context.parts.splitter import program_files
+from context.parts.sections import program_files
 
 MAX_CHARACTERS = 2_000_000
 

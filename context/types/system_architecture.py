@@ -20,8 +20,8 @@ from context.content_fields import (
 from context.enums import ConceptKind
 from context.markdown import bullets, document_title, plain, section, table
 from context.parts.concepts import ConceptPart, named
-from context.parts.markdown import TITLE_MAX_CHARACTERS
-from context.parts.splitter import as_lines
+from context.parts.headings import TITLE_MAX_CHARACTERS
+from context.parts.sections import as_lines
 
 _ENDPOINT = re.compile(r"\b(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) (/[^\s,;`'\")]*)")
 

@@ -1,12 +1,66 @@
+"""Contents in sections, which give back the whole."""
+
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
+from zlib import crc32
 
 from context.artifact_types import ArtifactType, artifact_types
 from context.enums import Granularity, SectionKind
-from context.parts.markdown import TITLE_MAX_CHARACTERS, Passage, slug, split_markdown
-from context.parts.pieces import cut
+from context.parts.headings import TITLE_MAX_CHARACTERS, Passage, slug, split_markdown
+
+
+def estimate_tokens(text: str) -> int:
+    """About how many tokens a model makes of it: four ASCII characters, or one other, for each."""
+    if text.isascii():
+        return -(-len(text) // 4)
+    others = len(text) - len(text.encode("ascii", "ignore"))
+    return -(-(len(text) - others) // 4) + others
+
+
+PIECE_MIN_CHARACTERS = 1_500
+PIECE_MAX_CHARACTERS = 6_000
+# Of the lines after which a cut is allowed, one in so many has it.
+LINES_TO_A_CUT = 16
+
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
+
+
+def cut(text: str) -> list[str]:
+    """Pieces of at most PIECE_MAX_CHARACTERS; together they are the text."""
+    if len(text) <= PIECE_MAX_CHARACTERS:
+        return [text]
+    return list(_pieces(text))
+
+
+def _pieces(text: str) -> Iterator[str]:
+    piece: list[str] = []
+    size = 0
+    for line in _short_lines(text):
+        if size + len(line) > PIECE_MAX_CHARACTERS:
+            yield "".join(piece)
+            piece, size = [], 0
+        piece.append(line)
+        size += len(line)
+        if size >= PIECE_MIN_CHARACTERS and _is_cut(line):
+            yield "".join(piece)
+            piece, size = [], 0
+    if piece:
+        yield "".join(piece)
+
+
+def _is_cut(line: str) -> bool:
+    return crc32(line.encode(errors="surrogatepass")) % LINES_TO_A_CUT == 0
+
+
+def _short_lines(text: str) -> Iterator[str]:
+    for line in _LINE.findall(text):
+        for start in range(0, len(line), PIECE_MAX_CHARACTERS):
+            yield line[start : start + PIECE_MAX_CHARACTERS]
+
 
 Content = dict[str, Any]
 
@@ -190,3 +244,30 @@ def _named_once(parts: list[SectionPart]) -> Iterator[SectionPart]:
             path = f"{part.path}~{counts[part.path]}"
         taken.add(path)
         yield SectionPart(part.pointer, path, part.title, part.kind, part.text)
+
+
+JSON_KINDS = {SectionKind.OUTLINE, SectionKind.FIELDS}
+
+
+def join_sections(rows: Iterable[tuple[str, str, str]]) -> Any:
+    """The content again, from (pointer, kind, text) of its sections in order."""
+    content: Any = None
+    for pointer, pieces in groupby(rows, key=lambda row: row[0]):
+        same = list(pieces)
+        text = "".join(text for _, _, text in same)
+        value = json.loads(text) if same[0][1] in JSON_KINDS else text
+        if not pointer:
+            content = value
+        else:
+            place, name = place_of(content, pointer)
+            place[name] = value
+    return content
+
+
+def place_of(content: Any, pointer: str) -> tuple[Any, str | int]:
+    """The object or list that a JSON pointer leads into, and the key or index in it."""
+    names = [name.replace("~1", "/").replace("~0", "~") for name in pointer[1:].split("/")]
+    place = content
+    for name in names[:-1]:
+        place = place[int(name) if isinstance(place, list) else name]
+    return place, int(names[-1]) if isinstance(place, list) else names[-1]
