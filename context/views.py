@@ -53,114 +53,11 @@ from context.staleness import with_staleness
 from core.content_security import STRICT
 from core.viewsets import APIView, GenericViewSet
 
-
-class PartsActions:
-    """Smaller pieces of one version than the whole; for ArtifactViewSet."""
-
-    @extend_schema(parameters=[SectionQuery], responses=SectionSerializer(many=True), filters=False)
-    @action(detail=True)
-    def sections(self, request: Request, pk: UUID) -> Response:
-        """The sections of a version, in order, each with its text; joined, they are the whole."""
-        version, wanted = self.asked_version(request, SectionQuery)
-        sections = version.sections.filter(**wanted).select_related("body").order_by("position")
-        page = self.paginate_queryset(sections)
-        return self.get_paginated_response(self.get_serializer(page, many=True).data)
-
-    @extend_schema(parameters=[ConceptQuery], responses=ConceptSerializer(many=True), filters=False)
-    @action(detail=True)
-    def concepts(self, request: Request, pk: UUID) -> Response:
-        """The requirements, decisions, questions, endpoints and entities that a version names."""
-        version, wanted = self.asked_version(request, ConceptQuery)
-        concepts = version.concepts.filter(**wanted).select_related("body").order_by("position")
-        page = self.paginate_queryset(concepts)
-        return self.get_paginated_response(self.get_serializer(page, many=True).data)
-
-    def asked_version(
-        self, request: Request, query_class: type[serializers.Serializer]
-    ) -> tuple[ArtifactVersion, dict]:
-        """The version of `?version=`, else the last one, and the other parameters."""
-        artifact: Artifact = self.get_object()
-        query = query_class(data={name: v for name, v in request.query_params.items() if v})
-        query.is_valid(raise_exception=True)
-        wanted = dict(query.validated_data)
-        return get_version(artifact, wanted.pop("version", artifact.version)), wanted
-
-
-class DiffAction:
-    """The difference between two versions; for ArtifactViewSet."""
-
-    @extend_schema(
-        parameters=[DiffQuery],
-        responses={
-            (200, "application/json"): DiffSerializer,
-            (200, "text/html"): OpenApiTypes.STR,
-        },
-        filters=False,
-    )
-    @action(detail=True)
-    def diff(self, request: Request, pk: UUID) -> Response | HttpResponse:
-        """By section, by file and by field; as a page side by side with `as=html`."""
-        artifact = self.get_object()
-        query = DiffQuery(data={name: n for name, n in request.query_params.items() if n})
-        query.is_valid(raise_exception=True)
-        to = query.validated_data.get("to", artifact.version)
-        old = get_version(artifact, query.validated_data.get("from", max(to - 1, 1)))
-        new = get_version(artifact, to)
-        if query.validated_data["as"] == "html":
-            return page_of(request, artifact, old, new)
-        return Response(DiffSerializer(difference(artifact, old, new)).data)
-
-
-def difference(artifact: Artifact, old: ArtifactVersion, new: ArtifactVersion) -> dict[str, Any]:
-    return {
-        "artifact": str(artifact.pk),
-        "from": old.number,
-        "to": new.number,
-        "from_sha256": old.sha256,
-        "to_sha256": new.sha256,
-        **diff_contents(artifact.artifact_type, old.content, new.content),
-    }
-
-
-def page_of(
-    request: Request, artifact: Artifact, old: ArtifactVersion, new: ArtifactVersion
-) -> HttpResponse:
-    """Agents wrote what is compared: everything is escaped, and no script may run."""
-    shown = {
-        "artifact": artifact,
-        "old": old.number,
-        "new": new.number,
-        "files": compare_contents(artifact.artifact_type, old.content, new.content),
-    }
-    response = render(request._request, "ui/context/diff.html", shown)
-    response["Content-Security-Policy"] = STRICT
-    return response
-
-
-class LineageActions:
-    """Where a version came from; for ArtifactViewSet."""
-
-    @extend_schema(parameters=[LineageQuery], responses=LineageSerializer, filters=False)
-    @action(detail=True)
-    def lineage(self, request: Request, pk: UUID) -> Response:
-        """What a version was made from, by whom and how, and what was made from it (W3C PROV)."""
-        version, wanted = self.asked_version(request, LineageQuery)
-        lineage = lineage_of(version, **wanted)
-        return Response(LineageSerializer(as_prov(lineage)).data)
-
-
 FORM_BYTES = 64 * 1024
 VERSION_NUMBER = OpenApiParameter("number", int, OpenApiParameter.PATH)
 
 
-class ArtifactViewSet(
-    PartsActions,
-    DiffAction,
-    LineageActions,
-    mixins.ListModelMixin,
-    mixins.RetrieveModelMixin,
-    GenericViewSet,
-):
+class ArtifactViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet):
     """What the work produces and what people hand in."""
 
     queryset = Artifact.objects.all()
@@ -196,9 +93,9 @@ class ArtifactViewSet(
     @extend_schema(request=ArtifactInput, responses={201: ArtifactDetailSerializer})
     def create(self, request: Request) -> Response:
         """A person's own artifact."""
-        wanted = self.input(request)
+        values = self.input(request)
         artifact = create_artifact(
-            actor=Actor.of_user(request.user), project_id=wanted.pop("project"), **wanted
+            actor=Actor.of_user(request.user), project_id=values.pop("project"), **values
         )
         return self.created(artifact)
 
@@ -211,22 +108,22 @@ class ArtifactViewSet(
         # Before anything of it is read; the form around the file needs some room, too.
         if int(request.META.get("CONTENT_LENGTH") or 0) > UPLOAD_MAX_BYTES + FORM_BYTES:
             raise too_large()
-        wanted = self.input(request)
-        file = wanted.pop("file")
+        values = self.input(request)
+        file = values.pop("file")
         artifact = upload_file(
             actor=Actor.of_user(request.user),
-            project_id=wanted.pop("project"),
+            project_id=values.pop("project"),
             name=file.name,
             data=file.read(),
-            **wanted,
+            **values,
         )
         return self.created(artifact)
 
     def created(self, artifact: Artifact) -> Response:
         location = {"Location": reverse("artifact-detail", args=[artifact.pk])}
-        found = artifacts_for(self.request.user, with_content=True).filter(pk=artifact.pk)
-        [shown] = with_staleness(found)
-        return Response(self.output(shown), status.HTTP_201_CREATED, headers=location)
+        rows = artifacts_for(self.request.user, with_content=True).filter(pk=artifact.pk)
+        [artifact] = with_staleness(rows)
+        return Response(self.output(artifact), status.HTTP_201_CREATED, headers=location)
 
     @extend_schema(responses=VersionSerializer(many=True), filters=False)
     @action(detail=True)
@@ -247,9 +144,9 @@ class ArtifactViewSet(
         version = add_version(
             actor=Actor.of_user(request.user), artifact_id=artifact.pk, **self.input(request)
         )
-        shown = VersionDetailSerializer(get_version(artifact, version.number))
-        location = reverse("artifact-version", args=[artifact.pk, version.number])
-        return Response(shown.data, status.HTTP_201_CREATED, headers={"Location": location})
+        data = VersionDetailSerializer(get_version(artifact, version.number)).data
+        location = {"Location": reverse("artifact-version", args=[artifact.pk, version.number])}
+        return Response(data, status.HTTP_201_CREATED, headers=location)
 
     @extend_schema(parameters=[VERSION_NUMBER], responses=VersionDetailSerializer)
     @action(detail=True, url_path="versions/<int:number>")
@@ -257,15 +154,82 @@ class ArtifactViewSet(
         """One version with its content."""
         return Response(VersionDetailSerializer(get_version(self.get_object(), number)).data)
 
+    @extend_schema(parameters=[SectionQuery], responses=SectionSerializer(many=True), filters=False)
+    @action(detail=True)
+    def sections(self, request: Request, pk: UUID) -> Response:
+        """The sections of a version, in order, each with its text; joined, they are the whole."""
+        version, filters = self.chosen_version(request, SectionQuery)
+        sections = version.sections.filter(**filters).select_related("body").order_by("position")
+        page = self.paginate_queryset(sections)
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
-def described(artifact_type: str) -> dict:
-    schema = artifact_types[artifact_type].schema.model_json_schema()
-    return {
-        "artifact_type": artifact_type,
-        "description": schema.get("description", ""),
-        "max_bytes": CONTENT_MAX_BYTES,
-        "schema": {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema,
-    }
+    @extend_schema(parameters=[ConceptQuery], responses=ConceptSerializer(many=True), filters=False)
+    @action(detail=True)
+    def concepts(self, request: Request, pk: UUID) -> Response:
+        """The requirements, decisions, questions, endpoints and entities that a version names."""
+        version, filters = self.chosen_version(request, ConceptQuery)
+        concepts = version.concepts.filter(**filters).select_related("body").order_by("position")
+        page = self.paginate_queryset(concepts)
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    @extend_schema(parameters=[LineageQuery], responses=LineageSerializer, filters=False)
+    @action(detail=True)
+    def lineage(self, request: Request, pk: UUID) -> Response:
+        """What a version was made from, by whom and how, and what was made from it (W3C PROV)."""
+        version, options = self.chosen_version(request, LineageQuery)
+        return Response(LineageSerializer(as_prov(lineage_of(version, **options))).data)
+
+    def chosen_version(
+        self, request: Request, query_class: type[serializers.Serializer]
+    ) -> tuple[ArtifactVersion, dict[str, Any]]:
+        """The version of `?version=`, else the last one, and the other parameters."""
+        artifact = self.get_object()
+        parameters = validated_query(request, query_class)
+        return get_version(artifact, parameters.pop("version", artifact.version)), parameters
+
+    @extend_schema(
+        parameters=[DiffQuery],
+        responses={
+            (200, "application/json"): DiffSerializer,
+            (200, "text/html"): OpenApiTypes.STR,
+        },
+        filters=False,
+    )
+    @action(detail=True)
+    def diff(self, request: Request, pk: UUID) -> Response | HttpResponse:
+        """By section, by file and by field; as a page side by side with `as=html`."""
+        artifact = self.get_object()
+        query = validated_query(request, DiffQuery)
+        number = query.get("to", artifact.version)
+        old = get_version(artifact, query.get("from", max(number - 1, 1)))
+        new = get_version(artifact, number)
+        if query["as"] == "html":
+            context = {
+                "artifact": artifact,
+                "old": old.number,
+                "new": new.number,
+                "files": compare_contents(artifact.artifact_type, old.content, new.content),
+            }
+            response = render(request._request, "ui/context/diff.html", context)
+            # Agents wrote what is compared: everything is escaped, and no script may run.
+            response["Content-Security-Policy"] = STRICT
+            return response
+        difference = {
+            "artifact": str(artifact.pk),
+            "from": old.number,
+            "to": new.number,
+            "from_sha256": old.sha256,
+            "to_sha256": new.sha256,
+            **diff_contents(artifact.artifact_type, old.content, new.content),
+        }
+        return Response(DiffSerializer(difference).data)
+
+
+def validated_query(request: Request, query_class: type[serializers.Serializer]) -> dict[str, Any]:
+    """The query parameters; those that are empty count as left out."""
+    query = query_class(data={name: value for name, value in request.query_params.items() if value})
+    query.is_valid(raise_exception=True)
+    return dict(query.validated_data)
 
 
 class ArtifactTypesView(APIView):
@@ -273,5 +237,15 @@ class ArtifactTypesView(APIView):
 
     @extend_schema(operation_id="artifact_types_list", responses=ArtifactTypesSerializer)
     def get(self, request: Request) -> Response:
-        types = [described(artifact_type) for artifact_type in artifact_types.values]
+        types = []
+        for name in artifact_types.values:
+            schema = artifact_types[name].schema.model_json_schema()
+            types.append(
+                {
+                    "artifact_type": name,
+                    "description": schema.get("description", ""),
+                    "max_bytes": CONTENT_MAX_BYTES,
+                    "schema": {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema,
+                }
+            )
         return Response({"count": len(types), "next": None, "previous": None, "results": types})
