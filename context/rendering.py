@@ -1,9 +1,13 @@
-"""Artifact contents for people (Markdown) and for the export (files)."""
+"""Artifact contents as Markdown for people, and as files for the export."""
 
+import hashlib
 import json
 
 from context.artifact_types import Values, artifact_types
-from context.markdown import fenced, plain, section, table
+from context.markdown import closed, closed_with_tokens, fenced, plain, section, table
+from context.parts.sections import program_files
+
+PART_MAX_CHARACTERS = 300_000
 
 
 def render_markdown(artifact_type: str, content: Values) -> str:
@@ -45,3 +49,39 @@ def _common(content: Values) -> list[str]:
         *section("Answers taken into account", answers),
         *section("What became of comments", notes),
     ]
+
+
+def part_markdown(artifact_type: str, content: Values, limit: int) -> str:
+    """The artifact as a part of a printed document. Source files are only listed.
+
+    Beyond `limit` characters it is cut, and says so in a few more.
+    """
+    files = program_files(content) if artifact_type == "source_code" else []
+    if files:
+        text = render_markdown(artifact_type, content | {"files": []}) + "\n## Files\n\n"
+        text += "| File | Lines | SHA-256 |\n|---|---|---|\n"
+        for file in files:
+            code = file["content"]
+            digest = hashlib.sha256(code.encode(errors="replace")).hexdigest()
+            text += f"| {plain(file['path'])} | {code.count(chr(10)) + 1} | {digest} |\n"
+    else:
+        text = render_markdown(artifact_type, content)
+    if len(text) <= limit:
+        return text
+    note = f"(The first {limit:,} of {len(text):,} characters; the export has all.)"
+    return f"{closed(text[:limit])}\n{note}\n"
+
+
+def lowered(markdown: str) -> str:
+    """Headings one level down, and nothing left open, so that another part can follow."""
+    text, tokens = closed_with_tokens(markdown)
+    lines = text.split("\n")
+    for token in reversed(tokens):
+        if token.type == "heading_open" and token.level == 0:
+            start, end = token.map
+            mark = "#" * min(6, int(token.tag[1]) + 1)
+            if token.markup.startswith("#"):
+                lines[start] = f"{mark} {lines[start].lstrip().lstrip('#').lstrip()}"
+            else:
+                lines[start:end] = [f"{mark} {' '.join(lines[start : end - 1])}"]
+    return "\n".join(lines)
