@@ -152,8 +152,8 @@ def total(before: Usage | None, new: Usage) -> Usage:
     )
 
 
-def _sum(one: int | None, other: int | None) -> int | None:
-    return None if one is None or other is None else one + other
+def _sum(first: int | None, second: int | None) -> int | None:
+    return None if first is None or second is None else first + second
 
 
 def joined(notes: list[str]) -> str:

@@ -14,7 +14,7 @@ def sha256_of_brief(text: str) -> str:
 def brief_of(project: Project) -> Artifact | None:
     """The first input that says, or once said, what the project was started with."""
     inputs = Artifact.objects.filter(project=project, artifact_type=USER_INPUT)
-    said = inputs.filter(
+    briefs = inputs.filter(
         accepted_version__isnull=False, versions__sha256=sha256_of_brief(project.brief)
     )
-    return said.order_by("created_at", "id").first()
+    return briefs.order_by("created_at", "id").first()

@@ -78,7 +78,7 @@ def diff_contents(artifact_type: str, old: Content, new: Content) -> dict[str, A
     sections = list(_diff_sections(artifact_type, old, new))
     changes = list(changes_between(old, new))
     is_complete = len(changes) <= MAX_CHANGES and all(
-        one["unified"] is not None for one in (*files, *sections)
+        part["unified"] is not None for part in (*files, *sections)
     )
     return {
         "is_equal": not changes,
@@ -131,14 +131,16 @@ def _diff_sections(artifact_type: str, old: Content, new: Content) -> Iterator[d
     before = {part.path: part for part in whole_sections(artifact_type, old)}
     after = {part.path: part for part in whole_sections(artifact_type, new)}
     for path in [*after, *(path for path in before if path not in after)]:
-        one, other = before.get(path), after.get(path)
-        if one and other and one.text == other.text:
+        old_part, new_part = before.get(path), after.get(path)
+        if old_part and new_part and old_part.text == new_part.text:
             continue
-        part = other or one
+        part = new_part or old_part
         yield {
             "path": path,
             "title": part.title,
             "kind": str(part.kind),
             "status": _fate(path, before, after),
-            "unified": _unified(path, one.text if one else "", other.text if other else ""),
+            "unified": _unified(
+                path, old_part.text if old_part else "", new_part.text if new_part else ""
+            ),
         }

@@ -35,8 +35,8 @@ class ArtifactFilter(django_filters.FilterSet):
         project = self.form.cleaned_data.get("project")
         if project is None:
             raise InvalidInput.of("project", "required", "Name the project in which to look.")
-        found = staleness_of(queryset.filter(project=project).values_list("pk", flat=True))
-        return queryset.filter(pk__in=found) if value else queryset.exclude(pk__in=found)
+        stale = staleness_of(queryset.filter(project=project).values_list("pk", flat=True))
+        return queryset.filter(pk__in=stale) if value else queryset.exclude(pk__in=stale)
 
     def search(self, queryset: QuerySet, name: str, value: Any) -> QuerySet:
         project = self.form.cleaned_data.get("project")

@@ -26,9 +26,9 @@ NEAREST_TEXTS = """
         SELECT body_id, embedding FROM context_embeddings
         WHERE model = %(model)s AND {scope} ORDER BY body_id DESC LIMIT %(compared)s
     )
-    SELECT body_id, 1 - (embedding <=> %(asked)s::halfvec) AS score FROM newest
+    SELECT body_id, 1 - (embedding <=> %(vector)s::halfvec) AS score FROM newest
     WHERE vector_dims(embedding) = %(dimensions)s
-    ORDER BY embedding <=> %(asked)s::halfvec, body_id DESC LIMIT %(nearest)s
+    ORDER BY embedding <=> %(vector)s::halfvec, body_id DESC LIMIT %(nearest)s
 """
 BEYOND = """
     SELECT EXISTS (
@@ -81,12 +81,12 @@ def _embedded(text: str) -> list[float]:
         raise Unavailable("embedding_unavailable", detail) from None
 
 
-def _nearest(asked: list[float], scope: Scope) -> tuple[dict[int, float], bool]:
+def _nearest(vector: list[float], scope: Scope) -> tuple[dict[int, float], bool]:
     condition = "TRUE" if scope.projects is None else "project_id = ANY(%(projects)s::uuid[])"
     values = {
         "model": settings.EMBEDDING_MODEL,
-        "asked": literal(asked),
-        "dimensions": len(asked),
+        "vector": literal(vector),
+        "dimensions": len(vector),
         "projects": scope.parameter,
         "compared": COMPARED,
         "nearest": NEAREST,

@@ -36,7 +36,7 @@ class DoesNotFit(Exception):
 
 def fit(candidates: Sequence[Candidate], budget: int, weigh: Weigh) -> list[Choice]:
     """One choice for each candidate, in order. Raises DoesNotFit."""
-    ordered = sorted(candidates, key=lambda one: ORDER.index(one.full.need))
+    ordered = sorted(candidates, key=lambda candidate: ORDER.index(candidate.full.need))
     choices: list[Choice] = []
     whole: set[tuple[str, int, str]] = set()
     left = budget
@@ -75,7 +75,7 @@ def _complaint(choices: list[Choice], budget: int) -> str:
     musts = [choice for choice in choices if choice.piece.need == Need.MUST]
     total = sum(choice.tokens for choice in musts)
     largest = sorted(musts, key=lambda choice: -choice.tokens)[:3]
-    named = ", ".join(f"{one.piece.title} ({one.tokens:,})" for one in largest)
+    named = ", ".join(f"{choice.piece.title} ({choice.tokens:,})" for choice in largest)
     return (
         f"What must be given has about {total:,} tokens, and {budget:,} are left for it."
         f" The largest: {named}. Let the step ask for less, or raise CONTEXT_BUDGET."
@@ -97,9 +97,9 @@ def build_context(wants: list[Want], *, budget: int, weigh: Weigh) -> Built:
     """What the wants get below the budget, in tokens as `weigh` counts them. Reads only."""
     versions, candidates, missing = load_versions(wants), [], []
     for want in wants:
-        found = expand(want, versions)
-        candidates += found
-        if not found:
+        matches = expand(want, versions)
+        candidates += matches
+        if not matches:
             missing.append(want)
     if lost := [want.label for want in missing if want.need == Need.MUST]:
         detail = f"There is nothing accepted that is: {', '.join(lost)}."
@@ -158,8 +158,8 @@ def _nothing(want: Want) -> dict[str, Any]:
 
 def _digest(pieces: tuple[Piece, ...]) -> str:
     """Of what the agent gets to see, in its order."""
-    shown = [[*piece.key, str(piece.form), _hash(piece.text)] for piece in pieces]
-    return hashlib.sha256(canonical(shown)).hexdigest()
+    digests = [[*piece.key, str(piece.form), _hash(piece.text)] for piece in pieces]
+    return hashlib.sha256(canonical(digests)).hexdigest()
 
 
 def _hash(text: str) -> str:

@@ -32,9 +32,9 @@ BEST = """
 def load_versions(wants: list[Want]) -> Versions:
     ids = {artifact for want in wants for artifact, _ in want.sources}
     numbers = {number for want in wants for _, number in want.sources}
-    found = ArtifactVersion.objects.filter(artifact__in=ids, number__in=numbers)
-    found = found.annotate(was_changed_by_person=Exists(_by_a_person()))
-    return {(str(v.artifact_id), v.number): v for v in found.select_related("artifact")}
+    rows = ArtifactVersion.objects.filter(artifact__in=ids, number__in=numbers)
+    rows = rows.annotate(was_changed_by_person=Exists(_by_a_person()))
+    return {(str(row.artifact_id), row.number): row for row in rows.select_related("artifact")}
 
 
 def _by_a_person() -> QuerySet[ArtifactVersion]:
@@ -63,8 +63,8 @@ def expand(want: Want, versions: Versions) -> list[Candidate]:
 def _matching(model: Any, name: str, pattern: str, versions: list[ArtifactVersion]) -> list[Any]:
     order = {version.pk: place for place, version in enumerate(versions)}
     parts = model.objects.filter(version__in=versions).select_related("body", "version__artifact")
-    found = [part for part in parts if _is_meant(getattr(part, name), pattern)]
-    return sorted(found, key=lambda part: (order[part.version_id], part.position))
+    matching = [part for part in parts if _is_meant(getattr(part, name), pattern)]
+    return sorted(matching, key=lambda part: (order[part.version_id], part.position))
 
 
 def _is_meant(name: str, pattern: str) -> bool:
@@ -76,8 +76,8 @@ def _best(want: Want, versions: list[ArtifactVersion]) -> list[Section]:
     with connection.cursor() as cursor:
         cursor.execute(BEST, [want.query, [version.pk for version in versions], want.limit])
         ids = [row[0] for row in cursor.fetchall()]
-    found = Section.objects.select_related("body", "version__artifact").in_bulk(ids)
-    return [found[pk] for pk in ids]
+    sections = Section.objects.select_related("body", "version__artifact").in_bulk(ids)
+    return [sections[pk] for pk in ids]
 
 
 def _parts(want: Want, parts: list[Any]) -> Iterator[Candidate]:

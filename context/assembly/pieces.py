@@ -87,6 +87,6 @@ def shortened(text: str) -> str:
 
 def summary_of(content: dict[str, Any], parts: list[str]) -> str:
     """What a document says of itself, and what it consists of."""
-    said = next((content[n] for n in SUMMARY_FIELDS if isinstance(content.get(n), str)), "")
+    summary = next((content[n] for n in SUMMARY_FIELDS if isinstance(content.get(n), str)), "")
     listed = f"\nIt has these parts: {', '.join(parts)}" if parts else ""
-    return shortened(said) + (listed if len(listed) <= 2 * SUMMARY_CHARACTERS else "")
+    return shortened(summary) + (listed if len(listed) <= 2 * SUMMARY_CHARACTERS else "")

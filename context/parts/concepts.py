@@ -63,8 +63,8 @@ def question(words: str, answer: str) -> ConceptPart:
 
 def find_questions(content: Content) -> Iterator[ConceptPart]:
     for clarification in content["clarifications"]:
-        for asked in clarification["questions"]:
-            yield question(asked, clarification["answer"])
+        for words in clarification["questions"]:
+            yield question(words, clarification["answer"])
 
 
 def find_marked(markdown: str) -> Iterator[ConceptPart]:

@@ -39,7 +39,7 @@ def split_markdown(text: str) -> list[Passage]:
     passages = [Passage((), "", text[: headings[0][0]])] if headings[0][0] else []
     above: list[tuple[int, str]] = []
     for (start, level, title), end in zip(headings, _ends(headings, text), strict=True):
-        above = [one for one in above if one[0] < level] + [(level, slug(title))]
+        above = [outer for outer in above if outer[0] < level] + [(level, slug(title))]
         passages.append(Passage(tuple(name for _, name in above), title, text[start:end]))
     return passages
 

@@ -122,7 +122,7 @@ def _split_field(
     if value and isinstance(value, str) and key in artifact_type.markdown_fields:
         is_whole = granularity != Granularity.DOCUMENT
         passages = [Passage((), "", value)] if is_whole else split_markdown(value)
-        return None, [_passage(key, one) for one in passages]
+        return None, [_passage(key, passage) for passage in passages]
     if isinstance(value, str):
         return _split_text(key, value)
     if key == artifact_type.source_files_field and _are_files(value):

@@ -31,10 +31,17 @@ class HitlResponseType(ArtifactType):
     markdown_fields = frozenset({"answer"})
 
     def render(self, content: Values) -> list[str]:
-        asked = section("Questions", bullets(content["questions"]))
+        questions = section("Questions", bullets(content["questions"]))
         who = f" ({plain(content['answered_by'])})" if content["answered_by"] else ""
-        return ["# Response", "", *asked, f"## Answer{who}", "", *fenced(content["answer"], "text")]
+        return [
+            "# Response",
+            "",
+            *questions,
+            f"## Answer{who}",
+            "",
+            *fenced(content["answer"], "text"),
+        ]
 
     def concepts(self, content: Values) -> Iterator[ConceptPart]:
-        for asked in content["questions"]:
-            yield question(asked, content["answer"])
+        for words in content["questions"]:
+            yield question(words, content["answer"])
