@@ -6,8 +6,8 @@ from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection
 
+from agents.events import TASK_CREATED
 from agents.stops.queries import all_agents, stopped_agents
-from audit.enums import EventType
 from core.errors import DomainError, Forbidden, Unprocessable
 from hitl.enums import Action, RequestKind, RequestStatus
 from hitl.models import HitlRequest
@@ -101,7 +101,7 @@ class Session:
         self.watch.something_happened()
         self.state = state
         for event in events:
-            if event.event_type == EventType.TASK_CREATED:
+            if event.event_type == TASK_CREATED:
                 self.screen.enter(event.data["phase"])
             if message := event_message(event, self.titles):
                 self.screen.tell(*terminal_line(message))
