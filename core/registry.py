@@ -1,6 +1,7 @@
 """Kinds that grow: each is one module that registers itself under its name."""
 
 import pkgutil
+import threading
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
@@ -24,7 +25,8 @@ class Registry(Generic[Item]):
         self._items: dict[str, Item] = {}
         self._order: dict[str, tuple[int, str]] = {}
         self._labels: dict[str, str] = {}
-        self._is_complete = False
+        self._is_complete = self._is_discovering = False
+        self._lock = threading.RLock()
 
     def register(self, name: str, item: Item, *, label: str = "", order: int = 0) -> Item:
         """Raises ValueError for a name that is taken."""
@@ -69,15 +71,25 @@ class Registry(Generic[Item]):
 
     def _all(self) -> dict[str, Item]:
         if not self._is_complete:
-            # Set first: a module that looks at the registry meanwhile sees what is there so far.
-            self._is_complete = True
-            for app in settings.INSTALLED_APPS:
-                name = f"{app.partition('.apps.')[0]}.{self.place}"
-                if _exists(name):
-                    module = import_module(name)
-                    for inner in pkgutil.iter_modules(getattr(module, "__path__", []), f"{name}."):
-                        import_module(inner.name)
+            # Other threads wait. A module that looks at the registry while it is imported for it
+            # sees what is there so far.
+            with self._lock:
+                if not self._is_discovering and not self._is_complete:
+                    self._is_discovering = True
+                    try:
+                        self._discover()
+                        self._is_complete = True
+                    finally:
+                        self._is_discovering = False
         return self._items
+
+    def _discover(self) -> None:
+        for app in settings.INSTALLED_APPS:
+            name = f"{app.partition('.apps.')[0]}.{self.place}"
+            if _exists(name):
+                module = import_module(name)
+                for inner in pkgutil.iter_modules(getattr(module, "__path__", []), f"{name}."):
+                    import_module(inner.name)
 
 
 def _exists(name: str) -> bool:
