@@ -13,6 +13,10 @@ class _Registered(type):
     def values(cls) -> list[str]:
         return artifact_types.values
 
+    @property
+    def choices(cls) -> list[tuple[str, str]]:
+        return artifact_types.choices
+
 
 class ArtifactType(str, metaclass=_Registered):
     """Goes when nothing imports it any more: use `context.artifact_types` and `context.types`."""

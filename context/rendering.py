@@ -34,7 +34,10 @@ def as_files(artifact_type: str, content: Values) -> dict[str, bytes | str]:
 
 def _common(content: Values) -> list[str]:
     """What most contents have: gaps, answers and what became of comments."""
-    missing = [[item["requirement"], item["reason"]] for item in content.get("not_covered") or []]
+    reasons: dict[str, list[str]] = {}
+    for item in content.get("not_covered") or []:
+        reasons.setdefault(item["reason"], []).append(item["requirement"])
+    missing = [[", ".join(ids), reason] for reason, ids in reasons.items()]
     answers = [
         f"- {plain(' / '.join(c['questions'])) or 'Remark'}: {plain(c['answer'])}"
         for c in content.get("clarifications") or []
@@ -45,7 +48,7 @@ def _common(content: Values) -> list[str]:
         for n in content.get("feedback") or []
     ]
     return [
-        *section("Not covered", table(["Requirement", "Reason"], missing)),
+        *section("Not covered", table(["Requirements", "Reason"], missing)),
         *section("Answers taken into account", answers),
         *section("What became of comments", notes),
     ]

@@ -32,7 +32,7 @@ class SourceFile(Content):
 
 
 class CoveredRequirement(Content):
-    """A requirement that the program meets, and the tests that show it."""
+    """A requirement that the program is said to meet, and the tests that are to show it."""
 
     requirement: RequirementId = Field(description="Id of the requirement.")
     tests: list[Line] = Field(
@@ -101,7 +101,7 @@ class SourceCodeType(ArtifactType):
             "",
             f"Start: {plain(content['entry_point'])}. Tests: {plain(command)}",
             "",
-            *section("Covered", table(["Requirement", "Tests"], covered)),
+            *section("Tests by requirement", table(["Requirement", "Tests"], covered)),
             *section("Notes", bullets(content["notes"])),
             *[line for file in content["files"] for line in _file(file)],
         ]

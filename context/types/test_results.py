@@ -1,5 +1,6 @@
 """What running the tests of the program showed."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -23,7 +24,7 @@ class TestCounts(Content):
 
     __test__ = False
 
-    run: Count = Field(description="Tests that ran.")
+    run: Count = Field(description="Tests that were reached, the skipped ones included.")
     passed: Count = Field(description="Tests that passed.")
     failed: Count = Field(description="Tests whose assertion failed.")
     errors: Count = Field(description="Tests that broke off with an error.")
@@ -35,7 +36,8 @@ class RequirementResult(Content):
 
     requirement: RequirementId = Field(description="Id of the requirement.")
     status: Literal["passed", "failed", "not_run", "not_covered"] = Field(
-        description="passed only if there is a test for it and every one of them passed."
+        description="passed only if there is a test for it and every one of them was run and "
+        "passed; a skipped test is one that was not run."
     )
     tests: list[Line] = Field(max_length=100, description="The tests that speak for it.")
     reason: OptionalText = Field("", description="Why it did not pass, or is not covered.")
@@ -59,7 +61,9 @@ class TestResults(Content):
     exit_code: int | None = Field(
         ge=-1000, le=100_000, description="Exit code; none if it did not end by itself."
     )
-    passed: bool = Field(description="True only if tests ran and every one of them passed.")
+    passed: bool = Field(
+        description="True only if tests ran, every one of them passed and none was skipped."
+    )
     timed_out: bool = Field(description="Whether the time limit ended the run.")
     counts: TestCounts = Field(description="Tests by outcome.")
     failures: list[FailedTest] = Field(max_length=200, description="The tests that did not pass.")
@@ -72,13 +76,20 @@ class TestResults(Content):
     source_sha256: OptionalLine = Field("", description="SHA-256 of the source code that was run.")
 
 
+# A test that was skipped has shown nothing.
+RESULTS = {"not_run": "not tested", "not_covered": "not tested"}
+
+
 @artifact_type("test_results", title="Test results", order=60)
 class TestResultsType(ArtifactType):
     schema = TestResults
     __test__ = False
 
     def render(self, content: Values) -> list[str]:
-        coverage = [[c["requirement"], c["status"], c["reason"]] for c in content["coverage"]]
+        coverage = [
+            [item["requirement"], RESULTS.get(item["status"], item["status"]), item["reason"]]
+            for item in content["coverage"]
+        ]
         kept_apart = [
             f"- {plain(key)}: {plain(value)}" for key, value in content["isolation"].items()
         ]
@@ -88,7 +99,7 @@ class TestResultsType(ArtifactType):
             for line in (f"### {plain(f['name'])}", "", *fenced(f["detail"]))
         ]
         return [
-            f"# Test results: {'passed' if content['passed'] else 'not passed'}",
+            f"# Test results: {tested_of(content['coverage'])}",
             "",
             plain(content["summary"]),
             "",
@@ -102,3 +113,13 @@ class TestResultsType(ArtifactType):
             *section("Output", fenced(content["output"]) if content["output"] else []),
             *section("Isolation", kept_apart),
         ]
+
+
+def tested_of(coverage: Sequence[Values]) -> str:
+    """How many requirements a test has exercised, whatever came of it."""
+    tested = sum(item["status"] in ("passed", "failed") for item in coverage)
+    failed = sum(item["status"] == "failed" for item in coverage)
+    verb = "is" if len(coverage) == 1 else "are"
+    word = "requirement" if len(coverage) == 1 else "requirements"
+    text = f"{tested} of {len(coverage)} {word} {verb} tested"
+    return f"{text}, {failed} of them failed." if failed else f"{text}."
