@@ -20,6 +20,10 @@ class _Registered(type):
             return event_type
         raise AttributeError(name)
 
+    @property
+    def values(cls) -> list[str]:
+        return event_types.values
+
 
 class EventType(RegisteredType, metaclass=_Registered):
     """The registered types as attributes. New code imports them from the `events` of their app."""

@@ -50,6 +50,10 @@ class _Registered(type):
     def values(cls) -> list[str]:
         return agent_types.values
 
+    @property
+    def choices(cls) -> list[tuple[str, str]]:
+        return agent_types.choices
+
 
 class AgentType(str, metaclass=_Registered):
     """Goes when nothing imports it any more: use `projects.agent_types`."""

@@ -200,7 +200,7 @@ def test_an_unknown_status_or_request_kind_is_refused(fields):
 
 @given(definitions())
 def test_a_random_definition_keeps_the_rules_and_knows_its_dependents(definition):
-    assert broken_rules(definition, ("build",)) == []
+    assert broken_rules(definition) == []
     for one in definition.order:
         later = [o for o in definition.order if o == one or depends_on(definition, o, one)]
         assert list(definition.dependents(one)) == later
