@@ -5,15 +5,18 @@ from audit.models import Event
 def _started(event: Event, step: str) -> Message:
     attempt = event.data.get("attempt", 1)
     again = f" (attempt {attempt})" if attempt > 1 else ""
-    return Message(f"{event.data.get('agent_type')} works on: {step}{again}", tone="info")
+    return Message(f"{event.data.get('agent_type')} is working on {step}{again}", tone="info")
 
 
 def _retried(event: Event, step: str) -> Message:
     data = event.data
     if "delay_ms" in data:
-        reason = f"{data['code']}: {data['detail']} Again in {data['delay_ms'] / 1000:.1f} s"
+        reason = f"{data['code']}: {data['detail']} Trying again in {data['delay_ms'] / 1000:.1f} s"
     else:
-        cause = {"answered": "goes on with the answer", "worker_lost": "the worker was lost; again"}
+        cause = {
+            "answered": "continues with the answer",
+            "worker_lost": "the worker was lost, trying again",
+        }
         reason = cause.get(data.get("cause", ""), "back in the queue")
     return Message(f"{step}: {reason}", "!", "warn")
 
@@ -26,10 +29,10 @@ def _completed(event: Event, step: str) -> Message:
 
 def _cancelled(event: Event, step: str) -> Message:
     cause = {
-        "changes_requested": "is done again",
-        "rewound": "is dropped by a rewind",
+        "changes_requested": "will be done again",
+        "rewound": "is discarded by a rewind",
         "project_stopped": "stops with the project",
-    }.get(event.data.get("cause", ""), "was given up")
+    }.get(event.data.get("cause", ""), "was cancelled")
     return Message(f"{step} {cause}", "-", "warn")
 
 

@@ -23,9 +23,12 @@ class RequestStatus(models.TextChoices):
 class OnTimeout(models.TextChoices):
     """What happens when nobody has decided in time. Time never says yes."""
 
-    HOLD = "hold", "it stays pending, and is overdue"
-    REJECT = "reject", "it expires, and the project stops"
-    ESCALATE = "escalate", "from then on only an owner decides"
+    #: It stays pending, and is overdue.
+    HOLD = "hold", "Hold"
+    #: It expires, and the project stops.
+    REJECT = "reject", "Reject"
+    #: From then on only an owner decides.
+    ESCALATE = "escalate", "Escalate"
 
 
 class Action(models.TextChoices):

@@ -19,12 +19,12 @@ def _deadline(text: str) -> MessageBuilder:
 def _decided(event: Event, step: str) -> Message:
     action = event.data.get("action", "").replace("_", " ")
     comment = f": {event.data['comment']}" if event.data.get("comment") else ""
-    return Message(f"{who(event)} said {action}{comment}", tone="decided")
+    return Message(f"{who(event)} decided: {action}{comment}", tone="decided")
 
 
 def _policy(event: Event, step: str) -> Message:
     changed = ", ".join(event.data.get("changed", [])).replace("_", " ")
-    return Message(f"{who(event)} changed how is decided: {changed}")
+    return Message(f"{who(event)} changed the policy: {changed}")
 
 
 REQUEST_CREATED = _hitl_event(
@@ -41,25 +41,27 @@ REQUEST_EXPIRED = _hitl_event(
 REQUEST_SUPERSEDED = _hitl_event(
     "hitl_request_superseded",
     lambda event, step: Message(
-        f"{step} has changed since; a new request takes the place of the old one", "-", "warn"
+        f"{step} has changed, so a new request replaces the old one", "-", "warn"
     ),
 )
-REQUEST_REMINDED = _hitl_event("hitl_request_reminded", _deadline("A request waits, a reminder"))
+REQUEST_REMINDED = _hitl_event("hitl_request_reminded", _deadline("Reminder: a request is waiting"))
 REQUEST_OVERDUE = _hitl_event("hitl_request_overdue", _deadline("A request is overdue"))
 REQUEST_ESCALATED = _hitl_event(
-    "hitl_request_escalated", _deadline("Nobody decided in time: now an owner decides")
+    "hitl_request_escalated", _deadline("Nobody decided in time, so only an owner can decide now")
 )
-REQUEST_CLAIMED = _hitl_event("hitl_request_claimed", _person("has taken a request"))
-REQUEST_RELEASED = _hitl_event("hitl_request_released", _person("has released a request"))
+REQUEST_CLAIMED = _hitl_event("hitl_request_claimed", _person("claimed a request"))
+REQUEST_RELEASED = _hitl_event("hitl_request_released", _person("released a request"))
 REQUEST_REASSIGNED = _hitl_event(
     "hitl_request_reassigned",
-    lambda event, step: Message(f"{who(event)} handed it to {event.data.get('username')}"),
+    lambda event, step: Message(
+        f"{who(event)} reassigned a request to {event.data.get('username')}"
+    ),
 )
 COMMENT_ADDED = _hitl_event("hitl_comment_added", _person("commented on a request"))
 BREAK_GLASS_USED = _hitl_event(
     "hitl_break_glass_used",
     lambda event, step: Message(
-        f"{who(event)} decided past the rules: {event.data.get('reason')}",
+        f"{who(event)} decided against the rules: {event.data.get('reason')}",
         "!",
         "bad",
         stands_out=True,

@@ -58,8 +58,8 @@ if PRODUCTION and (reason := why_not_start(debug=DEBUG, secret_key=SECRET_KEY)):
     raise ImproperlyConfigured(f"Not started, for this is production: {reason}")
 
 INSTALLED_APPS = [
-    "unfold",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",
+    "ui.web.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -279,9 +279,6 @@ SPECTACULAR_SETTINGS = {
 
 # Who may see and do what in a project; the audit app asks through this seam.
 AUDIT_ACCESS_POLICY = "projects.access.ProjectAccess"
-# What waits behind a request; the inbox asks through this seam.
-HITL_OUTLOOK = "orchestrator.engine.blocked_steps.blocked_steps"
-HITL_PROGRESS = "orchestrator.engine.progress.progress_of"
 # What waits for a person; the stream asks through this seam.
 STREAM_INBOX = "hitl.inbox.inbox_items"
 

@@ -20,7 +20,7 @@ from orchestrator.views import (
     SnapshotView,
 )
 from semantic.views import SearchView
-from ui.web.api_docs import DocsPage
+from ui.web.pages import DocsPage
 
 project_urls = [
     path("rewind/", RewindView.as_view(), name="project-rewind"),

@@ -11,7 +11,7 @@ def _status(text: str, tone: str = "") -> MessageBuilder:
 
 
 def _rewound(event: Event, step: str) -> Message:
-    cause = {"loop": "the verdict was fail", "changes_requested": "changes are wanted"}.get(
+    cause = {"loop": "the verdict was fail", "changes_requested": "changes were requested"}.get(
         event.data.get("cause", ""), who(event)
     )
     return Message(f"Back to {step}: {cause}", "-", "warn", stands_out=True)

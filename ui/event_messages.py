@@ -1,4 +1,4 @@
-"""What an event means to somebody who follows a project; the apps word it in their `events`."""
+"""Events as one line each, for people who follow a project; the apps word them in `events`."""
 
 from audit.event_types import EventType, Message
 from audit.models import Event
@@ -7,10 +7,13 @@ COLOURS = {"good": "green", "bad": "red", "warn": "yellow", "info": "cyan", "dec
 
 
 def event_message(event: Event, titles: dict[str, str]) -> Message | None:
-    """None for what the message of another event says already. `titles`: of the steps."""
+    """None for an event that the line of another one already covers.
+
+    `titles`: the title of each step by its id.
+    """
     builder = EventType.named(event.event_type).message
     step = event.data.get("step", "")
-    return builder and builder(event, titles.get(step, "") or step or "work of its own")
+    return builder and builder(event, titles.get(step, "") or step or "A separate task")
 
 
 def terminal_line(message: Message) -> tuple[str, str]:

@@ -11,10 +11,10 @@ from agents.roles.tester import results_of
 from context.artifact_types import artifact_types
 from context.diff import diff_contents
 from context.markdown import plain
-from context.reading import read_content
 from context.rendering import as_files, render_markdown
 from context.side_by_side import compare_contents
 from tests.agents.offline_cases import EXAMPLES, handed, pipeline
+from ui.web.artifacts.content_html import content_html
 
 EVIL = (
     "<script>alert(1)</script> [x](javascript:alert(1)) ![i](http://x) | ``` \n# heading\n- "
@@ -134,7 +134,7 @@ def test_what_is_older_than_its_schema_is_still_readable(artifact_type, content)
     assert json.loads(files[f"{artifact_type}.json"]) == content
     assert all(isinstance(text, str) for text in files.values())
     assert files[f"{artifact_type}.md"] == render_markdown(artifact_type, content)
-    assert read_content(artifact_type, content)
+    assert content_html(artifact_type, content)
     assert diff_contents(artifact_type, content, content | {"new": 1})["changes"]
     compare_contents(artifact_type, content, content | {"new": 1})
 
@@ -146,4 +146,4 @@ def test_a_program_that_lacks_a_field_keeps_its_files(contents):
 
     assert f"source/{program['files'][0]['path']}" in files
     assert files["source_code.md"].lstrip("`").startswith("json\n")
-    assert "<details" in read_content("source_code", program)
+    assert "<details" in content_html("source_code", program)

@@ -68,7 +68,7 @@ def test_status_shows_who_stopped_what_why_and_how_fast(staff, owner, project):
 
     (line,) = command("status").splitlines()
 
-    assert "standing all agents in all projects since" in line
+    assert "active all agents in all projects since" in line
     assert "by staff: It deletes files. [1 of 1 workers have stopped, the last after 0." in line
 
 

@@ -2,11 +2,9 @@
 
 from ui.web.admin import (  # noqa: F401 - each registers its models
     accounts,
-    agents,
-    audit,
     context,
     hitl,
     projects,
-    running_projects,
+    records,
     stops,
 )
