@@ -46,19 +46,16 @@ def apply_changes(old: Any, changes: list[dict[str, Any]]) -> Any:
         if not change["pointer"]:
             return change["new"]
         if change["change"] != Change.REMOVED:
-            _put(*place_of(value, change["pointer"]), change["new"])
+            place, name = place_of(value, change["pointer"])
+            if isinstance(place, list) and name == len(place):
+                place.append(change["new"])
+            else:
+                place[name] = change["new"]
     # From the end of a list on, so that no other item moves before it goes.
     for change in reversed(removed):
         place, name = place_of(value, change["pointer"])
         del place[name]
     return value
-
-
-def _put(place: Any, name: Any, value: Any) -> None:
-    if isinstance(place, list) and name == len(place):
-        place.append(value)
-    else:
-        place[name] = value
 
 
 # Comparing lines takes quadratic time at worst; beyond this only the fact of a change is told.
@@ -74,7 +71,16 @@ def diff_contents(artifact_type: str, old: Content, new: Content) -> dict[str, A
 
     `is_complete`: nothing was cut short, so that `apply_changes` makes the newer of the older one.
     """
-    files = list(_diff_files(_readable(artifact_type, old), _readable(artifact_type, new)))
+    before, after = _readable(artifact_type, old), _readable(artifact_type, new)
+    files = [
+        {
+            "path": path,
+            "status": _fate(path, before, after),
+            "unified": _unified(path, before.get(path, ""), after.get(path, "")),
+        }
+        for path in sorted(before.keys() | after.keys())
+        if before.get(path) != after.get(path)
+    ]
     sections = list(_diff_sections(artifact_type, old, new))
     changes = list(changes_between(old, new))
     is_complete = len(changes) <= MAX_CHANGES and all(
@@ -96,15 +102,6 @@ def _readable(artifact_type: str, content: Content) -> dict[str, str]:
         for path, text in as_files(artifact_type, content).items()
         if path != f"{artifact_type}.json"
     }
-
-
-def _diff_files(old: dict[str, str], new: dict[str, str]) -> Iterator[dict[str, Any]]:
-    for path in sorted(old.keys() | new.keys()):
-        if old.get(path) == new.get(path):
-            continue
-        status = _fate(path, old, new)
-        unified = _unified(path, old.get(path, ""), new.get(path, ""))
-        yield {"path": path, "status": status, "unified": unified}
 
 
 def _fate(key: str, old: dict, new: dict) -> str:

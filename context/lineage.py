@@ -65,7 +65,10 @@ def _walk(
 def as_prov(lineage: Lineage) -> dict[str, Any]:
     """Entities are versions, activities are attempts and decisions, agents are who acted."""
     versions = lineage.versions.values()
-    used = _used(lineage)
+    used: dict[str, set[str]] = {}
+    for derivation in lineage.derivations:
+        name = activity_name(lineage.versions[derivation.derived_id])
+        used.setdefault(name, set()).add(entity_name(lineage.versions[derivation.source_id]))
     return {
         "artifact": str(lineage.root.artifact_id),
         "version": lineage.root.number,
@@ -86,14 +89,6 @@ def as_prov(lineage: Lineage) -> dict[str, Any]:
             for derivation in lineage.derivations
         ],
     }
-
-
-def _used(lineage: Lineage) -> dict[str, set[str]]:
-    used: dict[str, set[str]] = {}
-    for derivation in lineage.derivations:
-        name = activity_name(lineage.versions[derivation.derived_id])
-        used.setdefault(name, set()).add(entity_name(lineage.versions[derivation.source_id]))
-    return used
 
 
 def entity_name(version: ArtifactVersion) -> str:

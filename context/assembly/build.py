@@ -110,7 +110,10 @@ def build_context(wants: list[Want], *, budget: int, weigh: Weigh) -> Built:
         return _failed("context_too_large", error.detail, error.choices, missing)
     pieces = tuple(choice.piece for choice in choices if choice.form != Form.DROPPED)
     items = [*map(_item, choices), *map(_nothing, missing)]
-    return Built(pieces, items, sum(choice.tokens for choice in choices), _digest(pieces))
+    # Of what the agent gets to see, in its order.
+    digests = [[*piece.key, str(piece.form), _hash(piece.text)] for piece in pieces]
+    sha256 = hashlib.sha256(canonical(digests)).hexdigest()
+    return Built(pieces, items, sum(choice.tokens for choice in choices), sha256)
 
 
 def _failed(code: str, detail: str, choices: list[Choice], missing: list[Want]) -> Built:
@@ -154,12 +157,6 @@ def _nothing(want: Want) -> dict[str, Any]:
         "why": "Nothing accepted matches.",
         "text": "",
     }
-
-
-def _digest(pieces: tuple[Piece, ...]) -> str:
-    """Of what the agent gets to see, in its order."""
-    digests = [[*piece.key, str(piece.form), _hash(piece.text)] for piece in pieces]
-    return hashlib.sha256(canonical(digests)).hexdigest()
 
 
 def _hash(text: str) -> str:

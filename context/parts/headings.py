@@ -38,14 +38,11 @@ def split_markdown(text: str) -> list[Passage]:
         return [Passage((), "", text)] if text else []
     passages = [Passage((), "", text[: headings[0][0]])] if headings[0][0] else []
     above: list[tuple[int, str]] = []
-    for (start, level, title), end in zip(headings, _ends(headings, text), strict=True):
+    ends = [start for start, _, _ in headings[1:]] + [len(text)]
+    for (start, level, title), end in zip(headings, ends, strict=True):
         above = [outer for outer in above if outer[0] < level] + [(level, slug(title))]
         passages.append(Passage(tuple(name for _, name in above), title, text[start:end]))
     return passages
-
-
-def _ends(headings: list[tuple[int, int, str]], text: str) -> list[int]:
-    return [start for start, _, _ in headings[1:]] + [len(text)]
 
 
 def _headings(text: str) -> Iterator[tuple[int, int, str]]:

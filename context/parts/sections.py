@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 from zlib import crc32
@@ -45,15 +45,12 @@ def _pieces(text: str) -> Iterator[str]:
             piece, size = [], 0
         piece.append(line)
         size += len(line)
-        if size >= PIECE_MIN_CHARACTERS and _is_cut(line):
+        is_cut = crc32(line.encode(errors="surrogatepass")) % LINES_TO_A_CUT == 0
+        if size >= PIECE_MIN_CHARACTERS and is_cut:
             yield "".join(piece)
             piece, size = [], 0
     if piece:
         yield "".join(piece)
-
-
-def _is_cut(line: str) -> bool:
-    return crc32(line.encode(errors="surrogatepass")) % LINES_TO_A_CUT == 0
 
 
 def _short_lines(text: str) -> Iterator[str]:
@@ -94,8 +91,12 @@ def split_content(
     The first is the outline: the content with null where the other parts belong. What was handed
     in as a single section or concept is not cut at its headings.
     """
-    whole = _whole_parts(artifact_type, content, granularity)
-    return list(_named_once([piece for part in whole for piece in _cut(part)]))
+    pieces = [
+        replace(part, text=text)
+        for part in _whole_parts(artifact_type, content, granularity)
+        for text in cut(part.text)
+    ]
+    return list(_named_once(pieces))
 
 
 def whole_sections(
@@ -122,9 +123,20 @@ def _split_field(
     if value and isinstance(value, str) and key in artifact_type.markdown_fields:
         is_whole = granularity != Granularity.DOCUMENT
         passages = [Passage((), "", value)] if is_whole else split_markdown(value)
-        return None, [_passage(key, passage) for passage in passages]
+        return None, [
+            SectionPart(
+                pointer(key),
+                "/".join((key, *passage.names)),
+                passage.title or heading(key),
+                SectionKind.MARKDOWN,
+                passage.text,
+            )
+            for passage in passages
+        ]
     if isinstance(value, str):
-        return _split_text(key, value)
+        if len(value) <= OUTLINE_FIELD_MAX_CHARACTERS:
+            return value, []
+        return None, [SectionPart(pointer(key), key, heading(key), SectionKind.TEXT, value)]
     if key == artifact_type.source_files_field and _are_files(value):
         return _split_files(value)
     if not isinstance(value, dict | list) or not value:
@@ -132,21 +144,11 @@ def _split_field(
     text = as_lines(value)
     if len(text) <= OUTLINE_FIELD_MAX_CHARACTERS:
         return value, []
-    if _are_items(value) and len(text) > LIST_MAX_CHARACTERS:
+    is_list = isinstance(value, list) and len(value) <= LIST_MAX_ITEMS
+    is_list = is_list and all(isinstance(item, dict) for item in value)
+    if is_list and len(text) > LIST_MAX_CHARACTERS:
         return [None] * len(value), list(_items(key, value))
     return None, [SectionPart(pointer(key), key, heading(key), SectionKind.FIELDS, text)]
-
-
-def _split_text(key: str, value: str) -> tuple[Any, list[SectionPart]]:
-    if len(value) <= OUTLINE_FIELD_MAX_CHARACTERS:
-        return value, []
-    return None, [SectionPart(pointer(key), key, heading(key), SectionKind.TEXT, value)]
-
-
-def _passage(key: str, passage: Passage) -> SectionPart:
-    path = "/".join((key, *passage.names))
-    title = passage.title or heading(key)
-    return SectionPart(pointer(key), path, title, SectionKind.MARKDOWN, passage.text)
 
 
 def is_file(value: Any) -> bool:
@@ -179,11 +181,6 @@ def _split_files(files: list[Content]) -> tuple[list[Content], list[SectionPart]
         if file["content"]
     ]
     return left, parts
-
-
-def _are_items(value: Any) -> bool:
-    is_list = isinstance(value, list) and len(value) <= LIST_MAX_ITEMS
-    return is_list and all(isinstance(item, dict) for item in value)
 
 
 def _items(key: str, items: list[Content]) -> Iterator[SectionPart]:
@@ -226,11 +223,6 @@ def as_lines(value: Any) -> str:
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
-
-
-def _cut(part: SectionPart) -> Iterator[SectionPart]:
-    for piece in cut(part.text):
-        yield SectionPart(part.pointer, part.path, part.title, part.kind, piece)
 
 
 def _named_once(parts: list[SectionPart]) -> Iterator[SectionPart]:

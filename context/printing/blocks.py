@@ -104,16 +104,14 @@ def _span(node: SyntaxTreeNode, parts: list[Inline]) -> Inline:
     href = str(node.attrs.get("href", ""))
     if node.type in MARKS:
         return {"t": MARKS[node.type], "c": parts}
-    return {"t": "a", "href": href, "c": parts} if _leads_out(href) else {"t": "plain", "c": parts}
+    if href.startswith(("https://", "http://", "mailto:")):
+        return {"t": "a", "href": href, "c": parts}
+    return {"t": "plain", "c": parts}
 
 
 def _plain(node: SyntaxTreeNode) -> str:
     leaves = (leaf.content for leaf in node.walk() if not leaf.children and leaf.token)
     return _breakable(" ".join(filter(None, leaves)))
-
-
-def _leads_out(href: str) -> bool:
-    return href.startswith(("https://", "http://", "mailto:"))
 
 
 def _breakable(text: str) -> str:
@@ -164,13 +162,12 @@ class PrintBudget:
 
 
 def pieces_of(tree: SyntaxTreeNode) -> int:
-    return sum(_weight(node) for node in tree.walk())
-
-
-def _weight(node: SyntaxTreeNode) -> int:
-    if node.type in ("fence", "code_block"):
-        return pieces_of_code(node.content)
-    return WEIGHTS.get(node.type, 1)
+    return sum(
+        pieces_of_code(node.content)
+        if node.type in ("fence", "code_block")
+        else WEIGHTS.get(node.type, 1)
+        for node in tree.walk()
+    )
 
 
 def pieces_of_code(text: str) -> int:

@@ -3,7 +3,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -77,20 +77,17 @@ class Check:
         return max(0.0, self._began + TIMEOUT_SECONDS - time.monotonic())
 
     def _work(self, future: "Future[Finding]", began: float) -> None:
-        finding = self._finding()
-        took = round((time.monotonic() - began) * 1000, 1)
-        future.set_result(Finding(finding.status, finding.message, finding.facts, took))
-
-    def _finding(self) -> Finding:
         try:
-            return self._run()
+            finding = self._run()
         except (DatabaseAway, redis.RedisError, OSError) as error:
             # The text of a driver may name hosts and users: it goes to the log only.
             logger.warning("health check failed", extra={"check": self.name, "error": repr(error)})
-            return Finding(Status.UNHEALTHY, "not reachable")
+            finding = Finding(Status.UNHEALTHY, "not reachable")
         except Exception:
             logger.exception("health check broke", extra={"check": self.name})
-            return Finding(Status.UNHEALTHY, "the check itself failed; the log has more")
+            finding = Finding(Status.UNHEALTHY, "the check itself failed; the log has more")
+        took = round((time.monotonic() - began) * 1000, 1)
+        future.set_result(replace(finding, response_time_ms=took))
 
 
 checks: Registry[Check] = Registry("health check", place="health.checks")
