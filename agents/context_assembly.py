@@ -9,8 +9,7 @@ from django.conf import settings
 from agents.models import Task
 from agents.protocols import Answer, Assignment, Excerpt, Material, PermanentError
 from agents.providers.prompts import excerpt_block, instructions_for, material_block, prompt_for
-from agents.roles import role_for
-from agents.roles.work import with_ground_rules
+from agents.role import role_for, with_ground_rules
 from agents.services import Claim
 from agents.worker.cancellation import LeaseLost
 from context.assembly import Built, Piece, Want, build_context, want_of

@@ -30,7 +30,7 @@ def worker_name() -> str:
 @shared_task
 def run_task(task_id: str) -> int:
     """Do the work of a task, if it is due and nobody else has it; how many tasks were done."""
-    # Roles and providers are needed by workers only; every other process starts without them.
+    # Providers are needed by workers only; every other process starts without them.
     from agents.worker.run import run
 
     worker = worker_name()

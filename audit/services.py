@@ -9,7 +9,7 @@ from django.db import connection, transaction
 
 from audit.actors import Actor
 from audit.chain import event_hash, payload_hash, time_text
-from audit.enums import CHANGES_AN_INBOX, EventType
+from audit.event_types import EventType, event_types
 from audit.metrics import EVENTS
 from audit.request_context import current_origin
 from audit.stream.notifier import publish_hint, publish_inbox_hint
@@ -62,11 +62,13 @@ def record_all(project_id: UUID, drafts: Sequence[Draft], *, is_new: bool = Fals
     """Append events in order, in the caller's transaction, and return the new head.
 
     Call it last: it holds the stream's lock until commit. Raises TransactionManagementError outside
-    of a transaction, because a fact may not be recorded without its change. `is_new`: the project
-    was made in this transaction, so that it has no stream yet.
+    of a transaction, because a fact may not be recorded without its change, and KeyError for an
+    event type that no app has registered. `is_new`: the project was made in this transaction, so
+    that it has no stream yet.
     """
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("An event needs the transaction of its change")
+    changes_inbox = any(event_types[draft.event_type].changes_inbox for draft in drafts)
     note_project(project_id)
     with prepared_cursor() as cursor:
         epoch, sequence, head_hash, now = _lock_head(cursor, project_id, is_new)
@@ -79,7 +81,7 @@ def record_all(project_id: UUID, drafts: Sequence[Draft], *, is_new: bool = Fals
         _append(cursor, project_id, rows, now)
     fault_point("before_commit")
     transaction.on_commit(lambda: _announce(project_id, epoch, sequence, drafts), robust=True)
-    if any(draft.event_type in CHANGES_AN_INBOX for draft in drafts):
+    if changes_inbox:
         transaction.on_commit(lambda: publish_inbox_hint(), robust=True)
     return sequence
 

@@ -254,7 +254,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "ActionEnum": "hitl.actions.action_choices",
         "AgentStateEnum": "agents.enums.AgentState",
-        "AgentTypeEnum": "projects.enums.AgentType",
+        "AgentTypeEnum": "projects.agent_types.agent_type_choices",
         "ArtifactVersionStatusEnum": "context.enums.VersionStatus",
         "ChangeEnum": "context.enums.Change",
         "ConceptKindEnum": "context.enums.ConceptKind",
@@ -269,7 +269,10 @@ SPECTACULAR_SETTINGS = {
 }
 
 
-AGENT_TYPES = ("orchestrator", "analyst", "architect", "coder", "tester", "deployer")
+# Each role is a module there; apps, and so the registry, load later than this.
+AGENT_TYPES = sorted(
+    path.stem for path in (BASE_DIR / "agents" / "roles").glob("*.py") if path.stem != "__init__"
+)
 MODEL_DEFAULT = env.MODEL_DEFAULT
 AGENT_MODELS = {
     agent: os.environ.get(f"MODEL_{agent.upper()}", "").strip() or MODEL_DEFAULT

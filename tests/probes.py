@@ -9,13 +9,13 @@ import pytest
 from django.db import connection
 
 from agents.models import WorkerProcess
-from ops.health import views
+from ops.health.check import checks
 
 
 @pytest.fixture(autouse=True)
 def fresh_checks() -> None:
     """What an earlier test has found must not be this one's answer."""
-    for check in views.CHECKS.values():
+    for check in checks:
         check.forget()
 
 

@@ -11,7 +11,7 @@ from django.utils.functional import cached_property
 
 from agents.enums import WorkerKind
 from core.ids import new_id
-from projects.enums import AgentType
+from projects.agent_types import agent_type_choices
 from projects.models import Project
 
 # A process that has not been seen for longer is not there to acknowledge.
@@ -51,7 +51,11 @@ class EmergencyStop(models.Model):
         help_text="Empty: all projects.",
     )
     agent_type = models.CharField(
-        max_length=20, choices=AgentType, blank=True, default="", help_text="Empty: all agents."
+        max_length=20,
+        choices=agent_type_choices,
+        blank=True,
+        default="",
+        help_text="Empty: all agents.",
     )
     reason = models.TextField()
     activated_by = models.ForeignKey(
@@ -70,9 +74,6 @@ class EmergencyStop(models.Model):
         db_table = "emergency_stops"
         ordering = ["-activated_at", "-id"]
         constraints = [
-            models.CheckConstraint(
-                condition=Q(agent_type__in=["", *AgentType.values]), name="stop_agent_type_known"
-            ),
             models.CheckConstraint(condition=~Q(reason=""), name="stop_has_a_reason"),
             models.CheckConstraint(
                 condition=(

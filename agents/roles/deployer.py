@@ -13,15 +13,26 @@ from agents.protocols import (
     Output,
     Usage,
 )
-from agents.roles.work import NOTHING, ask, checked, joined, needed, titled, total, with_output
+from agents.role import (
+    NOTHING,
+    ask,
+    checked,
+    joined,
+    needed,
+    role,
+    titled,
+    total,
+    with_output,
+)
+from projects.enums import Phase
 
 VERSION = "1.0.0"
 
 
+@role("deployer", phase=Phase.LAUNCH)
 class Deployer:
     """Fingerprints and what was done are facts; only the words around them come from the model."""
 
-    agent_type = "deployer"
     instructions = """\
 You release a finished program. Write the deployment log: a short summary, release notes for the
 people who will use it (what it does, and as plainly what it does not do), the steps that remain

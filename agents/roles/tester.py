@@ -6,7 +6,8 @@ from typing import Any
 
 from agents import sandbox
 from agents.protocols import Assignment, Completed, Material, Model, Outcome, Usage
-from agents.roles.work import checked, needed, titled
+from agents.role import checked, needed, role, titled
+from projects.enums import Phase
 
 TIMEOUT_SECONDS = 60.0
 MEMORY_MEGABYTES = 512
@@ -24,10 +25,10 @@ _RAN = re.compile(r"^Ran (\d+) tests? in", re.MULTILINE)
 _FACTS = Usage("offline", "sandbox", calls=0, input_tokens=0, output_tokens=0, cost_micros=0)
 
 
+@role("tester", phase=Phase.VALIDATE)
 class Tester:
     """Verdict pass only if tests ran, all of them passed and the run ended by itself with 0."""
 
-    agent_type = "tester"
     instructions = """\
 You judge a program by really running its tests in isolation. You report what happened: the
 command, the exit code, the output, and for each requirement whether its tests passed. You never

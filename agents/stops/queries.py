@@ -7,7 +7,7 @@ from django.db import connection
 
 from agents.models import Task
 from core.sql import prepared_cursor
-from projects.enums import AgentType
+from projects.agent_types import agent_types
 
 # Part of statements over `tasks`, so that asking and acting are one.
 IS_STOPPED = """EXISTS (
@@ -36,7 +36,10 @@ ACTIVE = """
            ON acknowledgement.stop_id = stop.id AND acknowledgement.worker = %s
     WHERE stop.released_at IS NULL
 """
-ALL_AGENTS = frozenset(str(agent) for agent in AgentType.values)
+
+
+def all_agents() -> frozenset[str]:
+    return frozenset(agent_types.values)
 
 
 def is_stopped(task: Task, fence: int) -> bool | None:
@@ -51,13 +54,13 @@ def stopped_agents(project_id: UUID) -> frozenset[str]:
     """The agent types that may not work in the project now."""
     with prepared_cursor() as cursor:
         cursor.execute(STOPPED_AGENTS, [project_id])
-        agent_types = {row[0] for row in cursor.fetchall()}
-    return ALL_AGENTS if "" in agent_types else frozenset(agent_types)
+        stopped = {row[0] for row in cursor.fetchall()}
+    return all_agents() if "" in stopped else frozenset(stopped)
 
 
 def is_wholly_stopped(project_id: UUID) -> bool:
     """Whether no agent at all may work in the project now."""
-    return stopped_agents(project_id) == ALL_AGENTS
+    return stopped_agents(project_id) == all_agents()
 
 
 def is_everything_stopped() -> bool:

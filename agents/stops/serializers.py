@@ -3,9 +3,9 @@ from typing import Any
 from rest_framework import serializers
 
 from agents.models import EmergencyStop
-from core.fields import IdField, TextField
+from core.fields import IdField, KindField, TextField
 from core.serializers import StrictSerializer
-from projects.enums import AgentType
+from projects.agent_types import agent_type_choices
 
 SCOPES = ("all", "project", "agent_type")
 
@@ -15,9 +15,7 @@ class StopInput(StrictSerializer):
 
     scope = serializers.ChoiceField(choices=SCOPES, required=False)
     project = IdField(required=False, allow_null=True, default=None)
-    agent_type = serializers.ChoiceField(
-        choices=AgentType.choices, required=False, allow_blank=True, default=""
-    )
+    agent_type = KindField(choices=agent_type_choices, required=False, allow_blank=True, default="")
     reason = TextField(max_length=2_000)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

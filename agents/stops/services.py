@@ -24,7 +24,7 @@ from core.ids import new_id
 from core.text import is_storable
 from projects import hooks
 from projects.access import MANAGE, authorize, get_visible_project
-from projects.enums import AgentType
+from projects.agent_types import agent_types
 from projects.transaction import ProjectTransaction
 
 logger = logging.getLogger(__name__)
@@ -137,8 +137,8 @@ def acknowledge_stops(worker: str, stops: Sequence[UUID]) -> None:
 
 
 def _check_scope(actor: Actor, project_id: UUID | None, agent_type: str) -> None:
-    if agent_type and agent_type not in AgentType.values:
-        detail = f"There is no such agent type. Use one of: {', '.join(AgentType.values)}."
+    if agent_type and agent_type not in agent_types.values:
+        detail = f"There is no such agent type. Use one of: {', '.join(agent_types.values)}."
         raise InvalidInput.of("agent_type", "invalid_choice", detail)
     if project_id is not None:
         get_visible_project(actor.user, project_id)

@@ -21,7 +21,7 @@ from agents.protocols import (
 )
 from agents.providers import model_for
 from agents.providers.wrappers import CancellableModel, ProgressReportingModel
-from agents.roles import role_for
+from agents.role import role_for
 from agents.services import Claim, claim_task, fail_attempt, finish_task, hand_back_task
 from agents.worker.cancellation import Cancellation, LeaseLost, StopRequested
 from agents.worker.lease import hold_lease

@@ -1,6 +1,6 @@
 """An artifact that comes from another installation, with its one version."""
 
-from context.enums import ArtifactType, Granularity, VersionStatus
+from context.enums import Granularity, VersionStatus
 from context.models import Artifact, ArtifactVersion
 from context.services.content import Checked
 from context.services.storage import insert_version
@@ -29,7 +29,7 @@ def store_imported(
     """
     artifact = Artifact.objects.create(
         project=tx.project,
-        artifact_type=ArtifactType(artifact_type),
+        artifact_type=artifact_type,
         granularity=Granularity(granularity),
         title=title,
         source_agent=source_agent,

@@ -4,11 +4,12 @@ from uuid import UUID
 from django.db.models import Q
 
 from audit.actors import Actor
-from context.enums import ArtifactType, DerivationKind, Granularity, VersionStatus
+from context.enums import DerivationKind, Granularity, VersionStatus
 from context.models import Artifact, ArtifactVersion
 from context.services.content import check_content
 from context.services.storage import Source, insert_version
 from context.services.versions import accept_version, record_version
+from context.types.user_input import USER_INPUT
 from core.errors import Conflict, InvalidInput
 from core.text import is_storable
 from projects.access import DECIDE
@@ -57,7 +58,7 @@ def store_input(
     checked = check_content(artifact_type, content)
     artifact = Artifact.objects.create(
         project=tx.project,
-        artifact_type=ArtifactType(artifact_type),
+        artifact_type=artifact_type,
         granularity=Granularity(granularity),
         title=title.strip(),
         version=1,
@@ -103,7 +104,7 @@ def add_version(
         version = write_version(
             tx, artifact, content=content, base_version=base_version, comment=comment
         )
-        if artifact.artifact_type == ArtifactType.USER_INPUT:
+        if artifact.artifact_type == USER_INPUT:
             accept_version(artifact, version)
         record_version(tx, artifact, version)
         tx.request_advance()

@@ -1,43 +1,30 @@
 """The actions that there are, in the order in which they are offered."""
 
-import importlib
-import pkgutil
-from functools import cache
-
 from core.errors import InvalidInput
+from core.registry import Registry
 from hitl.actions.base import Action
 
-_actions: dict[str, Action] = {}
+actions: Registry[Action] = Registry("decision action", place="actions")
 
 
 def register(action_class: type[Action]) -> type[Action]:
     """Class decorator: from now on people can be offered this action."""
-    _actions[action_class.key] = action_class()
+    action = action_class()
+    actions.register(action.key, action, label=action.label, order=action.order)
     return action_class
 
 
 def registered_actions() -> list[Action]:
-    _load()
-    return sorted(_actions.values(), key=lambda action: action.order)
+    return list(actions)
 
 
 def get_action(key: str) -> Action:
     """Raises InvalidInput, which names the field `action`, where there is none."""
-    _load()
-    if key not in _actions:
-        known = ", ".join(action.key for action in registered_actions())
+    if key not in actions:
+        known = ", ".join(actions.values)
         raise InvalidInput.of("action", "invalid_choice", f"Use one of {known}.")
-    return _actions[key]
+    return actions[key]
 
 
 def action_choices() -> list[tuple[str, str]]:
-    return [(action.key, action.label) for action in registered_actions()]
-
-
-@cache
-def _load() -> None:
-    """Import every module beside this one; each registers its action."""
-    import hitl.actions as package
-
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{package.__name__}.{module.name}")
+    return actions.choices

@@ -9,7 +9,7 @@ from django.utils import timezone
 from agents.enums import TaskStatus
 from agents.models import Task
 from agents.services import create_task
-from agents.stops.queries import ALL_AGENTS, stopped_agents
+from agents.stops.queries import all_agents, stopped_agents
 from audit.actors import Actor
 from audit.enums import EventType
 from core.errors import DomainError
@@ -117,7 +117,7 @@ class _Advance:
             self.run = run or open_run(self.tx, load_definition(project.workflow))
             self.definition = definition_of(self.run)
         self.stopped = stopped_agents(project.pk)
-        self.is_held = project.status == ProjectStatus.PAUSED or self.stopped == ALL_AGENTS
+        self.is_held = project.status == ProjectStatus.PAUSED or self.stopped == all_agents()
         loaded = load(project, self.run)
         count = self._serve_side_tasks(loaded)
         while actions := self._plan(loaded):

@@ -15,12 +15,12 @@ from django.template.loader import render_to_string
 from agents.models import Task
 from audit.actors import Actor
 from audit.canonical import canonical
+from context.markdown import plain
 from context.models import Artifact, ArtifactVersion
-from context.printing.parts import lowered
+from context.printing.blocks import PrintBudget
 from context.printing.pdf import print_pdf
-from context.printing.print_limits import Paper
 from context.reading import read_markdown
-from context.rendering import plain
+from context.rendering import lowered
 from orchestrator.engine.document_parts import Part, fact_of_what_is_left_out, parts_of
 from orchestrator.models import AssembledDocument
 from projects.models import Project
@@ -154,7 +154,7 @@ def _as_html(sources: Sources, parts: list[Part]) -> bytes:
 
 
 def _as_pdf(sources: Sources, parts: list[Part]) -> bytes:
-    paper = Paper()
+    budget = PrintBudget()
     return print_pdf(
         {
             "title": sources.project.name,
@@ -163,7 +163,7 @@ def _as_pdf(sources: Sources, parts: list[Part]) -> bytes:
             "contents": "Contents",
             "facts": _facts(sources, parts),
             "parts": [
-                {"title": p.title, "about": p.about, "blocks": paper.blocks_of(p.markdown)}
+                {"title": p.title, "about": p.about, "blocks": budget.blocks_of(p.markdown)}
                 for p in parts
             ],
         }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from agents.protocols import Answer, Assignment, Material, Output
 from agents.providers.offline import OfflineModel
-from agents.roles import role_for
+from agents.role import role_for
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.md"))
 STEPS = (

@@ -13,10 +13,11 @@ from agents.protocols import (
     Usage,
 )
 from agents.providers.offline import OfflineModel
-from agents.roles import ROLES, role_for
+from agents.role import role_for
 from agents.roles import tester as tester_module
 from agents.sandbox import SandboxResult
-from context.schemas import SCHEMAS
+from context.artifact_types import artifact_types
+from projects.agent_types import agent_types
 from tests.agents.offline_cases import handed
 
 CODE = {
@@ -62,7 +63,7 @@ class Scripted:
 
 def _reply(artifact_type, content, **usage):
     values = {"provider": "paid", "model": "m", "calls": 1} | usage
-    return Reply(SCHEMAS[artifact_type].model_validate(content), Usage(**values))
+    return Reply(artifact_types[artifact_type].schema.model_validate(content), Usage(**values))
 
 
 def _assignment(agent_type, *expected, materials=(), **given):
@@ -89,8 +90,15 @@ def _test(monkeypatch, output, exit_code, *, timed_out=False, code=CODE):
 
 
 def test_there_is_a_role_for_every_agent_type():
-    assert set(ROLES) == {"orchestrator", "analyst", "architect", "coder", "tester", "deployer"}
-    assert all(role.instructions and role.agent_type == key for key, role in ROLES.items())
+    assert agent_types.values == [
+        "orchestrator",
+        "analyst",
+        "architect",
+        "coder",
+        "tester",
+        "deployer",
+    ]
+    assert all(role.instructions for role in agent_types)
 
 
 def test_every_instruction_says_that_contents_are_data():
@@ -125,7 +133,7 @@ def test_questions_of_the_model_go_to_a_person():
 
 
 def test_content_that_does_not_fit_is_a_permanent_error():
-    broken = SCHEMAS["agent_output"].model_construct(summary="", body="b")
+    broken = artifact_types["agent_output"].schema.model_construct(summary="", body="b")
     model = Scripted(Reply(broken, Usage("paid", calls=1)))
     with pytest.raises(PermanentError) as caught:
         role_for("coder").run(_assignment("coder", "agent_output"), model)

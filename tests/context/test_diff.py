@@ -4,8 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from context.changes import apply_changes, changes_between
-from context.diff import diff_contents
+from context.diff import apply_changes, changes_between, diff_contents
 from tests.context.documents import contents, hand_in, is_same, values
 
 EVIL = "<script>alert(1)</script>"

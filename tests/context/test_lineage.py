@@ -5,9 +5,9 @@ from agents.protocols import Assignment, Completed, Output
 from agents.providers.offline import OfflineModel
 from agents.worker.run import run
 from audit.actors import Actor
+from context.artifact_types import artifact_types
 from context.lineage import lineage_of
 from context.models import Artifact, ArtifactVersion, Derivation
-from context.schemas import SCHEMAS
 from context.services import Source, add_version, store_output
 from hitl.models import Decision
 from tests.context.documents import hand_in
@@ -150,7 +150,7 @@ def test_the_same_prompt_has_the_same_hash_and_another_one_another():
         reply = OfflineModel().produce(
             assignment,
             artifact_type="project_plan",
-            output_type=SCHEMAS["project_plan"],
+            output_type=artifact_types["project_plan"].schema,
             instructions="",
         )
         return reply.prompt_sha256

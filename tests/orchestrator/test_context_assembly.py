@@ -6,7 +6,7 @@ from agents.models import Task
 from agents.protocols import PermanentError
 from agents.providers.offline import OfflineModel
 from agents.providers.prompts import instructions_for, prompt_for
-from agents.roles import role_for
+from agents.role import role_for
 from agents.services import claim_task, hand_back
 from agents.worker.lease import LeaseLost
 from agents.worker.run import run

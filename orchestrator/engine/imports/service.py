@@ -21,7 +21,7 @@ from orchestrator.engine.imports.archive import MANIFEST, Archive, refused
 from orchestrator.engine.imports.choices import choices_for
 from orchestrator.engine.imports.trail import Trail, verify_trail
 from orchestrator.models import ImportedFile, ProjectImport
-from projects.enums import AgentType
+from projects.agent_types import agent_types
 from projects.models import Project
 from projects.services import create_project
 from projects.transaction import ProjectTransaction
@@ -136,7 +136,7 @@ def _item(archive: Archive, file: Item) -> Item:
         raise refused("content_invalid", f"{path!r} is not JSON.") from error
     if checked.sha256 != file.get("content_sha256"):
         raise refused("hash_mismatch", f"{path!r} has not the content that {MANIFEST} names.")
-    source_agent = _one_of(file, "source_agent", ["", *AgentType.values], "")
+    source_agent = _one_of(file, "source_agent", ["", *agent_types.values], "")
     return {
         "artifact_type": artifact_type,
         "title": _line(file, "title", 300) or artifact_type,

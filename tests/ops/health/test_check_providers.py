@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 
 from agents.models import ProviderCheck
 from agents.protocols import Reply, Usage
-from ops.health import views
+from ops.health.check import checks
 from tests.openai_server import OpenAIServer, hang, raw, refusal
 
 pytestmark = pytest.mark.django_db
@@ -51,7 +51,7 @@ def noted():
 
 
 def llm(client):
-    views.CHECKS["llm_providers"].forget()
+    checks["llm_providers"].forget()
     return client.get("/health/detailed").json()["components"]["llm_providers"]
 
 

@@ -7,7 +7,7 @@ import pytest
 from agents.models import TaskAttempt
 from agents.worker.registry import report_consumer, report_scheduler
 from agents.worker.run import run
-from ops.health import views
+from ops.health.check import checks
 from tests.openai_server import OpenAIServer, raw, refusal
 from tests.scenes import running, side_task
 
@@ -40,7 +40,7 @@ def works(project, server):
 
 
 def report(client):
-    for check in views.CHECKS.values():
+    for check in checks:
         check.forget()
     response = client.get("/health/detailed/")
     assert response.status_code == 200

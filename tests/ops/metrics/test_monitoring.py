@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from agents.worker.registry import report_scheduler
 from hitl.enums import RequestStatus
 from ops.devserver.runtime import PROJECT_DIR
-from ops.health.views import CHECKS
+from ops.health.check import checks
 from ops.metrics.state import OPEN_CHECK
 
 pytestmark = pytest.mark.django_db
@@ -140,5 +140,5 @@ def test_the_words_in_alerts_are_those_of_the_product():
     components = re.search(r'component=~"([^"]+)"', text)[1].split("|")
     statuses = re.findall(r'requests_closed_total\{status="(\w+)"', text)
 
-    assert set(components) <= set(CHECKS)
+    assert set(components) <= set(checks.values)
     assert set(statuses) <= set(RequestStatus.values)
