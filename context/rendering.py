@@ -6,7 +6,7 @@ neither become HTML nor leave the place in the document where it stands.
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from context.markdown_fences import closed
@@ -14,6 +14,8 @@ from context.parts.splitter import is_file
 
 Content = dict[str, Any]
 Rendered = TypeVar("Rendered")
+# A test that was skipped has shown nothing.
+RESULTS = {"not_run": "not tested", "not_covered": "not tested"}
 _SPECIAL = re.compile(r"([\\`*_\[\]#|~])")
 
 
@@ -97,7 +99,10 @@ def _table(names: list[str], rows: list[list[Any]]) -> list[str]:
 
 def _common(content: Content) -> list[str]:
     """What most contents have: gaps, answers and what became of comments."""
-    missing = [[item["requirement"], item["reason"]] for item in content.get("not_covered") or []]
+    reasons: dict[str, list[str]] = {}
+    for item in content.get("not_covered") or []:
+        reasons.setdefault(item["reason"], []).append(item["requirement"])
+    missing = [[", ".join(ids), reason] for reason, ids in reasons.items()]
     answers = [
         f"- {plain(' / '.join(c['questions'])) or 'Remark'}: {plain(c['answer'])}"
         for c in content.get("clarifications") or []
@@ -108,7 +113,7 @@ def _common(content: Content) -> list[str]:
         for n in content.get("feedback") or []
     ]
     return [
-        *_section("Not covered", _table(["Requirement", "Reason"], missing)),
+        *_section("Not covered", _table(["Requirements", "Reason"], missing)),
         *_section("Answers taken into account", answers),
         *_section("What became of comments", notes),
     ]
@@ -161,12 +166,18 @@ def _requirement(item: Content) -> list[str]:
     return [
         f"### {plain(item['id'])} {plain(item['title'])}",
         "",
-        f"{plain(item['statement'])} ({plain(item['kind'])}, {plain(item['priority'])})",
+        f"{plain(item['statement'])} ({_sort(item)})",
         "",
         *_bullets(item["acceptance_criteria"]),
         *[f"- From the {span}" for span in where],
         "",
     ]
+
+
+def _sort(item: Content) -> str:
+    if item["kind"] == item["priority"] == "undecided":
+        return "kind and priority undecided"
+    return f"{plain(item['kind'])}, {plain(item['priority'])}"
 
 
 def _architecture(content: Content) -> list[str]:
@@ -237,7 +248,7 @@ def _source_code(content: Content) -> list[str]:
         "",
         f"Start: {plain(content['entry_point'])}. Tests: {plain(command)}",
         "",
-        *_section("Covered", _table(["Requirement", "Tests"], covered)),
+        *_section("Tests by requirement", _table(["Requirement", "Tests"], covered)),
         *_section("Notes", _bullets(content["notes"])),
         *[line for file in content["files"] for line in _file(file)],
     ]
@@ -247,8 +258,21 @@ def _file(file: Content) -> list[str]:
     return [f"## {plain(file['path'])}", "", *fenced(file["content"], file["language"])]
 
 
+def tested_of(coverage: Sequence[Content]) -> str:
+    """How many requirements a test has exercised, whatever came of it."""
+    tested = sum(item["status"] in ("passed", "failed") for item in coverage)
+    failed = sum(item["status"] == "failed" for item in coverage)
+    verb = "is" if len(coverage) == 1 else "are"
+    word = "requirement" if len(coverage) == 1 else "requirements"
+    text = f"{tested} of {len(coverage)} {word} {verb} tested"
+    return f"{text}, {failed} of them failed." if failed else f"{text}."
+
+
 def _test_results(content: Content) -> list[str]:
-    coverage = [[c["requirement"], c["status"], c["reason"]] for c in content["coverage"]]
+    coverage = [
+        [c["requirement"], RESULTS.get(c["status"], c["status"]), c["reason"]]
+        for c in content["coverage"]
+    ]
     kept_apart = [f"- {plain(key)}: {plain(value)}" for key, value in content["isolation"].items()]
     failures = [
         line
@@ -256,7 +280,7 @@ def _test_results(content: Content) -> list[str]:
         for line in (f"### {plain(f['name'])}", "", *fenced(f["detail"]))
     ]
     return [
-        f"# Test results: {'passed' if content['passed'] else 'not passed'}",
+        f"# Test results: {tested_of(content['coverage']).rstrip('.')}",
         "",
         plain(content["summary"]),
         "",

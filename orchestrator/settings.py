@@ -286,15 +286,15 @@ HITL_PROGRESS = "orchestrator.engine.progress.progress_of"
 STREAM_INBOX = "hitl.inbox.inbox_items"
 
 AGENT_TYPES = ("orchestrator", "analyst", "architect", "coder", "tester", "deployer")
-MODEL_DEFAULT = env.text("MODEL_DEFAULT", default="offline")
+MODEL_DEFAULT = env.text("MODEL_DEFAULT", default="demo")
 AGENT_MODELS = {
     agent: env.text(f"MODEL_{agent.upper()}", default=MODEL_DEFAULT) for agent in AGENT_TYPES
 }
-MODEL_PROVIDERS = {"offline": "agents.providers.offline.OfflineModel"}
+MODEL_PROVIDERS = {"demo": "agents.providers.demo.DemoModel"}
 MODEL_MAX_TOKENS = env.int("MODEL_MAX_TOKENS", default=16_000, at_least=1)
 # Tokens of a whole prompt, by our estimate: for all models, and where one is named for it.
 CONTEXT_BUDGET = env.int("CONTEXT_BUDGET", default=100_000, at_least=1)
-CONTEXT_BUDGETS = {"offline": 5_000_000} | env.numbers_by_name(
+CONTEXT_BUDGETS = {"demo": 5_000_000} | env.numbers_by_name(
     "CONTEXT_BUDGETS", default="", example="openai:gpt-x=200000,anthropic=150000"
 )
 MODEL_TIMEOUT_SECONDS = env.int("MODEL_TIMEOUT_SECONDS", default=300, at_least=1)

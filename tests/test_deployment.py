@@ -29,7 +29,7 @@ def read_by_settings() -> dict[str, str]:
             continue
         default = next((k.value for k in call.keywords if k.arg == "default"), None)
         found[call.args[0].value] = _written(default)
-    agents = {f"MODEL_{agent.upper()}": "offline" for agent in settings_module.AGENT_TYPES}
+    agents = {f"MODEL_{agent.upper()}": "demo" for agent in settings_module.AGENT_TYPES}
     return found | agents
 
 

@@ -12,9 +12,8 @@ from threading import Thread
 from pydantic import BaseModel
 
 from agents.protocols import Assignment, Model, PermanentError, TransientError, WorkError
-from agents.providers import model_for
+from agents.providers import DEMO, model_for
 
-OFFLINE = "offline"
 # What a call may take longer than its own time-out, for it to say so itself.
 GRACE_SECONDS = 1.0
 REMEDIES = {
@@ -66,7 +65,7 @@ def outside_models(agent_models: Mapping[str, str]) -> dict[str, tuple[str, ...]
     """Every model that somebody else serves, with the agents that are given to it."""
     found: dict[str, tuple[str, ...]] = {}
     for agent, model in agent_models.items():
-        if provider_of(model) != OFFLINE:
+        if provider_of(model) != DEMO:
             found[model] = (*found.get(model, ()), agent)
     return found
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from django.conf import settings
+
 from agents.protocols import (
     Assignment,
     Completed,
@@ -15,6 +17,7 @@ from agents.protocols import (
     Questions,
     Usage,
 )
+from agents.providers import DEMO
 from context.schemas import SCHEMAS, ContentError, validate_content
 
 GROUND_RULES = """\
@@ -67,6 +70,12 @@ class ModelRole:
 
 
 NOTHING = Usage("none", calls=0, input_tokens=0, output_tokens=0, cost_micros=0)
+
+
+def usage_of_facts(agent_type: str) -> Usage:
+    """Of work that asked no model. Where the demo model serves, it is labelled as its own."""
+    provider = DEMO if settings.AGENT_MODELS.get(agent_type) == DEMO else "none"
+    return replace(NOTHING, provider=provider, model="measured here")
 
 
 def with_ground_rules(instructions: str) -> str:

@@ -32,7 +32,7 @@ class SourceFile(Content):
 
 
 class CoveredRequirement(Content):
-    """A requirement that the program meets, and the tests that show it."""
+    """A requirement that the program is said to meet, and the tests that are to show it."""
 
     requirement: RequirementId = Field(description="Id of the requirement.")
     tests: list[Line] = Field(
@@ -92,7 +92,7 @@ class TestCounts(Content):
 
     __test__ = False
 
-    run: Count = Field(description="Tests that ran.")
+    run: Count = Field(description="Tests that were reached, the skipped ones included.")
     passed: Count = Field(description="Tests that passed.")
     failed: Count = Field(description="Tests whose assertion failed.")
     errors: Count = Field(description="Tests that broke off with an error.")
@@ -104,7 +104,8 @@ class RequirementResult(Content):
 
     requirement: RequirementId = Field(description="Id of the requirement.")
     status: Literal["passed", "failed", "not_run", "not_covered"] = Field(
-        description="passed only if there is a test for it and every one of them passed."
+        description="passed only if there is a test for it and every one of them was run and "
+        "passed; a skipped test is one that was not run."
     )
     tests: list[Line] = Field(max_length=100, description="The tests that speak for it.")
     reason: OptionalText = Field("", description="Why it did not pass, or is not covered.")
@@ -128,7 +129,9 @@ class TestResults(Content):
     exit_code: int | None = Field(
         ge=-1000, le=100_000, description="Exit code; none if it did not end by itself."
     )
-    passed: bool = Field(description="True only if tests ran and every one of them passed.")
+    passed: bool = Field(
+        description="True only if tests ran, every one of them passed and none was skipped."
+    )
     timed_out: bool = Field(description="Whether the time limit ended the run.")
     counts: TestCounts = Field(description="Tests by outcome.")
     failures: list[FailedTest] = Field(max_length=200, description="The tests that did not pass.")

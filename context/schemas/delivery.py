@@ -39,7 +39,8 @@ class PackageTests(Content):
 
     ran: bool = Field(description="Whether tests had run at all.")
     passed: bool = Field(description="Whether all of them had passed.")
-    total: Count = Field(description="How many tests had run.")
+    total: Count = Field(description="How many tests there were, the skipped ones included.")
+    skipped: Count = Field(0, description="How many of them were skipped.")
     summary: Text = Field(description="The result in one sentence.")
 
 

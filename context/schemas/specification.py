@@ -42,10 +42,14 @@ class Requirement(Content):
     id: RequirementId = Field(
         description="Stable id, such as FR-1 (functional) or NFR-1 (quality)."
     )
-    kind: Literal["functional", "quality", "constraint"] = Field(description="Which kind it is.")
+    kind: Literal["functional", "quality", "constraint", "undecided"] = Field(
+        description="Which kind it is; undecided if nobody has thought about it yet."
+    )
     title: Line = Field(description="A few words to call it by.")
     statement: Text = Field(description="The requirement, in one or two sentences.")
-    priority: Literal["must", "should", "could"] = Field(description="How much it is needed.")
+    priority: Literal["must", "should", "could", "undecided"] = Field(
+        description="How much it is needed; undecided if nobody has thought about it yet."
+    )
     acceptance_criteria: list[Text] = Field(
         max_length=30, description="Checks that show it is met; concrete enough to be tested."
     )

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from ops.health.check import Finding, Status
 from ops.health.servers import STATEMENT_TIMEOUT
 
-OFFLINE = "offline"
+DEMO = "demo"
 # Shown as not configured where no agent is given to them.
 KNOWN = ("openai",)
 # These do not pass by themselves.
@@ -45,12 +45,12 @@ LAST_CHECKED = """
 def check_models() -> Finding:
     """Configured is a provider that an agent is given to; only workers know the keys."""
     chosen = {model.partition(":")[0] for model in settings.AGENT_MODELS.values()}
-    outside = sorted(chosen - {OFFLINE})
+    outside = sorted(chosen - {DEMO})
     last = _last_answers(outside) if outside else {}
     providers = {name: _provider(last.get(name, {})) for name in outside}
     facts = {"providers": _not_chosen(chosen) | providers}
     if not providers:
-        return Finding(Status.NOT_CONFIGURED, "the offline rules serve every agent", facts)
+        return Finding(Status.NOT_CONFIGURED, "the demo model serves every agent", facts)
     worst = max((one["status"] for one in providers.values()), key=list(Status).index)
     names = [name for name, one in providers.items() if one["status"] != Status.HEALTHY]
     message = f"the last call failed: {', '.join(names)}" if names else "ok"
@@ -59,8 +59,8 @@ def check_models() -> Finding:
 
 def _not_chosen(chosen: set[str]) -> dict[str, Any]:
     shown = {name: {"status": Status.NOT_CONFIGURED} for name in KNOWN if name not in chosen}
-    if OFFLINE in chosen:
-        shown[OFFLINE] = {"status": Status.HEALTHY}
+    if DEMO in chosen:
+        shown[DEMO] = {"status": Status.HEALTHY}
     return shown
 
 

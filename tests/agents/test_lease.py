@@ -151,7 +151,7 @@ def test_the_next_job_of_the_process_is_not_harmed(project, owner, slow_model, s
     task = first_task(project)
     slow_model.meanwhile = lambda: cancel_task(actor=Actor.of_user(owner), task_id=task.pk)
     run(task_id=task.pk, worker=WORKER)
-    settings.AGENT_MODELS = {"analyst": "offline"}
+    settings.AGENT_MODELS = {"analyst": "demo"}
 
     assert run(task_id=side_task(project).pk, worker=WORKER) is True
 

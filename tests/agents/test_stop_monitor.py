@@ -124,8 +124,8 @@ def test_after_a_release_the_same_process_works_again(
     slow_model.meanwhile = lambda: stop(staff)
     run(task_id=task.pk, worker=WORKER)
     release(staff)
-    settings.AGENT_MODELS = {"orchestrator": "offline"}
-    settings.MODEL_PROVIDERS = {"offline": "agents.providers.offline.OfflineModel"}
+    settings.AGENT_MODELS = {"orchestrator": "demo"}
+    settings.MODEL_PROVIDERS = {"demo": "agents.providers.demo.DemoModel"}
 
     assert run(task_id=task.pk, worker=WORKER) is True
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from context.enums import ArtifactType
 from context.schemas import SCHEMAS, ContentError, validate_content
 from context.services.content import check_content
-from tests.agents.offline_cases import EXAMPLES, pipeline
+from tests.agents.demo_cases import EXAMPLES, pipeline
 
 CODE = {
     "title": "Sum",

@@ -99,7 +99,7 @@ def test_it_says_where_to_go_how_to_log_in_and_who_serves(up):
     assert up.base_url in up.said
     assert up.shown("Login") == "admin"
     assert len(up.shown("Password")) >= 16
-    assert "offline" in up.said
+    assert "demo" in up.said
     assert str(up.data_dir / "logs") in up.said
     assert re.search(r"Ready after [\d.]+ s", up.said)
 
