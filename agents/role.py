@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from django.conf import settings
+
 from agents.protocols import (
     Assignment,
     Completed,
@@ -17,6 +19,7 @@ from agents.protocols import (
     Role,
     Usage,
 )
+from agents.providers import DEMO
 from context.artifact_types import ContentError, artifact_types, validate_content
 from projects.agent_types import agent_types
 from projects.enums import Phase
@@ -74,6 +77,12 @@ class ModelRole:
 
 
 NOTHING = Usage("none", calls=0, input_tokens=0, output_tokens=0, cost_micros=0)
+
+
+def usage_of_facts(agent_type: str) -> Usage:
+    """Of work that asked no model. Where the demo model serves, it is labelled as its own."""
+    provider = DEMO if settings.AGENT_MODELS.get(agent_type) == DEMO else "none"
+    return replace(NOTHING, provider=provider, model="measured here")
 
 
 def with_ground_rules(instructions: str) -> str:

@@ -121,7 +121,7 @@ class ArtifactSerializer(serializers.ModelSerializer):
     sha256 = serializers.SerializerMethodField()
     status = serializers.SerializerMethodField()
     provider = serializers.SerializerMethodField(
-        help_text="Of the model that wrote the last version; `offline` is rules, no model."
+        help_text="Of the model that wrote the last version; `demo` quotes, or plays a recording."
     )
     model = serializers.SerializerMethodField()
     stale = serializers.BooleanField(

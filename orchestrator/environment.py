@@ -222,7 +222,7 @@ class Environment(Variables):
     HITL_EXPIRE_AFTER: Count = 0
     HITL_ON_TIMEOUT: Annotated[OnTimeout, BeforeValidator(str.lower)] = OnTimeout.HOLD
     HITL_CLAIM_SECONDS: PositiveCount = 14_400
-    MODEL_DEFAULT: str = "offline"
+    MODEL_DEFAULT: str = "demo"
     MODEL_MAX_TOKENS: PositiveCount = 16_000
     CONTEXT_BUDGET: PositiveCount = 100_000
     CONTEXT_BUDGETS: Budgets = {}

@@ -278,11 +278,11 @@ AGENT_MODELS = {
     agent: os.environ.get(f"MODEL_{agent.upper()}", "").strip() or MODEL_DEFAULT
     for agent in AGENT_TYPES
 }
-MODEL_PROVIDERS = {"offline": "agents.providers.offline.OfflineModel"}
+MODEL_PROVIDERS = {"demo": "agents.providers.demo.DemoModel"}
 MODEL_MAX_TOKENS = env.MODEL_MAX_TOKENS
 # Tokens of a whole prompt, by our estimate: for all models, and where one is named for it.
 CONTEXT_BUDGET = env.CONTEXT_BUDGET
-CONTEXT_BUDGETS = {"offline": 5_000_000} | env.CONTEXT_BUDGETS
+CONTEXT_BUDGETS = {"demo": 5_000_000} | env.CONTEXT_BUDGETS
 MODEL_TIMEOUT_SECONDS = env.MODEL_TIMEOUT_SECONDS
 OPENAI_API_KEY = env.OPENAI_API_KEY
 OPENAI_BASE_URL = env.OPENAI_BASE_URL

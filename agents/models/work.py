@@ -191,7 +191,7 @@ class TaskAttempt(models.Model):
         db_table = "task_attempts"
         ordering = ["task", "fence"]
         indexes = [
-            # How a provider has answered lately; the offline rules are most attempts, and free.
+            # How a provider has answered lately; `offline` is what the demo model was called.
             models.Index(
                 fields=["provider", "outcome", "-finished_at"],
                 name="attempts_of_a_provider",

@@ -14,9 +14,8 @@ from threading import Thread
 from pydantic import BaseModel
 
 from agents.protocols import Assignment, Model, PermanentError, TransientError, WorkError
-from agents.providers import model_for
+from agents.providers import DEMO, model_for
 
-OFFLINE = "offline"
 # What a call may take longer than its own time-out, for it to say so itself.
 GRACE_SECONDS = 1.0
 REMEDIES = {
@@ -68,7 +67,7 @@ def outside_models(agent_models: Mapping[str, str]) -> dict[str, tuple[str, ...]
     """Every model that somebody else serves, with the agents that are given to it."""
     agents_of: dict[str, tuple[str, ...]] = {}
     for agent, model in agent_models.items():
-        if provider_of(model) != OFFLINE:
+        if provider_of(model) != DEMO:
             agents_of[model] = (*agents_of.get(model, ()), agent)
     return agents_of
 

@@ -4,7 +4,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from agents.models import EmergencyStop, Task, TaskAttempt, WorkerProcess
-from agents.providers.offline import OfflineModel
+from agents.providers.demo import DemoModel
 from agents.services import (
     activate_emergency_stop,
     claim_task,
@@ -225,7 +225,7 @@ def test_a_task_that_is_handed_back_has_lost_no_attempt(project, staff):
     assert not hand_back_task(task_id=task.pk, fence=taken.fence)
 
 
-class CountedModel(OfflineModel):
+class CountedModel(DemoModel):
     """The edge to a provider, and how often it was asked."""
 
     calls = 0

@@ -149,8 +149,7 @@ def test_the_next_job_of_the_process_is_not_harmed(
     task = first_task(project)
     endless_model.meanwhile = lambda: cancel(task)
     run(task_id=task.pk, worker=WORKER)
-    settings.AGENT_MODELS = {"analyst": "offline"}
-    settings.MODEL_PROVIDERS = {"offline": "agents.providers.offline.OfflineModel"}
+    settings.AGENT_MODELS = {"analyst": "demo"}
 
     assert run(task_id=side_task(project).pk, worker=WORKER) is True
 

@@ -6,7 +6,7 @@ import jsonschema
 import pytest
 
 from agents.providers import wrappers
-from agents.providers.offline import OfflineModel
+from agents.providers.demo import DemoModel
 from agents.worker.run import run
 from audit.stream.asyncapi import server_schemas
 from audit.stream.notifier import publish_ephemeral
@@ -17,7 +17,7 @@ LONG_SECONDS = 60
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("whole_logs")]
 
 
-class PatientModel(OfflineModel):
+class PatientModel(DemoModel):
     """The edge to a provider, which answers each time that it is let."""
 
     may_answer = threading.Semaphore(0)

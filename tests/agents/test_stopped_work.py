@@ -122,8 +122,7 @@ def test_after_a_release_the_same_process_works_again(
     endless_model.meanwhile = lambda: stop(staff)
     run(task_id=task.pk, worker=WORKER)
     release(staff)
-    settings.AGENT_MODELS = {"orchestrator": "offline"}
-    settings.MODEL_PROVIDERS = {"offline": "agents.providers.offline.OfflineModel"}
+    settings.AGENT_MODELS = {"orchestrator": "demo"}
 
     assert run(task_id=task.pk, worker=WORKER) is True
 

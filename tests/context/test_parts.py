@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from context.artifact_types import artifact_types
 from context.parts import estimate_tokens, find_concepts, split_content
 from context.parts.sections import PIECE_MAX_CHARACTERS, cut
-from tests.agents.offline_cases import EXAMPLES, pipeline
+from tests.agents.demo_cases import EXAMPLES, pipeline
 from tests.context.documents import contents, is_same, joined, long_texts, markdown
 
 MARKDOWN_FIELDS = [("user_input", "text"), ("agent_output", "body"), ("hitl_response", "answer")]

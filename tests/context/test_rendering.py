@@ -5,7 +5,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from agents.protocols import Assignment
-from agents.providers.offline import OfflineModel
+from agents.providers.demo import DemoModel
 from agents.role import role_for
 from agents.roles.tester import results_of
 from context.artifact_types import artifact_types
@@ -13,7 +13,7 @@ from context.diff import diff_contents
 from context.markdown import plain
 from context.rendering import as_files, render_markdown
 from context.side_by_side import compare_contents
-from tests.agents.offline_cases import EXAMPLES, handed, pipeline
+from tests.agents.demo_cases import EXAMPLES, handed, pipeline
 from ui.web.artifacts.content_html import content_html
 
 EVIL = (
@@ -29,7 +29,7 @@ def contents():
     handed_over = (made["source_code"], handed("test_results", results))
     expected = ("deployment_package", "deployment_log")
     asked = Assignment("P", "deployer", "launch", "", 1, "", "", expected, handed_over)
-    launched = role_for("deployer").run(asked, OfflineModel())
+    launched = role_for("deployer").run(asked, DemoModel())
     found = {key: material.content for key, material in made.items()}
     found |= {output.artifact_type: output.content for output in launched.outputs}
     found |= {"test_results": results, "user_input": {"text": "Some words."}}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from context.artifact_types import ContentError, artifact_types, validate_content
 from context.services.content import check_content
-from tests.agents.offline_cases import EXAMPLES, pipeline
+from tests.agents.demo_cases import EXAMPLES, pipeline
 
 CODE = {
     "title": "Sum",

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from agents.protocols import Assignment, Reply
-from agents.providers.offline import OfflineModel
+from agents.providers.demo import DemoModel
 
 
-class StuckModel(OfflineModel):
+class StuckModel(DemoModel):
     """The edge to a provider that never answers the first one who asks."""
 
     async def produce(self, assignment: Assignment, **named: Any) -> Reply:

@@ -67,7 +67,7 @@ def test_the_shown_artifact_comes_with_its_content_and_its_maker(project, approv
 
     assert shown["content"]["body"] == CONTENT["body"]
     assert shown["artifact"]["artifact_type"] == "agent_output"
-    assert shown["contents"][0]["provider"] == "offline"
+    assert shown["contents"][0]["provider"] == "demo"
     assert shown["contents"][0]["version"] == 1
 
 

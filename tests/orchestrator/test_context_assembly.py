@@ -4,7 +4,7 @@ from django.db import DatabaseError, transaction
 from agents.context_assembly import assemble_assignment, assignment_of, base_tokens, wants_of
 from agents.models import Task
 from agents.protocols import PermanentError
-from agents.providers.offline import OfflineModel
+from agents.providers.demo import DemoModel
 from agents.providers.prompts import instructions_for, prompt_for
 from agents.role import role_for
 from agents.services import claim_task, hand_back
@@ -60,7 +60,7 @@ def build_of(task) -> ContextBuild:
 def budget_for(task, tokens, settings):
     """So that as many tokens are left beside what is in the prompt anyway."""
     bare = assignment_of(Task(**vars_without_context(task)))
-    settings.CONTEXT_BUDGETS = {"offline": base_tokens(bare) + tokens}
+    settings.CONTEXT_BUDGETS = {"demo": base_tokens(bare) + tokens}
 
 
 def vars_without_context(task):
@@ -130,7 +130,7 @@ def tokens_of_all_that_is_sent(assignment):
         def produce(self, assignment, *, artifact_type, output_type, instructions):
             sent["system"] = instructions_for(instructions, artifact_type)
             sent["user"] = prompt_for(assignment, artifact_type)
-            return OfflineModel().produce(
+            return DemoModel().produce(
                 assignment,
                 artifact_type=artifact_type,
                 output_type=output_type,
@@ -150,11 +150,11 @@ def test_the_prompt_keeps_within_the_budget(reading, settings, tokens):
 
     told = tokens_of_all_that_is_sent(assignment_of(task))
 
-    assert told <= settings.CONTEXT_BUDGETS["offline"]
+    assert told <= settings.CONTEXT_BUDGETS["demo"]
 
 
 def test_a_brief_that_does_not_fit_by_itself_asks_a_person_before_any_call(make_project, settings):
-    settings.CONTEXT_BUDGETS = {"offline": 1_500}
+    settings.CONTEXT_BUDGETS = {"demo": 1_500}
     project = make_project(oversight_level="low", brief="Members borrow books. " * 500)
     started(project, TWO_STEPS.format(wants=""))
     task = current(project, "write")

@@ -55,10 +55,10 @@ UNREADABLE = {
     "MODEL_TIMEOUT_SECONDS": (*NUMBERS, "0"),
     "CONTEXT_BUDGET": (*NUMBERS, "0"),
     "CONTEXT_BUDGETS": ("openai", "openai=", "=5", "openai=many", "openai=0", "a=1;b=2"),
-    "EMBEDDING_MODEL": ("offline", *MODELS),
+    "EMBEDDING_MODEL": ("demo", *MODELS),
 }
 UNREADABLE |= dict.fromkeys(
-    ("MODEL_DEFAULT", *(name for name in DOCUMENTED if DOCUMENTED[name] == "offline")), MODELS
+    ("MODEL_DEFAULT", *(name for name in DOCUMENTED if DOCUMENTED[name] == "demo")), MODELS
 )
 UNREADABLE |= dict.fromkeys(
     (name for name in DOCUMENTED if DOCUMENTED[name] in ("true", "false")), SWITCHES
@@ -193,10 +193,10 @@ def test_what_is_documented_can_be_read():
         ("METRICS_LISTEN", "[::]:9808", "[::]:9808"),
         ("METRICS_TOKEN", "$ecret", "$ecret"),
         ("LOG_LEVEL", "debug", "DEBUG"),
-        ("MODEL_DEFAULT", "", "offline"),
+        ("MODEL_DEFAULT", "", "demo"),
         ("MODEL_DEFAULT", "openai:gpt-x", "openai:gpt-x"),
         ("REDIS_URL", "rediss://host", "rediss://host"),
-        ("CONTEXT_BUDGETS", "a:b = 5,", {"offline": 5_000_000, "a:b": 5}),
+        ("CONTEXT_BUDGETS", "a:b = 5,", {"demo": 5_000_000, "a:b": 5}),
     ],
 )
 def test_what_can_be_read_is_taken(variable, value, setting):
@@ -229,7 +229,7 @@ def test_several_hosts_of_one_database_are_no_mistake():
     ("variable", "remedy"),
     [
         ("METRICS_LISTEN", "Use host:port, such as 0.0.0.0:9808."),
-        ("MODEL_CODER", "Use offline, or provider:model, such as openai:gpt-x."),
+        ("MODEL_CODER", "Use demo, or provider:model, such as openai:gpt-x."),
     ],
 )
 def test_a_start_that_is_refused_shows_no_trace(variable, remedy):
@@ -245,3 +245,14 @@ def test_a_start_that_is_refused_shows_no_trace(variable, remedy):
 
     assert found.returncode == 1
     assert found.stderr == f"Error: {variable} is 'xyz'. {remedy}\n"
+
+
+def test_the_old_name_of_the_demo_model_is_accepted_with_a_warning(settings, caplog):
+    settings.MODEL_DEFAULT = "offline"
+    settings.AGENT_MODELS = {"coder": "offline", "tester": "openai:gpt-x"}
+
+    apps.get_app_config("orchestrator").ready()
+
+    assert settings.AGENT_MODELS == {"coder": "demo", "tester": "openai:gpt-x"}
+    assert settings.MODEL_DEFAULT == "demo"
+    assert "is called 'demo' now" in caplog.text

@@ -11,7 +11,7 @@ from django.conf import settings
 from ops.health.check import Finding, Status, check
 from ops.health.clients import database_cursor
 
-OFFLINE = "offline"
+DEMO = "demo"
 # Shown as not configured where no agent is given to them.
 KNOWN = ("openai",)
 # These do not pass by themselves.
@@ -44,15 +44,15 @@ LAST_CHECKED = """
 def check_providers() -> Finding:
     """Configured is a provider that an agent is given to; only workers know the keys."""
     chosen = {model.partition(":")[0] for model in settings.AGENT_MODELS.values()}
-    outside = sorted(chosen - {OFFLINE})
+    outside = sorted(chosen - {DEMO})
     last = _last_answers(outside) if outside else {}
     providers = {name: _provider(last.get(name, {})) for name in outside}
     others = {name: {"status": Status.NOT_CONFIGURED} for name in KNOWN if name not in chosen}
-    if OFFLINE in chosen:
-        others[OFFLINE] = {"status": Status.HEALTHY}
+    if DEMO in chosen:
+        others[DEMO] = {"status": Status.HEALTHY}
     facts = {"providers": others | providers}
     if not providers:
-        return Finding(Status.NOT_CONFIGURED, "the offline rules serve every agent", facts)
+        return Finding(Status.NOT_CONFIGURED, "the demo model serves every agent", facts)
     worst = max((state["status"] for state in providers.values()), key=list(Status).index)
     names = [name for name, state in providers.items() if state["status"] != Status.HEALTHY]
     message = f"the last call failed: {', '.join(names)}" if names else "ok"

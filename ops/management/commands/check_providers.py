@@ -10,8 +10,8 @@ from agents.services import note_check
 from core.text import one_line
 
 SECONDS = 30.0
-NOT_CONFIGURED = "No model provider is configured: the offline rules serve every agent."
-NO_CALL = "The offline rules need no call."
+NOT_CONFIGURED = "No model provider is configured: the demo model serves every agent."
+NO_CALL = "The demo model needs no call."
 
 
 class Command(BaseCommand):

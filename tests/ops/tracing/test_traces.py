@@ -54,7 +54,7 @@ def test_one_trace_joins_request_job_and_model_call_and_the_next_one_begins_with
     way = eventually(lambda: way_from_request(receiver, call, "POST api/v1/projects/"))
     assert way[:3] == ["paraph.model_call", "paraph.attempt", "job agents.tasks.run_task"]
     assert "job orchestrator.tasks.advance" in way
-    assert call.facts["gen_ai.provider.name"] == "offline"
+    assert call.facts["gen_ai.provider.name"] == "demo"
     assert (call.service, call.has_failed) == ("paraph", False)
     of_request = receiver.of_trace(created, "POST api/v1/projects/")[0]
     assert of_request.facts["http.response.status_code"] == 201
