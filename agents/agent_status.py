@@ -1,8 +1,8 @@
 """The status board of a project's agents follows their tasks."""
 
 from agents.enums import AgentState
+from agents.events import AGENT_STATUS_CHANGED
 from agents.models import AgentStatus
-from audit.enums import EventType
 from core.sql import prepared_cursor
 from projects.enums import AgentType
 from projects.transaction import ProjectTransaction
@@ -51,7 +51,7 @@ def refresh_agent_statuses(tx: ProjectTransaction, agent_types: list[str]) -> No
     for agent_type, new, task_id, old in rows:
         if new != (old or AgentState.IDLE):
             tx.record(
-                EventType.AGENT_STATUS_CHANGED,
+                AGENT_STATUS_CHANGED,
                 task=task_id,
                 agent_type=agent_type,
                 old=old or str(AgentState.IDLE),

@@ -3,12 +3,24 @@ from typing import Any
 from uuid import UUID
 
 from audit.actors import Actor
-from audit.enums import EventType
+from audit.event_types import EventType
 from core.errors import Conflict, InvalidInput, NotFound
 from core.text import is_storable
 from projects import hooks
 from projects.access import MANAGE
 from projects.enums import OversightLevel, ProjectStatus, Role
+from projects.events import (
+    MEMBER_ADDED,
+    MEMBER_REMOVED,
+    PROJECT_CANCELLED,
+    PROJECT_COMPLETED,
+    PROJECT_CREATED,
+    PROJECT_FAILED,
+    PROJECT_PAUSED,
+    PROJECT_RESUMED,
+    PROJECT_STARTED,
+    PROJECT_UPDATED,
+)
 from projects.models import BRIEF_MAX_LENGTH, Membership, Project
 from projects.transaction import ProjectTransaction
 
@@ -41,13 +53,13 @@ def create_project(
         Membership.objects.create(project=project, user=actor.user, role=Role.OWNER)
         hooks.run("created", tx)
         tx.record(
-            EventType.PROJECT_CREATED,
+            PROJECT_CREATED,
             name=project.name,
             workflow=workflow,
             oversight_level=str(oversight_level),
         )
         if auto_start:
-            tx.record(EventType.PROJECT_STARTED, old=ProjectStatus.DRAFT, new=ProjectStatus.ACTIVE)
+            tx.record(PROJECT_STARTED, old=ProjectStatus.DRAFT, new=ProjectStatus.ACTIVE)
             tx.request_advance()
     return tx.project
 
@@ -96,7 +108,7 @@ def update_project(*, project_id: UUID, actor: Actor, **changes: Any) -> Project
         for field, new in changes.items():
             setattr(project, field, new)
         project.save(update_fields=[*changes, "updated_at"])
-        tx.record(EventType.PROJECT_UPDATED, changed=sorted(changes), fields=fields)
+        tx.record(PROJECT_UPDATED, changed=sorted(changes), fields=fields)
         tx.request_advance()
     return tx.project
 
@@ -104,21 +116,21 @@ def update_project(*, project_id: UUID, actor: Actor, **changes: Any) -> Project
 def start_project(*, project_id: UUID, actor: Actor) -> Project:
     """Raises Conflict unless the project is a draft."""
     with ProjectTransaction(project_id, actor, require=MANAGE) as tx:
-        change_status(tx, tx.project.start, EventType.PROJECT_STARTED)
+        change_status(tx, tx.project.start, PROJECT_STARTED)
     return tx.project
 
 
 def pause_project(*, project_id: UUID, actor: Actor) -> Project:
     """Nothing new starts until resumed; what is running may finish. Raises Conflict."""
     with ProjectTransaction(project_id, actor, require=MANAGE) as tx:
-        change_status(tx, tx.project.pause, EventType.PROJECT_PAUSED)
+        change_status(tx, tx.project.pause, PROJECT_PAUSED)
     return tx.project
 
 
 def resume_project(*, project_id: UUID, actor: Actor) -> Project:
     """Raises Conflict unless the project is paused."""
     with ProjectTransaction(project_id, actor, require=MANAGE) as tx:
-        change_status(tx, tx.project.resume, EventType.PROJECT_RESUMED)
+        change_status(tx, tx.project.resume, PROJECT_RESUMED)
     return tx.project
 
 
@@ -126,18 +138,18 @@ def cancel_project(*, project_id: UUID, actor: Actor, reason: str = "") -> Proje
     """Final. Work that is under way and open requests end with it. Raises Conflict."""
     with ProjectTransaction(project_id, actor, require=MANAGE) as tx:
         cancel = lambda: tx.project.cancel(reason)  # noqa: E731 - one verb, with its reason
-        change_status(tx, cancel, EventType.PROJECT_CANCELLED, reason=reason)
+        change_status(tx, cancel, PROJECT_CANCELLED, reason=reason)
     return tx.project
 
 
 def complete_project(tx: ProjectTransaction) -> None:
     """The engine's verb: every step is done. Raises Conflict."""
-    change_status(tx, tx.project.complete, EventType.PROJECT_COMPLETED)
+    change_status(tx, tx.project.complete, PROJECT_COMPLETED)
 
 
 def fail_project(tx: ProjectTransaction, reason: str) -> None:
     """The project stops, with the reason; a rewind can take it up again. Raises Conflict."""
-    change_status(tx, lambda: tx.project.fail(reason), EventType.PROJECT_FAILED, reason=reason)
+    change_status(tx, lambda: tx.project.fail(reason), PROJECT_FAILED, reason=reason)
 
 
 def change_status(
@@ -178,7 +190,7 @@ def add_member(*, project_id: UUID, actor: Actor, user: Any, role: str) -> Membe
         data = {"user": user.pk, "username": user.get_username(), "role": role}
         if existing:
             data["old_role"] = existing.role
-        tx.record(EventType.MEMBER_ADDED, **data)
+        tx.record(MEMBER_ADDED, **data)
     return member
 
 
@@ -193,7 +205,7 @@ def remove_member(*, project_id: UUID, actor: Actor, user_id: int) -> None:
             _check_not_last_owner(tx.project, member.user)
         username, role = member.user.get_username(), member.role
         member.delete()
-        tx.record(EventType.MEMBER_REMOVED, user=user_id, username=username, role=role)
+        tx.record(MEMBER_REMOVED, user=user_id, username=username, role=role)
 
 
 def _check_not_last_owner(project: Project, user: Any) -> None:

@@ -27,7 +27,7 @@ class ProjectTransaction:
         with ProjectTransaction(project_id, actor, require=MANAGE) as tx:
             tx.project.pause()
             ...
-            tx.record(EventType.PROJECT_PAUSED, old="active", new="paused")
+            tx.record(PROJECT_PAUSED, old="active", new="paused")
 
     Entering locks the project's row and checks the actor's role; rows below it are locked by
     `lock`, tasks before requests. Leaving without an error brings the status of the agents up to

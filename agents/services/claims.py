@@ -7,12 +7,12 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from agents.enums import AttemptOutcome, TaskStatus
+from agents.events import TASK_RETRIED, TASK_STARTED
 from agents.metrics import count_retry
 from agents.models import Task, TaskAttempt
 from agents.queue import enqueue_task_on_commit
 from agents.stops.queries import IS_STOPPED
 from audit.actors import Actor
-from audit.enums import EventType
 from core.errors import DomainError
 from core.sql import fetch_row, prepared_cursor
 from projects.enums import ProjectStatus
@@ -80,7 +80,7 @@ def claim_task(*, task_id: UUID, worker: str) -> Claim | None:
             task.project = tx.project
             tx.actor = Actor.of_agent(task.agent_type)
             tx.record(
-                EventType.TASK_STARTED,
+                TASK_STARTED,
                 task=task,
                 agent_type=task.agent_type,
                 step=task.step,
@@ -124,7 +124,7 @@ def hand_back_task(*, task_id: UUID, fence: int, cause: str = "worker_stopped") 
         task.attempt, task.fence = task.attempt - 1, task.fence + 1
         task.run_after = task.rung_at = Now()
         task.save(update_fields=[*REQUEUED, "attempt"])
-        tx.record(EventType.TASK_RETRIED, task=task, step=task.step, cause=cause)
+        tx.record(TASK_RETRIED, task=task, step=task.step, cause=cause)
         tx.refresh_agent(task.agent_type)
         tx.on_commit(lambda: count_retry(task.agent_type, cause))
         enqueue_task_on_commit(task.pk)

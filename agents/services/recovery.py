@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from agents.enums import AttemptOutcome, TaskStatus
+from agents.events import TASK_RETRIED
 from agents.metrics import count_retry
 from agents.models import Task
 from agents.queue import RUN_TASK, enqueue, enqueue_task_on_commit, redelivery_timeout
@@ -16,7 +17,6 @@ from agents.services.claims import REQUEUED, close_attempt
 from agents.services.results import escalate
 from agents.stops.queries import IS_STOPPED
 from audit.actors import Actor
-from audit.enums import EventType
 from core.errors import DomainError
 from projects.transaction import ProjectTransaction
 
@@ -83,7 +83,7 @@ def _take_back(task_id: UUID) -> bool:
         task.run_after = task.rung_at = Now()
         task.save(update_fields=[*REQUEUED, "crashes"])
         data = {"step": task.step, "attempt": task.attempt, "cause": "worker_lost"}
-        tx.record(EventType.TASK_RETRIED, task=task, **data)
+        tx.record(TASK_RETRIED, task=task, **data)
         tx.refresh_agent(task.agent_type)
         tx.on_commit(lambda: count_retry(task.agent_type, "worker_lost"))
         enqueue_task_on_commit(task.pk)

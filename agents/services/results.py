@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db.models.functions import Now
 
 from agents.enums import AttemptOutcome, TaskStatus, WaitsFor
+from agents.events import TASK_COMPLETED, TASK_PROGRESS, TASK_RETRIED
 from agents.metrics import count_retry
 from agents.models import Task
 from agents.protocols import (
@@ -21,7 +22,7 @@ from agents.protocols import (
 )
 from agents.services.claims import Claim, close_attempt, lock_claimed
 from audit.actors import Actor
-from audit.enums import EventType
+from audit.events import SYSTEM_WARNING
 from context.enums import ArtifactType, DerivationKind, Form
 from context.models import Artifact, ArtifactVersion, ContextBuild
 from context.services import Source, record_version, store_output
@@ -89,7 +90,7 @@ def escalate(tx: ProjectTransaction, task: Task, code: str, detail: str) -> None
     task.wait_for(WaitsFor.ESCALATION)
     task.result = {"error": {"code": code, "detail": detail}}
     data = {"code": code, "detail": detail, "step": task.step, "attempt": task.attempt}
-    tx.record(EventType.SYSTEM_WARNING, task=task, **data)
+    tx.record(SYSTEM_WARNING, task=task, **data)
     _stop(tx, task)
 
 
@@ -100,7 +101,7 @@ def _ask(tx: ProjectTransaction, task: Task, outcome: NeedsPerson) -> None:
     task.wait_for(WaitsFor.CLARIFICATION)
     task.result = {"questions": list(outcome.questions), "reason": outcome.reason}
     questions = len(outcome.questions)
-    tx.record(EventType.TASK_PROGRESS, task=task, step=task.step, questions=questions)
+    tx.record(TASK_PROGRESS, task=task, step=task.step, questions=questions)
 
 
 def _deliver(tx: ProjectTransaction, task: Task, outcome: Completed) -> None:
@@ -122,11 +123,11 @@ def _deliver(tx: ProjectTransaction, task: Task, outcome: Completed) -> None:
     data = {"step": task.step, "round": task.round, "verdict": outcome.verdict}
     if waits_for:
         task.wait_for(waits_for)
-        tx.record(EventType.TASK_PROGRESS, task=task, waits_for=str(waits_for), **data)
+        tx.record(TASK_PROGRESS, task=task, waits_for=str(waits_for), **data)
         return
     task.move(TaskStatus.COMPLETED)
     task.finished_at = Now()
-    tx.record(EventType.TASK_COMPLETED, task=task, **data)
+    tx.record(TASK_COMPLETED, task=task, **data)
 
 
 def _store_all(
@@ -205,7 +206,7 @@ def _plan_retry(tx: ProjectTransaction, task: Task, delay: float, error: WorkErr
     task.run_after, task.rung_at = Now() + timedelta(seconds=wait), None
     task.save(update_fields=RESULT)
     tx.record(
-        EventType.TASK_RETRIED,
+        TASK_RETRIED,
         task=task,
         step=task.step,
         attempt=task.attempt,

@@ -6,10 +6,11 @@ from typing import Any
 from django.db.models.functions import Now
 
 from agents.enums import TaskStatus
+from agents.events import TASK_CANCELLED, TASK_COMPLETED, TASK_FAILED, TASK_RETRIED
 from agents.models import Task
 from agents.services.claims import give_up
 from agents.services.tasks import requeue
-from audit.enums import EventType
+from audit.event_types import EventType
 from projects.transaction import ProjectTransaction
 
 REVISED_FIELDS = ("artifact", "version", "artifact_type", "title")
@@ -22,7 +23,7 @@ def accept_result(tx: ProjectTransaction, task: Task, outputs: list[dict[str, An
         task.result = task.result | {"verdict": "accepted"}
     task.result = {name: value for name, value in task.result.items() if name != "error"}
     task.result |= {"outputs": outputs}
-    _settle(tx, task, TaskStatus.COMPLETED, EventType.TASK_COMPLETED)
+    _settle(tx, task, TaskStatus.COMPLETED, TASK_COMPLETED)
 
 
 def return_for_changes(tx: ProjectTransaction, task: Task, comment: str) -> None:
@@ -34,7 +35,7 @@ def return_for_changes(tx: ProjectTransaction, task: Task, comment: str) -> None
     if task.step:
         task.result = task.result | {"changes_requested": changes}
         cause = {"cause": "changes_requested"}
-        _settle(tx, task, TaskStatus.CANCELLED, EventType.TASK_CANCELLED, **cause)
+        _settle(tx, task, TaskStatus.CANCELLED, TASK_CANCELLED, **cause)
         return
     materials = [material for material in task.handoff["materials"] if not material.get("revises")]
     for output in task.result.get("outputs", []):
@@ -50,13 +51,13 @@ def return_for_changes(tx: ProjectTransaction, task: Task, comment: str) -> None
 def reject_result(tx: ProjectTransaction, task: Task, reason: str) -> None:
     """The work stops here."""
     task.result = task.result | {"rejected": {"reason": reason, "by": tx.actor.name}}
-    _settle(tx, task, TaskStatus.FAILED, EventType.TASK_FAILED, cause="rejected")
+    _settle(tx, task, TaskStatus.FAILED, TASK_FAILED, cause="rejected")
 
 
 def expire_result(tx: ProjectTransaction, task: Task, reason: str) -> None:
     """The work stops because nobody decided in time: the clock's act, no person's no."""
     task.result = task.result | {"expired": {"reason": reason}}
-    _settle(tx, task, TaskStatus.FAILED, EventType.TASK_FAILED, cause="expired")
+    _settle(tx, task, TaskStatus.FAILED, TASK_FAILED, cause="expired")
 
 
 def requeue_with_answer(tx: ProjectTransaction, task: Task, answer: str) -> None:
@@ -69,7 +70,7 @@ def requeue_with_answer(tx: ProjectTransaction, task: Task, answer: str) -> None
 
 def _put_back(tx: ProjectTransaction, task: Task, changed: str, *, cause: str) -> None:
     requeue(task, changed)
-    tx.record(EventType.TASK_RETRIED, task=task, step=task.step, cause=cause)
+    tx.record(TASK_RETRIED, task=task, step=task.step, cause=cause)
     tx.refresh_agent(task.agent_type)
 
 
@@ -88,7 +89,7 @@ def cancel_tasks(tx: ProjectTransaction, tasks: Sequence[Task], cause: str) -> N
     for task in tasks:
         give_up(task)
         task.save(update_fields=SETTLED)
-        tx.record(EventType.TASK_CANCELLED, task=task, step=task.step, cause=cause)
+        tx.record(TASK_CANCELLED, task=task, step=task.step, cause=cause)
         tx.refresh_agent(task.agent_type)
 
 

@@ -5,11 +5,11 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from agents.enums import TaskStatus, WaitsFor
+from agents.events import TASK_CANCELLED, TASK_CREATED, TASK_RETRIED
 from agents.models import Task
 from agents.queue import enqueue_task_on_commit
 from agents.services.claims import give_up
 from audit.actors import Actor
-from audit.enums import EventType
 from context.briefs import brief_of
 from context.models import Artifact
 from core.errors import Conflict, InvalidInput
@@ -32,7 +32,7 @@ def create_task(tx: ProjectTransaction, **fields: Any) -> Task:
     task = Task(project=tx.project, rung_at=Now(), **fields)
     insert_row(task)
     tx.record(
-        EventType.TASK_CREATED,
+        TASK_CREATED,
         task=task,
         agent_type=task.agent_type,
         title=task.title,
@@ -131,7 +131,7 @@ def cancel_task(*, actor: Actor, task_id: UUID) -> Task:
         task.result = task.result | {"cancelled_by": actor.name}
         task.save(update_fields=CANCELLED)
         hooks.run("tasks_cancelled", tx, [task])
-        tx.record(EventType.TASK_CANCELLED, task=task, step=task.step)
+        tx.record(TASK_CANCELLED, task=task, step=task.step)
         tx.refresh_agent(task.agent_type)
         tx.request_advance()
     return task
@@ -154,7 +154,7 @@ def retry_task(*, actor: Actor, task_id: UUID) -> Task:
             detail = "A decision ended this task, and stands. To do the step again, rewind to it."
             raise Conflict("invalid_transition", detail, task_status=task.status)
         requeue(task)
-        tx.record(EventType.TASK_RETRIED, task=task, step=task.step, by_hand=True)
+        tx.record(TASK_RETRIED, task=task, step=task.step, by_hand=True)
         tx.refresh_agent(task.agent_type)
     return task
 

@@ -14,11 +14,11 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from agents.events import EMERGENCY_STOP_ACTIVATED, EMERGENCY_STOP_RELEASED
 from agents.models import WORKER_SEEN_SECONDS, EmergencyStop, StopNotice
 from agents.queue import enqueue_task_on_commit
 from agents.stops.pubsub import publish_stop_hint
 from audit.actors import Actor
-from audit.enums import EventType
 from core.errors import Conflict, DomainError, Forbidden, InvalidInput, NotFound
 from core.ids import new_id
 from core.text import is_storable
@@ -203,12 +203,12 @@ def _tell(notice_id: int, project_id: UUID) -> bool:
         if notice.activation_told_at is None:
             notice.activation_told_at, is_told = Now(), True
             actor = Actor.of_user(stop.activated_by)
-            event_type = EventType.EMERGENCY_STOP_ACTIVATED
+            event_type = EMERGENCY_STOP_ACTIVATED
             tx.record(event_type, actor=actor, reason=stop.reason, **data)
         if notice.is_release_due and notice.release_told_at is None:
             notice.release_told_at, is_told = Now(), True
             actor = Actor.of_user(stop.released_by)
-            event_type = EventType.EMERGENCY_STOP_RELEASED
+            event_type = EMERGENCY_STOP_RELEASED
             tx.record(event_type, actor=actor, reason=stop.release_reason, **data)
             _enqueue_waiting(project_id)
         if is_told:

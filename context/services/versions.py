@@ -7,8 +7,8 @@ from django.db.models import Case, Q, Value, When
 from django.utils import timezone
 
 from audit.actors import Actor
-from audit.enums import EventType
 from context.enums import VersionStatus
+from context.events import ARTIFACT_CREATED, ARTIFACT_UPDATED
 from context.models import Artifact, ArtifactVersion
 from projects.transaction import ProjectTransaction
 
@@ -57,7 +57,7 @@ def record_version(
     tx: ProjectTransaction, artifact: Artifact, version: ArtifactVersion, actor: Actor | None = None
 ) -> None:
     """The event that announces a version: ids and hashes, never contents."""
-    event_type = EventType.ARTIFACT_CREATED if version.number == 1 else EventType.ARTIFACT_UPDATED
+    event_type = ARTIFACT_CREATED if version.number == 1 else ARTIFACT_UPDATED
     provider: dict[str, Any] = {"provider": version.provider} if version.provider else {}
     tx.record(
         event_type,

@@ -8,8 +8,8 @@ from django.conf import settings
 from django.db.models import Q
 
 from audit.actors import Actor
-from audit.enums import EventType
 from core.errors import Conflict, Forbidden, Gone, Unprocessable
+from hitl.events import REQUEST_CLAIMED, REQUEST_REASSIGNED, REQUEST_RELEASED
 from hitl.models import HitlRequest
 from hitl.rules import can_decide
 from hitl.services.locks import database_time, lock_request
@@ -35,7 +35,7 @@ def claim_request(*, request_id: UUID, actor: Actor) -> HitlRequest:
             raise (Gone if verdict.code == "expired" else Forbidden)(verdict.code, verdict.detail)
         _claim(request, actor.user, now)
         until = request.claimed_until.isoformat()
-        tx.record(EventType.HITL_REQUEST_CLAIMED, request=request, until=until)
+        tx.record(REQUEST_CLAIMED, request=request, until=until)
     return request
 
 
@@ -54,7 +54,7 @@ def release_request(*, request_id: UUID, actor: Actor) -> HitlRequest:
         _check_may_hand_on(tx, claimant)
         request.claimed_by = request.claimed_until = None
         request.save(update_fields=CLAIM)
-        tx.record(EventType.HITL_REQUEST_RELEASED, request=request, user=claimant)
+        tx.record(REQUEST_RELEASED, request=request, user=claimant)
     return request
 
 
@@ -79,7 +79,7 @@ def reassign_request(*, request_id: UUID, actor: Actor, user: Any) -> HitlReques
             raise Unprocessable("assignee_cannot_decide", detail, errors=[error])
         _claim(request, user, now)
         tx.record(
-            EventType.HITL_REQUEST_REASSIGNED,
+            REQUEST_REASSIGNED,
             request=request,
             user=user.pk,
             username=user.get_username(),

@@ -3,9 +3,9 @@ from uuid import UUID
 from django.db.models import Q
 
 from audit.actors import Actor
-from audit.enums import EventType
 from core.errors import InvalidInput
 from core.text import is_storable
+from hitl.events import COMMENT_ADDED
 from hitl.models import Comment
 from hitl.services.locks import lock_request
 from projects.access import DECIDE
@@ -26,5 +26,5 @@ def add_comment(*, request_id: UUID, actor: Actor, text: str) -> Comment:
             detail = f"Shorten the comment to at most {TEXT_MAX_LENGTH:,} characters."
             raise InvalidInput.of("text", "max_length", detail)
         comment = Comment.objects.create(request=request, author=actor.user, text=text)
-        tx.record(EventType.HITL_COMMENT_ADDED, request=request, comment=str(comment.pk))
+        tx.record(COMMENT_ADDED, request=request, comment=str(comment.pk))
     return comment

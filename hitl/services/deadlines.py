@@ -11,9 +11,10 @@ from agents.models import Task
 from agents.services import expire_result
 from agents.stops.queries import is_wholly_stopped
 from audit.actors import Actor
-from audit.enums import EventType
+from audit.event_types import EventType
 from core.errors import DomainError
 from hitl.enums import OnTimeout, RequestStatus
+from hitl.events import REQUEST_ESCALATED, REQUEST_OVERDUE, REQUEST_REMINDED
 from hitl.models import HitlRequest
 from hitl.services.locks import database_time, lock_request
 from hitl.services.records import close_request
@@ -123,7 +124,7 @@ def _remind(tx: ProjectTransaction, request: HitlRequest, now: datetime) -> bool
         return False
     request.reminded_at = now
     request.save(update_fields=["reminded_at"])
-    _record(tx, EventType.HITL_REQUEST_REMINDED, request)
+    _record(tx, REQUEST_REMINDED, request)
     return True
 
 
@@ -132,7 +133,7 @@ def _note_overdue(tx: ProjectTransaction, request: HitlRequest, now: datetime) -
         return False
     request.overdue_noted_at = now
     request.save(update_fields=["overdue_noted_at"])
-    _record(tx, EventType.HITL_REQUEST_OVERDUE, request)
+    _record(tx, REQUEST_OVERDUE, request)
     return True
 
 
@@ -163,7 +164,7 @@ def escalate_if_due(tx: ProjectTransaction, request: HitlRequest, now: datetime)
             *("claimed_by", "claimed_until"),
         ]
     )
-    _record(tx, EventType.HITL_REQUEST_ESCALATED, request)
+    _record(tx, REQUEST_ESCALATED, request)
 
 
 def _record(tx: ProjectTransaction, event_type: EventType, request: HitlRequest) -> None:

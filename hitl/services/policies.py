@@ -4,9 +4,9 @@ from uuid import UUID
 from django.utils import timezone
 
 from audit.actors import Actor
-from audit.enums import EventType
 from core.errors import InvalidInput
 from hitl.enums import OnTimeout, RequestKind
+from hitl.events import POLICY_CHANGED
 from hitl.models import Policy
 from hitl.models.policies import APPROVALS_MAX
 from hitl.policy import TIMES, as_dict, policy_of
@@ -35,7 +35,7 @@ def change_policy(*, project_id: UUID, actor: Actor, **changes: Any) -> Policy:
         policy.updated_at = timezone.now()
         policy.save()
         fields = {name: {"old": old[name], "new": new} for name, new in changes.items()}
-        tx.record(EventType.HITL_POLICY_CHANGED, changed=sorted(changes), fields=fields)
+        tx.record(POLICY_CHANGED, changed=sorted(changes), fields=fields)
     return policy
 
 

@@ -2,16 +2,22 @@
 
 from typing import Any
 
-from audit.enums import EventType
 from hitl.actions import DecisionInput
 from hitl.enums import RequestStatus
+from hitl.events import (
+    BREAK_GLASS_USED,
+    DECISION_RECORDED,
+    REQUEST_EXPIRED,
+    REQUEST_RESOLVED,
+    REQUEST_SUPERSEDED,
+)
 from hitl.metrics import DECISION_SECONDS, DECISIONS, REQUESTS_CLOSED
 from hitl.models import Decision, HitlRequest
 from projects.transaction import ProjectTransaction
 
 CLOSING_EVENTS = {
-    RequestStatus.SUPERSEDED: EventType.HITL_REQUEST_SUPERSEDED,
-    RequestStatus.EXPIRED: EventType.HITL_REQUEST_EXPIRED,
+    RequestStatus.SUPERSEDED: REQUEST_SUPERSEDED,
+    RequestStatus.EXPIRED: REQUEST_EXPIRED,
 }
 
 
@@ -28,7 +34,7 @@ def record_decision(tx: ProjectTransaction, request: HitlRequest, data: Decision
         is_break_glass=data.is_break_glass,
     )
     tx.record(
-        EventType.HITL_DECISION_RECORDED,
+        DECISION_RECORDED,
         request=request,
         decision=str(decision.pk),
         action=data.action.key,
@@ -39,7 +45,7 @@ def record_decision(tx: ProjectTransaction, request: HitlRequest, data: Decision
     )
     if data.bypassed is not None:
         tx.record(
-            EventType.HITL_BREAK_GLASS_USED,
+            BREAK_GLASS_USED,
             request=request,
             decision=str(decision.pk),
             action=data.action.key,
@@ -62,7 +68,7 @@ def settle(tx: ProjectTransaction, request: HitlRequest, data: DecisionInput) ->
     request.close(data.action.outcome)
     save_outcome(request)
     tx.record(
-        EventType.HITL_REQUEST_RESOLVED,
+        REQUEST_RESOLVED,
         request=request,
         status=str(request.status),
         kind=request.kind,
@@ -80,7 +86,7 @@ def close_request(
     save_outcome(request)
     closed = REQUESTS_CLOSED.labels(str(request.kind), str(status))
     tx.on_commit(closed.inc)
-    event_type = CLOSING_EVENTS.get(status, EventType.HITL_REQUEST_RESOLVED)
+    event_type = CLOSING_EVENTS.get(status, REQUEST_RESOLVED)
     tx.record(event_type, request=request, status=str(status), step=request.step, **data)
 
 

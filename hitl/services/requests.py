@@ -3,9 +3,9 @@ from datetime import timedelta
 from typing import Any
 
 from agents.models import Task
-from audit.enums import EventType
 from context.models import ArtifactVersion
 from hitl.enums import OnTimeout, RequestKind, RequestStatus
+from hitl.events import REQUEST_CREATED
 from hitl.models import HitlRequest, Policy
 from hitl.policy import TIMES, policy_of, roles_for
 from hitl.separation_of_duties import barred_authors
@@ -42,7 +42,7 @@ def open_request(tx: ProjectTransaction, task: Task) -> HitlRequest:
         **_rules(task, subject, previous),
     )
     tx.record(
-        EventType.HITL_REQUEST_CREATED,
+        REQUEST_CREATED,
         request=request,
         kind=request.kind,
         title=request.title,

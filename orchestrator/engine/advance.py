@@ -11,7 +11,7 @@ from agents.models import Task
 from agents.services import create_task
 from agents.stops.queries import all_agents, stopped_agents
 from audit.actors import Actor
-from audit.enums import EventType
+from audit.events import SYSTEM_ERROR
 from core.errors import DomainError
 from core.failpoints import fault_point
 from core.sql import fetch_row
@@ -78,7 +78,7 @@ def note_failure(tx: ProjectTransaction, error: Exception) -> None:
     project.save(update_fields=ATTENTION)
     if project.engine_failures == FAILURES_BEFORE_IT_SHOWS:
         detail = project.engine_error
-        tx.record(EventType.SYSTEM_ERROR, actor=ENGINE, code="engine_error", detail=detail)
+        tx.record(SYSTEM_ERROR, actor=ENGINE, code="engine_error", detail=detail)
 
 
 def open_run(tx: ProjectTransaction, definition: Definition) -> WorkflowRun:

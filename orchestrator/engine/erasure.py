@@ -9,13 +9,13 @@ from django.db import connection, models
 
 from agents.models import Task
 from audit.actors import Actor
-from audit.enums import EventType
 from audit.erasure import ERASED_DATA, erase_payloads
 from audit.models import Stream
 from core.errors import Conflict, InvalidInput
 from core.text import is_storable
 from hitl.subject import ERASED_SUBJECT
 from projects.access import MANAGE
+from projects.events import PROJECT_ERASED
 from projects.models import ERASED_TEXT, Project
 from projects.transaction import ProjectTransaction
 
@@ -102,7 +102,7 @@ def erase_project(*, project_id: UUID, actor: Actor, reason: str) -> Project:
         erase_payloads(
             project_id=project_id,
             through=Stream.objects.get(project=project_id).sequence,
-            event_type=EventType.PROJECT_ERASED,
+            event_type=PROJECT_ERASED,
             actor=actor,
             data={"reason": reason},
         )

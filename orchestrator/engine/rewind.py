@@ -6,7 +6,6 @@ from agents.enums import FINAL, TaskStatus
 from agents.models import Task
 from agents.services import cancel_tasks, drop_tasks
 from audit.actors import Actor
-from audit.enums import EventType
 from core.errors import Conflict, InvalidInput
 from hitl.services import cancel_requests
 from orchestrator.engine.briefs import PIN, take_brief
@@ -15,6 +14,7 @@ from orchestrator.engine.plan import Rewind, loops_after
 from orchestrator.engine.state import definition_of
 from orchestrator.models import WorkflowRun
 from projects.access import MANAGE
+from projects.events import PROJECT_REWOUND
 from projects.models import Project
 from projects.services import reopen_project
 from projects.transaction import ProjectTransaction
@@ -82,7 +82,7 @@ def apply_rewind(
     run.save(update_fields=["loops", "feedback", "is_rewound", *PIN])
     dropped = [tasks[step] for step in steps if step in tasks]
     tx.record(
-        EventType.PROJECT_REWOUND,
+        PROJECT_REWOUND,
         step=rewind.to,
         because_of=rewind.because_of,
         cause=rewind.cause,

@@ -13,7 +13,6 @@ from django.db import transaction
 
 from audit.actors import Actor
 from audit.canonical import canonical
-from audit.enums import EventType
 from context.enums import ArtifactType, Granularity, VersionStatus
 from context.services import Checked, check_content, store_imported
 from core.errors import DomainError, InvalidInput
@@ -22,6 +21,7 @@ from orchestrator.engine.imports.choices import choices_for
 from orchestrator.engine.imports.trail import Trail, verify_trail
 from orchestrator.models import ImportedFile, ProjectImport
 from projects.agent_types import agent_types
+from projects.events import PROJECT_UPDATED
 from projects.models import Project
 from projects.services import create_project
 from projects.transaction import ProjectTransaction
@@ -79,7 +79,7 @@ def _store(
             "trail_head_hash": origin.trail_head_hash,
             "trail_is_valid": origin.trail_broken_at is None,
         }
-        tx.record(EventType.PROJECT_UPDATED, changed=["origin"], fields={}, imported=imported)
+        tx.record(PROJECT_UPDATED, changed=["origin"], fields={}, imported=imported)
         for item in items:
             store_imported(tx, **item)
     return tx.project
