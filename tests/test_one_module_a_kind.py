@@ -62,7 +62,7 @@ def test_a_role_is_given_work_by_the_api_and_by_a_workflow(
     listed = api.get("/api/v1/tasks/", {"agent_type": "reviewer"}).json()
     assert [item["id"] for item in listed["results"]] == [task.json()["id"]]
     assert AgentStatus.objects.get(project=project, agent_type="reviewer").task_id
-    assert "reviewer" in logged_in(owner).get("/admin/projects/project/search/").content.decode()
+    assert "reviewer" in logged_in(owner).get("/admin/search/").content.decode()
     workflow = """
         name: tiny
         version: 1

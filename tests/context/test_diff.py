@@ -109,7 +109,7 @@ def test_where_only_the_ends_of_lines_differ_the_page_says_so(project, owner, cl
     path = f"/api/v1/artifacts/{artifact.pk}/"
     api.post(f"{path}versions/", {"content": {"text": "A\r\nB"}})
 
-    assert "Only how its lines end." in api.get(f"{path}diff/", {"as": "html"}).content.decode()
+    assert "Only line endings changed." in api.get(f"{path}diff/", {"as": "html"}).content.decode()
 
 
 @pytest.mark.django_db
