@@ -4,7 +4,7 @@ from agents.enums import AgentState
 from agents.events import AGENT_STATUS_CHANGED
 from agents.models import AgentStatus
 from core.sql import prepared_cursor
-from projects.enums import AgentType
+from projects.agent_types import agent_types
 from projects.transaction import ProjectTransaction
 
 # The most telling of a type's current tasks decides. All agents of a change in one statement; an
@@ -39,7 +39,7 @@ REFRESH = """
 def create_agent_statuses(tx: ProjectTransaction) -> None:
     """Every agent type of a new project, idle."""
     AgentStatus.objects.bulk_create(
-        [AgentStatus(project=tx.project, agent_type=agent) for agent in AgentType.values]
+        [AgentStatus(project=tx.project, agent_type=agent) for agent in agent_types.values]
     )
 
 
