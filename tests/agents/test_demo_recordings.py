@@ -8,7 +8,7 @@ import pytest
 from agents.providers.demo import DemoModel
 from agents.providers.demo.case import Case
 from agents.providers.demo.recording import recording_of, sha256_of
-from agents.roles import role_for
+from agents.role import role_for
 from agents.roles.tester import results_of, verdict_of
 from context.artifact_types import artifact_types
 from tests.agents.demo_cases import EXAMPLES, assignment, content, handed, material, pipeline
