@@ -61,6 +61,9 @@ def request_task(
         if project.status not in ACCEPTS_TASKS:
             detail = f"A project that is {project.status} takes no new tasks."
             raise Conflict("invalid_transition", detail)
+        if agent_type not in agent_types:
+            detail = f"There is no such agent type. Use one of: {', '.join(agent_types.values)}."
+            raise InvalidInput.of("agent_type", "invalid_choice", detail)
         _check_instructions(instructions)
         needs_approval = project.oversight_level != OversightLevel.LOW
         return create_task(
