@@ -17,6 +17,7 @@ from core.sql import insert_row
 from core.text import is_storable
 from projects import hooks
 from projects.access import MANAGE
+from projects.agent_types import agent_types
 from projects.enums import OversightLevel, ProjectStatus
 from projects.models import Project
 from projects.transaction import ProjectTransaction
