@@ -117,16 +117,15 @@ def test_work_that_swallows_its_cancellation_is_cancelled_again(project, keeper,
     swallowed = []
 
     async def stubborn():
+        in_background(lambda: cancel(task)).join()
         while len(swallowed) < 3:
             try:
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
                 swallowed.append(True)
 
-    with hold_lease(claim(task)) as cancellation:
-        in_background(lambda: cancel(task)).join()
-        with pytest.raises(LeaseLost):
-            cancellation.run(stubborn())
+    with hold_lease(claim(task)) as cancellation, pytest.raises(LeaseLost):
+        cancellation.run(stubborn())
 
     assert len(swallowed) == 3
 
