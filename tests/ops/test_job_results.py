@@ -33,6 +33,12 @@ ERRORS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def one_connection(monkeypatch):
+    """A job ends the connection of a transaction that it did not begin, as that of a test."""
+    monkeypatch.setattr("django.db.close_old_connections", lambda: None)
+
+
 @shared_task
 def work(error=None):
     if error:
