@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from context.search.query_parser import Seen
+from context.search.query_parser import VisibleWindow
 from context.search.scope import CELLS
 
 # A name has at least so much of what was asked for.
@@ -39,7 +39,7 @@ BY_SPELLING = """
 
 
 def near(
-    kind: str, table: str, trigrams: list[str], windows: list[Seen]
+    kind: str, table: str, trigrams: list[str], windows: list[VisibleWindow]
 ) -> tuple[str, dict[str, Any]]:
     """The common table expression `near_...`, with its parameters."""
     values: dict[str, Any] = {f"group_{n}": group for n, group in enumerate(groups_of(trigrams))}

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from context.models import Section
 from context.search import find, queries
-from context.search.query_parser import searching
+from context.search.query_parser import search_cursor
 from context.search.scope import Scope
 from tests.context.documents import hand_in
 
@@ -64,7 +64,7 @@ def plan_of_names(search):
     with CaptureQueriesContext(connection) as queries:
         search()
     (sql,) = (one["sql"] for one in queries if "near_section" in one["sql"])
-    with searching() as cursor:
+    with search_cursor() as cursor:
         cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}")
         (found,) = cursor.fetchone()
     return (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]

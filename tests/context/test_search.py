@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from agents.models import Task
 from audit.actors import Actor
 from context.models import Artifact
-from context.search import find, queries, scope_of, show
-from context.search.query_parser import OFF, searching, understood
+from context.search import find, present_hits, queries, scope_of
+from context.search.query_parser import OFF, parse_query, search_cursor
 from context.search.scope import Scope, windows
 from context.services import add_version, create_artifact
 from projects.services import add_member
@@ -57,7 +57,7 @@ def specification(project):
 
 
 def titles(found):
-    return [shown.title for shown in show(found.hits, found.words)]
+    return [shown.title for shown in present_hits(found.hits, found.words)]
 
 
 def sections(text, user, **more):
@@ -99,7 +99,7 @@ def test_an_exact_id_comes_before_every_mention(project, owner):
     specification(project)
     note(project, "# Mentions\n\n" + "See FR-3. " * 20)
 
-    first = show(find("fr-3", scope_of(owner)).hits[:1], "")[0]
+    first = present_hits(find("fr-3", scope_of(owner)).hits[:1], "")[0]
 
     assert (first.kind, first.identifier, first.score) == ("concept", "FR-3", 2.0)
 
@@ -239,7 +239,7 @@ WORDS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 def test_any_words_can_be_searched(staff, text):
     found = find(text, scope_of(staff))
 
-    assert show(found.hits, found.words) is not None
+    assert present_hits(found.hits, found.words) is not None
 
 
 def later(texts):
@@ -317,8 +317,8 @@ ASKED = st.lists(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ASKED, st.lists(WORD, max_size=6).map(" ".join))
 def test_the_index_is_asked_for_no_less_than_what_was_meant(db, query, text):
-    with searching() as cursor:
-        question = understood(query, Scope(None), cursor)
+    with search_cursor() as cursor:
+        question = parse_query(query, Scope(None), cursor)
         cursor.execute(
             "SELECT said @@ %s::tsquery, said @@ %s::tsquery FROM to_tsvector('english', %s) said",
             [question.words, question.loose, text],
@@ -355,8 +355,8 @@ def test_who_sees_old_projects_alone_begins_with_their_newest_text(make_project)
 
     def windows_of(*projects):
         scope = Scope(tuple(project.pk for project in projects) or None)
-        with searching() as cursor:
-            return [one.cells for one in understood("loans", scope, cursor).windows]
+        with search_cursor() as cursor:
+            return [one.cells for one in parse_query("loans", scope, cursor).windows]
 
     def cells(*spans):
         return [one.cells for one in windows(spans)]
@@ -373,7 +373,7 @@ def plans_of(search):
     asked = [
         one["sql"] for one in queries if "FROM context_bodies WHERE" in " ".join(one["sql"].split())
     ]
-    with searching() as cursor:
+    with search_cursor() as cursor:
         for sql in asked:
             cursor.execute(f"EXPLAIN {sql}")
             yield "\n".join(row[0] for row in cursor.fetchall())
