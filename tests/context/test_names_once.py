@@ -35,7 +35,7 @@ def named() -> list[tuple[int, str]]:
 
 def found(text, user) -> list[tuple[str, int]]:
     hits = find(text, scope_of(user), granularity="section")
-    return [(one.title, one.version) for one in present_hits(hits.hits, hits.words)]
+    return [(hit.title, hit.version) for hit in present_hits(hits.hits, hits.words)]
 
 
 def test_what_a_version_shares_with_the_one_before_has_no_name_of_its_own(artifact):
@@ -96,10 +96,10 @@ def test_names_of_before_go_and_everything_is_found_as_before(artifact, owner):
     with_all = found("resevration polcy", owner)
     repeated = len(named()) - len(before)
 
-    forgotten, again = forget_repeated_names(), forget_repeated_names()
+    counts = [forget_repeated_names(), forget_repeated_names()]
 
     assert repeated > 0
-    assert (forgotten, again) == (repeated, 0)
+    assert counts == [repeated, 0]
     assert named() == before
     assert found("resevration polcy", owner) == with_all == [("Reservation policy", 2)]
 

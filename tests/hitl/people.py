@@ -20,14 +20,15 @@ OWN = {"summary": "My own plan.", "body": "By hand."}
 CONTENT = {"amend": OWN, "answer": "Members do, for two weeks."}
 
 
-def say(user: User, request: HitlRequest, action: str = "approve", **said: Any) -> Decision:
-    wanted = {
+def say(user: User, request: HitlRequest, action: str = "approve", **changes: Any) -> Decision:
+    fields = {
         "action": action,
         "comment": "Because of the risk.",
         "content": CONTENT.get(action),
         "subject_digest": request.subject_digest,
     }
-    return decide(request_id=request.pk, actor=Actor.of_user(user), channel="rest", **wanted | said)
+    fields |= changes
+    return decide(request_id=request.pk, actor=Actor.of_user(user), channel="rest", **fields)
 
 
 def set_policy(project: Project, **changes: Any) -> None:

@@ -55,10 +55,10 @@ def test_1_approved_x_but_executed_y(project, owner, approver):
 
     following = Task.objects.get(project=project, step="project_plan")
     handed = {m.artifact_type: m for m in assignment_of(following).materials}
-    shown = request.subject["outputs"][0]
-    assert handed["agent_output"].sha256 == shown["sha256"]
+    output = request.subject["outputs"][0]
+    assert handed["agent_output"].sha256 == output["sha256"]
     assert handed["agent_output"].content["body"] == OWN["body"]
-    assert fresh(artifact).accepted_version == shown["version"]
+    assert fresh(artifact).accepted_version == output["version"]
 
 
 def test_2_the_answer_is_recorded_but_the_run_never_resumes(project, approver, monkeypatch):
@@ -173,7 +173,7 @@ def test_8_a_reject_or_an_edit_is_not_honoured_later(project, owner, approver):
     """An edit is the truth of every later round; a reject stops the project, for its reason."""
     say(approver, asked(project), "amend")
     task = rewind(fresh(project), owner)
-    material = next(one for one in assignment_of(task).materials if one.revises)
+    material = next(item for item in assignment_of(task).materials if item.revises)
     say(owner, finish(task, work(**OWN)), "reject", comment="Too dear.")
     advance_project(project.pk)
 
@@ -191,14 +191,14 @@ def test_9_no_restart_from_a_step_or_one_that_replays_stale_answers(project, own
     advance_project(project.pk)
 
     task = rewind(fresh(project), owner)
-    again = finish(task, work())
+    repeated = finish(task, work())
 
     assert task.answers == []
-    assert (again.status, again.previous) == ("pending", before)
-    assert again.subject_digest != before.subject_digest
+    assert (repeated.status, repeated.previous) == ("pending", before)
+    assert repeated.subject_digest != before.subject_digest
     with pytest.raises(Conflict, match="not what would go on"):
-        say(approver, again, subject_digest=before.subject_digest)
-    assert fresh(again).status == "pending"
+        say(approver, repeated, subject_digest=before.subject_digest)
+    assert fresh(repeated).status == "pending"
 
 
 def test_10_too_many_prompts_and_no_overview(make_project, owner, approver, client_of):
@@ -216,6 +216,6 @@ def test_10_too_many_prompts_and_no_overview(make_project, owner, approver, clie
     ).json()["results"]
 
     assert listed["count"] == numbers["pending"] == 3
-    assert [one["status"] for one in done] == [201, 201, 201]
+    assert [result["status"] for result in done] == [201, 201, 201]
     assert not waiting_for_me(HitlRequest.objects.all(), owner).exists()
     assert all(types_of(r).count("hitl_request_resolved") == 1 for r in waiting)
