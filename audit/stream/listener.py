@@ -1,7 +1,6 @@
 import asyncio
 import logging
 import secrets
-import time
 from collections.abc import Coroutine
 from typing import Any
 from uuid import UUID
@@ -22,6 +21,7 @@ from audit.stream.messages import Ack, Subscribe, client_message, refusal
 from audit.stream.protocol import SUBPROTOCOL, Close, frame
 from audit.stream.subscription import Position, Subscription
 from core.log_fields import note
+from core.token_bucket import TokenBucket
 
 logger = logging.getLogger(__name__)
 
@@ -31,21 +31,6 @@ class ClosingError(Exception):
 
     def __init__(self, close: Close, code: str = "", detail: str = "") -> None:
         self.close, self.code, self.detail = close, code, detail
-
-
-class Allowance:
-    """A bucket of tokens that fills up again."""
-
-    def __init__(self, burst: int, per_second: float) -> None:
-        self.burst, self.per_second = burst, per_second
-        self.left, self.at = float(burst), time.monotonic()
-
-    def take(self) -> bool:
-        now = time.monotonic()
-        self.left = min(self.burst, self.left + (now - self.at) * self.per_second)
-        self.at = now
-        self.left -= 1
-        return self.left >= 0
 
 
 class Listener(AsyncWebsocketConsumer):
@@ -64,7 +49,7 @@ class Listener(AsyncWebsocketConsumer):
         self.subscriptions: dict[str, Subscription | InboxSubscription] = {}
         self.tasks: dict[str, asyncio.Task] = {}
         self.is_closed = False
-        self.allowance = Allowance(limits().frames_burst, limits().frames_per_second)
+        self.allowance = TokenBucket(limits().frames_burst, limits().frames_per_second)
         self.pong = asyncio.Event()
         self.passing: set[asyncio.Task] = set()
         offered = self.scope.get("subprotocols") or []
@@ -235,7 +220,7 @@ class Listener(AsyncWebsocketConsumer):
         await self.guard(self.hear(text_data))
 
     async def hear(self, text: str | None) -> None:
-        if not self.allowance.take():
+        if self.allowance.take() > 0:
             detail = f"At most {limits().frames_per_second} frames a second."
             raise ClosingError(Close.TOO_MANY, "too_many_frames", detail)
         if text is None or len(text.encode()) > limits().max_frame_bytes:
