@@ -387,6 +387,8 @@ LOGGING = {
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
+        # Its lines show paths with their queries.
+        "uvicorn": {"level": "WARNING"},
         "daphne.http_protocol": {"level": "WARNING"},
         "django.channels.server": {"level": "WARNING"},
         # 4xx are in the line of each request; these would show its path.

@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from audit.stream.sse import RAW_SEND
 from core.log_fields import PLAIN_ID, line_of_a_request, log_fields
 from ops.logging.log_context import method_of
 
@@ -34,7 +33,7 @@ class AccessLog:
                 else:
                     facts["method"], facts["status"] = method_of(scope["method"]), None
                     own_send = _naming(send, request_id, facts)
-                    await self.inner(scope | {RAW_SEND: send}, receive, own_send)
+                    await self.inner(scope, receive, own_send)
             finally:
                 facts["duration_ms"] = round((time.monotonic() - began) * 1000, 1)
                 said = "socket closed" if scope["type"] == "websocket" else "request"
@@ -60,7 +59,7 @@ def _naming(send: Callable, request_id: str, facts: dict[str, Any]) -> Callable:
 
 
 def _noting_close(receive: Callable, facts: dict[str, Any]) -> Callable:
-    # Not `send`: it is called for every event, and the stream looks behind it for congestion.
+    # Not `send`: it is called for every event.
     async def noted() -> dict[str, Any]:
         message = await receive()
         if message["type"] == "websocket.disconnect":

@@ -26,7 +26,7 @@ from audit.services import Draft, record, record_all
 SUBPROTOCOL = "paraph.events.v1"
 # How long a machine with other work may keep a server or a test from what is due.
 BUSY_SECONDS = 10
-LISTENING = re.compile(r"Listening on TCP address 127\.0\.0\.1:(\d+)")
+LISTENING = re.compile(r"listening on http://127\.0\.0\.1:(\d+)")
 
 
 class Daphne:
@@ -35,10 +35,8 @@ class Daphne:
     def __init__(self, port: int = 0, **environment: str) -> None:
         self._is_listening = threading.Event()
         self._lines: list[str] = []
-        command = [sys.executable, "-m", "daphne", "-e", f"tcp:{port}:interface=127.0.0.1"]
-        command += ["--access-log", os.devnull]
         self.process = subprocess.Popen(
-            [*command, "orchestrator.asgi:application"],
+            [sys.executable, "-m", "orchestrator.server", "--port", str(port)],
             env=os.environ
             # Its port is in a message of that level.
             | {"DATABASE_URL": test_database_url(), "LOG_LEVEL": "INFO"}

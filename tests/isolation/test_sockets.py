@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 import pytest
 from websockets.sync.client import connect
 
-from audit.stream.messages import ClientMessage
-from audit.stream.routing import websocket_urlpatterns
+from audit.stream.consumers import websocket_urlpatterns
+from audit.stream.protocol import ClientMessage
 from tests.audit.live import SUBPROTOCOL, close_code, hear, session_cookie, token_of
 from tests.isolation.routes import PLACE
 

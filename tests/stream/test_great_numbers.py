@@ -6,7 +6,7 @@ import threading
 import pytest
 from django.db import connection, connections
 
-from audit.stream.database import THREADS
+from audit.stream.queries import THREADS
 from tests.audit.conftest import mortal  # noqa: F401
 from tests.audit.live import MortalDaphne, burst, token_of
 from tools.benchmarks.sockets import clients

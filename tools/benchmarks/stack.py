@@ -59,21 +59,32 @@ def worker(**environment: str) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Daphne:
+class WebServer:
     port: int
     pid: int
 
 
+def server_command(server: str, port: int) -> list[str]:
+    """`daphne`, or `uvicorn` with the event loop `asyncio` or `uvloop`."""
+    name, _, loop = server.partition("-")
+    if name == "daphne":
+        options = ["-b", "127.0.0.1", "-p", str(port), "-v", "0", "--access-log", os.devnull]
+    else:
+        options = ["--host", "127.0.0.1", "--port", str(port), "--loop", loop or "asyncio"]
+        options += ["--ws", "websockets-sansio", "--log-level", "warning"]
+        options += ["--ws-per-message-deflate", "false"]
+    return [sys.executable, "-m", name, *options]
+
+
 @contextmanager
-def daphne(application: str) -> Iterator[Daphne]:
+def web_server(application: str, server: str) -> Iterator[WebServer]:
     """One server process on a free port, as `manage.py up` runs it."""
     port = free_port()
-    command = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port)]
-    quiet = ["-v", "0", "--access-log", os.devnull]
-    process = subprocess.Popen([*command, *quiet, application], stdout=subprocess.DEVNULL)
+    command = [*server_command(server, port), application]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         _wait_for_port(port)
-        yield Daphne(port, process.pid)
+        yield WebServer(port, process.pid)
     finally:
         process.terminate()
         process.wait(30)
