@@ -32,6 +32,7 @@ COPY context context
 COPY agents agents
 COPY hitl hitl
 COPY semantic semantic
+COPY ops ops
 COPY orchestrator orchestrator
 COPY ops ops
 COPY ui ui

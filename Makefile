@@ -11,11 +11,12 @@ KEEP ?=
 SEED ?= 1
 CASE ?=
 MINUTES ?= 12
+ROOTS ?= .
 # The tests start Python a hundred times; without its files each compiles all of ours again.
 WRITE_BYTECODE := PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-browser test-stream test-races test-schema test-deploy lint format bench bench-stream bench-inbox bench-stop bench-versions bench-store chaos chaos-short lock clean venv dev
+.PHONY: help run test test-slow test-browser test-stream test-races test-schema test-deploy lint format metrics bench bench-stream bench-inbox bench-stop bench-versions bench-store chaos chaos-short lock clean venv dev
 
 help: ## Show this list
 	@echo "Paraph. Commands:"
@@ -64,6 +65,9 @@ lint: $(VENV)/.installed-dev ## Check style, layers, migrations and the API desc
 format: $(VENV)/.installed-dev ## Put the code into its usual form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+metrics: ## Count lines, functions, private helpers and import circles (ROOTS='../older .')
+	@$(PYTHON) tools/metrics.py $(foreach root,$(ROOTS),--root '$(root)')
 
 bench: $(VENV)/.installed-dev ## Measure steps a second and decision-to-next-step
 	@$(BIN)/python -m tools.benchmarks

@@ -10,8 +10,8 @@ from django.core.management import call_command
 from django.db import connection, transaction
 
 from audit.services import begin_epoch
-from ops.devserver import LocalError
-from ops.devserver.software import postgres_program
+from ops.devserver import DevServerError
+from ops.devserver.binaries import postgres_program
 
 # A backup holds everything that everybody wrote, and the hashes of passwords.
 PRIVATE = 0o600
@@ -106,7 +106,7 @@ def _program(name: str) -> str:
     """That of the wheel, which is as new as our server; else that of the system."""
     try:
         return postgres_program(name, None)
-    except LocalError:
+    except DevServerError:
         found = shutil.which(name)
     if found is None:
         raise BackupError(f"There is no {name} here. Install PostgreSQL's client programs.")

@@ -1,6 +1,7 @@
 """pytest plugin: PostgreSQL and Redis for this run, before Django reads its settings.
 
-The process that starts them (with xdist: the controller) stops them; a killed run takes them along.
+The process that starts them (with xdist: the controller) stops them; those of a killed run are
+ended by the next one.
 """
 
 import atexit
@@ -13,11 +14,13 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from ops.devserver.data_dir import open_data_folder
+from ops.devserver import DevServerError
+from ops.devserver.data_dir import open_data_dir
 from ops.devserver.postgres import SUPERUSER
-from ops.devserver.servers import LocalServers
+from ops.devserver.servers import EmbeddedServers
 
 WANTED = ("DATABASE_URL", "REDIS_URL")
+PREFIX = "paraph-tests-"
 _cleanups = []
 
 
@@ -43,11 +46,12 @@ def pytest_unconfigure() -> None:
 def _start(needs: set[str]) -> None:
     if not needs:
         return
-    home = Path(tempfile.mkdtemp(prefix="paraph-tests-"))
+    _end_killed_runs()
+    home = Path(tempfile.mkdtemp(prefix=PREFIX))
     home.chmod(0o711)
-    folder = open_data_folder(home / "data", places_dir=home)
-    servers = LocalServers(folder, needs=needs, is_durable=False)
-    _cleanups.extend([lambda: shutil.rmtree(home), folder.close, servers.stop])
+    data_dir = open_data_dir(home / "data", system_dir=home)
+    servers = EmbeddedServers(data_dir, needs=needs, is_durable=False)
+    _cleanups.extend([lambda: _remove(home), data_dir.close, servers.stop])
     # pytest unconfigures only what it could configure.
     atexit.register(pytest_unconfigure)
     try:
@@ -59,10 +63,25 @@ def _start(needs: set[str]) -> None:
     if "DATABASE_URL" in needs:
         # For what only a superuser may do: to create an extension.
         os.environ["TESTS_SUPERUSER"] = make_conninfo(
-            host=str(folder.socket_dir()),
+            host=str(data_dir.socket_dir()),
             user=SUPERUSER,
-            password=folder.secret("database_superuser"),
+            password=data_dir.secret("database_superuser"),
         )
+
+
+def _end_killed_runs() -> None:
+    for lock in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/data/lock"):
+        home = lock.parent.parent
+        try:
+            open_data_dir(lock.parent, system_dir=home).close()
+        except DevServerError:
+            continue  # in use, or another user's
+        _remove(home)
+
+
+def _remove(home: Path) -> None:
+    # Another run may be at it too, believing that this one was killed.
+    shutil.rmtree(home, ignore_errors=True)
 
 
 def _use_own_key_space(worker: str) -> None:

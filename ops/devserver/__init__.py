@@ -1,5 +1,5 @@
-"""Everything on one machine: embedded servers, and the processes that `up` keeps alive."""
+"""Everything on one machine: embedded servers, and the processes that `up` keeps running."""
 
 
-class LocalError(Exception):
+class DevServerError(Exception):
     """Something a person must put right; the message says what and how."""

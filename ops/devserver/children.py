@@ -1,167 +1,153 @@
-"""Keeps the children alive, and stops them in order."""
+"""One process of the development server: in a process group of its own, its output in a log."""
 
 import os
-import select
+import re
+import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
-import psutil
+from ops.devserver import DevServerError
+from ops.devserver.binaries import Account
+from ops.devserver.data_dir import DataDir
+from ops.devserver.runtime import PROJECT_DIR
 
-from ops.devserver.logs import LogWatch, rotate
-from ops.devserver.processes import kill_group
-from ops.devserver.supervisor import STOP_SIGNALS
-
-RESTART_SECONDS = (1, 2, 4, 8, 15, 30)
-# One that lived so long has earned a quick restart again.
-STEADY_SECONDS = 60
-# Two signals closer than this are one Ctrl-C that came twice.
-SECOND_STOP_SECONDS = 0.5
+LOG_LIMIT_BYTES = 20 * 1024 * 1024
+ERROR_LINE = re.compile(r"\b(ERROR|CRITICAL)\b|^(  )?\S*(Error|Exception): ")
+ERRORS_PER_MINUTE = 3
+ERROR_WIDTH = 160
 
 
-class StopRequested(BaseException):
-    """Raised into the start-up; once all runs, a stop is a flag instead."""
+class Child:
+    """It may be started again after it has ended; what the supervisor knows of it is kept here."""
 
+    def __init__(
+        self,
+        data_dir: DataDir,
+        name: str,
+        arguments: Sequence[str] = (),
+        *,
+        environment: Mapping[str, str],
+        cwd: Path = PROJECT_DIR,
+        account: Account | None = None,
+        stop_signal: signal.Signals = signal.SIGTERM,
+        stop_seconds: float = 10,
+        pass_fds: tuple[int, ...] = (),
+    ) -> None:
+        self.data_dir, self.name, self.arguments = data_dir, name, list(arguments)
+        self.environment, self.cwd, self.account = environment, cwd, account
+        self.stop_signal, self.stop_seconds, self.pass_fds = stop_signal, stop_seconds, pass_fds
+        self.log = data_dir.log(name)
+        self.errors = ErrorLines(self.log)
+        self.process: subprocess.Popen[bytes] | None = None
+        self.group: int | None = None
+        self.started_at = 0.0
+        self.failures = 0
+        self.restart_at: float | None = None
 
-class Child(Protocol):
-    name: str
-    log: os.PathLike
-    process: subprocess.Popen[bytes] | None
-    stop_signal: signal.Signals
-    stop_seconds: float
-
-    def relaunch(self) -> None: ...
-
-
-@dataclass
-class Ward:
-    child: Child
-    watch: LogWatch
-    since: float
-    failures: int = 0
-    due: float | None = None
-
-
-class Keeper:
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self.say = say
-        self.wards: dict[str, Ward] = {}
-        self.stops = 0
-        self.is_starting = True
-        self._stopped_at = 0.0
-        self._guard = os.getppid()
-        self._wakeup = self._listen()
-
-    def _listen(self) -> int:
-        reader, writer = os.pipe()
-        os.set_blocking(reader, False)
-        os.set_blocking(writer, False)
-        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        for number in STOP_SIGNALS:
-            signal.signal(number, self._on_stop)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
-        return reader
-
-    def _on_stop(self, *_: object) -> None:
-        now = time.monotonic()
-        if now - self._stopped_at < SECOND_STOP_SECONDS:
-            return
-        self._stopped_at = now
-        self.stops += 1
-        if self.is_starting and self.stops == 1:
-            raise StopRequested
-
-    def add(self, child: Child) -> None:
-        """Takes charge of a child; starts it when it is not running."""
-        rotate(child.log)
-        if child.process is None:
-            child.relaunch()
-        self.wards[child.name] = Ward(child, LogWatch(child.log), time.monotonic())
-
-    def keep(self) -> None:
-        """Returns when somebody asks to stop, or when the guard is gone."""
-        while not self.stops and os.getppid() == self._guard:
-            self.tend()
-            self._wait(1.0)
-
-    def tend(self) -> None:
-        for ward in self.wards.values():
-            self._look_after(ward)
-        self.end_strays()
-
-    def _look_after(self, ward: Ward) -> None:
-        rotate(ward.child.log)
-        now = time.monotonic()
-        if ward.due is None and ward.child.process.poll() is not None:
-            self._bury(ward, now)
-        elif ward.due is not None and now >= ward.due:
-            ward.due, ward.since = None, now
-            ward.child.relaunch()
-        for line in ward.watch.errors():
-            self.say(f"{ward.child.name}: {line}")
-
-    def _bury(self, ward: Ward, now: float) -> None:
-        child = ward.child
-        kill_group(child.process.pid)
-        ward.failures = 0 if now - ward.since > STEADY_SECONDS else ward.failures
-        delay = RESTART_SECONDS[min(ward.failures, len(RESTART_SECONDS) - 1)]
-        ward.failures += 1
-        ward.due = now + delay
-        code = child.process.returncode
-        self.say(
-            f"{child.name} ended by itself ({_cause(code)}); starting it again in {delay} s. "
-            f"See {child.log}"
-        )
-
-    def end_strays(self) -> None:
-        """Orphans of a dead child come to us; nobody else would end or reap them."""
-        known = {ward.child.process.pid for ward in self.wards.values()}
-        for process in psutil.Process().children():
-            if process.pid not in known:
-                self._end_stray(process)
-
-    def _end_stray(self, process: psutil.Process) -> None:
-        try:
-            process.kill()
-            os.waitpid(process.pid, os.WNOHANG)
-        except (psutil.NoSuchProcess, ChildProcessError):
-            pass
-
-    def stop(self, *names: str, is_patient: bool = False) -> None:
-        """Asks these together and waits for each; a second request to stop kills the impatient."""
-        running = [self.wards[name].child for name in names if name in self.wards]
-        for child in running:
-            _signal(child.process, child.stop_signal)
-        for child in running:
-            self._await_end(child, is_patient)
-
-    def _await_end(self, child: Child, is_patient: bool) -> None:
-        deadline = time.monotonic() + child.stop_seconds
-        while child.process.poll() is None and time.monotonic() < deadline:
-            if self.stops > 1 and not is_patient:
-                break
-            self._wait(0.5)
-        kill_group(child.process.pid)
-        child.process.wait()
-
-    def _wait(self, seconds: float) -> None:
-        """Until a signal, a child's end included, or `seconds`."""
-        if select.select([self._wakeup], [], [], seconds)[0]:
+    def start(self) -> None:
+        rotate(self.log)
+        descriptor = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(descriptor, "ab") as output:
             try:
-                while os.read(self._wakeup, 512):
-                    pass
-            except BlockingIOError:
+                self.process = subprocess.Popen(
+                    self.arguments,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    cwd=self.cwd,
+                    env=dict(self.environment),
+                    process_group=0,
+                    umask=0o077,
+                    pass_fds=self.pass_fds,
+                    **(self.account.popen_options() if self.account else {}),
+                )
+            except OSError as error:
+                raise DevServerError(f"{self.name} cannot be started: {error}.") from error
+        self.group = self.process.pid
+        self.data_dir.pid_file.add(self.name, self.group, self.stop_signal)
+        self.started_at, self.restart_at = time.monotonic(), None
+
+    def is_running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def request_stop(self) -> None:
+        if self.is_running():
+            self.process.send_signal(self.stop_signal)
+
+    def kill(self) -> None:
+        """Ends what is left of the process group; only once, because its number may be reused."""
+        if self.group is None:
+            return
+        try:
+            os.killpg(self.group, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            # macOS refuses for a group of zombies.
+            pass
+        self.process.wait()
+        self.group = None
+
+    def stop(self) -> None:
+        self.request_stop()
+        if self.process is not None:
+            try:
+                self.process.wait(self.stop_seconds)
+            except subprocess.TimeoutExpired:
                 pass
+        self.kill()
+
+    def wait_until(
+        self, answers: Callable[[], bool], seconds: float, pause: Callable[[float], None]
+    ) -> None:
+        """Raises DevServerError when the process ends or does not answer in time."""
+        deadline = time.monotonic() + seconds
+        while not answers():
+            if not self.is_running():
+                raise DevServerError(f"{self.name} did not start:\n{self.last_lines()}")
+            if time.monotonic() > deadline:
+                raise DevServerError(
+                    f"{self.name} did not answer within {seconds:.0f} s. See {self.log}."
+                )
+            pause(0.03)
+
+    def last_lines(self) -> str:
+        with self.log.open(errors="replace") as file:
+            lines = "".join(f"  {line}" for line in deque(file, 8)).rstrip()
+        return f"{lines}\nMore is in {self.log}."
 
 
-def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    if process.poll() is None:
-        process.send_signal(number)
+def rotate(log: Path) -> None:
+    """Copies and empties it: whoever writes, appends, and so goes on at the new end."""
+    if log.exists() and log.stat().st_size > LOG_LIMIT_BYTES:
+        shutil.copy2(log, log.with_name(f"{log.name}.1"))
+        os.truncate(log, 0)
 
 
-def _cause(code: int) -> str:
-    return f"exit status {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+class ErrorLines:
+    """The new errors of one log, at most a few a minute."""
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+        self.position = log.stat().st_size if log.exists() else 0
+        self.times: list[float] = []
+
+    def read(self) -> list[str]:
+        if not self.log.exists():
+            return []
+        if self.log.stat().st_size < self.position:
+            self.position = 0
+        with self.log.open("rb") as file:
+            file.seek(self.position)
+            # A line that is still being written waits for the next look.
+            whole, newline, _ = file.read().rpartition(b"\n")
+        self.position += len(whole) + len(newline)
+        lines = whole.decode(errors="replace").splitlines()
+        errors = [line.strip()[:ERROR_WIDTH] for line in lines if ERROR_LINE.search(line)]
+        now = time.monotonic()
+        self.times = [moment for moment in self.times if now - moment < 60]
+        errors = errors[: max(0, ERRORS_PER_MINUTE - len(self.times))]
+        self.times += [now] * len(errors)
+        return errors

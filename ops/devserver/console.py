@@ -1,4 +1,4 @@
-"""What `up` says to the person who typed it."""
+"""What `up` prints for the person who typed it."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ class Console:
         self.models = models
         self.out = rich.console.Console(highlight=False, soft_wrap=True)
 
-    def say(self, text: str) -> None:
+    def print(self, text: str) -> None:
         try:
             self.out.print(text)
         except OSError:
@@ -26,13 +26,13 @@ class Console:
         kinds = {"DATABASE_URL": "PostgreSQL", "REDIS_URL": "Redis"}
         own = " and ".join(kind for key, kind in kinds.items() if key in needs)
         servers = f"with its own {own}" if own else "on DATABASE_URL and REDIS_URL"
-        self.say(f"Paraph starts {servers}. Data: {escape(str(data_dir))}")
+        self.print(f"Paraph starts {servers}. Data: {escape(str(data_dir))}")
 
-    def news(self, text: str) -> None:
-        self.say(f"[yellow]![/] {escape(text)}")
+    def warn(self, text: str) -> None:
+        self.print(f"[yellow]![/] {escape(text)}")
 
-    def failure(self, text: str) -> None:
-        self.say(f"[red]Error:[/] {escape(text)}")
+    def error(self, text: str) -> None:
+        self.print(f"[red]Error:[/] {escape(text)}")
 
     def ready(
         self, base_url: str, data_dir: Path, first_start: Mapping[str, Any], seconds: float
@@ -44,16 +44,16 @@ class Console:
             "Models": _served_by(self.models),
             "Logs": str(data_dir / "logs"),
         }
-        self.say(f"\n[bold green]Ready[/] after {seconds:.1f} s: [bold]{base_url}[/]\n")
+        self.print(f"\n[bold green]Ready[/] after {seconds:.1f} s: [bold]{base_url}[/]\n")
         for name, value in rows.items():
-            self.say(f"  [dim]{name:<9}[/] {escape(value)}")
-        self.say("\nCtrl-C stops everything.\n")
+            self.print(f"  [dim]{name:<9}[/] {escape(value)}")
+        self.print("\nCtrl-C stops everything.\n")
 
     def stopping(self) -> None:
-        self.say("Stopping. Running work is handed back; Ctrl-C again hastens it.")
+        self.print("Stopping. Running work is handed back; Ctrl-C again hastens it.")
 
     def stopped(self) -> None:
-        self.say("Stopped.")
+        self.print("Stopped.")
 
 
 def _login(first_start: Mapping[str, Any]) -> dict[str, str]:

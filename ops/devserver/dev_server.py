@@ -1,174 +1,181 @@
-"""One machine's start, life and stop: servers, migrations, first user, workers, scheduler, web."""
+"""`manage.py up`: embedded servers, migrations, first user, workers, scheduler, web server."""
 
 import http.client
 import json
 import os
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import redis
 
-from ops.devserver import LocalError
-from ops.devserver.children import Keeper, StopRequested
+from ops.devserver import DevServerError
+from ops.devserver.children import Child
 from ops.devserver.console import Console
-from ops.devserver.data_dir import DataFolder
-from ops.devserver.processes import spawn, tail
-from ops.devserver.programs import programs
-from ops.devserver.runtime import PROJECT_DIR, write_runtime
-from ops.devserver.servers import LocalServers
-from orchestrator.secret_files import with_secrets
+from ops.devserver.data_dir import DataDir
+from ops.devserver.runtime import write_runtime
+from ops.devserver.servers import EmbeddedServers
+from ops.devserver.supervisor import StopRequested, Supervisor
 
 READY_SECONDS = 120
-HOPELESS_FAILURES = 3
 READY_PATH = "/health/ready"
+# During the start, a child that has ended so often will not stay up.
+HOPELESS_FAILURES = 3
+# With this, SIGTERM lets a worker finish for its soft shutdown time and then hand back the rest.
+SOFT_SHUTDOWN = {"REMAP_SIGTERM": "SIGQUIT"}
 
 
-@dataclass
-class Machine:
-    folder: DataFolder
-    listener: socket.socket
-    # Which of DATABASE_URL, REDIS_URL and SECRET_KEY nobody has set.
-    needs: set[str]
-    console: Console
-    began: float
-    # What the embedded database is to have beside what is built in.
-    extension: str = ""
-    environment: dict[str, str] = field(default_factory=dict)
+class DevServer:
+    def __init__(
+        self,
+        data_dir: DataDir,
+        listener: socket.socket,
+        *,
+        needs: set[str],
+        environment: Mapping[str, str],
+        console: Console,
+        extension: str = "",
+        stop_with_parent: bool = False,
+    ) -> None:
+        """`needs` names what nobody has set: DATABASE_URL, REDIS_URL, SECRET_KEY."""
+        self.data_dir, self.listener, self.console = data_dir, listener, console
+        self.needs, self.environment = needs, dict(environment)
+        self.supervisor = Supervisor(console.warn, stop_with_parent=stop_with_parent)
+        self.servers = EmbeddedServers(data_dir, needs=needs, extension=extension)
 
     @property
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self.listener.getsockname()[1]}"
 
-    def run(self) -> int:
-        """The life of the keeper; returns the exit status."""
-        self.keeper = Keeper(self.console.news)
-        self.servers = LocalServers(self.folder, needs=self.needs, extension=self.extension)
+    def run(self, began: float) -> int:
+        """Until somebody stops it; returns the exit status."""
+        self.supervisor.handle_signals()
         try:
-            self._start()
-            self.keeper.keep()
+            first_start = self._start()
+            seconds = time.monotonic() - began
+            self.console.ready(self.base_url, self.data_dir.path, first_start, seconds)
+            self.supervisor.run()
         except StopRequested:
-            pass
-        except LocalError as error:
-            self.console.failure(str(error))
+            return 0
+        except DevServerError as error:
+            self.console.error(str(error))
             return 1
         finally:
             self._stop()
-        return 0
 
-    def _start(self) -> None:
-        self.servers.start()
+    def _start(self) -> Mapping[str, Any]:
+        self.servers.start(self.supervisor.pause)
         for server in self.servers.servers.values():
-            self.keeper.add(server)
-        self._settle_environment()
-        first_start = self._prepare()
-        for program in programs(self.folder, environment=self.environment, listener=self.listener):
-            self.keeper.add(program)
-        self._await_ready()
-        # From here a stop must not cut a line in half.
-        self.keeper.is_starting = False
-        seconds = time.monotonic() - self.began
-        self.console.ready(self.base_url, self.folder.path, first_start, seconds)
-
-    def _settle_environment(self) -> None:
-        made = self.servers.environment()
+            self.supervisor.add(server)
+        self.environment |= self.servers.environment()
         if "SECRET_KEY" in self.needs:
-            made["SECRET_KEY"] = self.folder.secret("secret_key")
-        made["METRICS_DIR"] = os.environ.get("METRICS_DIR") or str(self.folder.metrics())
-        given = with_secrets(os.environ)
-        self.environment = {**given, **made, "DATA_DIR": str(self.folder.path)}
-        _check_redis(self.environment["REDIS_URL"])
-        write_runtime(self.folder.path, self._runtime())
-
-    def _runtime(self) -> dict[str, str]:
+            self.environment["SECRET_KEY"] = self.data_dir.secret("secret_key")
+        if not self.environment.get("METRICS_DIR"):
+            self.environment["METRICS_DIR"] = str(self.data_dir.metrics())
+        self.environment["DATA_DIR"] = str(self.data_dir.path)
+        check_redis(self.environment["REDIS_URL"])
         keys = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY")
-        return {key: self.environment[key] for key in keys} | {"BASE_URL": self.base_url}
+        shared = {key: self.environment[key] for key in keys}
+        write_runtime(self.data_dir.path, shared | {"BASE_URL": self.base_url})
+        first_start = self._migrate()
+        for child in self._programs():
+            self.supervisor.add(child)
+        self._await_ready()
+        return first_start
 
-    def _prepare(self) -> Mapping[str, Any]:
+    def _migrate(self) -> Mapping[str, Any]:
         """Migrations and the first user, in a process that knows the servers."""
-        answer = self.folder.path / "first-start.json"
-        log = self.folder.log("migrate")
-        process = spawn(
-            [sys.executable, "manage.py", "prepare", f"--answer={answer}"],
-            log=log,
-            cwd=PROJECT_DIR,
-            env=self.environment,
-        )
-        self._await_exit(process)
-        if process.returncode != 0:
-            raise LocalError(f"The database could not be prepared:\n{tail(log)}\nMore is in {log}.")
+        answer = self.data_dir.path / "first-start.json"
+        arguments = ["manage.py", "prepare", f"--answer={answer}"]
+        process = self._python("migrate", *arguments, stop_seconds=10)
+        process.start()
+        try:
+            while process.is_running():
+                self.supervisor.pause(0.1)
+        finally:
+            process.stop()
+        if process.process.returncode != 0:
+            raise DevServerError(f"The database could not be prepared:\n{process.last_lines()}")
         try:
             return json.loads(answer.read_text())
         finally:
             # It may hold the first password, which is shown once and kept nowhere.
             answer.unlink(missing_ok=True)
 
-    def _await_exit(self, process: subprocess.Popen[bytes]) -> None:
-        try:
-            process.wait()
-        except StopRequested:
-            process.terminate()
-            process.wait()
-            raise
+    def _programs(self) -> list[Child]:
+        celery = ["-m", "celery", "-A", "orchestrator"]
+
+        def worker(queue: str, processes: int) -> Child:
+            options = [f"--queues={queue}", f"--hostname={queue}@%h", f"--concurrency={processes}"]
+            options += ["--pool=prefork", "--loglevel=INFO", "--without-gossip", "--without-mingle"]
+            child = self._python(queue, *celery, "worker", *options, stop_seconds=20)
+            child.environment = self.environment | SOFT_SHUTDOWN
+            return child
+
+        # A schedule in memory is enough: every entry may run soon after a start.
+        beat = ["beat", "--pidfile=", "--scheduler=celery.beat:Scheduler"]
+        # Daphne is handed the bound socket, so the port stays ours when it starts again. The
+        # product logs its own requests; Daphne's log shows paths with their queries.
+        listener = self.listener.fileno()
+        daphne = ["-m", "daphne", "--fd", str(listener), "--access-log", os.devnull]
+        application = "orchestrator.asgi:application"
+        return [
+            worker("engine", 1),
+            worker("agents", max(2, os.cpu_count() or 1)),
+            self._python("scheduler", *celery, *beat, stop_seconds=10),
+            self._python("web", *daphne, application, stop_seconds=15, pass_fds=(listener,)),
+        ]
+
+    def _python(self, name: str, *arguments: str, **options: Any) -> Child:
+        command = [sys.executable, *arguments]
+        return Child(self.data_dir, name, command, environment=self.environment, **options)
 
     def _await_ready(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
-        status, answer = self._ask()
-        while status != 200:
+        while (answer := self._ask_whether_ready()) is not None:
             if time.monotonic() > deadline:
-                raise LocalError(
-                    f"Not ready after {READY_SECONDS} s: {READY_PATH} answers "
-                    f"{status or 'nothing'} {answer}. The logs are in {self.folder.logs}."
+                raise DevServerError(
+                    f"Not ready after {READY_SECONDS} s: {READY_PATH} answers {answer}. "
+                    f"The logs are in {self.data_dir.logs}."
                 )
-            self.keeper.tend()
-            self._give_up_on_a_hopeless_one()
-            time.sleep(0.2)
-            status, answer = self._ask()
+            self.supervisor.tend()
+            for child in self.supervisor.children.values():
+                if child.failures >= HOPELESS_FAILURES:
+                    raise DevServerError(f"{child.name} does not stay up:\n{child.last_lines()}")
+            self.supervisor.pause(0.2)
 
-    def _give_up_on_a_hopeless_one(self) -> None:
-        for ward in self.keeper.wards.values():
-            if ward.failures >= HOPELESS_FAILURES:
-                log = ward.child.log
-                raise LocalError(
-                    f"{ward.child.name} does not stay up:\n{tail(log)}\nMore is in {log}."
-                )
-
-    def _ask(self) -> tuple[int, str]:
+    def _ask_whether_ready(self) -> str | None:
+        """What the web server answers while it is not ready."""
         host, port = self.listener.getsockname()
         connection = http.client.HTTPConnection(host, port, timeout=5)
         try:
             connection.request("GET", READY_PATH)
             response = connection.getresponse()
-            return response.status, response.read(500).decode(errors="replace")
+            body = response.read(500).decode(errors="replace")
+            return None if response.status == 200 else f"{response.status} {body}"
         except (OSError, http.client.HTTPException) as error:
-            return 0, str(error)
+            return f"nothing ({error})"
         finally:
             connection.close()
 
     def _stop(self) -> None:
-        self.keeper.is_starting = False
         self.console.stopping()
         # From now on a connection is refused rather than left waiting.
         self.listener.close()
-        self.keeper.stop("web", "scheduler")
-        self.keeper.stop("engine", "agents")
-        self.keeper.stop("redis", is_patient=True)
-        self.keeper.stop("postgres", is_patient=True)
+        self.supervisor.stop("web", "scheduler")
+        self.supervisor.stop("engine", "agents")
         self.servers.stop()
-        self.keeper.end_strays()
-        self.folder.close()
+        self.data_dir.close()
         self.console.stopped()
 
 
-def _check_redis(url: str) -> None:
+def check_redis(url: str) -> None:
     client = redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5)
     try:
         client.ping()
     except redis.RedisError as error:
-        raise LocalError(f"Redis does not answer. Check REDIS_URL. It said: {error}") from error
+        raise DevServerError(f"Redis does not answer. Check REDIS_URL. It said: {error}") from error
     finally:
         client.close()

@@ -1,113 +1,124 @@
-"""Starting and stopping one child process, in a process group of its own."""
+"""Which processes run on a data folder, so that the next start can end what a killed one left."""
 
+import json
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
 
-from ops.devserver import LocalError
-from ops.devserver.accounts import Account
+from ops.devserver.runtime import write_private
 
-LAUNCHER = str(Path(__file__).with_name("exec_wrapper.py"))
-
-
-def spawn(
-    argv: Sequence[str],
-    *,
-    log: Path,
-    cwd: Path,
-    env: Mapping[str, str] | None = None,
-    account: Account | None = None,
-    death_signal: signal.Signals = signal.SIGTERM,
-    pass_fds: Sequence[int] = (),
-) -> subprocess.Popen[bytes]:
-    """Main thread only: a child gets its death signal when the *thread* that made it ends."""
-    who = f"{account.uid}:{account.gid}" if account else ""
-    launch = [sys.executable, "-I", "-S", LAUNCHER, str(os.getpid()), str(int(death_signal)), who]
-    with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:
-        return subprocess.Popen(
-            [*launch, *argv],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd=cwd,
-            env=dict(env) if env is not None else None,
-            process_group=0,
-            umask=0o077,
-            pass_fds=pass_fds,
-        )
+# Longer than a worker takes to hand back its tasks.
+STOP_SECONDS = 20
 
 
-def stop(process: subprocess.Popen[bytes], *, how: signal.Signals, grace: float) -> None:
-    """Asks, waits `grace` seconds, then kills the whole group."""
-    if process.poll() is None:
-        process.send_signal(how)
+class PidFile:
+    """Process groups by name, each with the start time of its leader: a number may be reused."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
         try:
-            process.wait(grace)
-        except subprocess.TimeoutExpired:
+            self.entries = json.loads(path.read_text())
+        except (OSError, ValueError):
+            self.entries = {}
+
+    def add(self, name: str, pid: int, stop_signal: signal.Signals) -> None:
+        """A name keeps its place when it is started again; the start time tells who is gone."""
+        entry = {"pid": pid, "started": start_time(pid), "stop_signal": int(stop_signal)}
+        self.entries[name] = entry
+        write_private(self.path, json.dumps(self.entries, indent=2))
+
+    def end_leftovers(self, data_dir: Path, report: Callable[[str], None]) -> None:
+        """Only while the data folder is locked, so that none of these belongs to a running `up`."""
+        # The last one started uses the others: the workers hand back their tasks to the database.
+        for name, entry in reversed(list(self.entries.items())):
+            if group := _members(entry["pid"], entry["started"], data_dir):
+                report(f"{name} (process {entry['pid']}) is left of an earlier run; ending it.")
+                end(group, signal.Signals(entry["stop_signal"]))
+        self.entries = {}
+        self.path.unlink(missing_ok=True)
+
+
+def start_time(pid: int) -> str | None:
+    """Tells a process from a later one with the same number; None where there is none."""
+    try:
+        boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        # Not Linux. There it would not do: it is reckoned from a clock that may be set.
+        return str(psutil.Process(pid).create_time()) if psutil.pid_exists(pid) else None
+    try:
+        ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return None
+    return f"{boot_id} {ticks}"
+
+
+def _members(leader: int, started: str, data_dir: Path) -> list[psutil.Process]:
+    """The living processes of a group, its leader first; none where the number was reused."""
+    now = start_time(leader)
+    if now not in (started, None):
+        return []
+    group = [process for process in psutil.process_iter() if _group_of(process) == leader]
+    if now is None:
+        group = [process for process in group if _data_dir_of(process) == str(data_dir)]
+    return sorted(filter(is_alive, group), key=lambda process: process.pid != leader)
+
+
+def _group_of(process: psutil.Process) -> int | None:
+    try:
+        return os.getpgid(process.pid)
+    except OSError:
+        return None
+
+
+def _data_dir_of(process: psutil.Process) -> str | None:
+    try:
+        return process.environ().get("DATA_DIR")
+    except psutil.Error:
+        return None
+
+
+def end_programs_in(folder: Path, name: str, stop_signal: signal.Signals) -> None:
+    """So that two servers never share a folder, even where nobody wrote down the first one."""
+
+    def works_there(process: psutil.Process) -> bool:
+        try:
+            return process.name().startswith(name) and process.cwd() == str(folder.resolve())
+        except psutil.Error:
+            return False
+
+    processes = [process for process in psutil.process_iter() if works_there(process)]
+    end(sorted(processes, key=lambda process: process.pid), stop_signal)
+
+
+def end(processes: Sequence[psutil.Process], stop_signal: signal.Signals) -> None:
+    """Asks the first one, which stops the others, and waits for it; kills what is left."""
+    _signal(processes[:1], stop_signal)
+    _wait(processes[:1], STOP_SECONDS)
+    _signal(processes, signal.SIGKILL)
+    _wait(processes, 5)
+
+
+def _signal(processes: Sequence[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
+        try:
+            process.send_signal(number)
+        except psutil.Error:
             pass
-    kill_group(process.pid)
-    process.wait()
 
 
-def kill_group(pid: int) -> None:
-    try:
-        os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    except PermissionError:
-        # macOS says so of a group of zombies.
-        pass
-
-
-def await_answer(
-    answers: Callable[[], bool],
-    *,
-    process: subprocess.Popen[bytes],
-    log: Path,
-    name: str,
-    seconds: float,
-) -> None:
-    """Returns when `answers()` is true. Raises LocalError when the process ends or is too slow."""
+def _wait(processes: Sequence[psutil.Process], seconds: float) -> None:
     deadline = time.monotonic() + seconds
-    while not answers():
-        if process.poll() is not None:
-            raise LocalError(f"{name} did not start:\n{tail(log)}\nMore is in {log}.")
-        if time.monotonic() > deadline:
-            raise LocalError(f"{name} did not answer within {seconds:.0f} s. See {log}.")
-        time.sleep(0.03)
+    while any(map(is_alive, processes)) and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
-def tail(log: Path, lines: int = 8) -> str:
-    with log.open(errors="replace") as file:
-        return "".join(f"  {line}" for line in deque(file, lines)).rstrip()
-
-
-def end_leftovers(name: str, folder: Path, *, how: signal.Signals) -> None:
-    """Ends what a killed run left behind in `folder`, so that two servers never share one."""
-    found = [process for process in psutil.process_iter() if _works_in(process, name, folder)]
-    for process in found:
-        _signal(process, how)
-    for process in psutil.wait_procs(found, timeout=20)[1]:
-        _signal(process, signal.SIGKILL)
-    psutil.wait_procs(found, timeout=5)
-
-
-def _works_in(process: psutil.Process, name: str, folder: Path) -> bool:
+def is_alive(process: psutil.Process) -> bool:
+    """A zombie is dead, though some containers never bury it."""
     try:
-        return process.name().startswith(name) and process.cwd() == str(folder.resolve())
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
-
-
-def _signal(process: psutil.Process, how: signal.Signals) -> None:
-    try:
-        process.send_signal(how)
-    except psutil.Error:
-        pass

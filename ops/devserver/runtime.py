@@ -11,7 +11,7 @@ PROJECT_DIR = Path(__file__).resolve().parent.parent.parent
 SHARED_KEYS = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY")
 # Nothing answers here, so a command that needs a server fails at once, and manage.py says why.
 NOWHERE = {
-    "DATABASE_URL": "postgresql:///countersign?host=%2Fnonexistent",
+    "DATABASE_URL": "postgresql:///paraph?host=%2Fnonexistent",
     "REDIS_URL": "redis://127.0.0.1:1/0",
 }
 
@@ -48,8 +48,8 @@ def load_runtime_environment(data_dir: Path | str | None = None) -> None:
             os.environ[key] = value
             supplied.add(key)
     # Where the server of this data folder listens, for commands that talk to it.
-    if (url := known.get("BASE_URL")) and not os.environ.get("COUNTERSIGN_URL"):
-        os.environ["COUNTERSIGN_URL"] = url
+    if (url := known.get("BASE_URL")) and not os.environ.get("PARAPH_URL"):
+        os.environ["PARAPH_URL"] = url
 
 
 def _made_up(key: str) -> str:

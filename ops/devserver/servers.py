@@ -1,27 +1,31 @@
-"""The two servers together, each only where nobody named another one."""
+"""PostgreSQL and Redis, each only where nobody named another one."""
 
-from ops.devserver.data_dir import DataFolder
+import time
+from collections.abc import Callable
+
+from ops.devserver.data_dir import DataDir
 from ops.devserver.postgres import Postgres
 from ops.devserver.valkey import Valkey
 
-Server = Postgres | Valkey
 
-
-class LocalServers:
+class EmbeddedServers:
     def __init__(
-        self, folder: DataFolder, *, needs: set[str], is_durable: bool = True, extension: str = ""
+        self, data_dir: DataDir, *, needs: set[str], is_durable: bool = True, extension: str = ""
     ) -> None:
         """`needs` names what to serve: DATABASE_URL, REDIS_URL. The database has `extension`."""
-        self.servers: dict[str, Server] = {}
+        self.servers: dict[str, Postgres | Valkey] = {}
         if "DATABASE_URL" in needs:
-            self.servers["DATABASE_URL"] = Postgres(folder, is_durable, extension)
+            self.servers["DATABASE_URL"] = Postgres(
+                data_dir, is_durable=is_durable, extension=extension
+            )
         if "REDIS_URL" in needs:
-            self.servers["REDIS_URL"] = Valkey(folder, is_durable)
+            self.servers["REDIS_URL"] = Valkey(data_dir, is_durable=is_durable)
 
-    def start(self) -> None:
+    def start(self, pause: Callable[[float], None] = time.sleep) -> None:
+        """Returns when both answer; what `pause` raises ends the wait."""
         try:
             for server in self.servers.values():
-                server.start()
+                server.start_and_wait(pause)
         except BaseException:
             self.stop()
             raise

@@ -1,104 +1,106 @@
-"""Two processes stand in for each other: whichever is killed, the other one leaves nothing running.
+"""Keeps the children running, and stops them in order."""
 
-The guard is the command that a person started; the keeper is its child and has started everything
-else. Orphans of either fall to the other, because both are subreapers.
-"""
-
-import ctypes
 import os
 import signal
-import socket
-import sys
-import traceback
+import time
 from collections.abc import Callable
 
-import psutil
+from ops.devserver.children import Child, rotate
 
-from ops.devserver.exec_wrapper import PR_SET_PDEATHSIG
-
-PR_SET_CHILD_SUBREAPER = 36
-# Longer than a worker takes to hand back its tasks.
-LEFTOVERS_SECONDS = 15
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+RESTART_SECONDS = (1, 2, 4, 8, 15, 30)
+# One that ran so long has earned a quick restart again.
+STEADY_SECONDS = 60
+# Two signals closer than this are one Ctrl-C that came twice.
+SECOND_STOP_SECONDS = 0.5
+TICK_SECONDS = 0.1
 
 
-def run_guarded(
-    keep: Callable[[], int], listener: socket.socket, *, stop_with_parent: bool = False
-) -> int:
-    """Runs `keep` in a child process, passes signals on, and ends whatever it leaves behind."""
-    adopt_orphans()
-    guard = os.getpid()
-    ignored = {number for number in STOP_SIGNALS if signal.getsignal(number) == signal.SIG_IGN}
-    # Nothing may arrive between the fork and the handlers of either side.
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    sys.stdout.flush()
-    keeper = os.fork()
-    if keeper == 0:
-        _become_keeper(keep, guard)
-    # The keeper's now; it alone says when the port is closed.
-    listener.close()
-    for number in set(STOP_SIGNALS) - ignored:
-        signal.signal(number, lambda received, _frame: _pass_on(keeper, received))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
-    if stop_with_parent:
-        signal_at_death_of(os.getppid(), signal.SIGTERM)
-    _, status = os.waitpid(keeper, 0)
-    end_leftovers()
-    if os.WIFSIGNALED(status):
-        print("The supervising process was killed; everything it had started was stopped.")
-        return 1
-    return os.waitstatus_to_exitcode(status)
+class StopRequested(Exception):
+    """By a signal, or because the parent has ended."""
 
 
-def _become_keeper(keep: Callable[[], int], guard: int) -> None:
-    code = 1
-    try:
-        # Out of the terminal's group: Ctrl-C reaches the keeper once, through the guard.
-        os.setsid()
-        signal_at_death_of(guard, signal.SIGTERM)
-        adopt_orphans()
-        code = keep()
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        os._exit(code)
+class Supervisor:
+    def __init__(self, report: Callable[[str], None], *, stop_with_parent: bool = False) -> None:
+        self.report = report
+        self.children: dict[str, Child] = {}
+        self.parent = os.getppid() if stop_with_parent else None
+        self.stop_requests = 0
+        self._last_request = 0.0
+
+    def handle_signals(self) -> None:
+        """They only count; `pause` acts on it, so no start is ever cut in half."""
+
+        def count(*_: object) -> None:
+            now = time.monotonic()
+            if not self.stop_requests or now - self._last_request > SECOND_STOP_SECONDS:
+                self._last_request = now
+                self.stop_requests += 1
+
+        for number in STOP_SIGNALS:
+            # Under nohup a closed terminal is no reason to stop.
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, count)
+
+    def pause(self, seconds: float) -> None:
+        """Raises StopRequested as soon as somebody wants everything to stop."""
+        deadline = time.monotonic() + seconds
+        while True:
+            if self.stop_requests or (self.parent and os.getppid() != self.parent):
+                raise StopRequested
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
+            time.sleep(min(left, TICK_SECONDS))
+
+    def add(self, child: Child) -> None:
+        """Takes charge of a child; starts it when it is not running."""
+        if not child.is_running():
+            child.start()
+        self.children[child.name] = child
+
+    def run(self) -> None:
+        """Until StopRequested is raised."""
+        while True:
+            self.tend()
+            self.pause(1)
+
+    def tend(self) -> None:
+        """Starts again what has ended, when its time has come, and passes on errors in the logs."""
+        now = time.monotonic()
+        for child in self.children.values():
+            rotate(child.log)
+            if not child.is_running():
+                child.kill()
+            if child.restart_at is not None:
+                if now >= child.restart_at:
+                    child.start()
+            elif not child.is_running():
+                if now - child.started_at > STEADY_SECONDS:
+                    child.failures = 0
+                delay = RESTART_SECONDS[min(child.failures, len(RESTART_SECONDS) - 1)]
+                child.failures += 1
+                child.restart_at = now + delay
+                self.report(
+                    f"{child.name} ended by itself ({_cause(child.process.returncode)}); "
+                    f"starting it again in {delay} s. See {child.log}"
+                )
+            for line in child.errors.read():
+                self.report(f"{child.name}: {line}")
+
+    def stop(self, *names: str) -> None:
+        """Asks these together and waits for each; a second request to stop kills them."""
+        children = [self.children[name] for name in names if name in self.children]
+        asked_at = time.monotonic()
+        for child in children:
+            child.request_stop()
+        for child in children:
+            while child.is_running() and time.monotonic() - asked_at < child.stop_seconds:
+                if self.stop_requests > 1:
+                    break
+                time.sleep(TICK_SECONDS / 2)
+            child.kill()
 
 
-def _pass_on(keeper: int, received: int) -> None:
-    try:
-        os.kill(keeper, received)
-    except ProcessLookupError:
-        pass
-
-
-def end_leftovers() -> None:
-    """Normally there are none; after a killed keeper, all that it had started."""
-    left = psutil.Process().children(recursive=True)
-    _send(left, signal.SIGTERM)
-    _send(psutil.wait_procs(left, timeout=LEFTOVERS_SECONDS)[1], signal.SIGKILL)
-    psutil.wait_procs(psutil.Process().children(recursive=True), timeout=5)
-
-
-def _send(processes: list[psutil.Process], number: signal.Signals) -> None:
-    for process in processes:
-        try:
-            process.send_signal(number)
-        except psutil.NoSuchProcess:
-            pass
-
-
-def adopt_orphans() -> None:
-    _prctl(PR_SET_CHILD_SUBREAPER, 1)
-
-
-def signal_at_death_of(parent: int, number: signal.Signals) -> None:
-    _prctl(PR_SET_PDEATHSIG, int(number))
-    if os.getppid() != parent:
-        os.kill(os.getpid(), number)
-
-
-def _prctl(option: int, value: int) -> None:
-    prctl = getattr(ctypes.CDLL(None), "prctl", None)
-    if prctl:
-        prctl(option, value, 0, 0, 0)
+def _cause(code: int) -> str:
+    return f"exit status {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"

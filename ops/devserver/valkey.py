@@ -2,18 +2,18 @@
 
 import os
 import random
-import signal
 import socket
-import subprocess
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import redis
 
-from ops.devserver import LocalError
-from ops.devserver.data_dir import DataFolder
-from ops.devserver.processes import await_answer, end_leftovers, spawn, stop
-from ops.devserver.software import valkey_program
+from ops.devserver import DevServerError
+from ops.devserver.binaries import valkey_program
+from ops.devserver.children import Child
+from ops.devserver.data_dir import DataDir
+from ops.devserver.processes import end_programs_in
 
 # Below the range that systems hand out to outgoing connections, so a restart finds its port free.
 PORTS = range(20_000, 32_000)
@@ -32,52 +32,46 @@ loglevel notice
 """
 
 
-@dataclass
-class Valkey:
-    folder: DataFolder
-    is_durable: bool = True
-    port: int = field(default_factory=lambda: free_port())
-    process: subprocess.Popen[bytes] | None = None
-
-    name = "redis"
-    stop_signal = signal.SIGTERM
-    stop_seconds = 20.0
+class Valkey(Child):
+    def __init__(self, data_dir: DataDir, *, is_durable: bool = True) -> None:
+        super().__init__(
+            data_dir,
+            "redis",
+            environment={"PATH": os.defpath, "TZ": "UTC"},
+            account=data_dir.account,
+            stop_seconds=20,
+        )
+        self.is_durable = is_durable
+        self.port = free_port()
 
     @property
     def url(self) -> str:
-        return f"redis://:{self.folder.secret('redis')}@127.0.0.1:{self.port}/0"
+        return f"redis://:{self.data_dir.secret('redis')}@127.0.0.1:{self.port}/0"
 
     @property
     def data(self) -> Path:
-        return self.folder.server_dir("valkey")
-
-    @property
-    def log(self) -> Path:
-        return self.folder.log(self.name)
+        return self.data_dir.server_dir("valkey")
 
     def start(self) -> None:
-        """Returns when it answers."""
-        self.relaunch()
-        await_answer(self.answers, process=self.process, log=self.log, name="Redis", seconds=60)
-
-    def launch(self) -> None:
-        program = valkey_program(self.folder.account)
-        self.process = spawn(
-            [program, str(self._configuration())],
-            log=self.log,
-            cwd=self.data,
-            env={"PATH": os.defpath, "TZ": "UTC"},
-            account=self.folder.account,
-            death_signal=self.stop_signal,
+        end_programs_in(self.data, "valkey-server", self.stop_signal)
+        # In a file, because other users can read a command line.
+        configuration = self.data / "valkey.conf"
+        self.data_dir.write_for_server(
+            configuration,
+            CONFIGURATION.format(
+                port=self.port,
+                password=self.data_dir.secret("redis"),
+                appendfsync="everysec" if self.is_durable else "no",
+            ),
         )
+        self.arguments = [valkey_program(self.account), str(configuration)]
+        self.cwd = self.data
+        super().start()
 
-    def relaunch(self) -> None:
-        end_leftovers("valkey-server", self.data, how=self.stop_signal)
-        self.launch()
-
-    def stop(self) -> None:
-        if self.process:
-            stop(self.process, how=self.stop_signal, grace=self.stop_seconds)
+    def start_and_wait(self, pause: Callable[[float], None] = time.sleep) -> None:
+        """Returns when it answers."""
+        self.start()
+        self.wait_until(self.answers, 60, pause)
 
     def answers(self) -> bool:
         client = redis.Redis.from_url(self.url, socket_timeout=2)
@@ -88,19 +82,6 @@ class Valkey:
         finally:
             client.close()
 
-    def _configuration(self) -> Path:
-        """In a file, for other users can read a command line."""
-        path = self.data / "valkey.conf"
-        self.folder.write_for_server(path, self._configuration_text())
-        return path
-
-    def _configuration_text(self) -> str:
-        return CONFIGURATION.format(
-            port=self.port,
-            password=self.folder.secret("redis"),
-            appendfsync="everysec" if self.is_durable else "no",
-        )
-
 
 def free_port() -> int:
     for port in random.sample(PORTS, 200):
@@ -110,6 +91,6 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
-    raise LocalError(
+    raise DevServerError(
         f"No free port between {PORTS.start} and {PORTS.stop} for Redis; set REDIS_URL."
     )

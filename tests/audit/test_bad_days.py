@@ -13,7 +13,7 @@ import psutil
 import pytest
 import redis
 
-from ops.devserver.software import valkey_program
+from ops.devserver.binaries import valkey_program
 from ops.devserver.valkey import free_port
 from tests.audit.live import (
     Daphne,

@@ -12,7 +12,7 @@ from agents.models import Task, TaskAttempt
 from audit.models import Event
 from context.models import ArtifactVersion
 from hitl.models import HitlRequest
-from ops.devserver.data_dir import open_data_folder
+from ops.devserver.data_dir import open_data_dir
 from ops.devserver.valkey import Valkey
 from projects.models import Project
 from tests.audit.live import Daphne, token_of
@@ -37,7 +37,7 @@ def redis() -> Iterator[Valkey]:
     # Not in pytest's folder: no other account may enter that, and root's servers have their own.
     with tempfile.TemporaryDirectory(prefix="paraph-tests-") as home:
         Path(home).chmod(0o711)
-        folder = open_data_folder(Path(home) / "data", places_dir=Path(home))
+        folder = open_data_dir(Path(home) / "data", system_dir=Path(home))
         server = Valkey(folder, is_durable=False)
         yield server
         server.stop()
@@ -106,7 +106,7 @@ def test_a_project_made_while_redis_is_away_runs_when_it_is_back(owner, start_wo
     worker = start_worker(processes=1, REDIS_URL=redis.url)
     eventually(lambda: "Cannot connect" in worker.output())
 
-    redis.start()
+    redis.start_and_wait()
 
     assert eventually(lambda: asked(project)).kind == "plan_approval"
     assert Task.objects.get().attempt == 1

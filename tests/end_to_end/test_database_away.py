@@ -13,7 +13,7 @@ import httpx
 import pytest
 from django.conf import settings
 
-from ops.devserver.data_dir import open_data_folder
+from ops.devserver.data_dir import open_data_dir
 from ops.devserver.postgres import Postgres
 from tests.audit.live import Daphne, close_code
 from tests.end_to_end.workers import eventually
@@ -31,9 +31,9 @@ BACK_SECONDS = 5
 def postgres() -> Iterator[Postgres]:
     with tempfile.TemporaryDirectory(prefix="paraph-tests-") as home:
         Path(home).chmod(0o711)
-        folder = open_data_folder(Path(home) / "data", places_dir=Path(home))
+        folder = open_data_dir(Path(home) / "data", system_dir=Path(home))
         server = Postgres(folder, is_durable=False)
-        server.start()
+        server.start_and_wait()
         yield server
         server.stop()
         folder.close()
@@ -132,7 +132,7 @@ def test_what_was_refused_is_done_when_it_is_sent_again_soon_after_the_return(
 
     while time.monotonic() - away < AWAY_SECONDS:
         assert send().status_code == 503
-    postgres.relaunch()
+    postgres.start()
     eventually(postgres.answers)
     back_at = time.monotonic()
     first = eventually(lambda: (answer := send()).status_code == 201 and answer)

@@ -13,7 +13,7 @@ from typing import TypeVar
 from django.conf import settings
 from redis import Redis
 
-from ops.devserver.programs import SOFT_STOP
+from ops.devserver.dev_server import SOFT_SHUTDOWN
 from tests.audit.live import test_database_url
 
 T = TypeVar("T")
@@ -55,7 +55,7 @@ class Worker:
                     "DATABASE_URL": test_database_url(),
                     "DJANGO_SETTINGS_MODULE": "tests.end_to_end.quick_settings",
                 }
-                | SOFT_STOP
+                | SOFT_SHUTDOWN
                 | environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -12,8 +12,8 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from ops.devserver.data_dir import open_data_folder
-from ops.devserver.servers import LocalServers
+from ops.devserver.data_dir import open_data_dir
+from ops.devserver.servers import EmbeddedServers
 from ops.devserver.valkey import free_port
 
 WORKER_PROCESSES = 2
@@ -33,15 +33,15 @@ def servers(kept: str = "") -> Iterator[None]:
     with nullcontext(kept) if kept else fresh as home:
         Path(home).mkdir(exist_ok=True)
         Path(home).chmod(0o711)
-        folder = open_data_folder(Path(home) / "data", places_dir=Path(home))
-        local = LocalServers(folder, needs=needs)
+        data_dir = open_data_dir(Path(home) / "data", system_dir=Path(home))
+        local = EmbeddedServers(data_dir, needs=needs)
         local.start()
         os.environ.update(local.environment())
         try:
             yield
         finally:
             local.stop()
-            folder.close()
+            data_dir.close()
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ops.devserver.data_dir import open_data_folder
+from ops.devserver.data_dir import open_data_dir
 from tools.chaos.stack import OutOfTime, Stack
 
 STARTUP_SECONDS = 120
@@ -35,7 +35,7 @@ class Result:
 def campaign(seed: int) -> Iterator["Campaign"]:
     with tempfile.TemporaryDirectory(prefix="paraph-chaos-") as home:
         Path(home).chmod(0o711)
-        folder = open_data_folder(Path(home) / "data", places_dir=Path(home))
+        folder = open_data_dir(Path(home) / "data", system_dir=Path(home))
         histories = Path(home) / "histories"
         histories.mkdir(mode=0o700)
         stack = Stack(folder, histories)

@@ -221,4 +221,4 @@ class Run:
         )
 
     def is_web_up(self) -> bool:
-        return all(self.stack.keeper.wards[name].due is None for name in WEBS)
+        return all(self.stack.supervisor.children[name].restart_at is None for name in WEBS)

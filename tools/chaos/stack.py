@@ -1,8 +1,10 @@
 """The real parts on this machine, each of which may be killed, stopped or started anew."""
 
+import ctypes
 import os
 import secrets
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,15 +13,15 @@ from typing import Any
 import psutil
 
 from core.failpoints import POINTS
-from ops.devserver.children import Keeper
-from ops.devserver.data_dir import DataFolder, private_dir
-from ops.devserver.processes import kill_group
-from ops.devserver.programs import SOFT_STOP, Program
-from ops.devserver.servers import LocalServers
-from ops.devserver.supervisor import adopt_orphans
+from ops.devserver.children import Child
+from ops.devserver.data_dir import DataDir, private_dir
+from ops.devserver.dev_server import SOFT_SHUTDOWN
+from ops.devserver.servers import EmbeddedServers
+from ops.devserver.supervisor import Supervisor
 from ops.devserver.valkey import free_port
 
 WORKERS, WEBS = ("worker1", "worker2"), ("web1", "web2")
+PR_SET_CHILD_SUBREAPER = 36
 TICK_SECONDS = 0.05
 TEND_SECONDS = 0.25
 START_SECONDS = 30
@@ -36,13 +38,15 @@ class OutOfTime(Exception):
 
 
 class Stack:
-    def __init__(self, folder: DataFolder, home: Path) -> None:
+    def __init__(self, folder: DataDir, home: Path) -> None:
         self.folder, self.home = folder, home
         self.news: list[str] = []
         self.left: list[str] = []
-        adopt_orphans()
-        self.servers = LocalServers(folder, needs={"DATABASE_URL", "REDIS_URL"})
-        self.keeper = Keeper(self.news.append)
+        # Orphans become children of ours, so that `stop` sees what was left running.
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+        self.servers = EmbeddedServers(folder, needs={"DATABASE_URL", "REDIS_URL"})
+        self.supervisor = Supervisor(self.news.append)
         self.ports = [free_port() for _ in WEBS]
         self.environment: dict[str, str] = {}
         self.undressed: Dress = {}
@@ -53,7 +57,7 @@ class Stack:
     def start_servers(self) -> None:
         self.servers.start()
         for server in self.servers.servers.values():
-            self.keeper.add(server)
+            self.supervisor.add(server)
         own = {"SECRET_KEY": secrets.token_urlsafe(50), "CHAOS_HOME": str(self.home)}
         own |= {"DJANGO_SETTINGS_MODULE": "tools.chaos.settings", "LOG_LEVEL": "INFO"}
         os.environ.update(self.servers.environment() | own)
@@ -71,10 +75,10 @@ class Stack:
         for name in WORKERS:
             worker = self._worker(name)
             self.undressed[name] = dict(worker.environment)
-            self.keeper.add(worker)
-        self.keeper.add(self._scheduler())
+            self.supervisor.add(worker)
+        self.supervisor.add(self._scheduler())
         for name, port in zip(WEBS, self.ports, strict=True):
-            self.keeper.add(self._web(name, port))
+            self.supervisor.add(self._web(name, port))
 
     def _environment(self, kind: str) -> dict[str, str]:
         tokens = private_dir(private_dir(self.home / "tokens") / kind)
@@ -82,39 +86,38 @@ class Stack:
         faults = {"FAULT": plan, "FAULT_TOKENS": str(tokens)}
         return self.environment | faults | {"PYTHONPATH": str(Path(__file__).parent / "skew")}
 
-    def _program(self, name: str, kind: str, arguments: list[str], **options: Any) -> Program:
-        return Program(
-            name=name,
-            arguments=["-m", *arguments],
-            log=self.folder.log(name),
+    def _program(self, name: str, kind: str, arguments: list[str], **options: Any) -> Child:
+        return Child(
+            self.folder,
+            name,
+            [sys.executable, "-m", *arguments],
             environment=self._environment(kind) | options.pop("environment", {}),
             **options,
         )
 
-    def _worker(self, name: str) -> Program:
+    def _worker(self, name: str) -> Child:
         celery = ["celery", "-A", "orchestrator", "worker", "--pool=prefork", "--concurrency=2"]
         flags = ["--without-gossip", "--without-mingle", "--loglevel=INFO"]
         queues = ["--queues=engine,agents", f"--hostname={name}@%h"]
-        options = {"environment": SOFT_STOP, "stop_seconds": 20}
+        options = {"environment": SOFT_SHUTDOWN, "stop_seconds": 20}
         return self._program(name, "worker", [*celery, *queues, *flags], **options)
 
-    def _scheduler(self) -> Program:
-        schedule = private_dir(self.folder.path / "scheduler") / "schedule"
-        beat = ["celery", "-A", "orchestrator", "beat", "--pidfile=", f"--schedule={schedule}"]
-        options = {"stop_seconds": 10, "stale": [schedule]}
-        return self._program("scheduler", "scheduler", beat, **options)
+    def _scheduler(self) -> Child:
+        beat = ["celery", "-A", "orchestrator", "beat", "--pidfile="]
+        beat += ["--scheduler=celery.beat:Scheduler"]
+        return self._program("scheduler", "scheduler", beat, stop_seconds=10)
 
-    def _web(self, name: str, port: int) -> Program:
+    def _web(self, name: str, port: int) -> Child:
         daphne = ["daphne", "-b", "127.0.0.1", "-p", str(port), "--access-log", os.devnull]
         application = "orchestrator.asgi:application"
         return self._program(name, "web", [*daphne, application], stop_seconds=15)
 
     def process(self, name: str) -> psutil.Process:
-        return psutil.Process(self.keeper.wards[name].child.process.pid)
+        return psutil.Process(self.supervisor.children[name].process.pid)
 
     def kill(self, name: str, how: int = signal.SIGKILL) -> None:
         """One that fell just now is started again first."""
-        self.until(lambda: self.keeper.wards[name].child.process.poll() is None, START_SECONDS)
+        self.until(lambda: self.supervisor.children[name].process.poll() is None, START_SECONDS)
         self.process(name).send_signal(how)
 
     def children(self, name: str) -> list[psutil.Process]:
@@ -126,21 +129,20 @@ class Stack:
         By SIGTERM; they are back when this returns, ready or not.
         """
         changed = [name for name in WORKERS if wanted.get(name, {}) != self.dressed.get(name, {})]
-        self.keeper.stop(*changed)
+        self.supervisor.stop(*changed)
         for name in changed:
-            ward, own = self.keeper.wards[name], wanted.get(name, {})
-            ward.child.environment = self.undressed[name] | own
-            ward.child.relaunch()
-            ward.due, ward.since, ward.failures = None, time.monotonic(), 0
+            worker, own = self.supervisor.children[name], wanted.get(name, {})
+            worker.environment = self.undressed[name] | own
+            worker.start()
             self.dressed[name] = own
         return bool(changed)
 
     def hold(self, name: str) -> None:
         """It stays dead until it is released."""
-        self.keeper.wards[name].due = float("inf")
+        self.supervisor.children[name].restart_at = float("inf")
 
     def release(self, name: str) -> None:
-        self.keeper.wards[name].due = 0.0
+        self.supervisor.children[name].restart_at = 0.0
 
     def arm(self, kind: str, point: str, how: str = "kill") -> Path:
         """The next one of this kind that comes by the point falls."""
@@ -162,14 +164,14 @@ class Stack:
         return {(point, int(pid)) for point, _, pid in names}
 
     def tend(self) -> None:
-        """What died is started again, as the product's own keeper does it."""
+        """What died is started again, as the product's own supervisor does it."""
         if time.monotonic() - self._tended < TEND_SECONDS:
             return
         self._tended = time.monotonic()
-        for ward in self.keeper.wards.values():
+        for child in self.supervisor.children.values():
             # Always the quick first delay: that something is killed often is our doing.
-            ward.failures = 0
-        self.keeper.tend()
+            child.failures = 0
+        self.supervisor.tend()
 
     def wait(self, seconds: float) -> None:
         self.until(lambda: False, seconds)
@@ -188,14 +190,14 @@ class Stack:
         """Stop all of it; what is left running, which should be nothing."""
         names = [*WEBS, "scheduler", *WORKERS]
         for name in names:
-            if (ward := self.keeper.wards.get(name)) and ward.child.process.poll() is None:
-                self._go_on(ward.child.process.pid)
-        self.keeper.stop(*names)
+            if (child := self.supervisor.children.get(name)) and child.is_running():
+                self._go_on(child.process.pid)
+        self.supervisor.stop(*names)
         self.servers.stop()
         left = [child for child in psutil.Process().children(recursive=True) if child.is_running()]
         shown = [" ".join(child.cmdline())[:120] for child in left if child.status() != "zombie"]
         for child in left:
-            kill_group(child.pid)
+            child.kill()
         return shown
 
     @staticmethod

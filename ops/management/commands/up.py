@@ -9,12 +9,12 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from ops.devserver import LocalError, runtime
+from ops.devserver import DevServerError, runtime
 from ops.devserver.console import Console
-from ops.devserver.data_dir import open_data_folder
-from ops.devserver.dev_server import Machine
-from ops.devserver.supervisor import run_guarded
+from ops.devserver.data_dir import open_data_dir
+from ops.devserver.dev_server import DevServer
 from orchestrator.model_names import check_models
+from orchestrator.secret_files import with_secrets
 
 
 class Command(BaseCommand):
@@ -42,15 +42,23 @@ class Command(BaseCommand):
         check_models(settings)
         console = Console(settings.AGENT_MODELS)
         try:
+            # Before the port is taken: a killed run may have left a web server that listens on it.
+            data = open_data_dir(data_dir or runtime.default_data_dir(), report=console.warn)
             listener = listen(port)
-            folder = open_data_folder(data_dir or runtime.default_data_dir())
-        except LocalError as error:
+        except DevServerError as error:
             raise CommandError(str(error)) from error
         needs = forget_supplied()
-        console.starting(folder.path, needs)
-        extension = "vector" if settings.SEMANTIC_SEARCH else ""
-        machine = Machine(folder, listener, needs, console, began, extension)
-        sys.exit(run_guarded(machine.run, listener, stop_with_parent=stop_with_parent))
+        console.starting(data.path, needs)
+        server = DevServer(
+            data,
+            listener,
+            needs=needs,
+            environment=with_secrets(os.environ),
+            console=console,
+            extension="vector" if settings.SEMANTIC_SEARCH else "",
+            stop_with_parent=stop_with_parent,
+        )
+        sys.exit(server.run(began))
 
 
 def forget_supplied() -> set[str]:
@@ -61,14 +69,14 @@ def forget_supplied() -> set[str]:
 
 
 def listen(port: int) -> socket.socket:
-    """Takes the port before anything starts. Raises LocalError when it is not to be had."""
+    """Takes the port before anything starts. Raises DevServerError when it is not to be had."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", port))
         listener.listen(128)
     except OSError as error:
-        raise LocalError(
+        raise DevServerError(
             f"Port {port} on 127.0.0.1 is not free ({error.strerror}). Stop what uses it, or "
             f"choose another one: make run PORT={port + 1} (manage.py up --port {port + 1})."
         ) from error

@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ops.devserver.processes import PidFile, is_alive
 from ops.devserver.runtime import PROJECT_DIR, read_runtime
 from ops.management.commands.up import port_number
 from tests.end_to_end.workers import eventually
@@ -42,38 +43,53 @@ def manage(*arguments: str, data_dir: Path) -> subprocess.CompletedProcess[str]:
 
 
 class Up:
-    """A running `up`; what it printed until it was ready is in `said`."""
+    """A running `up`; what it printed until it was ready is in `printed`."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, port: int = 0) -> None:
         self.data_dir = data_dir
         self.process = subprocess.Popen(
-            [sys.executable, "manage.py", "up", "--port", "0", "--data-dir", str(data_dir)],
+            [sys.executable, "manage.py", "up", "--port", str(port), "--data-dir", str(data_dir)],
             cwd=PROJECT_DIR,
             env=environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        self.said = self._until_ready()
+        self.printed = self._until_ready()
         self.everything = psutil.Process(self.process.pid).children(recursive=True)
 
     def _until_ready(self) -> str:
-        said = ""
+        printed = ""
         for line in self.process.stdout:
-            said += line
+            printed += line
             if "Ctrl-C stops everything" in line:
-                return said
-        raise AssertionError(f"up ended:\n{said}")
+                return printed
+        raise AssertionError(f"up ended:\n{printed}")
 
     def survivors(self) -> list[psutil.Process]:
-        return psutil.wait_procs(self.everything, timeout=40)[1]
+        return [process for process in self.everything if is_alive(process)]
+
+    def stop(self) -> str:
+        """Returns what it printed meanwhile."""
+        self.process.terminate()
+        return self.process.communicate(timeout=90)[0]
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate(timeout=30)
+
+    def pid(self, name: str) -> int:
+        return PidFile(self.data_dir / "processes.json").entries[name]["pid"]
+
+    def health(self) -> str:
+        return json.loads(read(self, "/health/detailed"))["status"]
 
     @property
     def base_url(self) -> str:
         return read_runtime(self.data_dir)["BASE_URL"]
 
     def shown(self, name: str) -> str:
-        return re.search(rf"^\s*{name}\s+(\S+)", self.said, re.MULTILINE)[1]
+        return re.search(rf"^\s*{name}\s+(\S+)", self.printed, re.MULTILINE)[1]
 
 
 @pytest.fixture(scope="module")
@@ -91,17 +107,16 @@ def up(home):
     running = Up(home / "data")
     yield running
     if running.process.poll() is None:
-        running.process.terminate()
-        running.process.communicate(timeout=60)
+        running.stop()
 
 
 def test_it_says_where_to_go_how_to_log_in_and_who_serves(up):
-    assert up.base_url in up.said
+    assert up.base_url in up.printed
     assert up.shown("Login") == "admin"
     assert len(up.shown("Password")) >= 16
-    assert "offline" in up.said
-    assert str(up.data_dir / "logs") in up.said
-    assert re.search(r"Ready after [\d.]+ s", up.said)
+    assert "offline" in up.printed
+    assert str(up.data_dir / "logs") in up.printed
+    assert re.search(r"Ready after [\d.]+ s", up.printed)
 
 
 def test_the_web_server_is_ready(up):
@@ -123,12 +138,23 @@ def test_the_metrics_of_all_processes_are_read_in_one_place(up):
 
 
 def test_a_report_on_all_components_is_healthy(up):
-    eventually(lambda: json.loads(read(up, "/health/detailed"))["status"] == "healthy")
+    eventually(lambda: up.health() == "healthy")
+
+
+def test_a_killed_worker_comes_back_and_its_processes_are_gone(up):
+    engine = psutil.Process(up.pid("engine"))
+    pool = engine.children()
+    assert pool
+    engine.kill()
+    eventually(lambda: not any(map(is_alive, pool)))
+    eventually(lambda: up.pid("engine") != engine.pid)
+    log = up.data_dir / "logs" / "engine.log"
+    eventually(lambda: log.read_text().count(" ready.") == 2)
 
 
 def test_another_command_finds_the_servers_without_being_told(up):
     asked = manage("drf_create_token", "admin", data_dir=up.data_dir)
-    token = re.search(r"API token\s+(\w+)", up.said)[1]
+    token = re.search(r"API token\s+(\w+)", up.printed)[1]
     assert token in asked.stdout, asked.stderr
 
 
@@ -160,7 +186,8 @@ def test_a_taken_port_is_refused_before_anything_starts(home):
         refused = manage("up", "--port", port, "--data-dir", str(home / "other"), data_dir=home)
     assert refused.returncode == 1
     assert f"Port {port} on 127.0.0.1 is not free" in refused.stderr
-    assert not (home / "other").exists()
+    made = {path.name for path in (home / "other").iterdir()}
+    assert not made & {"logs", "servers", "runtime.json"}
 
 
 @pytest.mark.parametrize("text", ["web", "-1", "65536", "80.5", ""])
@@ -176,18 +203,25 @@ def test_a_command_without_a_running_database_says_what_to_do(home):
     assert "Traceback" not in asked.stderr
 
 
-def test_a_stop_a_second_start_and_a_kill_lose_nothing_and_leave_nothing(up):
-    token = re.search(r"API token\s+(\w+)", up.said)[1]
+def test_after_a_stop_nothing_runs_and_after_a_kill_the_next_start_ends_what_is_left(up):
+    token = re.search(r"API token\s+(\w+)", up.printed)[1]
     secret = read_runtime(up.data_dir)["SECRET_KEY"]
-    up.process.terminate()
-    assert "Stopped." in up.process.communicate(timeout=60)[0]
+    assert "Stopped." in up.stop()
     assert up.process.returncode == 0
     assert not up.survivors()
 
     second = Up(up.data_dir)
-    assert "Password" not in second.said
+    assert "Password" not in second.printed
     assert read_runtime(second.data_dir)["SECRET_KEY"] == secret
     assert token in manage("drf_create_token", "admin", data_dir=second.data_dir).stdout
-    second.process.kill()
-    second.process.communicate(timeout=60)
+    second.kill()
+    names = ("web", "scheduler", "agents", "engine", "redis", "postgres")
+    assert all(is_alive(psutil.Process(second.pid(name))) for name in names)
+
+    # On the same port, which the web server that was left still holds.
+    third = Up(up.data_dir, port=int(second.base_url.rpartition(":")[2]))
+    assert re.findall(r"! (\w+) \(process \d+\) is left", third.printed) == list(names)
     assert not second.survivors()
+    eventually(lambda: third.health() == "healthy")
+    third.stop()
+    assert not third.survivors()

@@ -62,7 +62,7 @@ def nothing_leaks(run: Run) -> None:
 
 def _worn(run: Run) -> Worn:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE usename = 'countersign'")
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE usename = current_user")
         backends = cursor.fetchone()[0]
     with redis.Redis.from_url(run.stack.redis.url) as client:
         clients = len(client.client_list())

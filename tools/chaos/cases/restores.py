@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from audit.models import Stream
-from ops.devserver.software import postgres_program
+from ops.devserver.binaries import postgres_program
 from tools.chaos.book import case
 from tools.chaos.cases.servers import CUT
 from tools.chaos.run import Run
@@ -52,8 +52,8 @@ def _put_back(run: Run, dump: Path) -> None:
     with psycopg.connect(postgres.url, dbname="postgres", autocommit=True) as server:
         # Not WITH (FORCE): autovacuum, if it is at work here, is not the role's to end.
         server.execute(CUT)
-        server.execute("DROP DATABASE countersign")
-        server.execute("CREATE DATABASE countersign OWNER countersign")
+        server.execute(f"DROP DATABASE {postgres.database}")
+        server.execute(f"CREATE DATABASE {postgres.database}")
     _program(run, "pg_restore", f"--dbname={postgres.url}", "--no-owner", str(dump))
 
 

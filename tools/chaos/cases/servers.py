@@ -18,7 +18,7 @@ from tools.chaos.run import Broken, Run
 P99_AIM_MS, P99_LIMIT_MS = 1000, 3000
 CUT = """
     SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-    WHERE usename = 'countersign' AND pid <> pg_backend_pid()
+    WHERE usename = current_user AND pid <> pg_backend_pid()
 """
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.devserver import LocalError, runtime
-from ops.devserver.data_dir import open_data_folder
+from ops.devserver import DevServerError, runtime
+from ops.devserver.data_dir import open_data_dir
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -30,7 +30,7 @@ def opened(home):
     def open_(name="data"):
         for folder in folders:
             folder.close()
-        folders.append(open_data_folder(home / name, places_dir=home / "places"))
+        folders.append(open_data_dir(home / name, system_dir=home / "places"))
         return folders[-1]
 
     yield open_
@@ -60,8 +60,8 @@ def test_a_secret_stays_the_same_and_private(home, opened):
 
 def test_a_second_holder_is_refused(home, opened):
     opened()
-    with pytest.raises(LocalError, match=r"running already on the data folder .*--data-dir"):
-        open_data_folder(home / "data")
+    with pytest.raises(DevServerError, match=r"running already on the data folder .*--data-dir"):
+        open_data_dir(home / "data")
 
 
 def test_a_released_folder_can_be_held_again(opened):
@@ -72,21 +72,21 @@ def test_a_released_folder_can_be_held_again(opened):
 def test_a_folder_with_other_things_in_it_is_refused(home):
     (home / "data").mkdir()
     (home / "data" / "thesis.txt").write_text("years of work")
-    with pytest.raises(LocalError, match="neither empty nor a data folder"):
-        open_data_folder(home / "data")
+    with pytest.raises(DevServerError, match="neither empty nor a data folder"):
+        open_data_dir(home / "data")
     assert [path.name for path in (home / "data").iterdir()] == ["thesis.txt"]
 
 
 def test_a_file_is_no_data_folder(home):
     (home / "data").write_text("")
-    with pytest.raises(LocalError, match="is not a folder"):
-        open_data_folder(home / "data")
+    with pytest.raises(DevServerError, match="is not a folder"):
+        open_data_dir(home / "data")
 
 
 def test_a_parent_that_is_a_file_is_a_clear_message(home):
     (home / "file").write_text("")
-    with pytest.raises(LocalError, match="cannot be the data folder"):
-        open_data_folder(home / "file" / "data")
+    with pytest.raises(DevServerError, match="cannot be the data folder"):
+        open_data_dir(home / "file" / "data")
 
 
 def test_a_long_path_gets_a_short_socket_folder_that_stays(opened, monkeypatch):
@@ -118,7 +118,7 @@ def test_a_moved_data_folder_keeps_its_database(home, opened):
 def test_a_copied_data_folder_does_not_share_its_database(home, opened):
     opened().server_dir("postgres")
     shutil.copytree(home / "data", home / "copy", symlinks=True)
-    with pytest.raises(LocalError, match="is a copy of"):
+    with pytest.raises(DevServerError, match="is a copy of"):
         opened("copy").server_dir("postgres")
 
 
@@ -126,7 +126,7 @@ def test_a_copied_data_folder_does_not_share_its_database(home, opened):
 def test_a_lost_database_is_not_silently_replaced_by_an_empty_one(home, opened):
     place = opened().server_dir("postgres")
     shutil.rmtree(place.parent)
-    with pytest.raises(LocalError, match="which is gone"):
+    with pytest.raises(DevServerError, match="which is gone"):
         opened().server_dir("postgres")
 
 
@@ -163,9 +163,9 @@ def test_a_held_folder_is_live_and_a_released_one_is_not(home, opened):
     ("given", "found"), [("", "http://127.0.0.1:8077"), ("http://elsewhere", "http://elsewhere")]
 )
 def test_commands_find_the_server_of_the_data_folder(tmp_path, monkeypatch, given, found):
-    monkeypatch.setenv("COUNTERSIGN_URL", given)
+    monkeypatch.setenv("PARAPH_URL", given)
     runtime.write_runtime(tmp_path, {"BASE_URL": "http://127.0.0.1:8077"})
 
     runtime.load_runtime_environment(tmp_path)
 
-    assert os.environ["COUNTERSIGN_URL"] == found
+    assert os.environ["PARAPH_URL"] == found

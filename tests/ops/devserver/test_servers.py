@@ -3,7 +3,6 @@
 import os
 import pwd
 import shutil
-import signal
 import stat
 import subprocess
 import sys
@@ -17,19 +16,19 @@ import psycopg
 import pytest
 import redis
 
-from ops.devserver.data_dir import open_data_folder
-from ops.devserver.processes import kill_group
+from ops.devserver.data_dir import open_data_dir
+from ops.devserver.processes import PidFile
 from ops.devserver.runtime import PROJECT_DIR
-from ops.devserver.servers import LocalServers
+from ops.devserver.servers import EmbeddedServers
 
 BOTH = {"DATABASE_URL", "REDIS_URL"}
 AS_SOMEBODY = """
 import sys
 from pathlib import Path
-from ops.devserver.data_dir import open_data_folder
-from ops.devserver.servers import LocalServers
-folder = open_data_folder(Path(sys.argv[1]))
-servers = LocalServers(folder, needs={"DATABASE_URL", "REDIS_URL"}, is_durable=False)
+from ops.devserver.data_dir import open_data_dir
+from ops.devserver.servers import EmbeddedServers
+data_dir = open_data_dir(Path(sys.argv[1]))
+servers = EmbeddedServers(data_dir, needs={"DATABASE_URL", "REDIS_URL"}, is_durable=False)
 servers.start()
 print(servers.environment()["DATABASE_URL"], flush=True)
 print(servers.environment()["REDIS_URL"], flush=True)
@@ -52,16 +51,16 @@ def start(home):
     started = []
 
     def start_(needs=BOTH, is_durable=False):
-        folder = open_data_folder(home / "data", places_dir=home)
-        servers = LocalServers(folder, needs=needs, is_durable=is_durable)
-        started.append((servers, folder))
+        data_dir = open_data_dir(home / "data", system_dir=home)
+        servers = EmbeddedServers(data_dir, needs=needs, is_durable=is_durable)
+        started.append((servers, data_dir))
         servers.start()
         return servers
 
     yield start_
-    for servers, folder in started:
+    for servers, data_dir in started:
         servers.stop()
-        folder.close()
+        data_dir.close()
 
 
 def write_something(servers):
@@ -80,7 +79,7 @@ def read_it_again(servers) -> tuple[int, bytes]:
 
 def release(servers):
     servers.stop()
-    next(iter(servers.servers.values())).folder.close()
+    next(iter(servers.servers.values())).data_dir.close()
 
 
 def running_in(home: Path) -> list[psutil.Process]:
@@ -114,7 +113,7 @@ def test_killed_servers_start_again_on_what_they_had_committed(start):
     for server in servers.servers.values():
         server.process.kill()
         server.process.wait()
-        server.start()
+        server.start_and_wait()
     assert read_it_again(servers) == (42, b"42")
 
 
@@ -128,11 +127,11 @@ def test_a_stale_pid_file_with_the_pid_of_another_program_is_no_hindrance(start)
 
 
 def test_a_start_cut_short_while_making_the_files_begins_anew(start, home):
-    folder = open_data_folder(home / "data", places_dir=home)
-    half_made = folder.server_dir("postgres") / "data.new"
+    data_dir = open_data_dir(home / "data", system_dir=home)
+    half_made = data_dir.server_dir("postgres") / "data.new"
     half_made.mkdir()
     (half_made / "PG_VERSION").write_text("18\n")
-    folder.close()
+    data_dir.close()
     assert start({"DATABASE_URL"}).servers["DATABASE_URL"].answers()
 
 
@@ -164,8 +163,8 @@ def test_the_database_wants_its_password_too(start):
 
 def test_no_secret_is_on_a_command_line(start):
     servers = start()
-    folder = servers.servers["REDIS_URL"].folder
-    secrets = [folder.secret(name) for name in ("redis", "database", "database_superuser")]
+    data_dir = servers.servers["REDIS_URL"].data_dir
+    secrets = [data_dir.secret(name) for name in ("redis", "database", "database_superuser")]
     lines = [
         " ".join(psutil.Process(server.process.pid).cmdline())
         for server in servers.servers.values()
@@ -179,14 +178,14 @@ def test_only_what_is_needed_is_started(start):
 
 def test_servers_work_under_a_long_path_with_spaces_and_quotes(home):
     home.chmod(0o711)
-    folder = open_data_folder(home / f"""it's a "data", folder {"x" * 80}""", places_dir=home)
-    servers = LocalServers(folder, needs={"DATABASE_URL"}, is_durable=False)
+    data_dir = open_data_dir(home / f"""it's a "data", folder {"x" * 80}""", system_dir=home)
+    servers = EmbeddedServers(data_dir, needs={"DATABASE_URL"}, is_durable=False)
     try:
         servers.start()
         assert servers.servers["DATABASE_URL"].answers()
     finally:
         release(servers)
-        record = folder.path / "socket-dir"
+        record = data_dir.path / "socket-dir"
         if record.exists():
             shutil.rmtree(record.read_text())
 
@@ -252,17 +251,35 @@ def test_an_ordinary_user_gets_both_servers_in_folders_of_his_own(as_somebody, h
     assert not running_in(home)
 
 
-def test_the_servers_of_a_killed_program_end_by_themselves(as_somebody, home):
+def test_the_servers_of_a_killed_program_are_ended_by_the_next_one(as_somebody, home):
     as_somebody.stdout.readline()
     as_somebody.stdout.readline()
-    as_somebody.send_signal(signal.SIGKILL)
+    as_somebody.kill()
     as_somebody.wait()
-    _, alive = psutil.wait_procs(running_in(home), timeout=20)
-    assert not alive
+    assert running_in(home)
+    pid_file = PidFile(home / "data" / "processes.json")
+    pid_file.end_leftovers(home / "data", print)
     assert not running_in(home)
 
 
-def test_killing_a_group_that_is_gone_is_harmless():
-    process = subprocess.Popen([sys.executable, "-c", ""], process_group=0)
-    process.wait()
-    kill_group(process.pid)
+def test_a_server_that_nobody_wrote_down_is_ended_by_the_next_start(start):
+    first = start()
+    first.servers["REDIS_URL"].data_dir.close()
+    (first.servers["REDIS_URL"].data_dir.path / "processes.json").unlink()
+    start()
+    assert not any(server.is_running() for server in first.servers.values())
+
+
+def test_a_database_of_an_earlier_version_keeps_its_name(start):
+    first = start({"DATABASE_URL"}).servers["DATABASE_URL"]
+    with first._connect("postgres") as connection:
+        connection.execute("ALTER DATABASE paraph RENAME TO countersign")
+        connection.execute("ALTER ROLE paraph RENAME TO countersign")
+    first.stop()
+    first.data_dir.close()
+    url = start({"DATABASE_URL"}).environment()["DATABASE_URL"]
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT current_database(), current_user").fetchone()
+        names = connection.execute("SELECT count(*) FROM pg_database").fetchone()
+    assert row == ("countersign", "countersign")
+    assert names == (4,)
