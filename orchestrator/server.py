@@ -1,7 +1,6 @@
 """The web server, `python -m orchestrator.server`: uvicorn, as this application wants it.
 
-Another ASGI server works, too: `daphne orchestrator.asgi:application`. What is then missing is in
-docs/adr/0036.
+`daphne orchestrator.asgi:application` works, too; docs/adr/0037 says what is then missing.
 """
 
 import argparse
@@ -19,6 +18,8 @@ FINISH_SECONDS = 5
 KEEP_ALIVE_SECONDS = 180
 # The protocol allows 64 KiB and says so with a code of its own; beyond this nobody listens.
 MAX_FRAME_BYTES = 2**20
+# Longer than the stream's own limit for a client that does not read.
+UNREAD_SECONDS = 120
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,9 @@ def main() -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        # By name: `auto` would take whatever else happens to be installed.
+        loop="asyncio",
+        http="httptools",
         ws="websockets-sansio",
         ws_max_size=MAX_FRAME_BYTES,
         ws_ping_interval=20,
@@ -62,9 +66,15 @@ def main() -> None:
 
 def _listener(options: argparse.Namespace) -> socket.socket:
     if options.fd is not None:
-        return socket.socket(fileno=options.fd)
-    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    return socket.create_server((options.host, options.port), family=family, backlog=2048)
+        listener = socket.socket(fileno=options.fd)
+    else:
+        family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+        listener = socket.create_server((options.host, options.port), family=family, backlog=2048)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        # Its connections inherit it: one whose client reads nothing any more ends by itself.
+        milliseconds = UNREAD_SECONDS * 1000
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+    return listener
 
 
 if __name__ == "__main__":

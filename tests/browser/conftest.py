@@ -33,8 +33,7 @@ START_SECONDS = 60
 # What a busy machine may take for one step; an idle one takes a small part of it.
 PATIENCE = 20_000
 expect.set_options(timeout=PATIENCE)
-APPLICATION = "orchestrator.asgi:application"
-LISTENING = re.compile(r"Listening on TCP address 127\.0\.0\.1:(\d+)")
+LISTENING = re.compile(r"listening on http://127\.0\.0\.1:(\d+)")
 # Playwright keeps an event loop in this thread, for which Django would refuse the database.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
@@ -49,10 +48,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def running_server(django_db_setup: None, tmp_path_factory: Any) -> Iterator[str]:
-    """Where daphne serves the test database, from the first test to the last."""
-    said = tmp_path_factory.mktemp("daphne") / "said.txt"
-    command = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", "0", APPLICATION]
-    environment = os.environ | {"DATABASE_URL": _test_database(), "DEBUG": "1"}
+    """Where the product serves the test database, from the first test to the last."""
+    said = tmp_path_factory.mktemp("server") / "said.txt"
+    command = [sys.executable, "-m", "orchestrator.server", "--port", "0"]
+    environment = os.environ | {"DATABASE_URL": _test_database(), "DEBUG": "1", "LOG_LEVEL": "INFO"}
     with said.open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:

@@ -64,23 +64,19 @@ class WebServer:
     pid: int
 
 
-def server_command(server: str, port: int) -> list[str]:
-    """`daphne`, or `uvicorn` with the event loop `asyncio` or `uvloop`."""
-    name, _, loop = server.partition("-")
-    if name == "daphne":
+def server_command(server: str, port: int, application: str) -> list[str]:
+    if server == "daphne":
         options = ["-b", "127.0.0.1", "-p", str(port), "-v", "0", "--access-log", os.devnull]
-    else:
-        options = ["--host", "127.0.0.1", "--port", str(port), "--loop", loop or "asyncio"]
-        options += ["--ws", "websockets-sansio", "--log-level", "warning"]
-        options += ["--ws-per-message-deflate", "false"]
-    return [sys.executable, "-m", name, *options]
+        return [sys.executable, "-m", "daphne", *options, application]
+    options = ["--port", str(port), "--application", application]
+    return [sys.executable, "-m", "orchestrator.server", *options]
 
 
 @contextmanager
 def web_server(application: str, server: str) -> Iterator[WebServer]:
     """One server process on a free port, as `manage.py up` runs it."""
     port = free_port()
-    command = [*server_command(server, port), application]
+    command = server_command(server, port, application)
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         _wait_for_port(port)

@@ -29,7 +29,8 @@ HEADER = (
 def report(options: argparse.Namespace) -> None:
     ends_at = float(os.environ.setdefault("BENCH_ENDS_AT", str(time.time() + MINUTES * 60)))
     print(f"\nchannel layer: {settings.CHANNEL_LAYERS['default']['BACKEND']}\n{HEADER}")
-    ours, bare, last = Ours(), Bare(), None
+    ours, bare = Ours(), Bare()
+    largest: dict[str, Measured] = {}
     for load in LOADS:
         if options.clients and load.clients > options.clients:
             break
@@ -37,20 +38,19 @@ def report(options: argparse.Namespace) -> None:
             print(f"left out, for the time is over: {load.clients} clients and more")
             break
         for server in options.servers:
-            last = _compare(load, ours, bare, server) or last
-        for name, measured in (last or {}).items():
-            show_sizes(name, measured)
-    if last is not None and not options.layer and not options.servers:
-        subprocess.run([sys.executable, "-m", "tools.benchmarks", *_again(options)], check=False)
+            largest |= _compare(load, ours, bare, server)
+    if options.layer:
+        return
+    for name, measured in largest.items():
+        show_sizes(name, measured)
+    if largest and len(options.servers) == 1:
+        limit = ["--clients", str(options.clients)] if options.clients else []
+        again = ["stream", "--layer", OTHER_LAYER, "--servers", *options.servers, *limit]
+        subprocess.run([sys.executable, "-m", "tools.benchmarks", *again], check=False)
 
 
-def _again(options: argparse.Namespace) -> list[str]:
-    limit = ["--clients", str(options.clients)] if options.clients else []
-    return ["stream", "--layer", OTHER_LAYER, *limit]
-
-
-def _compare(load: Load, ours: Ours, bare: Bare, server: str) -> dict[str, Measured] | None:
-    """None where one of them could not be measured, which is said."""
+def _compare(load: Load, ours: Ours, bare: Bare, server: str) -> dict[str, Measured]:
+    """Empty where one of them could not be measured, which is said."""
     try:
         floor = asyncio.run(measure(bare, load, server))
         show(load, f"{bare.name}, {server}", floor)
@@ -58,7 +58,7 @@ def _compare(load: Load, ours: Ours, bare: Bare, server: str) -> dict[str, Measu
     except (TimeoutError, RuntimeError) as error:
         reason = str(error) or type(error).__name__
         print(f"{server}, {load.clients} clients: not finished ({reason})", flush=True)
-        return None
+        return {}
     show(load, f"{ours.name}, {server}", measured)
     single = measured.single.frames_a_second
     print(
