@@ -13,7 +13,7 @@ from django.conf import settings
 from kombu.exceptions import OperationalError
 
 from agents.metrics import RINGS_LOST
-from core.failpoints import fault_point
+from core.failpoints import failpoint
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ def put_into_queue(job: Any, id: UUID) -> bool:
     if time.monotonic() < _silent_until:
         _count_lost(job)
         return False
-    fault_point("after_commit_before_ring")
+    failpoint("after_commit_before_ring")
     try:
         job.delay(str(id))
     except (OperationalError, OSError) as error:
@@ -38,7 +38,7 @@ def put_into_queue(job: Any, id: UUID) -> bool:
         _count_lost(job)
         logger.warning("ring lost", extra=_subject(job, id) | {"error": repr(error)})
         return False
-    fault_point("after_publish_before_mark")
+    failpoint("after_publish_before_mark")
     return True
 
 

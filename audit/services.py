@@ -13,7 +13,7 @@ from audit.enums import CHANGES_AN_INBOX, EventType
 from audit.metrics import EVENTS
 from audit.request_context import current_origin
 from audit.stream.notifier import publish_hint, publish_inbox_hint
-from core.failpoints import fault_point
+from core.failpoints import failpoint
 from core.log_fields import note_project
 from core.sql import prepared_cursor
 
@@ -75,7 +75,7 @@ def record_all(project_id: UUID, drafts: Sequence[Draft]) -> int:
             head_hash = event["hash"]
             rows.append(event)
         _append(cursor, project_id, rows, now)
-    fault_point("before_commit")
+    failpoint("before_commit")
     transaction.on_commit(lambda: _announce(project_id, epoch, sequence, drafts), robust=True)
     if any(draft.event_type in CHANGES_AN_INBOX for draft in drafts):
         transaction.on_commit(lambda: publish_inbox_hint(), robust=True)
@@ -93,7 +93,7 @@ def begin_epoch() -> int:
 
 
 def _announce(project_id: UUID, epoch: str, head: int, drafts: Sequence[Draft]) -> None:
-    fault_point("after_commit_before_hint")
+    failpoint("after_commit_before_hint")
     publish_hint(project_id, epoch, head)
     for draft in drafts:
         EVENTS.labels(str(draft.event_type)).inc()

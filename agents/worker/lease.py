@@ -17,7 +17,7 @@ from django.db import Error as DatabaseAway
 from django.db import connection
 
 from agents.services import Claim, renew_leases
-from core.failpoints import fault_point
+from core.failpoints import failpoint
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class Heart:
         while True:
             due = self._wait_for_due()
             try:
-                fault_point("in_heartbeat")
+                failpoint("in_heartbeat")
                 lost = set(due) - renew_leases(due)
             except DatabaseAway as error:
                 # The lease has room for two more tries; after that the fence protects.

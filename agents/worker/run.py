@@ -29,7 +29,7 @@ from agents.services import Claim, claim_task, fail_attempt, finish_task, hand_b
 from agents.worker.cancellation import Braked, WorkStopped
 from agents.worker.lease import LeaseLost, held
 from core.errors import DomainError
-from core.failpoints import fault_point
+from core.failpoints import failpoint
 from core.log_fields import log_fields
 from core.tracing import span
 
@@ -71,7 +71,7 @@ def _fields(claim: Claim) -> dict[str, Any]:
 
 def _work_on(claim: Claim) -> str:
     """How it ended, counted and written down."""
-    fault_point("after_claim")
+    failpoint("after_claim")
     agent_type, began = str(claim.task.agent_type), time.monotonic()
     QUEUE_WAIT_SECONDS.labels(agent_type).observe(_waited(claim.task))
     ended = _attempt(claim)
@@ -92,7 +92,7 @@ def _attempt(claim: Claim) -> AttemptOutcome | None:
     """How it ended; None where the lease was lost."""
     try:
         with held(claim):
-            fault_point("before_effect")
+            failpoint("before_effect")
             outcome = _work(claim)
     except LeaseLost:
         return None
@@ -101,7 +101,7 @@ def _attempt(claim: Claim) -> AttemptOutcome | None:
         return AttemptOutcome.HANDED_BACK
     except WorkError as error:
         return _fail(claim, error)
-    fault_point("after_effect_before_record")
+    failpoint("after_effect_before_record")
     return _finish(claim, outcome)
 
 

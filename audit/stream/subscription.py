@@ -17,7 +17,7 @@ from audit.stream.buffer import EventBuffer, Restarted
 from audit.stream.hub import hub
 from audit.stream.protocol import event_frame, frame, limits
 from audit.stream.queries import in_database
-from core.failpoints import fault_point
+from core.failpoints import failpoint
 
 # A lost hint about an inbox is made good after this long; several in a row are one read.
 INBOX_REREAD_SECONDS = 30.0
@@ -145,7 +145,7 @@ class Subscription:
                         self._unacknowledged.append(item.sequence)
                     is_replay = item.sequence <= self.head
                     if is_replay:
-                        fault_point("in_replay")
+                        failpoint("in_replay")
                     previous = None if self.types is None else self._last_sent
                     await self.send(event_frame(id_json, item, replay=is_replay, previous=previous))
                     self._last_sent = item.sequence

@@ -5,7 +5,7 @@ from uuid import UUID
 from celery import current_task
 
 from agents.queue import put_into_queue
-from core.failpoints import fault_point
+from core.failpoints import failpoint
 
 
 def ring_engine(project_id: UUID) -> None:
@@ -13,7 +13,7 @@ def ring_engine(project_id: UUID) -> None:
     from orchestrator.tasks import advance
 
     if current_task and current_task.name == "agents.tasks.run_task":
-        fault_point("after_commit_before_ring")
+        failpoint("after_commit_before_ring")
         advance(str(project_id))
         return
     put_into_queue(advance, project_id)

@@ -103,14 +103,6 @@ def test_now_is_the_databases(project):
     assert Task.objects.filter(finished_at__gte=F("run_after"), finished_at__lt=Now()).exists()
 
 
-def test_other_expressions_are_refused(project):
-    task = make(project)
-    task.fence = F("fence") + 1
-
-    with pytest.raises(TypeError):
-        update_row(task, ["fence"])
-
-
 def test_a_key_that_the_database_numbers_is_filled_in(project):
     AgentStatus.objects.filter(project=project).delete()
     row = AgentStatus(project=project, agent_type="coder")

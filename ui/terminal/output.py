@@ -3,7 +3,7 @@ from uuid import UUID
 
 from django.core.management.base import CommandError
 
-from core.snapshot import one_moment
+from core.database import consistent_snapshot
 from core.text import one_line
 from orchestrator.engine.export import export_files, prepare_export
 from projects.models import Project
@@ -27,7 +27,7 @@ def write_export(terminal: Terminal, project_id: UUID, folder: Path) -> None:
     count = 0
     try:
         prepare_export(Project.objects.get(pk=project_id))
-        with one_moment():
+        with consistent_snapshot():
             for name, content in export_files(Project.objects.get(pk=project_id)):
                 _write(folder, name, content)
                 count += 1
