@@ -3,7 +3,8 @@
 `FAULT=<point>:<nth>[,<point>:<nth>...]` kills the process with SIGKILL when it hits a failpoint for
 the nth time. With FAULT_TOKENS, a folder, a process dies only if it can take away the file
 `<point>` in it, from the nth time on: so a test chooses the moment, and how many die. A file with
-the text `stop` stops the process (SIGSTOP) instead. Only with the setting FAILPOINTS_ALLOWED.
+the text `stop` stops the process (SIGSTOP) instead, `fail` raises FailpointError. Only with the
+setting FAILPOINTS_ALLOWED.
 """
 
 import os
@@ -24,7 +25,12 @@ POINTS = (
     "in_replay",
     "in_heartbeat",
     "between_pop_and_bookkeeping",
+    "in_advance",
 )
+
+
+class FailpointError(RuntimeError):
+    """Raised at a failpoint whose token says `fail`."""
 
 
 class Failpoints:
@@ -53,8 +59,10 @@ class Failpoints:
                 token.rename(taken)
             except FileNotFoundError:
                 return
-            is_stop = taken.read_text() == "stop"
-            os.kill(os.getpid(), signal.SIGSTOP if is_stop else signal.SIGKILL)
+            action = taken.read_text()
+            if action == "fail":
+                raise FailpointError
+            os.kill(os.getpid(), signal.SIGSTOP if action == "stop" else signal.SIGKILL)
 
 
 def _nothing(point: str) -> None:

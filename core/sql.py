@@ -1,13 +1,9 @@
-"""Instances of models from named SQL, where a benchmark shows what it buys; the rest uses the ORM.
-
-ADR 38 has the measurements. Django's cursor runs it, so query logs and wrappers see it.
-"""
+"""Instances of models from named SQL, where a benchmark shows what it buys (ADR 43)."""
 
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from django.db import connection, models
-from django.db.backends.utils import CursorWrapper
+from django.db import models
 
 M = TypeVar("M", bound=models.Model)
 
@@ -15,7 +11,10 @@ M = TypeVar("M", bound=models.Model)
 def fetch_rows(
     model: type[M], statement: str, parameters: Sequence[Any], only: tuple[str, ...] = ()
 ) -> list[M]:
-    """Instances from a statement that returns `{columns}`: all, or those in `only`."""
+    """Instances from a statement that returns `{columns}`: all, or those in `only`.
+
+    Each column by its name: a prepared `*` would fail after a migration that adds one.
+    """
     table = model._meta.db_table
     fields = [f for f in model._meta.concrete_fields if not only or f.attname in only]
     columns = ", ".join(f"{table}.{field.column}" for field in fields)
@@ -24,15 +23,3 @@ def fetch_rows(
 
 def fetch_row(model: type[M], statement: str, parameters: Sequence[Any]) -> M | None:
     return next(iter(fetch_rows(model, statement, parameters)), None)
-
-
-def prepared_cursor() -> CursorWrapper:
-    return connection.cursor()
-
-
-def insert_row(instance: models.Model) -> None:
-    instance.save(force_insert=True)
-
-
-def update_row(instance: models.Model, names: Sequence[str]) -> None:
-    instance.save(update_fields=names)

@@ -3,11 +3,10 @@
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
-from context.diff import diff_contents
 from context.models import ArtifactVersion
 from context.selectors import last_accepted_before
 from hitl.enums import OnTimeout, RequestStatus
@@ -37,7 +36,8 @@ def requests_for(user: Any) -> QuerySet[HitlRequest]:
     """What the user may see, newest first."""
     related = ("project", "task", "claimed_by")
     requests = HitlRequest.objects.visible_to(user).select_related(*related)
-    return requests.prefetch_related("decisions__decided_by").order_by("-created_at", "-id")
+    decisions = Prefetch("decisions", Decision.objects.select_related("decided_by"))
+    return requests.prefetch_related(decisions).order_by("-created_at", "-id")
 
 
 def request_list_for(user: Any) -> QuerySet[HitlRequest]:
@@ -111,21 +111,9 @@ def shown_versions(request: HitlRequest) -> list[ArtifactVersion]:
     wanted = Q(pk=None)
     for output in outputs:
         wanted |= Q(artifact=output["artifact"], number=output["version"])
-    found = ArtifactVersion.objects.filter(wanted).select_related("artifact")
+    found = ArtifactVersion.objects.filter(wanted).select_related("artifact", "author")
     versions = {(str(v.artifact_id), v.number): v for v in found}
     return [versions[(output["artifact"], output["version"])] for output in outputs]
-
-
-def diff_of(request: HitlRequest, shown: list[ArtifactVersion]) -> dict[str, Any] | None:
-    """The first shown artifact against what was last decided; None where it is the first."""
-    if not shown:
-        return None
-    new = shown[0]
-    old = last_decided(request, new)
-    if old is None:
-        return None
-    compared = diff_contents(new.artifact.artifact_type, old.content, new.content)
-    return {"artifact": str(new.artifact_id), "from": old.number, "to": new.number, **compared}
 
 
 def last_decided(request: HitlRequest, version: ArtifactVersion) -> ArtifactVersion | None:

@@ -6,12 +6,12 @@ from rest_framework import serializers
 
 from context.models import Artifact, ArtifactVersion
 from context.rendering import render_markdown
-from core.fields import ContentField, FlagField, IdField, TextField
+from core.fields import ContentField, FlagField, IdField, KindField, TextField
 from core.serializers import StrictSerializer
-from hitl.enums import Action
+from hitl.actions import action_choices
 from hitl.models import Decision, HitlRequest
-from hitl.rules import allowed_actions, can_decide, may_break_glass, roles_of
-from hitl.selectors import diff_of, shown_versions
+from hitl.presenter import present_request
+from hitl.rules import allowed_actions, roles_of
 from projects.enums import Role
 
 BULK_MAX = 200
@@ -20,7 +20,7 @@ BULK_MAX = 200
 class DecisionInput(StrictSerializer):
     """`comment` is needed for reject and request_changes, `content` for amend and answer."""
 
-    action = serializers.ChoiceField(choices=Action.choices)
+    action = KindField(choices=action_choices)
     subject_digest = TextField(max_length=64, help_text="That of the request as it was shown.")
     comment = TextField(max_length=10_000, allow_blank=True, default="")
     content = ContentField(required=False, allow_null=True)
@@ -36,7 +36,7 @@ class BulkItem(StrictSerializer):
 
 
 class BulkInput(StrictSerializer):
-    action = serializers.ChoiceField(choices=Action.choices)
+    action = KindField(choices=action_choices)
     comment = TextField(max_length=10_000, allow_blank=True, default="")
     items = serializers.ListField(child=BulkItem(), min_length=1, max_length=BULK_MAX)
 
@@ -121,7 +121,8 @@ class RequestListSerializer(serializers.ModelSerializer):
         )
         read_only_fields = fields
 
-    def get_allowed_actions(self, request: HitlRequest) -> list[Action]:
+    @extend_schema_field(serializers.ListField(child=KindField(choices=action_choices)))
+    def get_allowed_actions(self, request: HitlRequest) -> list[str]:
         return allowed_actions(request)
 
     def get_deciding_roles(self, request: HitlRequest) -> list[Role]:
@@ -181,14 +182,14 @@ class ShownArtifactSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
-class RequestSerializer(RequestListSerializer):
-    """All that a person needs to decide."""
+class PresentedFields(serializers.Serializer):
+    """What a `PresentedRequest` adds to the row."""
 
     subject = serializers.DictField(read_only=True, help_text="What `subject_digest` is over.")
     content = serializers.DictField(
         allow_null=True, read_only=True, help_text="Of the first version shown."
     )
-    contents = ShownSerializer(many=True, read_only=True)
+    contents = ShownSerializer(source="versions", many=True, read_only=True)
     artifact = ShownArtifactSerializer(allow_null=True, read_only=True)
     diff = serializers.DictField(
         allow_null=True, read_only=True, help_text="From what was last decided; null if first."
@@ -196,6 +197,7 @@ class RequestSerializer(RequestListSerializer):
     decisions = DecisionSerializer(many=True, read_only=True)
     can_decide = VerdictSerializer(read_only=True)
     barred_authors = serializers.ListField(
+        source="request.barred_authors",
         child=serializers.IntegerField(),
         allow_null=True,
         read_only=True,
@@ -205,31 +207,18 @@ class RequestSerializer(RequestListSerializer):
         read_only=True, help_text="The caller may decide past the rules, with a reason."
     )
 
+
+class RequestSerializer(PresentedFields, RequestListSerializer):
+    """All that a person needs to decide."""
+
     class Meta(RequestListSerializer.Meta):
-        fields = (
-            *RequestListSerializer.Meta.fields,
-            "subject",
-            "content",
-            "contents",
-            "artifact",
-            "diff",
-            "decisions",
-            "can_decide",
-            "barred_authors",
-            "may_break_glass",
-        )
+        fields = (*RequestListSerializer.Meta.fields, *PresentedFields().fields)
         read_only_fields = fields
 
     def to_representation(self, request: HitlRequest) -> dict[str, Any]:
-        shown = shown_versions(request)
-        request.contents = shown
-        request.content = shown[0].content if shown else None
-        request.artifact = shown[0].artifact if shown else None
-        request.diff = diff_of(request, shown)
-        user = self.context["request"].user
-        request.can_decide = can_decide(request, user)
-        request.may_break_glass = request.is_pending and may_break_glass(request, user)
-        return super().to_representation(request)
+        presented = present_request(request, self.context["request"].user)
+        row = RequestListSerializer(request, context=self.context).data
+        return row | PresentedFields(presented).data
 
 
 class DecisionAnswer(serializers.Serializer):

@@ -1,6 +1,6 @@
 """The web server, `python -m orchestrator.server`: uvicorn, as this application wants it.
 
-`daphne orchestrator.asgi:application` works, too; docs/adr/0037 says what is then missing.
+`daphne orchestrator.asgi:application` works, too; docs/adr/0042 says what is then missing.
 """
 
 import argparse

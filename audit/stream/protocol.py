@@ -13,7 +13,7 @@ from uuid import UUID
 from django.conf import settings
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from audit.enums import EventType
+from audit.event_types import EventType
 from audit.filters import BIGGEST_SEQUENCE
 from audit.stream.queries import Item
 

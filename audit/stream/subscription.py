@@ -8,10 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
-from django.utils.module_loading import import_string
-
-from audit.enums import EventType
+from audit.event_types import EventType
 from audit.metrics import DELIVERIES
 from audit.stream.buffer import EventBuffer, Restarted
 from audit.stream.hub import hub
@@ -134,7 +131,7 @@ class Subscription:
         await self._send_caught_up()
         while True:
             items = await buffer.next_page(self.cursor, self._generation)
-            if any(item.event_type == EventType.MEMBER_REMOVED for item in items):
+            if any(EventType.named(item.event_type).changes_access for item in items):
                 await self.check_visible()
             delivered = 0
             for item in items:
@@ -170,13 +167,17 @@ class Subscription:
                 raise Stalled from None
 
 
-def inbox_source() -> Callable[[Any], list[dict[str, Any]]] | None:
-    """`settings.STREAM_INBOX`: the dotted path of a function `(user) -> list of JSON objects`.
+InboxSource = Callable[[Any], list[dict[str, Any]]]
+_inbox_sources: list[InboxSource] = []
 
-    What waits for a person is known to an app above this one. It must be a short read.
-    """
-    path = getattr(settings, "STREAM_INBOX", None)
-    return import_string(path) if path else None
+
+def register_inbox(source: InboxSource | None) -> None:
+    """What waits for a user, as JSON objects, by a short read. An app above this one knows it."""
+    _inbox_sources[:] = [source] if source else []
+
+
+def inbox_source() -> InboxSource | None:
+    return _inbox_sources[0] if _inbox_sources else None
 
 
 @dataclass

@@ -2,12 +2,12 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from context.enums import ArtifactType, VersionStatus
+from context.enums import VersionStatus
 from context.models import Artifact, ArtifactVersion
 from context.services.content import check_content
 from context.services.storage import Source, insert_version
 from context.services.versions import supersede_accepted
-from core.sql import fetch_row, insert_row
+from core.sql import fetch_row
 
 OF_STEP = """
     SELECT {columns} FROM context_artifacts
@@ -46,7 +46,7 @@ def store_output(
     artifact = _next_artifact(project_id, step, task, artifact_type, title, is_accepted)
     artifact.source_agent, artifact.task = agent_type, task
     if artifact.version == 1:
-        insert_row(artifact)
+        artifact.save(force_insert=True)
     else:
         artifact.save()
     version = ArtifactVersion(
@@ -71,9 +71,7 @@ def _next_artifact(
     """The artifact with its number raised for the next version, or a new one. Not saved."""
     artifact = _artifact_of(project_id, step, task, artifact_type)
     if artifact is None:
-        artifact = Artifact(
-            project_id=project_id, artifact_type=ArtifactType(artifact_type), step=step
-        )
+        artifact = Artifact(project_id=project_id, artifact_type=artifact_type, step=step)
     artifact.title, artifact.version = title[:300], artifact.version + 1
     if is_accepted:
         if artifact.accepted_version:

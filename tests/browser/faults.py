@@ -6,7 +6,7 @@ from tests.browser.conftest import Person
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 # By name: how somebody looks at it.
-WAYS = {"desk": {}, "phone": PHONE, "dark": {"color_scheme": "dark"}}
+WAYS = {"laptop": {}, "phone": PHONE, "dark": {"color_scheme": "dark"}}
 EXCESS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 

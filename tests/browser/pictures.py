@@ -1,4 +1,4 @@
-"""The pictures of the docs, of projects that the offline rules work on. By `make pictures`."""
+"""The pictures of the docs, of projects that the demo model works on. By `make pictures`."""
 
 import random
 from datetime import timedelta
@@ -97,14 +97,14 @@ def test_pictures(projects, people, person):
     )
 
     one = person(omar, **DESK)
-    expect(one.page.get_by_text("3 requests wait for you")).to_be_visible()
+    expect(one.page.get_by_text("3 requests waiting for you")).to_be_visible()
     picture(one, "inbox")
     one.opens(f"/admin/hitl/hitlrequest/{again.pk}/change/")
     picture(one, "request")
     one.opens(
         f"/admin/hitl/hitlrequest/{HitlRequest.objects.pending().get(project=prices).pk}/change/"
     )
-    one.page.keyboard.press("e")
+    one.page.keyboard.press("m")
     one.page.get_by_label("summary", exact=True).fill("")
     expect(one.page.get_by_text("content.summary:")).to_be_visible()
     picture(one, "amend")

@@ -18,7 +18,7 @@ def request_page(request: HitlRequest) -> str:
 
 def test_a_new_request_appears_without_a_reload(running, approver, person):
     one = person(approver)
-    expect(one.page.get_by_text("Nothing waits for you")).to_be_visible()
+    expect(one.page.get_by_text("Nothing is waiting for you")).to_be_visible()
     expect(one.page).to_have_title("Inbox · Paraph")
     request = work_returns(running, plan_outcome())
     expect(one.page.get_by_role("link", name=request.title)).to_be_visible()
@@ -37,7 +37,7 @@ def test_a_request_that_somebody_else_decides_leaves_the_inbox(
         subject_digest=plan_request.subject_digest,
         channel="cli",
     )
-    expect(one.page.get_by_text("Nothing waits for you")).to_be_visible()
+    expect(one.page.get_by_text("Nothing is waiting for you")).to_be_visible()
 
 
 def test_who_reads_a_request_is_warned_when_it_was_decided_meanwhile(
@@ -68,12 +68,12 @@ def test_the_keyboard_alone_is_enough(plan_request, make_project, approver, pers
     one.page.keyboard.press("a")
     one.page.wait_for_url(f"**{request_page(other)}")
     one.page.keyboard.press("c")
-    one.page.keyboard.type("Approve nothing while I type: a r e")
+    one.page.keyboard.type("Approve nothing while I type: a r m")
     one.page.keyboard.press("Tab")
     one.page.keyboard.press("Enter")
     one.page.wait_for_url(f"{one.server}/admin/")
     said = Decision.objects.get(request=other)
-    assert (said.action, said.comment) == ("request_changes", "Approve nothing while I type: a r e")
+    assert (said.action, said.comment) == ("request_changes", "Approve nothing while I type: a r m")
 
 
 def test_shortcuts_can_be_switched_off(plan_request, approver, person):
@@ -97,11 +97,11 @@ def test_an_amendment_is_checked_while_typing_and_goes_on_when_it_is_valid(
     summary.fill("")
     expect(one.page.get_by_text("content.summary:")).to_be_visible()
     expect(summary).to_have_attribute("aria-invalid", "true")
-    expect(one.page.get_by_role("button", name="Go on with my text")).to_be_disabled()
+    expect(one.page.get_by_role("button", name="Continue with my text")).to_be_disabled()
     one.shoots("amend")
     summary.fill("A plan of my own.")
-    expect(one.page.get_by_text("This can go on as it is.")).to_be_visible()
-    one.page.get_by_role("button", name="Go on with my text").click()
+    expect(one.page.get_by_text("This is valid.")).to_be_visible()
+    one.page.get_by_role("button", name="Continue with my text").click()
     one.page.wait_for_url(f"{one.server}/admin/")
     decision = Decision.objects.get()
     assert (decision.action, decision.decided_by) == ("amend", approver)
@@ -112,13 +112,13 @@ def test_an_amendment_is_checked_while_typing_and_goes_on_when_it_is_valid(
 def test_an_amendment_can_be_written_as_json(plan_request, approver, person):
     one = person(approver)
     one.opens(request_page(plan_request))
-    one.page.keyboard.press("e")
+    one.page.keyboard.press("m")
     one.page.get_by_role("button", name="As JSON").click()
     text = one.page.get_by_label("Content")
     text.fill('{"summary": "Mine",')
     expect(one.page.get_by_text("This is not valid JSON")).to_be_visible()
     text.fill(json.dumps({"summary": "Mine", "body": "My body"}))
-    one.page.get_by_role("button", name="Go on with my text").click()
+    one.page.get_by_role("button", name="Continue with my text").click()
     one.page.wait_for_url(f"{one.server}/admin/")
     assert Decision.objects.get().content["summary"] == "Mine"
 
@@ -149,7 +149,7 @@ def test_many_are_approved_at_once_and_what_changed_meanwhile_is_refused(
         "id => { document.querySelector(`[name='digest-${id}']`).value = '0'.repeat(64) }",
         str(requests[0].pk),
     )
-    one.page.get_by_role("button", name="Approve selected").click()
+    one.page.get_by_role("button", name="Approve").click()
     expect(one.page.get_by_text("(subject_changed)")).to_have_count(1)
     expect(one.page.get_by_text(": approved.")).to_have_count(2)
     one.shoots("bulk")
@@ -161,10 +161,10 @@ def test_rejecting_is_confirmed(plan_request, approver, person):
     one.opens(request_page(plan_request))
     one.page.keyboard.press("r")
     one.page.keyboard.type("Not this")
-    one.page.get_by_role("button", name="Reject, and stop the project").click()
+    one.page.get_by_role("button", name="Send: reject").click()
     assert not Decision.objects.exists()
-    one.page.get_by_label("Yes, stop the project").check()
-    one.page.get_by_role("button", name="Reject, and stop the project").click()
+    one.page.get_by_label("Yes, I am sure").check()
+    one.page.get_by_role("button", name="Send: reject").click()
     one.page.wait_for_url(f"{one.server}/admin/")
     assert Decision.objects.get().action == "reject"
 
@@ -188,7 +188,7 @@ def test_a_project_is_created_and_followed_live(owner, staff_members, person):
     expect(one.page.get_by_role("heading", name="Ferry")).to_be_visible()
     expect(one.page.get_by_text("· live")).to_be_visible()
     work_returns(Project.objects.get(name="Ferry"), plan_outcome())
-    expect(one.page.get_by_role("link", name="Look and decide")).to_be_visible()
+    expect(one.page.get_by_role("link", name="Review")).to_be_visible()
     expect(one.page.get_by_text("agent output · version 1")).to_be_visible()
     one.page.get_by_role("button", name="Pause").click()
     expect(one.page.get_by_role("button", name="Resume")).to_be_visible()

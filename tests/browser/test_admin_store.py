@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from agents.context_assembly import inject_context
+from agents.context_assembly import assemble_assignment
 from agents.models import EmergencyStop
 from agents.services import claim_task, finish_task
 from audit.actors import Actor
@@ -18,7 +18,7 @@ from tests.browser.faults import PHONE, WAYS, faults_of
 from tests.scenes import pending_task
 from tests.ui.web.conftest import plan_outcome, work_returns
 
-SEARCH = "/admin/projects/project/search/"
+SEARCH = "/admin/search/"
 STOP = "/admin/agents/emergencystop/control/"
 BUILDS = "/admin/context/contextbuild/"
 LONG = "A-title-without-any-place-to-break-it-" * 6
@@ -29,7 +29,7 @@ def stale(running, owner):
     """A run plan, made from a brief that has a newer version by now."""
     advance_project(running.pk)
     claim = claim_task(task_id=pending_task(running).pk, worker="test:1:1")
-    inject_context(claim)
+    assemble_assignment(claim)
     finish_task(claim=claim, outcome=plan_outcome())
     advance_project(running.pk)
     brief = Artifact.objects.get(project=running, artifact_type="user_input")
@@ -45,14 +45,14 @@ def made(project) -> Artifact:
 def test_what_somebody_wrote_is_found_and_read(stale, viewer, person):
     one = person(viewer)
     one.page.get_by_role("link", name="Search").click()
-    one.page.get_by_label("Words, “a phrase”").fill("borrowing")
+    one.page.get_by_label("Words, a “phrase”").fill("borrowing")
     one.page.keyboard.press("Enter")
     expect(one.page.locator("mark").first).to_have_text("borrow")
     one.shoots("search")
     one.page.get_by_label("Type").select_option("agent_output")
     one.page.get_by_role("button", name="Search").click()
-    expect(one.page.get_by_text("Nothing. Try fewer words.")).to_be_visible()
-    one.page.get_by_label("Words, “a phrase”").fill("lendign")
+    expect(one.page.get_by_text("Nothing found. Try fewer words.")).to_be_visible()
+    one.page.get_by_label("Words, a “phrase”").fill("lendign")
     one.page.get_by_label("Type").select_option("")
     one.page.get_by_role("button", name="Search").click()
     one.page.get_by_role("link", name="Lending").click()
@@ -69,7 +69,7 @@ def test_the_drawing_of_a_lineage_leads_to_what_it_shows(stale, owner, person):
     one.shoots("lineage")
     one.page.locator("svg a", has_text="Brief").click()
     expect(one.page.get_by_role("heading", name="Where Brief comes from")).to_be_visible()
-    expect(one.page.get_by_text("This is stale")).to_have_count(0)
+    expect(one.page.get_by_text("This is out of date")).to_have_count(0)
 
 
 def test_what_is_stale_leads_to_the_rewind_that_makes_it_anew(stale, owner, person):
@@ -83,14 +83,14 @@ def test_what_is_stale_leads_to_the_rewind_that_makes_it_anew(stale, owner, pers
     expect(one.page.get_by_text("The project is rewound.")).to_be_visible()
     advance_project(stale.pk)
     one.page.reload()
-    expect(one.page.get_by_text("The steps work with version 2 of the brief.")).to_be_visible()
+    expect(one.page.get_by_text("The steps use version 2 of the brief.")).to_be_visible()
 
 
 def test_one_sees_what_the_agent_saw_and_reads_it(stale, viewer, person):
     one = person(viewer)
     one.opens(BUILDS)
     one.page.locator("#result_list tbody a").first.click()
-    expect(one.page.get_by_role("heading", name="What the agent saw")).to_be_visible()
+    expect(one.page.get_by_role("heading", name="What the agent was given")).to_be_visible()
     row = one.page.get_by_role("row", name=re.compile("Brief"))
     expect(row).to_contain_text("must")
     expect(row).to_contain_text("full")
@@ -105,11 +105,11 @@ def test_staff_stop_all_coders_and_release_them(running, staff, person):
     one.page.get_by_label("Which agents?").select_option("coder")
     one.page.get_by_role("button", name="Stop now").click()
     assert not EmergencyStop.objects.exists()
-    one.page.get_by_label("Why? (everybody reads it)").fill("It deletes files.")
+    one.page.get_by_label("Why? (everybody can read it)").fill("It deletes files.")
     one.page.get_by_role("button", name="Stop now").click()
     expect(one.page.get_by_text("Stopped: ")).to_be_visible()
     one.shoots("stopped")
-    one.page.get_by_label("Why is it over?").fill("It was a drill.")
+    one.page.get_by_label("Why can work continue?").fill("It was a drill.")
     one.page.get_by_role("button", name="Release").click()
     expect(one.page.get_by_text("Released: ")).to_be_visible()
     assert not EmergencyStop.objects.active().exists()
@@ -145,9 +145,9 @@ def test_changes_are_requested_of_many_with_one_comment(two_requests, approver, 
     assert not Decision.objects.exists()
     one.shoots("comment_on_many")
     assert faults_of(one) == []
-    one.page.get_by_label("Why?").fill("Shorter, please.")
+    one.page.get_by_label("What should change?").fill("Shorter, please.")
     one.page.locator("form.card button[type=submit]").click()
-    expect(one.page.get_by_text("All decided.")).to_be_visible()
+    expect(one.page.get_by_text("All done.")).to_be_visible()
     assert set(Decision.objects.values_list("action", "comment")) == {
         ("request_changes", "Shorter, please.")
     }

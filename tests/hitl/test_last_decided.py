@@ -11,12 +11,12 @@ from audit.actors import Actor
 from context.models import Artifact
 from context.services import add_version
 from hitl.models import HitlRequest
+from hitl.presenter import present_request
 from hitl.services import decide
 from orchestrator.engine.advance import advance_project
 from orchestrator.engine.rewind import rewind_project
 from projects.models import Project
 from tests.scenes import asked, escalated, finish, pending_task, work
-from ui.web.inbox.request_detail import everything_about
 
 pytestmark = pytest.mark.django_db
 
@@ -64,10 +64,10 @@ def compared(client_of, approver):
     def number(request: HitlRequest) -> int | None:
         shown = client_of(approver).get(f"/api/v1/hitl/requests/{request.pk}/").json()
         rest = shown["diff"] and shown["diff"]["from"]
-        against = everything_about(request, approver)["parts"][0].against
+        against = present_request(request, approver).contents[0].last_decided
         out = StringIO()
         call_command("hitl", "show", str(request.pk), "--user=approver", stdout=out)
-        line = f"Changed since version {rest}, decided on last:"
+        line = f"Changed since version {rest}:"
         assert (against and against.number) == rest
         assert (line in out.getvalue()) == (rest is not None)
         return rest

@@ -11,7 +11,7 @@ from hitl.selectors import waiting_for_me
 from orchestrator.engine.advance import advance_project
 from tests.hitl.people import OWN, fresh, join, pending_of, say, set_policy, types_of, upload
 from tests.scenes import asked
-from ui.terminal.decisions import Choice, send
+from ui.terminal.decisions import Choice, send_decision
 
 pytestmark = pytest.mark.django_db
 
@@ -198,7 +198,7 @@ def test_who_has_approved_is_not_asked_again(request_for_two, approver, owner, c
 
 def test_the_terminal_counts_too(request_for_two, approver, owner):
     for user in (approver, owner):
-        send(request_for_two, user, Choice("approve"))
+        send_decision(request_for_two, user, Choice("approve"))
 
     assert fresh(request_for_two).status == "approved"
 

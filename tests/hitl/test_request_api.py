@@ -7,10 +7,11 @@ from pydantic import create_model
 
 from agents.protocols import Completed, Output
 from audit.actors import Actor
+from context.artifact_types import artifact_types
 from context.models import Artifact
-from context.schemas import SCHEMAS
 from context.services import add_version
 from hitl.models import Decision, HitlRequest
+from hitl.presenter import present_request
 from orchestrator.engine.advance import advance_project
 from orchestrator.engine.export import export_files
 from tests.hitl.people import join, set_policy
@@ -26,8 +27,8 @@ from tests.scenes import (
     side_task,
     work,
 )
-from ui.terminal.documents import documents_of
-from ui.web.inbox.request_detail import everything_about
+from ui.terminal.requests import markdown_of
+from ui.web.inbox.request_page import shown_version
 
 pytestmark = pytest.mark.django_db
 
@@ -66,7 +67,7 @@ def test_the_shown_artifact_comes_with_its_content_and_its_maker(project, approv
 
     assert shown["content"]["body"] == CONTENT["body"]
     assert shown["artifact"]["artifact_type"] == "agent_output"
-    assert shown["contents"][0]["provider"] == "offline"
+    assert shown["contents"][0]["provider"] == "demo"
     assert shown["contents"][0]["version"] == 1
 
 
@@ -95,16 +96,19 @@ def test_content_older_than_its_schema_is_shown_by_every_channel(
     project, approver, client_of, monkeypatch
 ):
     with monkeypatch.context() as then:
-        then.setitem(SCHEMAS, "agent_output", create_model("Then", body=(str, ...)))
+        then.setattr(
+            artifact_types["agent_output"], "schema", create_model("Then", body=(str, ...))
+        )
         outcome = Completed((Output("agent_output", "Plan", {"body": OLD}),), USAGE)
         request = finish(pending_task(running(project)), outcome)
     artifact, api = Artifact.objects.get(step="orchestrate"), client_of(approver)
 
+    (shown,) = present_request(request, approver).contents
     markdown = [
         api.get(f"{REQUESTS}{request.pk}/").json()["contents"][0]["markdown"],
         api.get(f"/api/v1/artifacts/{artifact.pk}/").json()["markdown"],
-        documents_of(request)[0].markdown,
-        everything_about(request, approver)["parts"][0].html,
+        markdown_of(shown.version),
+        shown_version(shown).html,
         dict(export_files(project))["artifacts/orchestrate/agent_output.md"].decode(),
     ]
 

@@ -1,45 +1,59 @@
-"""A person's decision from a terminal, on what was shown there and nothing else."""
+"""Decisions from a terminal, on what was shown there and nothing else, and who has a request."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.management.base import CommandError
+
 from audit.actors import Actor
 from audit.request_context import origin
-from hitl.enums import Action
+from core.errors import InvalidInput
 from hitl.models import Decision, HitlRequest
-from hitl.rules import allowed_actions
-from hitl.services import decide
-from ui.terminal.amendment import own_content
+from hitl.policy import as_dict, policy_of
+from hitl.presenter import PresentedAction, PresentedRequest, present_request
+from hitl.services import (
+    add_comment,
+    change_policy,
+    claim_request,
+    decide,
+    reassign_request,
+    release_request,
+)
+from projects.models import Project
 from ui.terminal.console import Terminal
-from ui.terminal.request_view import whole_text
+from ui.terminal.editor import ask_content
+from ui.terminal.lookup import named_user
+from ui.terminal.requests import whole_text
+from ui.wording import approvals_given, timestamp
 
 CHANNEL = "cli"
-KEYS = {
-    Action.APPROVE: "a",
-    Action.REQUEST_CHANGES: "c",
-    Action.AMEND: "m",
-    Action.ANSWER: "w",
-    Action.REJECT: "r",
+ASSIGNMENTS = {
+    "claim": "keep it for yourself for a while",
+    "release": "give it back to everybody who may decide",
+    "reassign": "hand it to another member, --to NAME",
+    "comment": "add to its discussion, --text TEXT",
 }
-WORDS = {
-    Action.APPROVE: "approve",
-    Action.REQUEST_CHANGES: "request changes",
-    Action.AMEND: "amend",
-    Action.ANSWER: "answer",
-    Action.REJECT: "reject",
+POLICY_TYPES = {
+    "prevent_self_approval": bool,
+    "answers_count_as_content": bool,
+    "required_approvals": int,
+    "roles_by_kind": dict,
+    "roles_by_phase": dict,
+    "on_timeout": str,
 }
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What a person wants to happen."""
+    """What a person has decided."""
 
-    action: Action
+    action: str
     comment: str = ""
     content: Any = None
 
 
-def send(
+def send_decision(
     request: HitlRequest,
     user: Any,
     choice: Choice,
@@ -47,7 +61,7 @@ def send(
     *,
     break_glass: bool = False,
 ) -> Decision:
-    """Through the one door. Raises DomainError."""
+    """Raises DomainError."""
     with origin(channel=CHANNEL):
         return decide(
             request_id=request.pk,
@@ -62,70 +76,105 @@ def send(
 
 
 def approvals_missing(request: HitlRequest) -> str:
-    given = f"{request.approvals} of {request.required_approvals} approvals"
-    return f"{given} are given; the work goes on when others have approved, too."
+    return f"{approvals_given(request)} so far. The work continues when others have approved too."
 
 
-def ask_choice(terminal: Terminal, request: HitlRequest) -> Choice | None:
+def ask_choice(terminal: Terminal, request: HitlRequest, user: Any) -> Choice | None:
     """Ask until there is a decision; None leaves it to somebody else. Raises EOFError."""
-    actions = [Action(action) for action in allowed_actions(request)]
+    presented = present_request(request, user)
+    offered = [f"[{action.shortcut}] {action.label.lower()}" for action in presented.actions]
+    menu = "\n" + "  ".join([*offered, "[v] view all", "[l] leave it to somebody else"]) + "\n> "
     while True:
-        said = terminal.ask(_menu(actions)).lower()
-        if said in {"l", "later"}:
+        reply = terminal.ask(menu).lower()
+        if reply in {"l", "later"}:
             return None
-        if said in {"v", "view"}:
-            terminal.page(whole_text(request))
+        if reply in {"v", "view"}:
+            terminal.page(whole_text(request, user))
             continue
-        action = _chosen(said, actions)
-        if action is None:
+        for action in presented.actions:
+            if reply in {action.shortcut, action.label.lower(), action.key}:
+                if choice := _complete(terminal, presented, action):
+                    return choice
+                break
+        else:
             terminal.say("Please type one of the letters or words above.", "yellow")
-        elif choice := _complete(terminal, request, action):
-            return choice
 
 
-def _menu(actions: list[Action]) -> str:
-    offered = [f"[{KEYS[action]}] {WORDS[action]}" for action in actions]
-    return "\n" + "  ".join([*offered, "[v] view all", "[l] leave it to somebody else"]) + "\n> "
+def _complete(
+    terminal: Terminal, presented: PresentedRequest, action: PresentedAction
+) -> Choice | None:
+    """Ask for what the action needs besides; None goes back to the menu."""
+    comment, content = "", None
+    if action.needs_comment:
+        comment = terminal.ask_text(action.comment_question)
+        if not comment:
+            return None
+    if action.needs_content:
+        content = _ask_content(terminal, presented, action)
+        if content is None:
+            return None
+    if action.is_destructive:
+        terminal.say(action.consequence, "yellow")
+        if not terminal.ask_yes(f"{action.label}?"):
+            return None
+    return Choice(action.key, comment, content)
 
 
-def _chosen(said: str, actions: list[Action]) -> Action | None:
-    for action in actions:
-        if said in {KEYS[action], WORDS[action], action.value}:
-            return action
-    return None
-
-
-def _complete(terminal: Terminal, request: HitlRequest, action: Action) -> Choice | None:
-    """What the action needs besides; None goes back to the menu."""
-    match action:
-        case Action.APPROVE:
-            return Choice(action)
-        case Action.REQUEST_CHANGES:
-            return _with_comment(terminal, action, "What is to be changed?")
-        case Action.REJECT:
-            choice = _with_comment(terminal, action, "Why? The project stops with this reason.")
-            return choice if choice and terminal.ask_yes("Stop the project?") else None
-        case Action.ANSWER:
-            return _with_answer(terminal, request)
-        case Action.AMEND:
-            return _with_content(terminal, request)
-
-
-def _with_comment(terminal: Terminal, action: Action, question: str) -> Choice | None:
-    comment = terminal.ask_text(question)
-    return Choice(action, comment=comment) if comment else None
-
-
-def _with_answer(terminal: Terminal, request: HitlRequest) -> Choice | None:
-    questions = request.subject["questions"]
+def _ask_content(terminal: Terminal, presented: PresentedRequest, action: PresentedAction) -> Any:
+    if action.key != "answer":
+        return ask_content(terminal, presented)
+    questions = presented.subject["questions"]
     if len(questions) < 2:
-        answer = terminal.ask_text("Your answer")
-        return Choice(Action.ANSWER, content=answer) if answer else None
-    given = [terminal.ask_text(f"Answer to question {n}") for n, _ in enumerate(questions, 1)]
-    answers = [f"{q} {answer}" for q, answer in zip(questions, given, strict=True) if answer]
-    return Choice(Action.ANSWER, content="\n".join(answers)) if answers else None
+        return terminal.ask_text("Your answer") or None
+    replies = [terminal.ask_text(f"Answer to question {n}") for n, _ in enumerate(questions, 1)]
+    pairs = zip(questions, replies, strict=True)
+    return "\n".join(f"{question} {reply}" for question, reply in pairs if reply) or None
 
 
-def _with_content(terminal: Terminal, request: HitlRequest) -> Choice | None:
-    content = own_content(terminal, request)
-    return None if content is None else Choice(Action.AMEND, content=content)
+def change_assignment(
+    terminal: Terminal, request: HitlRequest, user: Any, verb: str, options: dict[str, Any]
+) -> None:
+    """Raises DomainError."""
+    arguments = {"request_id": request.pk, "actor": Actor.of_user(user)}
+    with origin(channel=CHANNEL):
+        match verb:
+            case "claim":
+                claimed = claim_request(**arguments)
+                terminal.say(f"{request.pk}: yours until {timestamp(claimed.claimed_until)}")
+            case "release":
+                release_request(**arguments)
+                terminal.say(f"{request.pk}: released")
+            case "reassign":
+                reassign_request(**arguments, user=named_user(options["to"]))
+                terminal.say(f"{request.pk}: reassigned to {options['to']}")
+            case "comment":
+                add_comment(**arguments, text=options["text"])
+                terminal.say(f"{request.pk}: comment added")
+
+
+def show_or_change_policy(
+    terminal: Terminal, project: Project, user: Any, assignments: list[str]
+) -> None:
+    """Raises DomainError, and CommandError for what is not `name=value`."""
+    if changes := dict(_parse_setting(text) for text in assignments):
+        with origin(channel=CHANNEL):
+            change_policy(project_id=project.pk, actor=Actor.of_user(user), **changes)
+    for name, value in as_dict(policy_of(project.pk)).items():
+        terminal.say(f"{name} = {json.dumps(value)}")
+
+
+def _parse_setting(text: str) -> tuple[str, Any]:
+    """`name=value`, the value as JSON; a bare word is text."""
+    name, sign, value = text.partition("=")
+    names = as_dict(policy_of(None))
+    if not sign or name not in names:
+        raise CommandError(f"Set one of {', '.join(names)}, as name=value.")
+    try:
+        parsed = json.loads(value)
+    except ValueError:
+        parsed = value
+    is_time = name.endswith("_after")
+    expected = int if is_time else POLICY_TYPES[name]
+    if type(parsed) is not expected and not (is_time and parsed is None):
+        raise InvalidInput.of(name, "invalid", f"{name} takes {expected.__name__}, as JSON.")
+    return name, parsed

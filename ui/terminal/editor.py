@@ -1,4 +1,7 @@
-"""A person's own content, as JSON or as YAML, in which long text reads well."""
+"""A person's own content, as JSON or as YAML, in which long text reads well.
+
+It is checked before it is sent, so that no edit is lost.
+"""
 
 import json
 import os
@@ -10,6 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from context.artifact_types import artifact_types
+from context.services import check_content
+from core.errors import DomainError
+from hitl.models import HitlRequest
+from hitl.presenter import PresentedRequest
+from hitl.subject import amended_type
+from ui.terminal.console import Terminal
 
 UNUSUAL_BREAKS = frozenset("\x85\u2028\u2029\ufeff")
 FILE_MAX_BYTES = 4 * 1024 * 1024
@@ -37,7 +48,7 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
 
 _Dumper.add_representer(str, _text)
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, found) for tag, found in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 
@@ -74,7 +85,7 @@ def read_text(path: Path) -> str:
 
 
 def edit(text: str, *, suffix: str) -> str:
-    """The text as the person leaves it. Raises EditingError."""
+    """The text as the person leaves it in their editor. Raises EditingError."""
     command = _editor()
     with tempfile.TemporaryDirectory(prefix="paraph-") as folder:
         path = Path(folder) / f"edit{suffix}"
@@ -91,6 +102,55 @@ def _editor() -> list[str]:
         if command := os.environ.get(name, "").strip():
             return shlex.split(command)
     for name in ("sensible-editor", "nano", "vi"):
-        if found := shutil.which(name):
-            return [found]
+        if path := shutil.which(name):
+            return [path]
     raise EditingError("There is no editor here. Set EDITOR, or give the content in a file.")
+
+
+def ask_content(terminal: Terminal, presented: PresentedRequest) -> Any:
+    """From a file that the person names, or from their editor; None when they change their mind."""
+    name = terminal.ask("File with your content (leave empty to open your editor): ")
+    try:
+        if name:
+            return content_from(Path(name).expanduser(), presented.request)
+        return _edited_content(terminal, presented)
+    except EditingError as error:
+        terminal.write(str(error), "red")
+        return None
+
+
+def content_from(path: Path, request: HitlRequest) -> Any:
+    """Raises EditingError."""
+    return _check(read_text(path), str(path), amended_type(request))
+
+
+def _edited_content(terminal: Terminal, presented: PresentedRequest) -> Any:
+    artifact_type = amended_type(presented.request)
+    if presented.contents:
+        original = as_yaml(presented.content)
+    else:
+        # The fields of the type as comments, to fill in.
+        fields = artifact_types[artifact_type].schema.model_fields.items()
+        lines = [f"# {name}: {field.description or ''}".rstrip() for name, field in fields]
+        original = "\n".join([f"# {artifact_type}. Fill in the fields:", *lines, ""])
+    text = original
+    while True:
+        text = edit(text, suffix=".yaml")
+        if text == original:
+            terminal.say("Nothing was changed.")
+            return None
+        try:
+            return _check(text, "Your content", artifact_type)
+        except EditingError as error:
+            terminal.write(str(error), "red")
+        if not terminal.ask_yes("Edit it again?"):
+            return None
+
+
+def _check(text: str, source: str, artifact_type: str) -> Any:
+    try:
+        return check_content(artifact_type, parse(text, source)).content
+    except DomainError as error:
+        reasons = [f"{reason['field']}: {reason['detail']}" for reason in error.errors]
+        lines = [f"{source} is not valid.", *(reasons or [str(error)])]
+        raise EditingError("\n".join(lines)) from error

@@ -1,4 +1,4 @@
-"""Two ways to show a project: a board that lives on a terminal, and plain lines anywhere else."""
+"""Two ways to show a project: a board on a live terminal, and plain lines anywhere else."""
 
 import time
 from collections.abc import Iterator
@@ -15,7 +15,8 @@ from rich.text import Text
 from agents.enums import AgentState, TaskStatus
 from core.text import one_line
 from ui.terminal.console import Harmless, Terminal
-from ui.terminal.run_state import State, StepRow
+from ui.terminal.project_state import State, StepRow
+from ui.wording import counted, label
 
 SIGNS = {
     "": ("·", "dim"),
@@ -38,24 +39,24 @@ def screen_for(terminal: Terminal) -> "PlainScreen":
 
 
 class PlainScreen:
-    """One line for each thing that happens, with the time since the start."""
+    """One line per event, with the time since the start."""
 
     def __init__(self, terminal: Terminal) -> None:
         self.terminal = terminal
         self.began = time.monotonic()
         self.phase = ""
 
-    def tell(self, text: str, style: str = "") -> None:
+    def print(self, text: str, style: str = "") -> None:
         self.terminal.say(f"{clock(time.monotonic() - self.began)}  {text}", style)
 
     def enter(self, phase: str) -> None:
         """Work of this phase begins."""
         if phase and phase != self.phase:
             self.phase = phase
-            self.tell(f"Phase {phase}", "bold")
+            self.print(f"Phase {phase}", "bold")
 
     def update(self, state: State) -> None:
-        """Plain lines have said it all."""
+        """Nothing to do: each line was printed when it happened."""
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -119,7 +120,7 @@ class LiveScreen(PlainScreen):
         self.spinner.update(
             text=Text(
                 f" {one_line(state.project.name)}: {state.project.status}, {percent} %, "
-                f"{state.artifacts} artifacts, {elapsed}",
+                f"{counted(state.artifacts, 'artifact')}, {elapsed}",
                 style="bold",
             )
         )
@@ -131,10 +132,10 @@ def _steps(state: State) -> Table:
     phase = ""
     for step in state.steps:
         sign, style = SIGNS[step.status]
-        shown = step.phase if step.phase != phase else ""
+        phase_cell = step.phase if step.phase != phase else ""
         phase = step.phase
         again = f" (round {step.round})" if step.round > 1 else ""
-        row = (shown, f"{sign} {step.title}{again}", step.agent, _time_of(step))
+        row = (phase_cell, f"{sign} {step.title}{again}", step.agent, _time_of(step))
         table.add_row(*(Text(cell, style=style) for cell in row))
     return table
 
@@ -147,11 +148,11 @@ def _time_of(step: StepRow) -> str:
 
 
 def _agents(state: State) -> Text:
-    """Who is at work, waits or is in trouble."""
+    """The agents that are not idle."""
     busy = {k: v for k, v in state.agents.items() if v != AgentState.IDLE}
     line = Text("agents: ", style="dim")
     for name, status in busy.items():
-        line.append(f"{name} {status}  ", style=AGENT_STYLES.get(AgentState(status), ""))
+        line.append(f"{name} {label(status)}  ", style=AGENT_STYLES.get(AgentState(status), ""))
     return line if busy else Text("agents: all idle", style="dim")
 
 

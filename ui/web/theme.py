@@ -1,4 +1,4 @@
-"""How the admin looks, and what its menu leads to."""
+"""The look of the admin, and its menu."""
 
 from typing import Any
 
@@ -23,12 +23,11 @@ UNFOLD = {
     "SITE_TITLE": "Paraph",
     "SITE_HEADER": "Paraph",
     "SITE_SUBHEADER": "Agents work, people sign",
-    "SITE_SYMBOL": "signature",
+    "SITE_ICON": lambda request: static("ui/icon.svg"),
     "SITE_URL": None,
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("ui/icon.svg")}
     ],
-    "DASHBOARD_CALLBACK": "ui.web.inbox.page.add_inbox",
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "COLORS": {
@@ -50,7 +49,7 @@ UNFOLD = {
         "show_search": False,
         "navigation": [
             {
-                "title": "Your desk",
+                "title": "Work",
                 "items": [
                     _item("Inbox", "inbox", "index"),
                     _item("Projects", "account_tree", "projects_project_changelist"),
@@ -62,7 +61,7 @@ UNFOLD = {
                 ],
             },
             {
-                "title": "Behind the scenes",
+                "title": "Records",
                 "collapsible": True,
                 "items": [
                     _item("Decisions", "how_to_reg", "hitl_decision_changelist"),
@@ -81,6 +80,9 @@ UNFOLD = {
                 "items": [
                     _operator_item("Events", "event_note", "audit_event_changelist"),
                     _operator_item("Streams", "stream", "audit_stream_changelist"),
+                    _operator_item(
+                        "Failed jobs", "error", "django_celery_results_taskresult_changelist"
+                    ),
                     _operator_item("Users", "person", "auth_user_changelist"),
                     _operator_item("API tokens", "key", "authtoken_tokenproxy_changelist"),
                 ],

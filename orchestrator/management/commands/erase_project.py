@@ -9,7 +9,7 @@ from core.errors import DomainError
 from core.text import clean
 from orchestrator.engine.erasure import erase_project
 from projects.access import get_visible_project
-from ui.terminal.people import acting_user, add_user_option
+from ui.terminal.lookup import acting_user, add_user_option
 
 
 class Command(BaseCommand):

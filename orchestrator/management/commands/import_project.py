@@ -9,7 +9,7 @@ from core.errors import DomainError
 from core.text import clean, one_line
 from orchestrator.engine.imports import import_project, open_archive
 from projects.enums import OversightLevel
-from ui.terminal.people import acting_user, add_user_option
+from ui.terminal.lookup import acting_user, add_user_option
 
 
 class Command(BaseCommand):

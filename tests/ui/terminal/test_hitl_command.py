@@ -33,7 +33,7 @@ def test_list_names_what_waits_by_its_full_id(asked):
 
 
 def test_list_shows_nothing_of_projects_one_is_no_member_of(asked, outsider):
-    assert hitl("list", user="outsider") == "Nothing waits for a decision.\n"
+    assert hitl("list", user="outsider") == "No request is waiting.\n"
 
 
 def test_list_leaves_out_what_is_settled_unless_asked(asked):
@@ -120,7 +120,7 @@ def test_approve_with_the_digest_lets_the_work_go_on(asked):
 
 
 def test_without_a_terminal_approve_needs_the_digest(asked):
-    with pytest.raises(CommandError, match="--digest must say what you were shown"):
+    with pytest.raises(CommandError, match="--digest must say what you saw"):
         hitl("approve", asked.pk)
 
     assert not Decision.objects.exists()

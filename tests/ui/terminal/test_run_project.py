@@ -17,7 +17,7 @@ from tests.fixtures import BRIEF
 from tests.hitl.people import set_policy
 from tests.terminals import Typist
 from tests.working import work_goes_on
-from ui.terminal import session, workers
+from ui.terminal import project_state, session
 
 pytestmark = pytest.mark.django_db(transaction=True)
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "library.md"
@@ -68,7 +68,7 @@ def test_an_example_runs_to_its_end_unattended_and_is_written_out(as_owner, tmp_
     assert status == 0
     assert Project.objects.get().status == "completed"
     assert {"Phase discovery", "Phase launch"} <= {line[7:] for line in said.splitlines()}
-    assert "coder works on: Source code" in said
+    assert "coder is working on Source code" in said
     assert "deployment_package" in said
     manifest = json.loads((folder / "manifest.json").read_text())
     for file in manifest["files"]:
@@ -99,7 +99,7 @@ def test_a_question_is_never_answered_unattended(as_owner, tmp_path):
 
 
 def test_an_escalation_is_never_approved_unattended(as_owner, brief, settings):
-    settings.MODEL_PROVIDERS = {"offline": f"{__name__}.RefusingModel"}
+    settings.MODEL_PROVIDERS = {"demo": f"{__name__}.RefusingModel"}
 
     with work_goes_on():
         status, said = run_project(brief, as_owner, "--approve-all")
@@ -143,15 +143,15 @@ def test_resume_starts_a_draft_and_resumes_a_paused_project(project, as_owner, o
 
 
 def test_a_project_that_is_paused_meanwhile_needs_a_person(as_owner, owner, brief, monkeypatch):
-    hear = session.Session._hear
+    show_news = session.Session._show_news
 
-    def hear_then_pause(following):
+    def show_news_then_pause(following):
         project = Project.objects.get()
         if project.status == "active":
             pause_project(project_id=project.pk, actor=Actor.of_user(owner))
-        return hear(following)
+        return show_news(following)
 
-    monkeypatch.setattr(session.Session, "_hear", hear_then_pause)
+    monkeypatch.setattr(session.Session, "_show_news", show_news_then_pause)
     status, said = run_project(brief, as_owner)
 
     assert status == PERSON_NEEDED
@@ -182,7 +182,7 @@ def test_who_may_not_see_a_project_cannot_follow_it(project, outsider):
 
 
 def test_without_a_worker_it_says_so_and_ends(as_owner, brief, monkeypatch):
-    monkeypatch.setattr(workers, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(project_state, "QUIET_SECONDS", 0.1)
     monkeypatch.setattr(session, "WORKER_PATIENCE_SECONDS", 0.2)
 
     status, said = run_project(brief, as_owner)
@@ -193,7 +193,7 @@ def test_without_a_worker_it_says_so_and_ends(as_owner, brief, monkeypatch):
 
 
 def test_without_redis_it_says_so(as_owner, brief, monkeypatch, settings):
-    monkeypatch.setattr(workers, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(project_state, "QUIET_SECONDS", 0.1)
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
 
     status, said = run_project(brief, as_owner, "--timeout=1")
@@ -206,7 +206,7 @@ def test_the_time_out_leaves_the_project_as_it_is(as_owner, brief):
     status, said = run_project(brief, as_owner, "--timeout=0.3")
 
     assert status == TIMED_OUT
-    assert "goes on without this command" in said
+    assert "continues without this command" in said
     assert Project.objects.get().status == "active"
 
 
@@ -217,7 +217,7 @@ def test_a_stop_that_stood_before_is_told_at_once(as_owner, brief, staff, agent,
     status, said = run_project(brief, as_owner, "--timeout=0.3")
 
     assert status == TIMED_OUT
-    assert f"An emergency stop stands: {who} works here" in said
+    assert f"An emergency stop is active: {who} works here" in said
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_a_brief_of_the_greatest_length_with_a_byte_order_mark_is_taken(as_owner
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ((), "either the file of a brief or --resume"),
+        ((), "either a file with the brief or --resume"),
         (("no-such-file.md",), "cannot be read"),
         (("/tmp",), "is a folder"),  # noqa: S108
         (("--resume=nonsense",), "is not a project's id"),
@@ -289,12 +289,12 @@ def test_control_characters_of_a_brief_do_not_reach_the_terminal(as_owner, tmp_p
 
 def test_a_person_on_a_terminal_is_shown_asked_and_obeyed(as_owner):
     with work_goes_on(), Typist(sys.executable, "run_project", str(EXAMPLE), as_owner) as typist:
-        typist.expect("Where a person decides")
+        typist.expect("What to look at when you decide")
         typist.expect("[l] leave it to somebody else")
         typist.type("")
         typist.expect("type one of the letters")
         typist.type("c")
-        typist.expect("What is to be changed?")
+        typist.expect("What should change?")
         typist.type("Say more about loans")
         typist.type("")
         typist.expect("Changed since version 1")
@@ -306,7 +306,7 @@ def test_a_person_on_a_terminal_is_shown_asked_and_obeyed(as_owner):
         typist.expect("Why?")
         typist.type("Too dear")
         typist.type("")
-        typist.expect("Stop the project? [y/N]")
+        typist.expect("Reject? [y/N]")
         typist.type("y")
         typist.expect("failed")
 
@@ -329,7 +329,7 @@ def test_a_person_on_a_terminal_answers_questions(as_owner, tmp_path):
             typist.expect("an empty line ends it")
             typist.type(BRIEF.replace("\n", " "))
             typist.type("")
-        typist.expect("owner said answer")
+        typist.expect("owner decided: answer")
         typist.expect("leave it to somebody else")
         typist.interrupt()
 
@@ -358,9 +358,9 @@ def test_an_edit_in_the_persons_editor_goes_on(as_owner, brief, tmp_path, monkey
     with work_goes_on(), Typist(sys.executable, "run_project", str(brief), as_owner) as typist:
         typist.expect("leave it to somebody else")
         typist.type("m")
-        typist.expect("open it in your editor")
+        typist.expect("to open your editor")
         typist.type("")
-        typist.expect("owner said amend")
+        typist.expect("owner decided: amend")
         typist.expect("leave it to somebody else")
         typist.interrupt()
         typist.exit_status()
@@ -384,6 +384,6 @@ def test_where_others_must_approve_too_it_stops_and_says_how_many(project, as_ow
         again, said_again = run_project(f"--resume={project.pk}", as_owner, "--approve-all")
 
     assert (status, again) == (PERSON_NEEDED, PERSON_NEEDED)
-    assert "1 of 2 approvals are given" in said
+    assert "1 of 2 approvals" in said
     assert "owner has decided already: approve" in said_again
     assert Decision.objects.count() == 1

@@ -28,7 +28,7 @@ def test_the_page_says_what_went_wrong_and_offers_to_do_it_by_hand(escalation, a
     url = f"/admin/hitl/hitlrequest/{escalation.pk}/change/"
     page = logged_in(approver).get(url).content.decode()
     assert "The &lt;b&gt;model&lt;/b&gt; refuses." in page
-    assert "Your text takes the place of what the agent could not make." in page
+    assert 'value="amend"' in page
     assert 'value="approve"' not in page
     assert 'value="request_changes"' in page
 

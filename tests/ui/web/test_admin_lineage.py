@@ -81,17 +81,17 @@ def test_a_stale_artifact_says_so_and_leads_to_the_rewind(joined, owner):
 
     for rest in ("lineage/", "change/"):
         page = logged_in(owner).get(page_of("join", rest)).content.decode()
-        assert "This is stale" in page
+        assert "out of date" in page
         assert f"/admin/projects/project/{joined.pk}/change/?rewind=left#steer" in page
 
 
 def test_the_project_page_marks_stale_steps(joined, owner):
     path = f"/admin/projects/project/{joined.pk}/change/"
-    assert ">stale<" not in logged_in(owner).get(path).content.decode()
+    assert ">out of date<" not in logged_in(owner).get(path).content.decode()
 
     edit_rules(owner)
 
-    assert logged_in(owner).get(path).content.decode().count(">stale<") == 2
+    assert logged_in(owner).get(path).content.decode().count(">out of date<") == 2
 
 
 @pytest.mark.parametrize("query", ["?version=9", "?version=x"])

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from context.reading import json_tree, read_code, read_content, read_markdown, source_files
+from context.reading import read_markdown
 from context.side_by_side import compare_contents
+from ui.web.artifacts.content_html import code_html, content_html, json_tree, source_files
 
 TAG = re.compile(r"<(/?)([a-zA-Z0-9]+)([^>]*)>")
 ALLOWED = {
@@ -49,7 +50,7 @@ def test_markup_in_markdown_is_shown_as_text(text):
 @settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("<>\"'&/=()[]!`*_#|~ \nabcdonjvsript:;{}%-"), max_size=200))
 def test_no_text_becomes_a_tag_or_an_attribute_of_its_own(text):
-    for html in (read_markdown(text), read_code(text, path="a.py"), json_tree({"a": [text]})):
+    for html in (read_markdown(text), code_html(text, path="a.py"), json_tree({"a": [text]})):
         assert {name for name, _ in tags_of(str(html))} <= ALLOWED
         assert not any(re.search(r"\son\w+\s*=", attributes) for _, attributes in tags_of(html))
 
@@ -65,7 +66,7 @@ def test_links_leave_without_a_trace():
 
 
 def test_code_is_highlighted_without_inline_styles():
-    html = read_code("def f():\n    return '<b>'\n", path="a.py")
+    html = code_html("def f():\n    return '<b>'\n", path="a.py")
     assert '<span class="k">def</span>' in html
     assert "style=" not in html
     assert "&lt;b&gt;" in html
@@ -108,8 +109,8 @@ def test_a_program_is_compared_file_by_file():
 
 def test_content_of_an_older_schema_is_shown_as_it_is():
     old = {"body": "Written before there was a summary", "<b>": 1}
-    assert "Written before" in read_content("agent_output", old)
-    assert "&lt;b&gt;" in read_content("agent_output", old)
+    assert "Written before" in content_html("agent_output", old)
+    assert "&lt;b&gt;" in content_html("agent_output", old)
     assert compare_contents("agent_output", old, old | {"body": "x"})[0].lines
 
 

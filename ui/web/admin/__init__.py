@@ -2,11 +2,10 @@
 
 from ui.web.admin import (  # noqa: F401 - each registers its models
     accounts,
-    agents,
-    audit,
     context,
     hitl,
+    jobs,
     projects,
-    running_projects,
+    records,
     stops,
 )

@@ -1,3 +1,5 @@
+"""Artifacts with their versions and lineage, and what agents were given to read."""
+
 from typing import Any
 from uuid import UUID
 
@@ -10,21 +12,20 @@ from django.views.decorators.http import require_POST
 
 from context.lineage import lineage_of
 from context.models import Artifact, ArtifactVersion, ContextBuild
-from context.reading import json_tree, read_content
 from context.side_by_side import compare_contents
 from context.staleness import with_staleness
 from core.errors import DomainError, NotFound
-from ui.web.admin.project_scoped import MemberAdmin, as_uuid
-from ui.web.artifacts.build_texts import items_with_texts
+from ui.web.admin.base import ProjectScopedAdmin, as_uuid
+from ui.web.artifacts.content_html import build_items, content_html, json_tree
 from ui.web.artifacts.lineage_svg import draw
-from ui.web.artifacts.upload_forms import as_typed, may_write, take_version
-from ui.web.pages import desk_page
+from ui.web.artifacts.uploads import may_write, take_version, unix_lines
+from ui.web.pages import render_page
 
 DRAWN_DEPTH = 6
 
 
 @admin.register(Artifact)
-class ArtifactAdmin(MemberAdmin):
+class ArtifactAdmin(ProjectScopedAdmin):
     list_display = (
         "title",
         "artifact_type",
@@ -50,50 +51,46 @@ class ArtifactAdmin(MemberAdmin):
     def lineage_view(self, request: HttpRequest, artifact_id: UUID) -> HttpResponse:
         """What a version (`?version=`) was made from, and what was made from it."""
         artifact = self._get(request, artifact_id)
-        shown = _version(artifact, request.GET.get("version"), artifact.version)
-        lineage = lineage_of(shown, depth=DRAWN_DEPTH)
+        version = _version(artifact, request.GET.get("version"), artifact.version)
+        lineage = lineage_of(version, depth=DRAWN_DEPTH)
         context = {
             "title": f"Lineage of {artifact.title}",
             "trail": _trail(artifact),
             "artifact": artifact,
-            "shown": shown,
+            "version": version,
             "staleness": artifact.staleness,
             "drawing": draw(lineage),
             "is_complete": lineage.is_complete,
         }
-        return desk_page(self.admin_site, request, "ui/context/lineage.html", context)
-
-    def _get(self, request: HttpRequest, artifact_id: UUID | None) -> Artifact:
-        """Raises Http404."""
-        found = self.get_queryset(request).select_related("project").filter(pk=artifact_id)
-        for artifact in with_staleness(found):
-            return artifact
-        raise Http404("There is no such artifact, or you may not see it.")
+        return render_page(request, "ui/context/lineage.html", context)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """One version for reading (`?version=`), and what changed since another (`?against=`)."""
         artifact = self._get(request, as_uuid(object_id))
-        versions = list(artifact.versions.defer("inline_content").select_related("author"))
-        shown = _version(artifact, request.GET.get("version"), artifact.version)
-        against = _version(artifact, request.GET.get("against"), None)
+        versions = artifact.versions.defer("inline_content").select_related("author")
+        version = _version(artifact, request.GET.get("version"), artifact.version)
+        base = _version(artifact, request.GET.get("against"), None)
+        compared = (
+            compare_contents(artifact.artifact_type, base.content, version.content) if base else []
+        )
         context = {
             "title": artifact.title,
             "trail": _trail(artifact),
             "artifact": artifact,
-            "versions": versions[::-1],
-            "shown": shown,
-            "against": against,
-            "html": read_content(artifact.artifact_type, shown.content),
-            "tree": json_tree(shown.content),
-            "compared": _compared(artifact, against, shown),
+            "versions": list(versions)[::-1],
+            "version": version,
+            "base": base,
+            "compared": compared,
+            "html": content_html(artifact.artifact_type, version.content),
+            "tree": json_tree(version.content),
             "staleness": artifact.staleness,
-            "build": ContextBuild.objects.filter(task=shown.task, fence=shown.fence).first(),
-            "may_write": shown.number == artifact.version and may_write(request.user, artifact),
+            "build": ContextBuild.objects.filter(task=version.task, fence=version.fence).first(),
+            "may_write": version.number == artifact.version and may_write(request.user, artifact),
         }
         context |= extra_context or {}
-        return desk_page(self.admin_site, request, "ui/context/artifact.html", context)
+        return render_page(request, "ui/context/artifact.html", context)
 
     @method_decorator(require_POST)
     def write_view(self, request: HttpRequest, artifact_id: UUID) -> HttpResponse:
@@ -104,13 +101,21 @@ class ArtifactAdmin(MemberAdmin):
         except NotFound as error:
             raise Http404(error.detail) from error
         except DomainError as error:
-            self.say_refused(request, error)
-            typed = {name: as_typed(request.POST.get(name, "")) for name in ("text", "comment")}
+            self.show_error(request, error)
+            fields = ("text", "comment")
+            typed = {name: unix_lines(request.POST.get(name, "")) for name in fields}
             page = self.change_view(request, str(artifact_id), extra_context={"typed": typed})
             page.status_code = error.status
             return page
         self.message_user(request, f"Version {version.number} is accepted.", messages.SUCCESS)
         return redirect("admin:context_artifact_change", artifact.pk)
+
+    def _get(self, request: HttpRequest, artifact_id: UUID) -> Artifact:
+        """Raises Http404."""
+        artifacts = self.get_queryset(request).select_related("project").filter(pk=artifact_id)
+        for artifact in with_staleness(artifacts):
+            return artifact
+        raise Http404("There is no such artifact, or you may not see it.")
 
 
 def _trail(artifact: Artifact) -> list[tuple[str, str]]:
@@ -121,25 +126,21 @@ def _trail(artifact: Artifact) -> list[tuple[str, str]]:
     ]
 
 
-def _version(artifact: Artifact, wanted: str | None, default: int | None) -> ArtifactVersion | None:
+def _version(artifact: Artifact, text: str | None, default: int | None) -> ArtifactVersion | None:
     """Raises Http404 for a version that is named and is not there."""
-    if not wanted and default is None:
+    if not text and default is None:
         return None
-    if wanted and not (wanted.isascii() and wanted.isdigit() and len(wanted) < 10):
+    if text and not (text.isascii() and text.isdigit() and len(text) < 10):
         raise Http404("A version is a number.")
-    number = int(wanted) if wanted else default
-    found = artifact.versions.select_related("author").filter(number=number).first()
-    if found is None:
+    number = int(text) if text else default
+    version = artifact.versions.select_related("author").filter(number=number).first()
+    if version is None:
         raise Http404("There is no such version.")
-    return found
-
-
-def _compared(artifact: Artifact, old: ArtifactVersion | None, new: ArtifactVersion) -> list:
-    return compare_contents(artifact.artifact_type, old.content, new.content) if old else []
+    return version
 
 
 @admin.register(ArtifactVersion)
-class ArtifactVersionAdmin(MemberAdmin):
+class ArtifactVersionAdmin(ProjectScopedAdmin):
     project_path = "artifact__project"
     list_display = ("artifact", "number", "status", "source_agent", "author", "created_at")
     list_filter = ("status", "source_agent", "provider")
@@ -149,7 +150,7 @@ class ArtifactVersionAdmin(MemberAdmin):
 
 
 @admin.register(ContextBuild)
-class ContextBuildAdmin(MemberAdmin):
+class ContextBuildAdmin(ProjectScopedAdmin):
     list_display = (
         "step",
         "agent_type",
@@ -169,8 +170,8 @@ class ContextBuildAdmin(MemberAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """What the agent saw, and what it did not see and why."""
-        found = self.get_queryset(request).select_related("project")
-        build = found.filter(pk=as_uuid(object_id)).first()
+        builds = self.get_queryset(request).select_related("project")
+        build = builds.filter(pk=as_uuid(object_id)).first()
         if build is None:
             raise Http404("There is no such build, or you may not see it.")
         trail = [("Context builds", reverse("admin:context_contextbuild_changelist"))]
@@ -178,6 +179,6 @@ class ContextBuildAdmin(MemberAdmin):
             "title": f"Context of {build.step or 'a task'}",
             "trail": trail,
             "build": build,
-            "items": items_with_texts(build),
+            "items": build_items(build),
         }
-        return desk_page(self.admin_site, request, "ui/context/build.html", context)
+        return render_page(request, "ui/context/build.html", context)

@@ -1,12 +1,13 @@
 """Everything that the project's page shows, in a constant number of reads."""
 
+from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
 from agents.models import AgentStatus, EmergencyStop, Task
-from audit.models import Stream
+from audit.models import Event
 from context.models import Artifact
 from hitl.models import HitlRequest
 from hitl.policy import policy_of
@@ -15,55 +16,77 @@ from orchestrator.models import ProjectImport
 from projects.access import DECIDE
 from projects.enums import Role
 from projects.models import Project
-from ui.web.admin.timeline import timeline_of
+from ui.event_messages import event_message
+from ui.web.inbox.inbox import stream_heads
+from ui.wording import ON_TIMEOUT
+
+DECIDED_MAX = 10
+TIMELINE_MAX = 80
+# Not every event has a message, so more are read than are shown.
+TIMELINE_READ = 3 * TIMELINE_MAX
+ICONS = {
+    "!": "warning",
+    "✓": "check_circle",
+    "+": "description",
+    "-": "history",
+    "?": "pan_tool",
+    "": "circle",
+}
 
 
-def everything_about(project: Project, user: Any) -> dict[str, Any]:
-    """The context of the project's page."""
+@dataclass(frozen=True)
+class TimelineEntry:
+    event: Event
+    text: str
+    icon: str
+    tone: str
+
+
+def project_context(project: Project, user: Any) -> dict[str, Any]:
     progress = progress_of(project)
     steps = progress["steps"]
     members = list(project.memberships.select_related("user"))
-    owners = {one.user_id for one in members if one.role == Role.OWNER}
+    owners = {member.user_id for member in members if member.role == Role.OWNER}
+    deciders = {member.user_id for member in members if member.role in DECIDE}
     may_manage = user.is_superuser or user.pk in owners
-    tasks = {task.pk: task for task in _current_tasks(project)}
+    current = Task.objects.filter(project=project, is_current=True).only(
+        "step", "title", "agent_type", "status", "started_at", "finished_at"
+    )
+    tasks = {task.pk: task for task in current}
     for step in steps:
         step["work"] = tasks.get(UUID(step["task"])) if step["task"] else None
+    requests = HitlRequest.objects.filter(project=project)
+    settled = requests.exclude(status="pending").prefetch_related("decisions__decided_by")
+    imported = ProjectImport.objects.filter(project=project).select_related("imported_by")
+    policy = policy_of(project.pk)
     return {
         "project": project,
         "progress": progress,
         "phases": [(phase, list(group)) for phase, group in groupby(steps, itemgetter("phase"))],
         "rewindable": [step for step in steps if step["task"]],
         "side_tasks": [task for task in tasks.values() if not task.step],
-        "pending": list(HitlRequest.objects.pending().filter(project=project)[::-1]),
-        "decided": _decided(project),
+        "pending": list(requests.pending()[::-1]),
+        "decided": list(settled.order_by("-resolved_at")[:DECIDED_MAX]),
         "agents": list(AgentStatus.objects.filter(project=project)),
         "artifacts": list(Artifact.objects.filter(project=project).order_by("created_at")),
-        "origin": _origin(project),
+        "origin": imported.first(),
         "timeline": timeline_of(project.pk, steps),
-        "head": _head(project),
-        "policy": policy_of(project.pk),
+        "head": stream_heads([project.pk])[str(project.pk)],
+        "policy": policy,
+        "on_timeout": ON_TIMEOUT[policy.on_timeout],
         "members": members,
         "verbs": project.TRANSITIONS[project.status] if may_manage else set(),
         "stops": list(EmergencyStop.objects.covering(project.pk).select_related("activated_by")),
-        "may_stop": may_manage,
-        "may_hand_in": user.pk in {one.user_id for one in members if one.role in DECIDE},
+        "may_manage": may_manage,
+        "may_upload": user.pk in deciders,
     }
 
 
-def _current_tasks(project: Project) -> Any:
-    current = Task.objects.filter(project=project, is_current=True)
-    return current.only("step", "title", "agent_type", "status", "started_at", "finished_at")
-
-
-def _origin(project: Project) -> ProjectImport | None:
-    return ProjectImport.objects.filter(project=project).select_related("imported_by").first()
-
-
-def _decided(project: Project) -> list[HitlRequest]:
-    settled = HitlRequest.objects.filter(project=project).exclude(status="pending")
-    return list(settled.prefetch_related("decisions__decided_by").order_by("-resolved_at")[:10])
-
-
-def _head(project: Project) -> int:
-    head = Stream.objects.filter(project=project.pk).values_list("sequence", flat=True).first()
-    return head or 0
+def timeline_of(project_id: UUID, steps: list[dict[str, Any]]) -> list[TimelineEntry]:
+    """Newest first; the mark of a message is an icon."""
+    titles = {step["step"]: step["title"] for step in steps}
+    entries = []
+    for event in Event.objects.filter(project=project_id).order_by("-sequence")[:TIMELINE_READ]:
+        if message := event_message(event, titles):
+            entries.append(TimelineEntry(event, message.text, ICONS[message.mark], message.tone))
+    return entries[:TIMELINE_MAX]

@@ -1,23 +1,56 @@
+"""Projects: the list, a new one, the project's page, and the buttons that steer the run."""
+
+from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_http_methods, require_POST
 
 from audit.actors import Actor
-from core.errors import DomainError
+from core.errors import DomainError, NotFound
+from orchestrator.engine.rewind import rewind_project
 from projects.enums import OversightLevel
-from projects.models import Membership, Project
-from projects.services import create_project
-from ui.web.admin.project_scoped import MemberAdmin
-from ui.web.pages import desk_page
+from projects.models import Project
+from projects.services import (
+    cancel_project,
+    create_project,
+    pause_project,
+    resume_project,
+    start_project,
+)
+from ui.web.admin.base import ProjectScopedAdmin, as_uuid
+from ui.web.admin.project_page import project_context
+from ui.web.artifacts.uploads import take_file
+from ui.web.inbox.policy import show_policy
+from ui.web.pages import add_errors, render_page
+from ui.wording import OVERSIGHT
+
+VERBS: dict[str, Callable[..., Project]] = {
+    "start": start_project,
+    "pause": pause_project,
+    "resume": resume_project,
+    "cancel": cancel_project,
+    "rewind": rewind_project,
+}
+# What each takes from its form besides the project.
+FIELDS = {"cancel": ("reason",), "rewind": ("step", "comment")}
+DONE = {
+    "start": "The project has started.",
+    "pause": "The project is paused. Work that is running may finish.",
+    "resume": "The project continues.",
+    "cancel": "The project is cancelled.",
+    "rewind": "The project is rewound.",
+}
 
 
 class NewProjectForm(forms.Form):
-    """Shape only: what a project needs, `create_project` says."""
+    """Shape only: what a project needs is up to `create_project`."""
 
     name = forms.CharField(
         label="Name", required=False, widget=forms.TextInput(attrs={"autofocus": True})
@@ -26,45 +59,58 @@ class NewProjectForm(forms.Form):
         label="Brief",
         required=False,
         strip=False,
-        help_text="What is to be built, and for whom. Text or Markdown, up to 100,000 characters.",
+        help_text="What should be built, and for whom. Text or Markdown, up to 100,000 characters.",
         widget=forms.Textarea(attrs={"rows": 14}),
     )
     oversight_level = forms.ChoiceField(
-        label="When is a person asked?",
-        choices=OversightLevel.choices,
+        label="When should people be asked?",
+        choices=[(level, f"{level.capitalize()}: {text}") for level, text in OVERSIGHT.items()],
         initial=OversightLevel.HIGH,
         widget=forms.RadioSelect,
     )
     workflow = forms.CharField(label="Workflow", initial="sdlc", required=False)
-    auto_start = forms.BooleanField(label="Start at once", initial=True, required=False)
-
-    def take(self, error: DomainError) -> None:
-        """Show the service's reasons at their fields."""
-        for one in error.errors or [{"field": "", "detail": error.detail}]:
-            self.add_error(one["field"] if one["field"] in self.fields else None, one["detail"])
+    auto_start = forms.BooleanField(label="Start right away", initial=True, required=False)
 
 
 @admin.register(Project)
-class ProjectAdmin(MemberAdmin):
+class ProjectAdmin(ProjectScopedAdmin):
+    project_path = ""
+    list_before_template = "ui/demo_before_list.html"
     list_display = ("name", "status", "oversight_level", "workflow", "created_by", "created_at")
     list_filter = ("status", "oversight_level")
     list_select_related = ("created_by",)
     search_fields = ("name",)
     ordering = ("-created_at", "-id")
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
-        return super(MemberAdmin, self).get_queryset(request).visible_to(request.user)
-
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.is_staff
+
+    def get_urls(self) -> list[URLPattern]:
+        steer = self.admin_site.admin_view(self.steer_view)
+        policy = self.admin_site.admin_view(self.policy_view)
+        upload = self.admin_site.admin_view(self.upload_view)
+        return [
+            *(
+                path(f"<uuid:project_id>/{verb}/", steer, {"verb": verb}, name=f"project_{verb}")
+                for verb in VERBS
+            ),
+            path("<uuid:project_id>/policy/", policy, name="project_policy"),
+            path("<uuid:project_id>/upload/", upload, name="project_upload"),
+            *super().get_urls(),
+        ]
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         form = NewProjectForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
-            project = self._create(request, form)
-            if project is not None:
+            actor = Actor.of_user(request.user)
+            try:
+                project = create_project(actor=actor, **form.cleaned_data)
+            except DomainError as error:
+                add_errors(form, error)
+            else:
+                self.message_user(request, f"Created {project.name}.", messages.SUCCESS)
                 return redirect("admin:projects_project_change", project.pk)
         context = {
             "title": "New project",
@@ -72,23 +118,54 @@ class ProjectAdmin(MemberAdmin):
             "form": form,
         }
         status = 400 if form.errors else 200
-        return desk_page(
-            self.admin_site, request, "ui/projects/new_project.html", context, status=status
-        )
+        return render_page(request, "ui/projects/new_project.html", context, status=status)
 
-    def _create(self, request: HttpRequest, form: NewProjectForm) -> Project | None:
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        project = self._get(request, as_uuid(object_id))
+        context = project_context(project, request.user) | {
+            "title": project.name,
+            "trail": [("Projects", reverse("admin:projects_project_changelist"))],
+            "rewind_to": request.GET.get("rewind", ""),
+        }
+        return render_page(request, "ui/projects/project.html", context)
+
+    @method_decorator(require_http_methods(["GET", "POST"]))
+    def policy_view(self, request: HttpRequest, project_id: UUID) -> HttpResponse:
+        return show_policy(request, self._get(request, project_id))
+
+    @method_decorator(require_POST)
+    def steer_view(self, request: HttpRequest, project_id: UUID, verb: str) -> HttpResponse:
+        """Raises Http404 for who may not see the project."""
+        project = self._get(request, project_id)
+        fields = {name: request.POST.get(name, "") for name in FIELDS.get(verb, ())}
         try:
-            project = create_project(actor=Actor.of_user(request.user), **form.cleaned_data)
+            VERBS[verb](project_id=project.pk, actor=Actor.of_user(request.user), **fields)
+        except NotFound as error:
+            raise Http404(error.detail) from error
         except DomainError as error:
-            form.take(error)
-            return None
-        self.message_user(request, f"{project.name} is created.", messages.SUCCESS)
+            self.show_error(request, error)
+        else:
+            self.message_user(request, DONE[verb], messages.SUCCESS)
+        return redirect("admin:projects_project_change", project.pk)
+
+    @method_decorator(require_POST)
+    def upload_view(self, request: HttpRequest, project_id: UUID) -> HttpResponse:
+        """A person's file as an input. Raises Http404 for who may not see the project."""
+        project = self._get(request, project_id)
+        try:
+            artifact = take_file(request, project.pk)
+        except NotFound as error:
+            raise Http404(error.detail) from error
+        except DomainError as error:
+            self.show_error(request, error)
+            return redirect("admin:projects_project_change", project.pk)
+        self.message_user(request, f"Uploaded “{artifact.title}”.", messages.SUCCESS)
+        return redirect("admin:context_artifact_change", artifact.pk)
+
+    def _get(self, request: HttpRequest, project_id: UUID) -> Project:
+        project = self.get_queryset(request).filter(pk=project_id).first()
+        if project is None:
+            raise Http404("There is no such project, or you may not see it.")
         return project
-
-
-@admin.register(Membership)
-class MembershipAdmin(MemberAdmin):
-    list_display = ("project", "user", "role", "created_at")
-    list_filter = ("role",)
-    list_select_related = ("project", "user")
-    search_fields = ("project__name", "user__username")

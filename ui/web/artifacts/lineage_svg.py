@@ -1,6 +1,7 @@
-"""A lineage as a drawing: every line leads from a source to the right, to what was made of it."""
+"""A lineage as an SVG drawing: lines lead from sources on the left to what was made from them."""
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from context.lineage import Lineage, maker_name
@@ -17,7 +18,7 @@ SAG, MORE_SAG = 72, 18
 
 @dataclass(frozen=True)
 class Box:
-    """One version. `stale`: of this artifact's version that counts, where it is this one."""
+    """One version. `stale` is for the version that its artifact stands at."""
 
     version: ArtifactVersion
     depth: int
@@ -63,8 +64,8 @@ def draw(lineage: Lineage) -> Drawing:
         box_height=BOX_HEIGHT,
         boxes=list(boxes.values()),
         links=[
-            {"kind": one.kind, "path": _path(boxes[one.source_id], boxes[one.derived_id])}
-            for one in lineage.derivations
+            {"kind": link.kind, "path": _path(boxes[link.source_id], boxes[link.derived_id])}
+            for link in lineage.derivations
         ],
     )
 
@@ -72,8 +73,8 @@ def draw(lineage: Lineage) -> Drawing:
 def _columns(lineage: Lineage) -> list[list[int]]:
     """Versions by the longest way that leads to them. A source has the lower id."""
     places = dict.fromkeys(sorted(lineage.versions), 0)
-    for one in sorted(lineage.derivations, key=lambda one: one.derived_id):
-        places[one.derived_id] = max(places[one.derived_id], places[one.source_id] + 1)
+    for link in sorted(lineage.derivations, key=attrgetter("derived_id")):
+        places[link.derived_id] = max(places[link.derived_id], places[link.source_id] + 1)
     columns: list[list[int]] = [[] for _ in range(max(places.values()) + 1)]
     for pk, place in places.items():
         columns[place].append(pk)
@@ -83,7 +84,7 @@ def _columns(lineage: Lineage) -> list[list[int]]:
 def _box(lineage: Lineage, pk: int, column: int, row: int, stale: dict[Any, Staleness]) -> Box:
     version = lineage.versions[pk]
     artifact = version.artifact
-    counts = version.number == (artifact.accepted_version or artifact.version)
+    is_current = version.number == (artifact.accepted_version or artifact.version)
     title = artifact.title
     return Box(
         version=version,
@@ -92,11 +93,11 @@ def _box(lineage: Lineage, pk: int, column: int, row: int, stale: dict[Any, Stal
         y=MARGIN + row * ROW_HEIGHT,
         title=title if len(title) <= TITLE_CHARACTERS else f"{title[: TITLE_CHARACTERS - 1]}…",
         maker=maker_name(version),
-        stale=counts and version.artifact_id in stale,
+        stale=is_current and version.artifact_id in stale,
         sources=[
-            (lineage.versions[one.source_id], one.kind)
-            for one in lineage.derivations
-            if one.derived_id == pk
+            (lineage.versions[link.source_id], link.kind)
+            for link in lineage.derivations
+            if link.derived_id == pk
         ],
     )
 

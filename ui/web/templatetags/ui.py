@@ -3,9 +3,10 @@ from datetime import datetime
 from typing import Any
 
 from django import template
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+
+from ui import wording
 
 register = template.Library()
 
@@ -17,6 +18,7 @@ TONES = {
     "accepted": "good",
     "amended": "good",
     "answered": "good",
+    "pass": "good",
     "active": "info",
     "working": "info",
     "waiting_for_hitl": "warn",
@@ -25,9 +27,11 @@ TONES = {
     "expired": "bad",
     "error": "bad",
     "failed": "bad",
+    "fail": "bad",
     "rejected": "bad",
 }
-MARKS = {
+STATE_ICONS = {
+    "": "radio_button_unchecked",
     "completed": "check_circle",
     "working": "autorenew",
     "waiting_for_hitl": "pan_tool",
@@ -36,81 +40,47 @@ MARKS = {
     "pending": "schedule",
 }
 
-
-@register.filter
-def words(value: Any) -> str:
-    """A public value as people say it."""
-    return str(value).replace("_", " ")
+register.filter("label", wording.label)
+register.filter("duration", wording.duration)
+register.filter("age", wording.time_since)
 
 
 @register.filter
-def state_words(value: str) -> str:
-    return {"waiting_for_hitl": "waits for a person", "": "not started"}.get(value, words(value))
-
-
-@register.filter
-def kind_tone(value: str) -> str:
-    return TONES.get(value, "")
-
-
-@register.filter
-def mark(value: str) -> str:
-    """The name of the icon of a state."""
-    return MARKS.get(value, "circle")
+def counted(number: int, noun: str) -> str:
+    return wording.counted(number, noun)
 
 
 @register.simple_tag
-def state(value: str) -> SafeString:
-    return format_html('<span class="chip {}">{}</span>', TONES.get(value, ""), state_words(value))
+def chip(value: str) -> SafeString:
+    """A status or kind as a small coloured label."""
+    return format_html(
+        '<span class="chip {}">{}</span>', TONES.get(value, ""), wording.label(value)
+    )
 
 
-@register.filter
-def age(since: datetime) -> str:
-    """How long ago, in its largest unit."""
-    seconds = max(0, int((timezone.now() - since).total_seconds()))
-    return _in_largest_unit(seconds) or "less than a minute"
-
-
-@register.filter
-def until(moment: datetime) -> str:
-    """How much time is left, in its largest unit."""
-    seconds = int((moment - timezone.now()).total_seconds())
-    return _in_largest_unit(max(0, seconds)) or "less than a minute"
+@register.simple_tag
+def step_icon(step: dict[str, Any]) -> SafeString:
+    icon = STATE_ICONS.get(step["status"] if step["task"] else "", "circle")
+    return format_html('<span class="icon mark" aria-hidden="true">{}</span>', icon)
 
 
 @register.filter
 def took(since: datetime | None, until: datetime) -> str:
-    """From one time to another, in its largest unit."""
-    seconds = max(0.0, (until - (since or until)).total_seconds())
-    return _in_largest_unit(int(seconds)) or f"{seconds:.0f} s" if seconds >= 1 else "less than 1 s"
-
-
-@register.filter
-def span(seconds: int) -> str:
-    return _in_largest_unit(seconds) or f"{seconds} s"
-
-
-def _in_largest_unit(seconds: int) -> str:
-    """Empty below a minute."""
-    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= size:
-            number = seconds // size
-            return f"{number} {unit}{'' if number == 1 else 's'}"
-    return ""
+    return wording.duration((until - (since or until)).total_seconds())
 
 
 @register.filter
 def join_first(names: Sequence[Any], number: int) -> str:
-    """The first ones, and how many more there are."""
-    shown = ", ".join(str(name) for name in names[:number])
+    """The first few, and how many more there are."""
+    text = ", ".join(str(name) for name in names[:number])
     more = len(names) - number
-    return f"{shown} and {more} more" if more > 0 else shown
+    return f"{text} and {more} more" if more > 0 else text
 
 
 @register.filter
-def answer_to(said: Any, number: int) -> str:
-    """What the person had written before the page came back."""
-    return said.get(f"answer-{number}", "") if said else ""
+def answer_to(typed: Any, number: int) -> str:
+    """What the person had typed before the page came back."""
+    return typed.get(f"answer-{number}", "") if typed else ""
 
 
 @register.filter

@@ -10,16 +10,16 @@ from audit.actors import Actor
 from audit.request_context import origin
 from core.errors import DomainError
 from core.text import clean, one_line
-from projects.enums import AgentType
-from ui.terminal.people import acting_user, add_user_option
+from projects.agent_types import agent_types
+from ui.terminal.lookup import acting_user, add_user_option
 
 WAIT_SECONDS = 10.0
 
 
 class Command(BaseCommand):
     help = (
-        "Stops all agents at once, and lets them go on again. Exit status 1: it did not, or a "
-        "worker has not acknowledged in time."
+        "Stops all agents at once, and releases the stop again. Exit status 1: it failed, or a "
+        "worker did not acknowledge in time."
     )
     # The checks load every URL and admin page, which takes longer than the command.
     requires_system_checks = []
@@ -27,15 +27,17 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
         activate = commands.add_parser("activate", help="stop now, and wait until all have stopped")
-        release = commands.add_parser("release", help="let the work go on")
-        for one in (activate, release):
-            one.add_argument("--reason", required=True, help="why; everybody concerned reads it")
-            one.add_argument("--project", type=_id, metavar="ID", help="in this project only")
-            one.add_argument("--agent-type", choices=AgentType.values, default="")
-            add_user_option(one)
+        release = commands.add_parser("release", help="let the work continue")
+        for command in (activate, release):
+            command.add_argument(
+                "--reason", required=True, help="why; everybody concerned can read it"
+            )
+            command.add_argument("--project", type=_id, metavar="ID", help="in this project only")
+            command.add_argument("--agent-type", choices=agent_types.values, default="")
+            add_user_option(command)
         activate.add_argument("--wait", type=float, default=WAIT_SECONDS, metavar="SECONDS")
-        status = commands.add_parser("status", help="the stops that stand")
-        status.add_argument("--all", action="store_true", help="also those that are over")
+        status = commands.add_parser("status", help="the active stops")
+        status.add_argument("--all", action="store_true", help="also the released ones")
         add_user_option(status)
 
     def handle(self, *, command: str, user: str | None, **options: Any) -> None:
@@ -58,20 +60,20 @@ class Command(BaseCommand):
             self._wait(stop, options["wait"])
 
     def _wait(self, stop: EmergencyStop, seconds: float) -> None:
-        seen = wait_for_acknowledgements(stop.pk, seconds)
-        self._say(seen.workers_words)
-        if seen.missing_workers:
-            missing = ", ".join(seen.missing_workers)
+        stop = wait_for_acknowledgements(stop.pk, seconds)
+        self._say(stop.workers_words)
+        if stop.missing_workers:
+            missing = ", ".join(stop.missing_workers)
             raise CommandError(
-                f"Not acknowledged: {one_line(missing)}. The stop stands: what they deliver is "
-                "refused. See whether these processes are alive."
+                f"Not acknowledged: {one_line(missing)}. The stop is active, and results from them "
+                "are refused. Check whether these processes are alive."
             )
 
     def _show_status(self, person: Any, is_all: bool) -> None:
         stops = stops_for(person)
         for stop in stops if is_all else stops.active():
             self._say(
-                f"{'standing' if stop.is_active else 'released'}  {stop.scope_words}  since "
+                f"{'active' if stop.is_active else 'released'}  {stop.scope_words}  since "
                 f"{stop.activated_at:%Y-%m-%d %H:%M:%S %Z} by {stop.activated_by.get_username()}: "
                 f"{stop.reason}  [{stop.workers_words}]"
             )

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from agents.providers import demo_hint
 from audit.actors import Actor
 from audit.request_context import origin
 from core.errors import DomainError
@@ -14,20 +15,17 @@ from projects.access import get_visible_project
 from projects.enums import OversightLevel, ProjectStatus
 from projects.models import Project
 from projects.services import create_project, resume_project, start_project
-from ui.terminal.brief import name_from, read_brief
 from ui.terminal.console import Terminal
-from ui.terminal.output import check_folder, write_export
-from ui.terminal.people import acting_user, add_user_option
-from ui.terminal.run_state import head_of
-from ui.terminal.session import Session
-from ui.terminal.statuses import MEANING, ExitStatus
-from ui.terminal.summary import close
+from ui.terminal.files import check_folder, name_from, read_brief, write_export
+from ui.terminal.lookup import acting_user, add_user_option
+from ui.terminal.project_state import head_of
+from ui.terminal.session import MEANING, ExitStatus, Session, show_ending
 
-WRITTEN = frozenset({ExitStatus.COMPLETED, ExitStatus.FAILED, ExitStatus.CANCELLED})
+EXPORTED = frozenset({ExitStatus.COMPLETED, ExitStatus.FAILED, ExitStatus.CANCELLED})
 
 
 class Command(BaseCommand):
-    help = "Creates a project from a brief, follows it, and asks here where a person is needed."
+    help = "Creates a project from a brief, follows it, and asks here when a person is needed."
     # The checks load every URL and admin page, which takes longer than the command.
     requires_system_checks = []
 
@@ -38,17 +36,19 @@ class Command(BaseCommand):
         return parser
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("brief", nargs="?", type=Path, help="text file with what is wanted")
+        parser.add_argument(
+            "brief", nargs="?", type=Path, help="text file that describes what to build"
+        )
         parser.add_argument(
             "--resume",
             metavar="PROJECT_ID",
-            help="go on with this project; a draft is started, a paused one resumed",
+            help="continue this project; a draft is started, a paused one resumed",
         )
         parser.add_argument("--name", help="default: the first heading of the brief")
         parser.add_argument("--oversight", choices=OversightLevel.values, help="default: high")
         parser.add_argument("--workflow", help="default: sdlc")
         parser.add_argument(
-            "--approve-all", action="store_true", help="approve every approval; never ask"
+            "--approve-all", action="store_true", help="approve every plan and result; never ask"
         )
         parser.add_argument(
             "--output", type=Path, metavar="DIR", help="write the export to this new folder"
@@ -66,6 +66,8 @@ class Command(BaseCommand):
         with origin(channel="cli"):
             project, after = _project(person, options)
         terminal.say(f"Project {project.pk}: {project.name}", "bold")
+        if hint := demo_hint():
+            terminal.say(hint, "yellow")
         session = Session(
             project_id=project.pk,
             user=person,
@@ -74,27 +76,32 @@ class Command(BaseCommand):
             timeout=options["timeout"],
             after=after,
         )
-        status = _follow(session)
-        close(terminal, project.pk, status)
-        if output and status in WRITTEN:
+        try:
+            status = session.follow()
+        except (KeyboardInterrupt, EOFError):
+            status = ExitStatus.INTERRUPTED
+        show_ending(terminal, project.pk, status)
+        if output and status in EXPORTED:
             write_export(terminal, project.pk, output)
         if status:
             sys.exit(status)
 
 
 def _project(user: Any, options: dict[str, Any]) -> tuple[Project, int]:
-    """The project, and up to where its events are history."""
+    """The project, and the sequence of its last event that is history."""
     if bool(options["brief"]) == bool(options["resume"]):
-        raise CommandError("Give either the file of a brief or --resume PROJECT_ID.", returncode=2)
+        raise CommandError(
+            "Give either a file with the brief or --resume PROJECT_ID.", returncode=2
+        )
     try:
         if options["resume"]:
-            return _taken_up(user, options)
-        return _created(user, options), 0
+            return _resume(user, options)
+        return _create(user, options), 0
     except DomainError as error:
         raise CommandError(clean(error.detail)) from error
 
 
-def _created(user: Any, options: dict[str, Any]) -> Project:
+def _create(user: Any, options: dict[str, Any]) -> Project:
     brief = read_brief(options["brief"])
     return create_project(
         actor=Actor.of_user(user),
@@ -105,9 +112,9 @@ def _created(user: Any, options: dict[str, Any]) -> Project:
     )
 
 
-def _taken_up(user: Any, options: dict[str, Any]) -> tuple[Project, int]:
-    if given := [name for name in ("name", "oversight", "workflow") if options[name]]:
-        raise CommandError(f"--{given[0]} is for a new project, not for --resume.", returncode=2)
+def _resume(user: Any, options: dict[str, Any]) -> tuple[Project, int]:
+    if extra := [name for name in ("name", "oversight", "workflow") if options[name]]:
+        raise CommandError(f"--{extra[0]} is for a new project, not for --resume.", returncode=2)
     try:
         project = get_visible_project(user, UUID(options["resume"]))
     except ValueError as error:
@@ -117,13 +124,6 @@ def _taken_up(user: Any, options: dict[str, Any]) -> tuple[Project, int]:
     if verb := verbs.get(ProjectStatus(project.status)):
         verb(project_id=project.pk, actor=Actor.of_user(user))
     return project, after
-
-
-def _follow(session: Session) -> ExitStatus:
-    try:
-        return session.follow()
-    except (KeyboardInterrupt, EOFError):
-        return ExitStatus.INTERRUPTED
 
 
 def _seconds(text: str) -> float:

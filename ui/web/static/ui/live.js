@@ -1,4 +1,4 @@
-// News over the WebSocket. News only says "look again": what is shown always comes from the server's page.
+// News over the WebSocket. News only says "look again"; pages always come from the server.
 
 import { EventStream } from "../audit/stream.js";
 
@@ -77,7 +77,7 @@ export async function freshen(before, page = location.href) {
     const other = fresh.querySelector(`[data-live="${part.dataset.live}"]`);
     if (!other || other.innerHTML === part.innerHTML) continue;
     const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
-    const open = [...part.querySelectorAll("details[id][open]")].map((one) => one.id);
+    const open = [...part.querySelectorAll("details[id][open]")].map((details) => details.id);
     part.replaceChildren(...other.childNodes);
     for (const id of open) document.getElementById(id)?.setAttribute("open", "");
     if (focused) document.getElementById(focused)?.focus();

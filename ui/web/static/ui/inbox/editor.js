@@ -54,32 +54,34 @@ class Editor {
   }
 
   resolve(schema) {
-    let found = schema ?? {};
-    while (found.$ref || found.allOf?.length === 1) {
-      const target = found.$ref ? this.schema.$defs[found.$ref.split("/").pop()] : found.allOf[0];
-      found = { ...target, description: found.description ?? target.description };
+    let resolved = schema ?? {};
+    while (resolved.$ref || resolved.allOf?.length === 1) {
+      const target = resolved.$ref
+        ? this.schema.$defs[resolved.$ref.split("/").pop()]
+        : resolved.allOf[0];
+      resolved = { ...target, description: resolved.description ?? target.description };
     }
-    return found;
+    return resolved;
   }
 
   // What the schema wants and the content lacks, as empty fields.
   completed(schema, value) {
-    const wanted = this.resolve(schema);
-    if (wanted.type !== "object" || !wanted.properties) return value;
+    const resolved = this.resolve(schema);
+    if (resolved.type !== "object" || !resolved.properties) return value;
     const whole = value && typeof value === "object" ? { ...value } : {};
-    for (const [name, inner] of Object.entries(wanted.properties)) {
+    for (const [name, inner] of Object.entries(resolved.properties)) {
       whole[name] ??= this.empty(inner);
     }
     return whole;
   }
 
   empty(schema) {
-    const wanted = this.resolve(schema);
-    if (wanted.default !== undefined) return structuredClone(wanted.default);
-    if (wanted.enum) return wanted.enum[0];
-    if (wanted.const !== undefined) return wanted.const;
-    if (wanted.type === "object") return this.completed(wanted, {});
-    return { array: [], integer: 0, boolean: false }[wanted.type] ?? "";
+    const resolved = this.resolve(schema);
+    if (resolved.default !== undefined) return structuredClone(resolved.default);
+    if (resolved.enum) return resolved.enum[0];
+    if (resolved.const !== undefined) return resolved.const;
+    if (resolved.type === "object") return this.completed(resolved, {});
+    return { array: [], integer: 0, boolean: false }[resolved.type] ?? "";
   }
 
   set(path, value) {
@@ -100,10 +102,10 @@ class Editor {
   }
 
   part(schema, value, path, name, isRoot = false) {
-    const wanted = this.resolve(schema);
-    if (Array.isArray(value)) return this.list(wanted, value, path, name);
-    if (value && typeof value === "object") return this.group(wanted, value, path, name, isRoot);
-    return this.leaf(wanted, value, path, name);
+    const resolved = this.resolve(schema);
+    if (Array.isArray(value)) return this.list(resolved, value, path, name);
+    if (value && typeof value === "object") return this.group(resolved, value, path, name, isRoot);
+    return this.leaf(resolved, value, path, name);
   }
 
   group(schema, value, path, name, isRoot) {
@@ -136,7 +138,7 @@ class Editor {
     const place = element(isObject ? "details" : "div", "", "item");
     place.id = `amend-${[...path, index].join("-")}`;
     if (isObject) {
-      const hint = Object.values(item).find((one) => typeof one === "string" && one.length < 200);
+      const hint = Object.values(item).find((text) => typeof text === "string" && text.length < 200);
       place.append(element("summary", hint ? `${title}: ${hint}` : title));
       place.open = this.unfolded.has(place.id);
       place.addEventListener("toggle", () =>
@@ -206,7 +208,7 @@ class Editor {
     this.timer = setTimeout(() => this.check(), CHECK_DELAY);
   }
 
-  // Only the answer to the newest question counts.
+  // Only the answer to the newest check counts.
   async check() {
     this.round += 1;
     const round = this.round;
@@ -220,7 +222,7 @@ class Editor {
     this.report(await answer.json());
   }
 
-  // What is wrong stands at its field, too.
+  // The problem is shown at its field, too.
   mark(field, detail) {
     const id = `${field.id}-problem`;
     document.getElementById(id)?.remove();
@@ -237,10 +239,10 @@ class Editor {
   }
 
   report({ is_valid: isValid, errors }) {
-    const lines = errors.map((one) => element("p", `${one.field}: ${one.detail}`, "problem"));
-    this.problems.replaceChildren(...(isValid ? [element("p", "This can go on as it is.", "quiet")] : lines));
+    const lines = errors.map((error) => element("p", `${error.field}: ${error.detail}`, "problem"));
+    this.problems.replaceChildren(...(isValid ? [element("p", "This is valid.", "quiet")] : lines));
     this.text.setAttribute("aria-invalid", String(!isValid));
-    const wrong = new Map(errors.map((one) => [one.field.replace(/^content\.?/, ""), one.detail]));
+    const wrong = new Map(errors.map((error) => [error.field.replace(/^content\.?/, ""), error.detail]));
     for (const field of this.fields.querySelectorAll("[data-path]")) {
       this.mark(field, wrong.get(field.dataset.path));
     }
@@ -249,10 +251,10 @@ class Editor {
 }
 
 function element(tag, text, className = "") {
-  const made = document.createElement(tag);
-  made.textContent = text;
-  if (className) made.className = className;
-  return made;
+  const node = document.createElement(tag);
+  node.textContent = text;
+  if (className) node.className = className;
+  return node;
 }
 
 function readable(name) {

@@ -1,7 +1,7 @@
 // The request's page: keyboard, the editor of an amendment, and a warning when the request has changed.
 
-import { followRequests, freshen, soon } from "../desk/live.js";
-import { askWaiting } from "../desk/desk.js";
+import { followRequests, freshen, soon } from "../live.js";
+import { askWaiting } from "../base.js";
 import { startEditor } from "./editor.js";
 import "./materials.js";
 
@@ -44,10 +44,10 @@ function onKey(event) {
 
 function rememberKeys() {
   if (!keys) return;
-  keys.checked = localStorage.getItem("deskKeys") !== "off";
+  keys.checked = localStorage.getItem("keyboardShortcuts") !== "off";
   const show = () => body.classList.toggle("no-keys", !keys.checked);
   keys.addEventListener("change", () => {
-    localStorage.setItem("deskKeys", keys.checked ? "on" : "off");
+    localStorage.setItem("keyboardShortcuts", keys.checked ? "on" : "off");
     show();
   });
   show();

@@ -1,0 +1,240 @@
+"""What a person sees of a request, gathered once for REST, pages and terminal.
+
+It lives beside the rules because the REST serializers need it too; `ui` decides how it looks.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from context.diff import diff_contents
+from context.models import Artifact, ArtifactVersion
+from hitl.actions import get_action
+from hitl.enums import OnTimeout
+from hitl.models import Comment, Decision, HitlRequest
+from hitl.rules import (
+    Verdict,
+    allowed_actions,
+    can_decide,
+    may_break_glass,
+    obstacles,
+    roles_of,
+)
+from hitl.selectors import asked_before, last_decided, shown_versions
+from hitl.subject import amended_type
+from projects.access import DECIDE, role_of
+from projects.enums import Role
+from projects.models import Membership
+
+EARLIER_MAX = 20
+
+
+@dataclass(frozen=True)
+class PresentedAction:
+    """A way to decide. `shortcut`: its key on the terminal and on the page."""
+
+    key: str
+    label: str
+    shortcut: str
+    needs_comment: bool
+    needs_content: bool
+    is_destructive: bool
+    comment_question: str
+    consequence: str
+
+
+@dataclass(frozen=True)
+class PresentedVersion:
+    """An artifact version that the request shows."""
+
+    version: ArtifactVersion
+    request: HitlRequest = field(repr=False)
+
+    @property
+    def artifact(self) -> Artifact:
+        return self.version.artifact
+
+    @cached_property
+    def last_decided(self) -> ArtifactVersion | None:
+        """The version it is compared with; None where nothing was decided before."""
+        return last_decided(self.request, self.version)
+
+    @cached_property
+    def diff(self) -> dict[str, Any] | None:
+        old, new = self.last_decided, self.version
+        if old is None:
+            return None
+        compared = diff_contents(self.artifact.artifact_type, old.content, new.content)
+        return {"artifact": str(new.artifact_id), "from": old.number, "to": new.number, **compared}
+
+
+@dataclass(frozen=True)
+class Deadlines:
+    """When a request is due and when it ends. Suspended while its project is not active."""
+
+    due_at: datetime | None
+    expires_at: datetime | None
+    on_timeout: OnTimeout
+    is_overdue: bool
+    is_suspended: bool
+    is_escalated: bool
+
+
+@dataclass(frozen=True)
+class PresentedRequest:
+    """A request as one person sees it. What costs a query is read when it is asked for."""
+
+    request: HitlRequest
+    user: Any
+    now: datetime
+    can_decide: Verdict
+    actions: list[PresentedAction]
+    contents: list[PresentedVersion]
+    deadlines: Deadlines
+
+    @property
+    def subject(self) -> dict[str, Any]:
+        return self.request.subject
+
+    @property
+    def digest(self) -> str:
+        return self.request.subject_digest
+
+    @property
+    def versions(self) -> list[ArtifactVersion]:
+        return [shown.version for shown in self.contents]
+
+    @property
+    def content(self) -> dict[str, Any] | None:
+        return self.contents[0].version.content if self.contents else None
+
+    @property
+    def artifact(self) -> Artifact | None:
+        return self.contents[0].artifact if self.contents else None
+
+    @property
+    def diff(self) -> dict[str, Any] | None:
+        """From what was last decided to the first version shown."""
+        return self.contents[0].diff if self.contents else None
+
+    @property
+    def decisions(self) -> list[Decision]:
+        return list(self.request.decisions.all())
+
+    @property
+    def previous(self) -> HitlRequest | None:
+        return self.request.previous
+
+    @cached_property
+    def earlier(self) -> list[HitlRequest]:
+        """What was asked before about the same step, newest first."""
+        asked = asked_before(self.request).prefetch_related("decisions__decided_by")
+        return list(asked[:EARLIER_MAX])
+
+    @cached_property
+    def replacement(self) -> HitlRequest | None:
+        """The newer request that took its place."""
+        return self.request.next.order_by("created_at").last()
+
+    @cached_property
+    def comments(self) -> list[Comment]:
+        return list(self.request.comments.select_related("author").order_by("created_at", "id"))
+
+    @cached_property
+    def amended_type(self) -> str | None:
+        """The artifact type of what a person may write instead; None where nothing is awaited."""
+        awaited = self.subject["outputs"] or self.request.task.handoff.get("expected_outputs")
+        return amended_type(self.request) if awaited else None
+
+    @property
+    def claimant(self) -> User | None:
+        """Who has claimed it for now."""
+        is_claimed = self.request.is_pending and self.request.claimant_id(self.now) is not None
+        return self.request.claimed_by if is_claimed else None
+
+    @cached_property
+    def role(self) -> str | None:
+        return role_of(self.user, self.request.project_id)
+
+    @property
+    def may_claim(self) -> bool:
+        return self.request.is_pending and self.can_decide.allowed and self.claimant is None
+
+    @property
+    def may_reassign(self) -> bool:
+        if not self.request.is_pending:
+            return False
+        is_free_or_own = self.claimant is None or self.claimant == self.user
+        return self.role == Role.OWNER or (self.role in DECIDE and is_free_or_own)
+
+    @property
+    def may_release(self) -> bool:
+        return self.claimant is not None and self.may_reassign
+
+    @property
+    def may_comment(self) -> bool:
+        return self.role in DECIDE
+
+    @property
+    def may_break_glass(self) -> bool:
+        return self.request.is_pending and may_break_glass(self.request, self.user)
+
+    @cached_property
+    def obstacles(self) -> list[str]:
+        """The codes of the rules that break-glass would go past."""
+        return obstacles(self.request, self.user, self.now) if self.may_break_glass else []
+
+    @cached_property
+    def deciders(self) -> QuerySet[Membership]:
+        """The memberships of those who may decide on it, by the rules of role and authorship."""
+        roles = roles_of(self.request, self.now)
+        members = Membership.objects.filter(project=self.request.project_id, role__in=roles)
+        done = [decision.decided_by_id for decision in self.decisions]
+        barred = [*(self.request.barred_authors or []), *done]
+        return members.exclude(user__in=barred).select_related("user")
+
+
+def present_request(
+    request: HitlRequest, user: Any, *, follows: str = "", now: datetime | None = None
+) -> PresentedRequest:
+    """Everything that this person needs to decide. `follows`: a sentence on what waits for it."""
+    now = now or timezone.now()
+    return PresentedRequest(
+        request=request,
+        user=user,
+        now=now,
+        can_decide=can_decide(request, user, now),
+        actions=[_present_action(key, request, follows) for key in allowed_actions(request)],
+        contents=[PresentedVersion(version, request) for version in shown_versions(request)],
+        deadlines=deadlines_of(request, now),
+    )
+
+
+def _present_action(key: str, request: HitlRequest, follows: str) -> PresentedAction:
+    action = get_action(key)
+    return PresentedAction(
+        key=action.key,
+        label=action.label,
+        shortcut=action.shortcut,
+        needs_comment=action.needs_comment,
+        needs_content=action.needs_content,
+        is_destructive=action.is_destructive,
+        comment_question=action.comment_question,
+        consequence=action.consequence(request, follows).strip(),
+    )
+
+
+def deadlines_of(request: HitlRequest, now: datetime) -> Deadlines:
+    return Deadlines(
+        due_at=request.due_at,
+        expires_at=request.expires_at,
+        on_timeout=OnTimeout(request.on_timeout),
+        is_overdue=request.is_overdue(now),
+        is_suspended=request.held_since is not None,
+        is_escalated=request.escalated_at is not None,
+    )

@@ -1,0 +1,65 @@
+"""What the admin pages have in common: people see what is theirs, services do the writing."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.admin.utils import unquote
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest
+from unfold.admin import ModelAdmin
+
+from core.errors import DomainError
+from projects.models import Project
+
+
+class ReadOnlyAdmin(ModelAdmin):
+    """For looking only: not even a superuser edits history."""
+
+    list_per_page = 50
+    show_full_result_count = False
+    actions = None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class ProjectScopedAdmin(ReadOnlyAdmin):
+    """Only what belongs to the projects that the person may see.
+
+    `project_path` leads to the project; it is empty where the rows have a `visible_to` themselves.
+    """
+
+    project_path = "project"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        rows = super().get_queryset(request)
+        if not self.project_path:
+            return rows.visible_to(request.user)
+        mine = Project.objects.visible_to(request.user)
+        return rows.filter(**{f"{self.project_path}__in": mine})
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return request.user.is_staff
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.is_staff
+
+    def show_error(self, request: HttpRequest, error: DomainError, about: str = "") -> None:
+        """The same code and words as every other channel."""
+        prefix = f"{about}: " if about else ""
+        self.message_user(request, f"{prefix}{error.detail} ({error.code})", messages.ERROR)
+
+
+def as_uuid(text: str) -> UUID:
+    """From a path of the admin. Raises Http404."""
+    try:
+        return UUID(unquote(text).replace("-", ""))
+    except ValueError as error:
+        raise Http404("This is not an id.") from error

@@ -1,0 +1,193 @@
+"""The first page: what waits for the person who looks."""
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.core.paginator import Paginator
+from django.db.models import Count, F, Q, QuerySet
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from audit.models import Stream
+from hitl.actions import registered_actions
+from hitl.enums import RequestKind
+from hitl.models import HitlRequest
+from hitl.presenter import deadlines_of
+from hitl.selectors import overdue, waiting_for_me
+from orchestrator.engine.blocked_steps import blocked_steps
+from projects.agent_types import agent_types
+from projects.enums import Phase
+from projects.models import Project
+from ui.web.pages import render_page
+from ui.wording import deadline_text, label
+
+PER_PAGE = 50
+PROJECTS_SHOWN = 12
+# More than anybody reads through; a search finds the others.
+PROJECT_CHOICES = 100
+# As many subscriptions as one socket takes.
+FOLLOWED_MAX = 100
+ANY = [("", "any")]
+EXACT = ("project", "kind", "phase", "agent_type")
+
+
+def waiting_for(user: Any) -> QuerySet[HitlRequest]:
+    """Pending requests on which the user may decide."""
+    return waiting_for_me(HitlRequest.objects.all(), user)
+
+
+def most_pressing_first(requests: QuerySet[HitlRequest]) -> QuerySet[HitlRequest]:
+    """The next deadline first, then the longest wait."""
+    ordered = requests.order_by(F("due_at").asc(nulls_last=True), "created_at", "id")
+    # Subjects and briefs may be long, and no list shows them.
+    return ordered.select_related("project", "claimed_by").defer("subject", "project__brief")
+
+
+def next_for(user: Any, *, exclude: UUID | None = None) -> HitlRequest | None:
+    return most_pressing_first(waiting_for(user)).exclude(pk=exclude).first()
+
+
+def stream_heads(projects: Sequence[UUID]) -> dict[str, int]:
+    """By project: the sequence from which a page follows its events."""
+    heads = dict(Stream.objects.filter(project__in=projects).values_list("project", "sequence"))
+    return {str(project): heads.get(project, 0) for project in projects}
+
+
+class InboxFilter(forms.Form):
+    """Every field is optional, and a value that makes no sense is ignored."""
+
+    q = forms.CharField(
+        label="Search", required=False, max_length=200, widget=forms.TextInput({"type": "search"})
+    )
+    whose = forms.ChoiceField(
+        label="Show", required=False, choices=[("", "waiting for me"), ("all", "all I can see")]
+    )
+    project = forms.UUIDField(label="Project", required=False, widget=forms.Select)
+    kind = forms.ChoiceField(label="Kind", required=False)
+    phase = forms.ChoiceField(label="Phase", required=False)
+    agent_type = forms.ChoiceField(label="Agent", required=False)
+    overdue = forms.BooleanField(label="Overdue only", required=False)
+
+    def __init__(self, data: Any, *, user: Any) -> None:
+        super().__init__(data)
+        self.user = user
+        for name, values in (
+            ("kind", RequestKind.values),
+            ("phase", Phase.values),
+            ("agent_type", agent_types.values),
+        ):
+            self.fields[name].choices = ANY + [(value, label(value)) for value in values]
+        self.is_valid()
+        # Projects with something to decide, and the chosen one.
+        names = {pk: name for (pk, name), _ in self.by_project.most_common(PROJECT_CHOICES)}
+        chosen = self.cleaned_data.get("project")
+        if chosen and chosen not in names:
+            visible = Project.objects.visible_to(user).filter(pk=chosen)
+            names |= dict(visible.values_list("pk", "name"))
+        by_name = sorted(names.items(), key=lambda item: item[1])
+        self.fields["project"].widget.choices = ANY + [(str(pk), name) for pk, name in by_name]
+
+    @property
+    def shows_all(self) -> bool:
+        return self.cleaned_data.get("whose") == "all"
+
+    @property
+    def is_narrow(self) -> bool:
+        return any(self.cleaned_data.get(name) for name in ("q", "overdue", *EXACT))
+
+    @cached_property
+    def base(self) -> QuerySet[HitlRequest]:
+        """Before the narrower filters: what the counts are about."""
+        if self.shows_all:
+            return HitlRequest.objects.pending().visible_to(self.user)
+        return waiting_for(self.user)
+
+    @cached_property
+    def _counts(self) -> list[tuple[UUID, str, str, int]]:
+        """By project and kind, in one query however many there are."""
+        grouped = self.base.order_by().values_list("project", "project__name", "kind")
+        counted = grouped.annotate(number=Count("pk"))
+        return list(counted.order_by("project__name", "project", "kind"))
+
+    @cached_property
+    def by_project(self) -> Counter[tuple[UUID, str]]:
+        counts = Counter()
+        for project, name, _, number in self._counts:
+            counts[project, name] += number
+        return counts
+
+    @cached_property
+    def by_kind(self) -> Counter[str]:
+        counts = Counter()
+        for _, _, kind, number in self._counts:
+            counts[kind] += number
+        return counts
+
+    def requests(self) -> QuerySet[HitlRequest]:
+        requests, chosen = self.base, self.cleaned_data
+        if words := chosen.get("q"):
+            requests = requests.filter(
+                Q(title__icontains=words) | Q(project__name__icontains=words) | Q(step=words)
+            )
+        if chosen.get("overdue"):
+            requests = overdue(requests)
+        return requests.filter(**{name: chosen[name] for name in EXACT if chosen.get(name)})
+
+
+def show_inbox(request: HttpRequest) -> HttpResponse:
+    chosen = InboxFilter(request.GET, user=request.user)
+    pages = Paginator(most_pressing_first(chosen.requests()), PER_PAGE)
+    if not chosen.is_narrow:
+        # Already counted for the summary above the list.
+        pages.count = chosen.by_kind.total()
+    page = pages.get_page(request.GET.get("page"))
+    unfinished = Project.objects.visible_to(request.user).filter(finished_at__isnull=True)
+    followed = unfinished.order_by("-created_at").values_list("pk", flat=True)[:FOLLOWED_MAX]
+    query = request.GET.copy()
+    query.pop("page", None)
+    context = {
+        "title": "Inbox",
+        "filter": chosen,
+        "is_filtered": chosen.shows_all or chosen.is_narrow,
+        "by_project": chosen.by_project.most_common(PROJECTS_SHOWN),
+        "by_kind": chosen.by_kind.most_common(),
+        "page": page,
+        "rows": _rows(list(page.object_list), request.user),
+        "heads": stream_heads(list(followed)),
+        "query": query.urlencode(),
+        "bulk_actions": [
+            action
+            for action in registered_actions()
+            if not action.needs_content and not action.is_destructive
+        ],
+    }
+    if not chosen.shows_all:
+        context["waiting_count"] = chosen.by_kind.total()
+    return render_page(request, "ui/inbox/inbox.html", context)
+
+
+def _rows(requests: list[HitlRequest], user: Any) -> list[dict[str, Any]]:
+    blocked = blocked_steps(requests)
+    on_page = HitlRequest.objects.filter(pk__in=[request.pk for request in requests])
+    mine = set(waiting_for_me(on_page, user).values_list("pk", flat=True))
+    now = timezone.now()
+    return [
+        {
+            "request": request,
+            "blocks": blocked[request.pk],
+            "may_decide": request.pk in mine,
+            "deadline": deadline_text(deadlines_of(request, now), now),
+            "claimant": request.claimed_by if request.claimant_id(now) else None,
+        }
+        for request in requests
+    ]
+
+
+@require_GET
+def count_waiting(request: HttpRequest) -> HttpResponse:
+    return JsonResponse({"waiting": waiting_for(request.user).count()})

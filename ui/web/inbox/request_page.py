@@ -1,0 +1,131 @@
+"""The page of one request: everything that a person needs to decide on it."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.safestring import SafeString
+
+from context.artifact_types import artifact_types
+from context.models import Artifact, ArtifactVersion
+from context.reading import read_markdown
+from context.side_by_side import ComparedFile, compare_contents
+from core.errors import DomainError
+from hitl.models import HitlRequest
+from hitl.presenter import PresentedAction, PresentedRequest, PresentedVersion, present_request
+from hitl.selectors import requests_for
+from orchestrator.engine.blocked_steps import blocked_steps
+from orchestrator.engine.progress import progress_of
+from ui.web.artifacts.content_html import content_html, json_tree
+from ui.web.inbox.inbox import next_for, stream_heads
+from ui.web.pages import render_page
+from ui.wording import OBSTACLES, deadline_text, why_asked
+
+# Parts of the handoff that have a place of their own on the page.
+ON_THE_PAGE = {"materials", "instructions", "feedback", "answers", "workflow"}
+
+
+@dataclass(frozen=True)
+class ShownVersion:
+    """One artifact version as HTML, and what changed since the last decision."""
+
+    artifact: Artifact
+    version: ArtifactVersion
+    html: SafeString
+    tree: SafeString
+    last_decided: ArtifactVersion | None
+    compared: list[ComparedFile]
+
+
+@dataclass(frozen=True)
+class ActionForm:
+    """`templates`: the action's own where it has one, else the usual form."""
+
+    action: PresentedAction
+    templates: list[str]
+
+
+def get_request(user: Any, request_id: Any) -> HitlRequest:
+    """Raises Http404 for what is not there or may not be seen."""
+    hitl_request = requests_for(user).select_related("previous").filter(pk=request_id).first()
+    if hitl_request is None:
+        raise Http404("There is no such request, or you may not see it.")
+    return hitl_request
+
+
+def show_request(
+    request: HttpRequest, hitl_request: HitlRequest, refusal: DomainError | None = None
+) -> HttpResponse:
+    blocked = blocked_steps([hitl_request])[hitl_request.pk]
+    follows = f"Next: {blocked[0]}." if blocked else ""
+    presented = present_request(hitl_request, request.user, follows=follows)
+    context = request_context(presented) | {
+        "title": hitl_request.title,
+        "trail": [("Inbox", reverse("admin:index"))],
+        "next": next_for(request.user, exclude=hitl_request.pk),
+        "blocked": blocked,
+        "refusal": refusal,
+        "typed": request.POST,
+        "editor": _editor(presented, request.POST.get("content")),
+    }
+    status = refusal.status if refusal else 200
+    return render_page(request, "ui/inbox/request.html", context, status=status)
+
+
+def request_context(presented: PresentedRequest) -> dict[str, Any]:
+    hitl_request = presented.request
+    project, task = hitl_request.project, hitl_request.task
+    assignees = presented.deciders.exclude(user=presented.claimant or presented.user)
+    handoff = {name: part for name, part in task.handoff.items() if name not in ON_THE_PAGE}
+    return {
+        "presented": presented,
+        "hitl_request": hitl_request,
+        "project": project,
+        "task": task,
+        "subject": presented.subject,
+        "why": why_asked(hitl_request),
+        "versions": [shown_version(content) for content in presented.contents],
+        "progress": progress_of(project),
+        "forms": [action_form(action) for action in presented.actions],
+        "deadline": deadline_text(presented.deadlines, presented.now),
+        "obstacles": [OBSTACLES[code] for code in presented.obstacles],
+        "deciders": [membership.user for membership in presented.deciders]
+        if hitl_request.is_pending
+        else [],
+        "assignees": assignees if presented.may_reassign else [],
+        "head": stream_heads([project.pk])[str(project.pk)],
+        "instructions": read_markdown(task.instructions),
+        "notes": read_markdown(task.result.get("notes", "") or ""),
+        "handoff": json_tree(handoff),
+    }
+
+
+def shown_version(presented: PresentedVersion) -> ShownVersion:
+    """Exactly the version that the digest is over, though a newer one may exist."""
+    artifact, version, before = presented.artifact, presented.version, presented.last_decided
+    return ShownVersion(
+        artifact=artifact,
+        version=version,
+        html=content_html(artifact.artifact_type, version.content),
+        tree=json_tree(version.content),
+        last_decided=before,
+        compared=compare_contents(artifact.artifact_type, before.content, version.content)
+        if before
+        else [],
+    )
+
+
+def action_form(action: PresentedAction) -> ActionForm:
+    return ActionForm(action, [f"ui/actions/{action.key}.html", "ui/actions/default.html"])
+
+
+def _editor(presented: PresentedRequest, typed: str | None) -> dict[str, Any] | None:
+    """An amendment starts from what is shown, or from what the person had typed."""
+    artifact_type = presented.amended_type
+    if artifact_type is None:
+        return None
+    content = json.dumps(presented.content or {}, indent=2, ensure_ascii=False)
+    schema = artifact_types[artifact_type].schema.model_json_schema()
+    return {"text": typed or content, "schema": schema}

@@ -1,0 +1,120 @@
+"""The statistics page: the figures of `hitl.statistics` in words, tables and plain bars."""
+
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.views.decorators.http import require_GET
+
+from hitl.actions import action_choices
+from hitl.statistics import USUAL_PERIOD, statistics
+from projects.models import Project
+from ui.web.pages import render_page
+from ui.wording import label
+
+PERIODS = {
+    "day": "the last 24 hours",
+    "week": "the last 7 days",
+    "month": "the last 30 days",
+    "quarter": "the last 13 weeks",
+}
+SPANS = {"day": "hour", "week": "six hours", "month": "day", "quarter": "week"}
+SPAN_FORMATS = {
+    "day": "{:%H:%M}",
+    "week": "{:%d %b %H:%M}",
+    "month": "{:%d %b}",
+    "quarter": "{:%d %b}",
+}
+# From how many seconds on a unit is used, its size, and its name.
+UNITS = ((86400 * 2, 86400, "days"), (3600, 3600, "h"), (60, 60, "min"), (0, 1, "s"))
+
+
+class StatisticsFilter(forms.Form):
+    """Both are optional, and a value that makes no sense is ignored."""
+
+    period = forms.ChoiceField(label="Period", required=False, choices=list(PERIODS.items()))
+    project = forms.ModelChoiceField(
+        label="Project", required=False, queryset=Project.objects.none(), empty_label="all"
+    )
+
+    def __init__(self, data: Any, *, user: Any) -> None:
+        super().__init__({"period": USUAL_PERIOD} | data.dict())
+        self.fields["project"].queryset = Project.objects.visible_to(user).defer("brief")
+        self.is_valid()
+
+
+@require_GET
+def show_statistics(request: HttpRequest) -> HttpResponse:
+    form = StatisticsFilter(request.GET, user=request.user)
+    period = form.cleaned_data.get("period") or USUAL_PERIOD
+    project = form.cleaned_data.get("project")
+    figures = statistics(request.user, project.pk if project else None, period)
+    spans = [_row(span, SPAN_FORMATS[period]) for span in reversed(figures["over_time"])]
+    context = {
+        "title": "Statistics",
+        "trail": [("Inbox", reverse("admin:index"))],
+        "filter": form,
+        "period": PERIODS[period],
+        "span": SPANS[period],
+        "figures": _headline(figures, PERIODS[period]),
+        "actions": [
+            (label(action), figures["by_action"][action]) for action, _ in action_choices()
+        ],
+        "actions_total": sum(figures["by_action"].values()),
+        "spans": spans,
+        "most_decisions": max(row["decisions"] for row in spans),
+        "most_waiting": max(row["waiting"] for row in spans),
+    }
+    return render_page(request, "ui/inbox/statistics.html", context)
+
+
+def _headline(figures: dict[str, Any], period: str) -> list[tuple[str, Any, str]]:
+    """The few numbers that come first: a name, a value, and what it is over."""
+    rate, took = figures["approval_rate"], figures["decision_time_seconds"]
+    resumed = figures["resume_latency_seconds"]
+    return [
+        ("Waiting now", figures["pending"], f"{figures['overdue']} overdue"),
+        ("Decisions", sum(figures["by_action"].values()), period),
+        (
+            "Approved as shown",
+            "–" if rate is None else f"{100 * rate:.3g} %",
+            "of all decisions so far",
+        ),
+        ("Time to decide", short_duration(took["p50"]), _p95(took["p95"], "so far")),
+        ("Work resumed after", short_duration(resumed["p50"]), _p95(resumed["p95"], period)),
+        ("Expired", figures["expired"], period),
+    ]
+
+
+def _p95(seconds: float | None, period: str) -> str:
+    if seconds is None:
+        return "nothing measured yet"
+    return f"median; 95 % within {short_duration(seconds)}, {period}"
+
+
+def _row(span: dict[str, Any], span_format: str) -> dict[str, Any]:
+    took, resumed = span["decision_time_seconds"], span["resume_latency_seconds"]
+    return {
+        "since": span_format.format(span["since"]),
+        "opened": span["opened"],
+        "decisions": sum(span["by_action"].values()),
+        "expired": span["expired"],
+        "waiting": span["pending"],
+        "durations": [
+            short_duration(seconds)
+            for seconds in (took["p50"], took["p95"], resumed["p50"], resumed["p95"])
+        ],
+    }
+
+
+def short_duration(seconds: float | None) -> str:
+    """In the unit that people would use, `–` where nothing was measured."""
+    if seconds is None:
+        return "–"
+    if 0 < seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    size, unit = next((size, unit) for least, size, unit in UNITS if seconds >= least)
+    number = seconds / size
+    is_round = number >= 10 or number == int(number)
+    return f"{number:.0f} {unit}" if is_round else f"{number:.1f} {unit}"

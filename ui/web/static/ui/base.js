@@ -1,0 +1,41 @@
+// Every page: the count of what waits, in the menu and in the tab's title.
+
+const body = document.body;
+
+export function setWaiting(count) {
+  if (Number.isNaN(count)) return;
+  body.dataset.waiting = String(count);
+  document.title = (count ? `(${count}) ` : "") + body.dataset.title;
+  for (const badge of document.querySelectorAll("[data-waiting-count]")) {
+    badge.textContent = String(count);
+    badge.hidden = count === 0;
+  }
+}
+
+export function announce(text) {
+  document.getElementById("live-note").textContent = text;
+}
+
+// Ask the server what waits. True when the number has changed.
+export async function askWaiting() {
+  const answer = await fetch(body.dataset.waitingUrl, { headers: { Accept: "application/json" } });
+  if (!answer.ok || answer.redirected) return false;
+  const before = Number(body.dataset.waiting);
+  const { waiting } = await answer.json();
+  setWaiting(waiting);
+  return waiting !== before;
+}
+
+for (const form of document.querySelectorAll("form[data-submit-on-change]")) {
+  form.addEventListener("change", () => form.requestSubmit());
+}
+for (const form of document.querySelectorAll("form[method=post]")) {
+  // A second click while the first is under way would only be refused.
+  form.addEventListener("submit", (event) => {
+    if (form.dataset.isSent) event.preventDefault();
+    form.dataset.isSent = "yes";
+  });
+}
+addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-is-sent]")) delete form.dataset.isSent;
+});

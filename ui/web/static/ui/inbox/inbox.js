@@ -1,0 +1,82 @@
+// The inbox follows what happens: new requests appear, decided ones leave; selections stay.
+
+import { announce, askWaiting, setWaiting } from "../base.js";
+import { followRequests, freshen, soon } from "../live.js";
+
+const POLL_MILLISECONDS = 10_000;
+const form = document.getElementById("bulk");
+const all = document.querySelector("#select-all input");
+const counter = document.getElementById("bulk-count");
+let isLive = false;
+
+function digestOf(id) {
+  return form.querySelector(`input[name="digest-${id}"]`)?.value;
+}
+
+function selected() {
+  return new Map(
+    [...form.querySelectorAll("input[name=_selected_action]:checked")].map((box) => [
+      box.value,
+      digestOf(box.value),
+    ]),
+  );
+}
+
+function boxes() {
+  return [...form.querySelectorAll("input[name=_selected_action]")];
+}
+
+function showCount() {
+  const number = selected().size;
+  all.checked = number > 0 && number === boxes().length;
+  all.indeterminate = number > 0 && !all.checked;
+  all.parentElement.hidden = boxes().length < 2;
+  counter.textContent = number
+    ? `${number} selected.`
+    : "None selected.";
+  document.getElementById("bulk-bar").classList.toggle("idle", number === 0);
+  for (const button of form.querySelectorAll("#bulk-bar button")) button.disabled = number === 0;
+}
+
+// What changed while it was selected must be read again, so it is not selected any more.
+function keepSelection(before) {
+  for (const [id, digest] of before) {
+    const box = form.querySelector(`input[name=_selected_action][value="${id}"]`);
+    if (box && digestOf(id) === digest) box.checked = true;
+  }
+  showCount();
+}
+
+function headsIn(page) {
+  return JSON.parse(page.getElementById("heads").textContent);
+}
+
+const refresh = soon(async () => {
+  const before = selected();
+  const known = new Set([...document.querySelectorAll(".waiting > li")].map((row) => row.id));
+  const fresh = await freshen();
+  if (fresh === null) return;
+  setWaiting(Number(fresh.body.dataset.waiting));
+  follow(headsIn(fresh));
+  keepSelection(before);
+  const added = [...document.querySelectorAll(".waiting > li")].filter((row) => !known.has(row.id));
+  for (const row of added) row.classList.add("just-changed");
+  if (added.length) announce(`New: ${added.map((row) => row.querySelector("a").textContent).join("; ")}`);
+});
+
+all.addEventListener("change", () => {
+  for (const box of boxes()) box.checked = all.checked;
+});
+form.addEventListener("change", showCount);
+showCount();
+const follow = followRequests({ inbox: 0, ...headsIn(document) }, refresh, (state) => {
+  isLive = state;
+  if (state) refresh();
+});
+// The news may be lost; the page asks by itself, seldom while the socket is open.
+let rounds = 0;
+setInterval(async () => {
+  rounds += 1;
+  if (document.hidden || (isLive && rounds % 6)) return;
+  if (await askWaiting().catch(() => false)) refresh();
+}, POLL_MILLISECONDS);

@@ -1,0 +1,123 @@
+"""How pages and the terminal put things in words."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from hitl.enums import OnTimeout, RequestKind
+from hitl.models import Decision, HitlRequest
+from hitl.presenter import Deadlines
+from projects.enums import OversightLevel
+
+STATES = {"": "not started", "waiting_for_hitl": "waiting for a person"}
+WHY_ASKED = {
+    RequestKind.PLAN_APPROVAL: "The {agent} has a plan and waits for approval to follow it.",
+    RequestKind.RESULT_APPROVAL: "The {agent} has finished and waits for approval of the result.",
+    RequestKind.CLARIFICATION: "The {agent} needs an answer before it can continue.",
+    RequestKind.ESCALATION: "The {agent} is stuck and needs a person.",
+}
+ON_TIMEOUT = {
+    OnTimeout.HOLD: "the request stays open as overdue",
+    OnTimeout.REJECT: "the request expires and the project stops",
+    OnTimeout.ESCALATE: "only an owner can decide from then on",
+}
+OVERSIGHT = {
+    OversightLevel.HIGH: "a person approves every plan and every result",
+    OversightLevel.MEDIUM: "a person approves every result",
+    OversightLevel.LOW: "a person is asked only when agents have questions or are stuck",
+}
+# What break-glass goes past, by the code of the rule.
+OBSTACLES = {
+    "not_a_member": "you are not a member of the project",
+    "role_too_low": "your role may not decide on it",
+    "role_not_asked": "the policy asks another role",
+    "escalated": "only an owner may decide now",
+    "self_approval": "you wrote part of it",
+    "claimed": "somebody else has claimed it",
+    "approvals_missing": "more than one person must approve it",
+}
+
+
+def label(value: Any) -> str:
+    """A public value as people say it."""
+    return STATES.get(str(value)) or str(value).replace("_", " ")
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 request`, `2 requests`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """In its largest unit, rounded down: `2 hours`."""
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
+        if seconds >= size:
+            return counted(int(seconds // size), unit)
+    return "less than a second"
+
+
+def time_since(moment: datetime, now: datetime | None = None) -> str:
+    seconds = ((now or timezone.now()) - moment).total_seconds()
+    return duration(seconds) if seconds >= 60 else "less than a minute"
+
+
+def time_until(moment: datetime, now: datetime | None = None) -> str:
+    return time_since(now or timezone.now(), moment)
+
+
+def timestamp(moment: datetime) -> str:
+    return f"{moment:%d %b %Y, %H:%M} UTC"
+
+
+def why_asked(request: HitlRequest) -> str:
+    return WHY_ASKED[RequestKind(request.kind)].format(agent=request.agent_type)
+
+
+def approvals_given(request: HitlRequest) -> str:
+    return f"{request.approvals} of {counted(request.required_approvals, 'approval')}"
+
+
+def outcome(decision: Decision) -> str:
+    """What became of the request, after its title and a colon."""
+    request = decision.request
+    if request.is_pending:
+        return f"your approval is recorded, {approvals_given(request)} so far."
+    return f"{label(request.status)}."
+
+
+@dataclass(frozen=True)
+class DeadlineText:
+    """What runs out next: `short` for a list, `full` as a sentence."""
+
+    tone: str
+    short: str
+    full: str
+
+
+def deadline_text(deadlines: Deadlines, now: datetime) -> DeadlineText | None:
+    """None where there is no deadline."""
+    due, expires = deadlines.due_at, deadlines.expires_at
+    if deadlines.is_escalated:
+        full = "Nobody decided in time, so only an owner can decide now."
+        return DeadlineText("bad", "owners only", full)
+    if not (due or expires):
+        return None
+    if deadlines.is_suspended:
+        full = "The deadlines are paused because the project is not active."
+        return DeadlineText("", "deadline paused", full)
+    left = f"{time_until(expires, now)} left" if expires else ""
+    if deadlines.is_overdue:
+        short = f"overdue, {left}" if left else "overdue"
+    else:
+        short = left or f"due in {time_until(due, now)}"
+    sentences = []
+    if due:
+        sentences.append(f"{'Overdue since' if deadlines.is_overdue else 'Due'} {timestamp(due)}.")
+    if expires:
+        sentences.append(
+            f"If nobody decides by {timestamp(expires)} ({left}), "
+            f"{ON_TIMEOUT[deadlines.on_timeout]}."
+        )
+    return DeadlineText("bad" if deadlines.is_overdue else "warn", short, " ".join(sentences))
