@@ -10,7 +10,7 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-from tests.audit.live import hear_until, test_database_url, token_of, write
+from tests.live import hear_until, test_database_url, token_of, write
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 

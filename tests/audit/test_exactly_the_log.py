@@ -19,7 +19,7 @@ from audit.stream import queries
 from audit.stream.hub import Hub, hub
 from audit.stream.queries import in_database
 from audit.stream.subscription import Position, Subscription
-from tests.audit.live import write
+from tests.live import write
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

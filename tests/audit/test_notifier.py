@@ -9,8 +9,7 @@ from django.conf import settings
 
 from audit.stream import notifier
 from audit.stream.notifier import StreamNotifier, group_of
-from tests.audit.live import write
-from tests.end_to_end.workers import eventually
+from tests.live import eventually, write
 from tests.probes import silent_port
 
 __all__ = ["silent_port"]

@@ -11,8 +11,8 @@ import pytest
 from audit.stream import buffer as buffer_module
 from audit.stream.hub import REPLAYS, hub
 from audit.stream.queries import in_database
-from tests.audit.live import burst
 from tests.audit.test_exactly_the_log import Client, close_connections_of_readers
+from tests.live import burst
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

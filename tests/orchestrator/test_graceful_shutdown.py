@@ -11,8 +11,7 @@ from django.db import transaction
 
 from orchestrator.lifespan import HANGING_SECONDS
 from projects.models import Project
-from tests.audit.live import Daphne, token_of
-from tests.end_to_end.workers import eventually
+from tests.live import WebServer, eventually, token_of
 from tests.probes import somebody_waits_for_us
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -22,14 +21,14 @@ SLACK_SECONDS = 15
 
 @pytest.fixture
 def server(django_db_setup):
-    server = Daphne()
+    server = WebServer()
     yield server
     if server.process.poll() is None:
         server.stop(signal.SIGKILL)
 
 
 @contextmanager
-def a_request_that_waits(server: Daphne, project: Project, owner):
+def a_request_that_waits(server: WebServer, project: Project, owner):
     """It waits for the project's lock, which is held until this ends."""
     url = f"{server.url}/api/v1/projects/{project.pk}/cancel/"
     headers = {"Authorization": f"Token {token_of(owner)}"}

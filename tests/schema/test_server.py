@@ -9,7 +9,7 @@ import pytest
 import schemathesis
 from hypothesis import Phase, given, note, settings
 
-from tests.audit.live import Daphne
+from tests.live import WebServer
 from tests.schema.sending import CHECKED, EXAMPLES, REPEATABLE, schema, use_real_ids
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -20,10 +20,10 @@ ORDER = ("get", "post", "put", "patch", "delete")
 
 
 @pytest.fixture
-def server(things) -> Iterator[Daphne]:
-    daphne = Daphne()
-    yield daphne
-    daphne.stop()
+def server(things) -> Iterator[WebServer]:
+    web_server = WebServer()
+    yield web_server
+    web_server.stop()
 
 
 def operations():
