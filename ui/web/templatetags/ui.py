@@ -43,6 +43,7 @@ STATE_ICONS = {
 register.filter("label", wording.label)
 register.filter("duration", wording.duration)
 register.filter("age", wording.time_since)
+register.filter("timestamp", wording.timestamp)
 
 
 @register.filter
@@ -51,11 +52,10 @@ def counted(number: int, noun: str) -> str:
 
 
 @register.simple_tag
-def chip(value: str) -> SafeString:
-    """A status or kind as a small coloured label."""
-    return format_html(
-        '<span class="chip {}">{}</span>', TONES.get(value, ""), wording.label(value)
-    )
+def chip(value: str, count: int | None = None) -> SafeString:
+    """A status or kind as a small coloured label, and how many there are of it."""
+    text = wording.label(value) if count is None else f"{wording.label(value)}: {count}"
+    return format_html('<span class="chip {}">{}</span>', TONES.get(value, ""), text)
 
 
 @register.simple_tag
