@@ -3,17 +3,15 @@
 import hashlib
 import json
 from dataclasses import replace
-from typing import Any
 
 from django.conf import settings
 
 from agents.models import Task
 from agents.protocols import Answer, Assignment, Excerpt, Material, PermanentError
 from agents.providers.prompts import excerpt_block, instructions_for, material_block, prompt_for
-from agents.roles import role_for
-from agents.roles.work import with_ground_rules
+from agents.role import role_for, with_ground_rules
 from agents.services import Claim
-from agents.worker.lease import LeaseLost
+from agents.worker.cancellation import LeaseLost
 from context.assembly import Built, Piece, Want, build_context, want_of
 from context.enums import Form, Need
 from context.models import ArtifactVersion
@@ -36,31 +34,31 @@ VERSION = "SELECT {columns} FROM context_artifact_versions WHERE artifact_id = %
 
 
 def assignment_of(task: Task) -> Assignment:
-    """What the agent gets, all in all. Raises PermanentError as `inject_context` does."""
+    """What the agent gets, all in all. Raises PermanentError as `assemble_assignment` does."""
     bare = bare_assignment(task)
-    built = _build(task, bare)
-    return _given(task, bare, built) if built else bare
+    built = _build_context(task, bare)
+    return _with_context(task, bare, built) if built else bare
 
 
-def inject_context(claim: Claim) -> Assignment:
+def assemble_assignment(claim: Claim) -> Assignment:
     """The same, with the build on record before any call of a model.
 
     Raises PermanentError where what must be there is missing or does not fit, LeaseLost.
     """
     bare = bare_assignment(claim.task)
-    built = _build(claim.task, bare)
+    built = _build_context(claim.task, bare)
     if built is None:
         return bare
     _record(claim, bare, built)
-    return _given(claim.task, bare, built)
+    return _with_context(claim.task, bare, built)
 
 
-def _build(task: Task, bare: Assignment) -> Built | None:
+def _build_context(task: Task, bare: Assignment) -> Built | None:
     """None where nothing is asked of the store, and the prompt is not too large without."""
-    wants, left = wants_of(task), budget_of(_model(bare)) - base_tokens(bare)
-    if not wants and left >= 0:
+    wants, tokens_left = wants_of(task), budget_of(_model(bare)) - base_tokens(bare)
+    if not wants and tokens_left >= 0:
         return None
-    return build_context(wants, budget=left, weigh=weigh)
+    return build_context(wants, budget=tokens_left, weigh=weigh)
 
 
 def _model(assignment: Assignment) -> str:
@@ -69,13 +67,11 @@ def _model(assignment: Assignment) -> str:
 
 def wants_of(task: Task) -> list[Want]:
     """Everything handed over must be there; what the step's `context` says comes on top."""
-    handed = [_must(one) for one in task.handoff.get("materials", [])]
-    return handed + [want_of(one) for one in task.handoff.get("context", [])]
-
-
-def _must(reference: dict[str, Any]) -> Want:
-    source = (reference["artifact"], reference["version"])
-    return Want(Need.MUST, reference["artifact_type"], (source,))
+    handed_over = [
+        Want(Need.MUST, material["artifact_type"], ((material["artifact"], material["version"]),))
+        for material in task.handoff.get("materials", [])
+    ]
+    return handed_over + [want_of(entry) for entry in task.handoff.get("context", [])]
 
 
 def budget_of(model: str) -> int:
@@ -85,11 +81,12 @@ def budget_of(model: str) -> int:
 
 
 def base_tokens(assignment: Assignment) -> int:
-    """What the model is told whatever is chosen, the rules of its role included."""
+    """Of what the model is told in any case, the rules of its role included."""
     role = with_ground_rules(role_for(assignment.agent_type).instructions)
     return max(
-        estimate_tokens(instructions_for(role, one)) + estimate_tokens(prompt_for(assignment, one))
-        for one in assignment.expected
+        estimate_tokens(instructions_for(role, artifact_type))
+        + estimate_tokens(prompt_for(assignment, artifact_type))
+        for artifact_type in assignment.expected
     )
 
 
@@ -100,22 +97,21 @@ def weigh(piece: Piece) -> int:
     return estimate_tokens(block) + GAP_TOKENS
 
 
-def _given(task: Task, assignment: Assignment, built: Built) -> Assignment:
+def _with_context(task: Task, assignment: Assignment, built: Built) -> Assignment:
     if built.error:
         raise PermanentError(*built.error)
-    whole = [_material(piece) for piece in built.pieces if is_material(piece)]
-    again = _to_revise(task)
+    # What the task's own earlier rounds made, by artifact and version.
+    own = {
+        (material["artifact"], material["version"])
+        for material in task.handoff.get("materials", [])
+        if material.get("revises")
+    }
     materials = tuple(
-        replace(one, revises=(one.artifact_id, one.version) in again) for one in whole
+        replace(material, revises=(material.artifact_id, material.version) in own)
+        for material in (_material(piece) for piece in built.pieces if is_material(piece))
     )
     excerpts = tuple(_excerpt(piece) for piece in built.pieces if not is_material(piece))
     return replace(assignment, materials=materials, excerpts=excerpts)
-
-
-def _to_revise(task: Task) -> set[tuple[str, int]]:
-    """What the task's own earlier rounds made, by artifact and version."""
-    handed = task.handoff.get("materials", [])
-    return {(one["artifact"], one["version"]) for one in handed if one.get("revises")}
 
 
 def is_material(piece: Piece) -> bool:
@@ -150,17 +146,20 @@ def bare_assignment(task: Task) -> Assignment:
         phase=task.phase,
         round=task.round,
         instructions=task.instructions,
-        brief=_brief(task),
+        brief=_pinned_brief(task),
         expected=tuple(handoff.get("expected_outputs", ["agent_output"])),
-        answers=tuple(_answer(one) for one in task.answers),
-        feedback=tuple(one["comment"] for one in handoff.get("feedback", [])),
+        answers=tuple(
+            Answer(tuple(stored["questions"]), stored["answer"], stored["answered_by"])
+            for stored in task.answers
+        ),
+        feedback=tuple(entry["comment"] for entry in handoff.get("feedback", [])),
         workflow=handoff.get("workflow", {}),
         key=work_key(task),
         fence=task.fence,
     )
 
 
-def _brief(task: Task) -> str:
+def _pinned_brief(task: Task) -> str:
     """As the handoff pins it, so that the prompt never says two different things of it."""
     pinned = task.handoff.get("brief")
     if pinned is None:
@@ -171,12 +170,8 @@ def _brief(task: Task) -> str:
 
 def work_key(task: Task) -> str:
     """The same for every attempt of the same work; an answer or a comment makes it other work."""
-    given = json.dumps([task.instructions, task.handoff, task.answers], sort_keys=True)
-    return f"{task.pk}:{hashlib.sha256(given.encode()).hexdigest()[:16]}"
-
-
-def _answer(stored: dict[str, Any]) -> Answer:
-    return Answer(tuple(stored["questions"]), stored["answer"], stored["answered_by"])
+    work = json.dumps([task.instructions, task.handoff, task.answers], sort_keys=True)
+    return f"{task.pk}:{hashlib.sha256(work.encode()).hexdigest()[:16]}"
 
 
 def _material(piece: Piece) -> Material:

@@ -2,40 +2,62 @@ from django.db import models
 
 
 class TaskStatus(models.TextChoices):
-    PENDING = "pending", "waits for a worker, or for its time"
-    WORKING = "working", "a worker holds the lease"
-    WAITING_FOR_HITL = "waiting_for_hitl", "a person is asked"
-    COMPLETED = "completed", "done, and its result is what the work goes on with"
-    FAILED = "failed", "stopped by a person's reject"
-    CANCELLED = "cancelled", "given up, or replaced by another round"
+    #: Waits for a worker, or for its time.
+    PENDING = "pending", "Pending"
+    #: A worker holds the lease.
+    WORKING = "working", "Working"
+    #: A person is asked.
+    WAITING_FOR_HITL = "waiting_for_hitl", "Waiting for a person"
+    #: Done, and its result is what the work goes on with.
+    COMPLETED = "completed", "Completed"
+    #: Stopped by a person's reject.
+    FAILED = "failed", "Failed"
+    #: Given up, or replaced by another round.
+    CANCELLED = "cancelled", "Cancelled"
 
 
 FINAL = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED})
 OPEN = frozenset(TaskStatus) - FINAL
 
 
-class WaitsFor(models.TextChoices):
-    """What a task in `waiting_for_hitl` needs; the kind of its request."""
+class RequestKind(models.TextChoices):
+    """What a task in `waiting_for_hitl` waits for; the kind of its request."""
 
-    PLAN_APPROVAL = "plan_approval"
-    RESULT_APPROVAL = "result_approval"
-    CLARIFICATION = "clarification"
-    ESCALATION = "escalation"
+    #: May the work follow this plan.
+    PLAN_APPROVAL = "plan_approval", "Plan approval"
+    #: May the work go on with this result.
+    RESULT_APPROVAL = "result_approval", "Result approval"
+    #: An agent has questions.
+    CLARIFICATION = "clarification", "Clarification"
+    #: An agent cannot go on by itself.
+    ESCALATION = "escalation", "Escalation"
 
 
 class AgentState(models.TextChoices):
-    IDLE = "idle"
-    WORKING = "working"
-    WAITING_FOR_HITL = "waiting_for_hitl"
-    ERROR = "error"
+    IDLE = "idle", "Idle"
+    WORKING = "working", "Working"
+    WAITING_FOR_HITL = "waiting_for_hitl", "Waiting for a person"
+    ERROR = "error", "Error"
 
 
 class AttemptOutcome(models.TextChoices):
-    RUNNING = "running"
-    COMPLETED = "completed"
-    NEEDS_PERSON = "needs_person"
-    TRANSIENT_ERROR = "transient_error", "another try follows, if any is left"
-    PERMANENT_ERROR = "permanent_error"
-    CRASHED = "crashed", "the worker lost its lease"
-    HANDED_BACK = "handed_back", "the worker was stopped"
-    CANCELLED = "cancelled"
+    RUNNING = "running", "Running"
+    COMPLETED = "completed", "Completed"
+    NEEDS_PERSON = "needs_person", "Needs a person"
+    #: Another try follows, if any is left.
+    TRANSIENT_ERROR = "transient_error", "Transient error"
+    PERMANENT_ERROR = "permanent_error", "Permanent error"
+    #: The worker lost its lease.
+    CRASHED = "crashed", "Crashed"
+    #: The worker was stopped.
+    HANDED_BACK = "handed_back", "Handed back"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+class WorkerKind(models.TextChoices):
+    #: Runs tasks, and acknowledges emergency stops.
+    PROCESS = "process"
+    #: Takes jobs from queues.
+    CONSUMER = "consumer"
+    #: Puts the periodic jobs into the queue.
+    SCHEDULER = "scheduler"

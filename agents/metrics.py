@@ -3,7 +3,7 @@ from prometheus_client import Counter, Histogram
 
 from agents.protocols import Usage
 from core.metrics import LONG_BUCKETS, SHORT_BUCKETS
-from projects.enums import AgentType
+from projects.agent_types import agent_types
 
 ATTEMPT_SECONDS = Histogram(
     "paraph_attempt_seconds",
@@ -21,10 +21,12 @@ RETRIES = Counter(
     "paraph_retries", "Tasks that were put back into the queue.", ["agent_type", "cause"]
 )
 # A series that begins at one has not grown for Prometheus: the first lost workers would go unseen.
-for agent_type in AgentType.values:
+for agent_type in agent_types.values:
     RETRIES.labels(agent_type, "worker_lost")
 
-RINGS_LOST = Counter("paraph_rings_lost", "Jobs that could not be put into the queue.", ["queue"])
+MESSAGES_LOST = Counter(
+    "paraph_messages_lost", "Jobs that could not be put into the queue.", ["queue"]
+)
 MODEL_CALLS = Counter("paraph_model_calls", "Calls to model providers.", ["provider"])
 MODEL_TOKENS = Counter(
     "paraph_model_tokens",

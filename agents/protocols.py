@@ -189,7 +189,10 @@ class Model(Protocol):
         output_type: type[BaseModel],
         instructions: str,
     ) -> Reply:
-        """Content of `output_type`, or questions. Raises TransientError or PermanentError."""
+        """Content of `output_type`, or questions. Raises TransientError or PermanentError.
+
+        A provider should make it `async def`: then a call that takes long can be cancelled.
+        """
 
 
 class Role(Protocol):

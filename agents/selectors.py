@@ -6,8 +6,8 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from agents.events import AGENT_STATUS_CHANGED
 from agents.models import AgentStatus, EmergencyStop, Task
-from audit.enums import EventType
 from audit.models import Event
 from projects.access import get_visible_project
 from projects.models import Project
@@ -38,7 +38,7 @@ def history_for(user: Any, *, project_id: Any, agent_type: str) -> QuerySet[Even
     project = get_visible_project(user, project_id)
     changes = Event.objects.filter(
         project=project.pk,
-        event_type=EventType.AGENT_STATUS_CHANGED,
+        event_type=AGENT_STATUS_CHANGED,
         data__agent_type=agent_type,
     )
     return changes.order_by("-sequence")

@@ -3,9 +3,9 @@ from rest_framework import serializers
 from agents.enums import AgentState
 from agents.models import AgentStatus, Task, TaskAttempt
 from audit.models import Event
-from core.fields import IdField, TextField
+from core.fields import IdField, KindField, TextField
 from core.serializers import StrictSerializer
-from projects.enums import AgentType
+from projects.agent_types import agent_type_choices
 
 MAX_CONTEXT = 100
 
@@ -14,7 +14,7 @@ class TaskInput(StrictSerializer):
     """`context_ids`: artifacts of the project that the agent is to read."""
 
     project = IdField()
-    agent_type = serializers.ChoiceField(choices=AgentType.choices)
+    agent_type = KindField(choices=agent_type_choices)
     instructions = TextField(max_length=20_000)
     context_ids = serializers.ListField(child=IdField(), max_length=MAX_CONTEXT, default=list)
 
@@ -98,7 +98,7 @@ class HistoryQuery(serializers.Serializer):
 class AgentHistorySerializer(serializers.ModelSerializer):
     """One change of an agent's status."""
 
-    agent_type = serializers.ChoiceField(choices=AgentType.choices, source="data.agent_type")
+    agent_type = KindField(choices=agent_type_choices, source="data.agent_type")
     old = serializers.ChoiceField(choices=AgentState.choices, source="data.old")
     new = serializers.ChoiceField(choices=AgentState.choices, source="data.new")
 

@@ -8,8 +8,8 @@ from celery import shared_task
 from celery.signals import celeryd_after_setup, worker_process_init, worker_shutdown
 from django.db import connections
 
-from agents.ring import taken_along
-from agents.services import forget_workers, hand_back
+from agents.queue import inline_chain
+from agents.services import hand_back
 from audit.request_context import origin
 from core.log_fields import log_fields
 
@@ -30,13 +30,13 @@ def worker_name() -> str:
 @shared_task
 def run_task(task_id: str) -> int:
     """Do the work of a task, if it is due and nobody else has it; how many tasks were done."""
-    # Roles and providers are needed by workers only; every other process starts without them.
+    # Providers are needed by workers only; every other process starts without them.
     from agents.worker.run import run
 
     worker = worker_name()
     by = {"channel": "worker"}
-    with origin(**by), log_fields(**by), closing(taken_along(UUID(task_id))) as tasks:
-        return sum(run(task_id=one, worker=worker) for one in tasks)
+    with origin(**by), log_fields(**by), closing(inline_chain(UUID(task_id))) as tasks:
+        return sum(run(task_id=task, worker=worker) for task in tasks)
 
 
 @celeryd_after_setup.connect
@@ -47,18 +47,20 @@ def note_queues(instance: Any, **kwargs: Any) -> None:
 
 
 @worker_process_init.connect
-def start_afresh(**kwargs: Any) -> None:
+def start_worker_process(**kwargs: Any) -> None:
     """A forked child must not share its parent's database connections."""
     connections.close_all()
     if _serves_agents:
-        from agents.stops.monitor import keep_watch
+        from agents.worker.lease import start_lease_keeper
 
-        keep_watch(worker_name())
+        start_lease_keeper(worker_name())
 
 
 @worker_shutdown.connect
-def give_back_unfinished(**kwargs: Any) -> None:
-    """A worker that stops hands its unfinished tasks to others at once, not after the lease."""
+def hand_back_unfinished(**kwargs: Any) -> None:
+    """A worker that stops gives its unfinished tasks to others at once, not after the lease."""
+    from agents.worker.registry import forget_processes
+
     prefix = worker_prefix(os.getpid())
     hand_back(worker_prefix=prefix)
-    forget_workers(prefix)
+    forget_processes(prefix)

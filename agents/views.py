@@ -24,16 +24,14 @@ from agents.serializers import (
 from agents.services import cancel_task, request_task, retry_task
 from audit.actors import Actor
 from audit.models import Event
-from context.build_serializers import ContextBuildSerializer
 from context.models import ContextBuild
+from context.serializers import ContextBuildSerializer
 from core.errors import NotFound
 from core.serializers import NoInput
 from core.viewsets import GenericViewSet
-from projects.enums import AgentType
+from projects.agent_types import agent_types
 
-AGENT_TYPE = OpenApiParameter(
-    "agent_type", str, OpenApiParameter.PATH, enum=[str(value) for value in AgentType.values]
-)
+AGENT_TYPE = OpenApiParameter("agent_type", str, OpenApiParameter.PATH, enum=agent_types.values)
 
 
 class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet):
@@ -109,8 +107,8 @@ class AgentHistoryViewSet(mixins.ListModelMixin, GenericViewSet):
 
     def visible(self) -> QuerySet:
         agent_type = self.kwargs["agent_type"]
-        if agent_type not in AgentType.values:
-            known = ", ".join(AgentType.values)
+        if agent_type not in agent_types.values:
+            known = ", ".join(agent_types.values)
             raise NotFound("not_found", f"There is no such agent type. Use one of: {known}.")
         query = HistoryQuery(data=self.request.query_params)
         query.is_valid(raise_exception=True)

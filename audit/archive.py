@@ -9,8 +9,8 @@ from uuid import UUID
 
 from audit import archive_verifier
 from audit.actors import Actor
-from audit.enums import EventType
 from audit.erasure import erase_payloads
+from audit.events import EVENTS_ARCHIVED
 from audit.models import Event, Stream
 from audit.serialization import to_wire
 from core.errors import Conflict
@@ -72,7 +72,7 @@ def erase_archived(archive: Archive, actor: Actor) -> int:
     return erase_payloads(
         project_id=archive.project,
         through=archive.last,
-        event_type=EventType.EVENTS_ARCHIVED,
+        event_type=EVENTS_ARCHIVED,
         actor=actor,
         data={"first": archive.first, "sha256": archive.sha256, "head": archive.head_hash},
     )

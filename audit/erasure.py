@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import transaction
 
 from audit.actors import Actor
-from audit.enums import EventType
+from audit.event_types import EventType
 from audit.services import record
 from core.sql import prepared_cursor
 

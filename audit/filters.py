@@ -4,8 +4,10 @@ import django_filters
 from django import forms
 from drf_spectacular.utils import extend_schema_field
 
-from audit.enums import EventSource, EventType
+from audit.enums import EventSource
+from audit.event_types import event_type_choices
 from audit.models import Event
+from core.filters import KindFilter
 
 BIGGEST_SEQUENCE = 2**63 - 1
 LONGEST_WAIT_SECONDS = 60
@@ -27,7 +29,7 @@ class EventFilter(django_filters.FilterSet):
     project = django_filters.UUIDFilter()
     task = django_filters.UUIDFilter()
     hitl_request = django_filters.UUIDFilter()
-    event_type = django_filters.ChoiceFilter(choices=EventType)
+    event_type = KindFilter(choices=event_type_choices)
     event_source = django_filters.ChoiceFilter(choices=EventSource)
     created_after = django_filters.IsoDateTimeFilter("created_at", "gte", label="At or after.")
     created_before = django_filters.IsoDateTimeFilter("created_at", "lt", label="Before.")

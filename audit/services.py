@@ -9,7 +9,7 @@ from django.db import connection, transaction
 
 from audit.actors import Actor
 from audit.chain import event_hash, payload_hash, time_text
-from audit.enums import CHANGES_AN_INBOX, EventType
+from audit.event_types import EventType, event_types
 from audit.metrics import EVENTS
 from audit.request_context import current_origin
 from audit.stream.notifier import publish_hint, publish_inbox_hint
@@ -24,6 +24,7 @@ LOCK_HEAD = """
 OPEN_STREAM = """
     INSERT INTO event_streams (project, epoch, sequence, head_hash, head_at)
     VALUES (%s, %s, 0, '', clock_timestamp()) ON CONFLICT DO NOTHING
+    RETURNING epoch, sequence, head_hash, head_at
 """
 NEW_EPOCH = "UPDATE event_streams SET epoch = replace(gen_random_uuid()::text, '-', '')"
 COLUMNS = (
@@ -57,17 +58,20 @@ def record(
     return record_all(project_id, [Draft(event_type, actor, data or {}, task, hitl_request)])
 
 
-def record_all(project_id: UUID, drafts: Sequence[Draft]) -> int:
+def record_all(project_id: UUID, drafts: Sequence[Draft], *, is_new: bool = False) -> int:
     """Append events in order, in the caller's transaction, and return the new head.
 
     Call it last: it holds the stream's lock until commit. Raises TransactionManagementError outside
-    of a transaction, because a fact may not be recorded without its change.
+    of a transaction, because a fact may not be recorded without its change, and KeyError for an
+    event type that no app has registered. `is_new`: the project was made in this transaction, so
+    that it has no stream yet.
     """
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("An event needs the transaction of its change")
+    changes_inbox = any(event_types[draft.event_type].changes_inbox for draft in drafts)
     note_project(project_id)
     with prepared_cursor() as cursor:
-        epoch, sequence, head_hash, now = _lock_head(cursor, project_id)
+        epoch, sequence, head_hash, now = _lock_head(cursor, project_id, is_new)
         rows, metadata = [], current_origin()
         for draft in drafts:
             sequence += 1
@@ -77,7 +81,7 @@ def record_all(project_id: UUID, drafts: Sequence[Draft]) -> int:
         _append(cursor, project_id, rows, now)
     fault_point("before_commit")
     transaction.on_commit(lambda: _announce(project_id, epoch, sequence, drafts), robust=True)
-    if any(draft.event_type in CHANGES_AN_INBOX for draft in drafts):
+    if changes_inbox:
         transaction.on_commit(lambda: publish_inbox_hint(), robust=True)
     return sequence
 
@@ -99,14 +103,17 @@ def _announce(project_id: UUID, epoch: str, head: int, drafts: Sequence[Draft]) 
         EVENTS.labels(str(draft.event_type)).inc()
 
 
-def _lock_head(cursor: Any, project_id: UUID) -> tuple:
-    cursor.execute(LOCK_HEAD, [project_id])
-    head = cursor.fetchone()
-    if head is None:
-        cursor.execute(OPEN_STREAM, [project_id, secrets.token_hex(8)])
+def _lock_head(cursor: Any, project_id: UUID, is_new: bool) -> tuple:
+    """Epoch, sequence, hash and time of the stream's head; the stream is opened if it is new."""
+    if not is_new:
         cursor.execute(LOCK_HEAD, [project_id])
-        head = cursor.fetchone()
-    return head
+        if head := cursor.fetchone():
+            return head
+    cursor.execute(OPEN_STREAM, [project_id, secrets.token_hex(8)])
+    if head := cursor.fetchone():
+        return head
+    cursor.execute(LOCK_HEAD, [project_id])
+    return cursor.fetchone()
 
 
 def _seal(draft, project_id, epoch, sequence, now, previous_hash, metadata) -> dict[str, Any]:

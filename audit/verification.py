@@ -2,8 +2,8 @@ from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from audit.chain import event_hash, payload_hash
-from audit.enums import ERASES_PAYLOADS
 from audit.erasure import ERASED_DATA
+from audit.event_types import EventType
 from audit.models import Event, Stream
 from audit.serialization import to_wire
 from core.snapshot import one_moment
@@ -45,7 +45,7 @@ def _verify(project_id: UUID) -> Verification:
         is_later = previous_time is None or event.created_at >= previous_time
         if event.sequence != expected or not is_later or not _holds(event, previous_hash):
             return Verification(False, expected - 1, head_sequence, head_hash, expected)
-        if event.event_type in ERASES_PAYLOADS:
+        if EventType.named(event.event_type).erases_payloads:
             unexplained = None
         if is_erased(event):
             erased, unexplained = erased + 1, unexplained or event.sequence

@@ -1,14 +1,62 @@
-"""The difference between two contents: by files and sections to read, by fields to apply."""
+"""What differs between two contents, for people and for programs."""
 
 import difflib
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
-from context.changes import changes_between
 from context.enums import Change
-from context.parts.splitter import whole_sections
+from context.parts.sections import place_of, pointer, whole_sections
 from context.rendering import as_files
+
+
+def changes_between(old: Any, new: Any, *names: str | int) -> Iterator[dict[str, Any]]:
+    """In an order in which they can be applied. 1 is not true, and a missing field is not null."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted(old.keys() | new.keys()):
+            yield from _member(old, new, key in old, key in new, key, *names, key)
+    elif isinstance(old, list) and isinstance(new, list):
+        for index in range(max(len(old), len(new))):
+            yield from _member(old, new, index < len(old), index < len(new), index, *names, index)
+    elif type(old) is not type(new) or old != new:
+        yield _change(Change.CHANGED, old, new, names)
+
+
+def _member(old: Any, new: Any, was: bool, stays: bool, key: Any, *names: str | int):
+    if was and stays:
+        yield from changes_between(old[key], new[key], *names)
+    elif stays:
+        yield _change(Change.ADDED, None, new[key], names)
+    else:
+        yield _change(Change.REMOVED, old[key], None, names)
+
+
+def _change(change: Change, old: Any, new: Any, names: tuple[str | int, ...]) -> dict[str, Any]:
+    """`path` is for people; a name in it may hold dots, so `pointer` (RFC 6901) is for programs."""
+    path = ".".join(map(str, names))
+    return {"path": path, "pointer": pointer(*names), "change": str(change), "old": old, "new": new}
+
+
+def apply_changes(old: Any, changes: list[dict[str, Any]]) -> Any:
+    """The newer value, of the older one and all changes between them."""
+    value = json.loads(json.dumps(old))
+    removed = [change for change in changes if change["change"] == Change.REMOVED]
+    for change in changes:
+        if not change["pointer"]:
+            return change["new"]
+        if change["change"] != Change.REMOVED:
+            place, name = place_of(value, change["pointer"])
+            if isinstance(place, list) and name == len(place):
+                place.append(change["new"])
+            else:
+                place[name] = change["new"]
+    # From the end of a list on, so that no other item moves before it goes.
+    for change in reversed(removed):
+        place, name = place_of(value, change["pointer"])
+        del place[name]
+    return value
+
 
 # Comparing lines takes quadratic time at worst; beyond this only the fact of a change is told.
 MAX_LINES = 8_000
@@ -23,11 +71,20 @@ def diff_contents(artifact_type: str, old: Content, new: Content) -> dict[str, A
 
     `is_complete`: nothing was cut short, so that `apply_changes` makes the newer of the older one.
     """
-    files = list(_diff_files(_readable(artifact_type, old), _readable(artifact_type, new)))
+    before, after = _readable(artifact_type, old), _readable(artifact_type, new)
+    files = [
+        {
+            "path": path,
+            "status": _fate(path, before, after),
+            "unified": _unified(path, before.get(path, ""), after.get(path, "")),
+        }
+        for path in sorted(before.keys() | after.keys())
+        if before.get(path) != after.get(path)
+    ]
     sections = list(_diff_sections(artifact_type, old, new))
     changes = list(changes_between(old, new))
     is_complete = len(changes) <= MAX_CHANGES and all(
-        one["unified"] is not None for one in (*files, *sections)
+        part["unified"] is not None for part in (*files, *sections)
     )
     return {
         "is_equal": not changes,
@@ -45,15 +102,6 @@ def _readable(artifact_type: str, content: Content) -> dict[str, str]:
         for path, text in as_files(artifact_type, content).items()
         if path != f"{artifact_type}.json"
     }
-
-
-def _diff_files(old: dict[str, str], new: dict[str, str]) -> Iterator[dict[str, Any]]:
-    for path in sorted(old.keys() | new.keys()):
-        if old.get(path) == new.get(path):
-            continue
-        status = _fate(path, old, new)
-        unified = _unified(path, old.get(path, ""), new.get(path, ""))
-        yield {"path": path, "status": status, "unified": unified}
 
 
 def _fate(key: str, old: dict, new: dict) -> str:
@@ -80,14 +128,16 @@ def _diff_sections(artifact_type: str, old: Content, new: Content) -> Iterator[d
     before = {part.path: part for part in whole_sections(artifact_type, old)}
     after = {part.path: part for part in whole_sections(artifact_type, new)}
     for path in [*after, *(path for path in before if path not in after)]:
-        one, other = before.get(path), after.get(path)
-        if one and other and one.text == other.text:
+        old_part, new_part = before.get(path), after.get(path)
+        if old_part and new_part and old_part.text == new_part.text:
             continue
-        part = other or one
+        part = new_part or old_part
         yield {
             "path": path,
             "title": part.title,
             "kind": str(part.kind),
             "status": _fate(path, before, after),
-            "unified": _unified(path, one.text if one else "", other.text if other else ""),
+            "unified": _unified(
+                path, old_part.text if old_part else "", new_part.text if new_part else ""
+            ),
         }

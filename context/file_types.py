@@ -43,26 +43,19 @@ def sniff_text(data: bytes, name: str) -> SniffedText:
     """The file as text. Raises UnsupportedMedia, which says what it is instead."""
     text = _decoded(data)
     if text is None or "\0" in text:
-        raise UnsupportedMedia("not_text", f"The file is {_kind_of(data)}. {HINT}")
+        kinds = (kind for signature, kind in SIGNATURES if data.startswith(signature))
+        kind = next(kinds, "no text in UTF-8 or UTF-16")
+        raise UnsupportedMedia("not_text", f"The file is {kind}. {HINT}")
     is_markdown = name.lower().endswith(MARKDOWN_ENDINGS)
     return SniffedText(text, "text/markdown" if is_markdown else "text/plain")
 
 
 def _decoded(data: bytes) -> str | None:
-    mark, encoding = next((p for p in ENCODINGS if data.startswith(p[0])), (b"", "utf-8"))
-    if any(data.startswith(signature) for signature, _ in SIGNATURES if not _is_words(signature)):
+    bom, encoding = next((p for p in ENCODINGS if data.startswith(p[0])), (b"", "utf-8"))
+    # A text may begin with the letters of a signature, too; then what follows decides.
+    if any(data.startswith(mark) for mark, _ in SIGNATURES if not mark.isalnum()):
         return None
     try:
-        return data[len(mark) :].decode(encoding)
+        return data[len(bom) :].decode(encoding)
     except UnicodeDecodeError:
         return None
-
-
-def _is_words(signature: bytes) -> bool:
-    """A text may begin with these letters, too; then it is told by what follows."""
-    return signature.isalnum()
-
-
-def _kind_of(data: bytes) -> str:
-    kinds = (kind for signature, kind in SIGNATURES if data.startswith(signature))
-    return next(kinds, "no text in UTF-8 or UTF-16")

@@ -11,7 +11,7 @@ VERSIONS_MAX = 500
 
 @dataclass(frozen=True)
 class Lineage:
-    """`versions` by id, the one that was asked for first; `depths`: steps away, sources negative.
+    """`versions` by id, the one asked for first; `depths`: steps away, sources negative.
 
     `is_complete`: nothing further lies beyond the depth or the limit of versions.
     """
@@ -32,11 +32,11 @@ def lineage_of(version: ArtifactVersion, *, direction: str = "both", depth: int 
     if direction != "sources":
         is_complete &= _walk(version.pk, depth, depths, "source", "derived", sign=1)
     rows = ArtifactVersion.objects.filter(pk__in=depths).select_related("artifact", "author")
-    found = {row.pk: row for row in rows.defer("inline_content")}
+    versions = {row.pk: row for row in rows.defer("inline_content")}
     derivations = Derivation.objects.filter(derived__in=depths, source__in=depths)
     return Lineage(
         version,
-        {pk: found[pk] for pk in sorted(found, key=lambda pk: (abs(depths[pk]), pk))},
+        {pk: versions[pk] for pk in sorted(versions, key=lambda pk: (abs(depths[pk]), pk))},
         depths,
         list(derivations.order_by("derived", "source")),
         is_complete,
@@ -65,7 +65,10 @@ def _walk(
 def as_prov(lineage: Lineage) -> dict[str, Any]:
     """Entities are versions, activities are attempts and decisions, agents are who acted."""
     versions = lineage.versions.values()
-    used = _used(lineage)
+    used: dict[str, set[str]] = {}
+    for derivation in lineage.derivations:
+        name = activity_name(lineage.versions[derivation.derived_id])
+        used.setdefault(name, set()).add(entity_name(lineage.versions[derivation.source_id]))
     return {
         "artifact": str(lineage.root.artifact_id),
         "version": lineage.root.number,
@@ -79,21 +82,13 @@ def as_prov(lineage: Lineage) -> dict[str, Any]:
         ],
         "was_derived_from": [
             {
-                "derived": entity_name(lineage.versions[one.derived_id]),
-                "source": entity_name(lineage.versions[one.source_id]),
-                "kind": one.kind,
+                "derived": entity_name(lineage.versions[derivation.derived_id]),
+                "source": entity_name(lineage.versions[derivation.source_id]),
+                "kind": derivation.kind,
             }
-            for one in lineage.derivations
+            for derivation in lineage.derivations
         ],
     }
-
-
-def _used(lineage: Lineage) -> dict[str, set[str]]:
-    used: dict[str, set[str]] = {}
-    for one in lineage.derivations:
-        name = activity_name(lineage.versions[one.derived_id])
-        used.setdefault(name, set()).add(entity_name(lineage.versions[one.source_id]))
-    return used
 
 
 def entity_name(version: ArtifactVersion) -> str:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from context.rendering import as_files, program_files, render_markdown
+from context.parts.sections import program_files
+from context.rendering import as_files, render_markdown
 
 # Comparing lines takes quadratic time at worst.
 MAX_LINES = 8_000

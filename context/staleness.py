@@ -59,24 +59,24 @@ class Staleness:
 
 def staleness_of(artifact_ids: Iterable[UUID]) -> dict[UUID, Staleness]:
     """For each artifact that is stale, why; one query for all."""
-    found: dict[UUID, Staleness] = {}
+    stale: dict[UUID, Staleness] = {}
     with prepared_cursor() as cursor:
         cursor.execute(OUTDATED, [list(artifact_ids)])
         for root, artifact, title, used, newer, step in cursor:
-            staleness = found.setdefault(root, Staleness())
+            staleness = stale.setdefault(root, Staleness())
             reason = {"artifact": artifact, "title": title, "used": used, "accepted": newer}
             if reason not in staleness.because:
                 staleness.because.append(reason)
             staleness.refresh_step = staleness.refresh_step or step
-    return found
+    return stale
 
 
 def with_staleness(artifacts: Iterable[Artifact]) -> list[Artifact]:
     """The same artifacts, each with its `staleness`."""
     artifacts = list(artifacts)
-    found = staleness_of(artifact.pk for artifact in artifacts)
+    stale = staleness_of(artifact.pk for artifact in artifacts)
     for artifact in artifacts:
-        artifact.staleness = found.get(artifact.pk, Staleness())
+        artifact.staleness = stale.get(artifact.pk, Staleness())
     return artifacts
 
 

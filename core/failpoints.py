@@ -3,7 +3,8 @@
 `FAULT=<point>:<nth>[,<point>:<nth>...]` kills the process with SIGKILL when it comes by a point for
 the nth time. Where FAULT_TOKENS names a folder, only who can take away the file `<point>` in it
 dies, from the nth time on: so a test chooses the moment, and how many die. A file with the text
-`stop` stops the process (SIGSTOP) instead. Honoured only with the setting FAULT_POINTS_ALLOWED.
+`stop` stops the process (SIGSTOP) instead, `fail` raises an error. Honoured only with the setting
+FAULT_POINTS_ALLOWED.
 """
 
 import os
@@ -24,7 +25,12 @@ POINTS = (
     "in_replay",
     "in_heartbeat",
     "between_pop_and_bookkeeping",
+    "in_advance",
 )
+
+
+class FailpointError(RuntimeError):
+    """Raised at a point whose token says `fail`."""
 
 
 class Faults:
@@ -52,6 +58,8 @@ class Faults:
         self._fall(mine.read_text())
 
     def _fall(self, how: str) -> None:
+        if how == "fail":
+            raise FailpointError
         os.kill(os.getpid(), signal.SIGSTOP if how == "stop" else signal.SIGKILL)
 
 

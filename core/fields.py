@@ -1,5 +1,6 @@
 """Fields that take JSON at its word: a number is no text, and `"no"` is no boolean."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -54,6 +55,13 @@ class IdField(serializers.UUIDField):
         if not isinstance(data, str):
             self.fail("invalid", value=data)
         return super().to_internal_value(data)
+
+
+class KindField(serializers.ChoiceField):
+    """One of the registered kinds; `choices` is a function, asked whenever the field is used."""
+
+    def __init__(self, choices: Callable[[], list[tuple[str, str]]], **kwargs: Any) -> None:
+        super().__init__(choices(), **kwargs)
 
 
 class ContentField(serializers.JSONField):

@@ -1,9 +1,11 @@
 """Filters of lists that take a value at its word."""
 
+from collections.abc import Callable
 from typing import Any
 
 import django_filters
 from django import forms
+from django.utils.choices import CallableChoiceIterator
 from django_filters.widgets import BooleanWidget
 
 WORDS = {"true": True, "1": True, "false": False, "0": False}
@@ -29,3 +31,12 @@ class FlagFormField(forms.NullBooleanField):
 
 class FlagFilter(django_filters.BooleanFilter):
     field_class = FlagFormField
+
+
+class KindFilter(django_filters.ChoiceFilter):
+    """One of the registered kinds; `choices` is a function, asked whenever the filter is used."""
+
+    def __init__(
+        self, *arguments: Any, choices: Callable[[], list[tuple[str, str]]], **options: Any
+    ) -> None:
+        super().__init__(*arguments, choices=CallableChoiceIterator(choices), **options)

@@ -6,25 +6,29 @@ themselves. Only what runs several times a workflow step belongs here; the rest 
 
 import functools
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
-import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections, models
+from django.db.backends.postgresql.base import ServerBindingCursor
+from django.db.backends.utils import CursorWrapper
 from django.db.models.expressions import DatabaseDefault
 from django.db.models.functions import Now
 
 M = TypeVar("M", bound=models.Model)
 
 
-@contextmanager
-def prepared_cursor() -> Iterator[psycopg.Cursor]:
-    """A cursor of Django's connection, in its transaction; errors are Django's."""
+def prepared_cursor() -> CursorWrapper:
+    """Django's cursor around one that binds on the server, as prepared statements need it.
+
+    `connection.cursor()` puts values into the text, which PostgreSQL then plans each time. Query
+    logs and `execute_wrapper` see both.
+    """
     connection = connections[DEFAULT_DB_ALIAS]
     connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        yield cursor
+    cursor = ServerBindingCursor(connection.connection)
+    wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
+    return wrap(cursor)
 
 
 def fetch_rows(

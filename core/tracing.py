@@ -1,7 +1,7 @@
-"""Spans of a trace, for who wants to see where time goes from a request to its last effect.
+"""Spans of a trace, to see where time goes from a request to its last effect.
 
-The seam between our code and OpenTelemetry. Off, as it is unless asked for, nothing of that is
-imported and nothing is kept. What a span says is read outside: ids and words, never contents.
+The seam between our code and OpenTelemetry, whose spans are named `paraph.<name>`. Unless TRACES is
+on, nothing of it is imported. Spans are read outside: they carry ids and words, never contents.
 """
 
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ Facts = Mapping[str, Any]
 
 class Span(Protocol):
     def add(self, facts: Facts) -> None:
-        """What is known by now; None is left out."""
+        """None is left out."""
 
     def fail(self, code: str) -> None:
-        """What it is about did not succeed."""
+        """The work did not succeed."""
 
 
 class Tracing(Protocol):
@@ -24,7 +24,7 @@ class Tracing(Protocol):
         """Lasts as long as the context; an exception that leaves it fails the span."""
 
 
-class _Nobody:
+class _NullSpan:
     def add(self, facts: Facts) -> None:
         pass
 
@@ -32,7 +32,7 @@ class _Nobody:
         pass
 
 
-_OFF: AbstractContextManager[Span] = nullcontext(_Nobody())
+_OFF: AbstractContextManager[Span] = nullcontext(_NullSpan())
 _tracing: Tracing | None = None
 
 

@@ -3,3 +3,13 @@ from django.apps import AppConfig
 
 class HitlConfig(AppConfig):
     name = "hitl"
+
+    def ready(self) -> None:
+        from audit.stream.inbox import register_inbox
+        from hitl.inbox import inbox_items
+        from hitl.services import cancel_requests, sync_deadlines
+        from projects import hooks
+
+        hooks.register("status_changed", sync_deadlines)
+        hooks.register("tasks_cancelled", cancel_requests)
+        register_inbox(inbox_items)

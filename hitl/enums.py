@@ -1,45 +1,31 @@
 from django.db import models
 
-
-class RequestKind(models.TextChoices):
-    PLAN_APPROVAL = "plan_approval", "may the work follow this plan"
-    RESULT_APPROVAL = "result_approval", "may the work go on with this result"
-    CLARIFICATION = "clarification", "an agent has questions"
-    ESCALATION = "escalation", "an agent cannot go on by itself"
+from agents.enums import RequestKind as RequestKind
 
 
 class RequestStatus(models.TextChoices):
-    PENDING = "pending", "a person is asked"
-    APPROVED = "approved"
-    REJECTED = "rejected"
-    AMENDED = "amended", "a person wrote the content that goes on"
-    CHANGES_REQUESTED = "changes_requested"
-    ANSWERED = "answered"
-    EXPIRED = "expired", "its time passed; nobody decided"
-    SUPERSEDED = "superseded", "what it showed is no longer what would go on"
-    CANCELLED = "cancelled", "its project or task stopped"
+    #: A person is asked.
+    PENDING = "pending", "Pending"
+    APPROVED = "approved", "Approved"
+    REJECTED = "rejected", "Rejected"
+    #: A person wrote the content that goes on.
+    AMENDED = "amended", "Amended"
+    CHANGES_REQUESTED = "changes_requested", "Changes requested"
+    ANSWERED = "answered", "Answered"
+    #: Its time passed; nobody decided.
+    EXPIRED = "expired", "Expired"
+    #: What it showed is no longer what would go on.
+    SUPERSEDED = "superseded", "Superseded"
+    #: Its project or task stopped.
+    CANCELLED = "cancelled", "Cancelled"
 
 
 class OnTimeout(models.TextChoices):
     """What happens when nobody has decided in time. Time never says yes."""
 
-    HOLD = "hold", "it stays pending, and is overdue"
-    REJECT = "reject", "it expires, and the project stops"
-    ESCALATE = "escalate", "from then on only an owner decides"
-
-
-class Action(models.TextChoices):
-    APPROVE = "approve", "go on with exactly what was shown"
-    REJECT = "reject", "stop the project"
-    AMEND = "amend", "go on with the person's own content"
-    REQUEST_CHANGES = "request_changes", "do the step again, with the comment"
-    ANSWER = "answer", "reply to the agent's questions"
-
-
-OUTCOMES = {
-    Action.APPROVE: RequestStatus.APPROVED,
-    Action.REJECT: RequestStatus.REJECTED,
-    Action.AMEND: RequestStatus.AMENDED,
-    Action.REQUEST_CHANGES: RequestStatus.CHANGES_REQUESTED,
-    Action.ANSWER: RequestStatus.ANSWERED,
-}
+    #: It stays pending, and is overdue.
+    HOLD = "hold", "Hold"
+    #: It expires, and the project stops.
+    REJECT = "reject", "Reject"
+    #: From then on only an owner decides.
+    ESCALATE = "escalate", "Escalate"

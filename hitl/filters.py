@@ -3,11 +3,12 @@ from typing import Any
 import django_filters
 from django.db.models import QuerySet
 
-from core.filters import FlagFilter
+from core.filters import FlagFilter, KindFilter
 from hitl.enums import RequestKind, RequestStatus
 from hitl.models import HitlRequest
 from hitl.selectors import overdue, waiting_for_me
-from projects.enums import AgentType, Phase
+from projects.agent_types import agent_type_choices
+from projects.enums import Phase
 
 
 class RequestFilter(django_filters.FilterSet):
@@ -16,7 +17,7 @@ class RequestFilter(django_filters.FilterSet):
     status = django_filters.ChoiceFilter(choices=RequestStatus.choices)
     kind = django_filters.ChoiceFilter(choices=RequestKind.choices)
     phase = django_filters.ChoiceFilter(choices=Phase.choices)
-    agent_type = django_filters.ChoiceFilter(choices=AgentType.choices)
+    agent_type = KindFilter(choices=agent_type_choices)
     mine = FlagFilter(method="filter_mine", label="Pending, and the caller may decide.")
     overdue = FlagFilter(
         method="filter_overdue", label="Pending, and its time to be done by has passed."

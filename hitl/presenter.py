@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from context.diff import diff_contents
 from context.models import Artifact, ArtifactVersion
-from hitl.enums import Action, OnTimeout, RequestKind
+from hitl.actions import get_action
+from hitl.enums import OnTimeout
 from hitl.models import Comment, Decision, HitlRequest
 from hitl.rules import (
     Verdict,
@@ -237,50 +238,3 @@ def deadlines_of(request: HitlRequest, now: datetime) -> Deadlines:
         is_suspended=request.held_since is not None,
         is_escalated=request.escalated_at is not None,
     )
-
-
-@dataclass(frozen=True)
-class ActionText:
-    key: str
-    label: str
-    summary: str
-    shortcut: str
-    needs_comment: bool = False
-    needs_content: bool = False
-    is_destructive: bool = False
-    comment_question: str = "Why?"
-
-    def consequence(self, request: HitlRequest, follows: str) -> str:
-        made_nothing = request.kind == RequestKind.ESCALATION and not request.subject["outputs"]
-        if self.key == Action.AMEND and made_nothing:
-            return f"Your text stands in for what the agent could not make. {follows}"
-        return {
-            "approve": f"The work continues with exactly this. {follows}",
-            "amend": f"Your text becomes the next version. {follows}",
-            "request_changes": "The agent does the step again with your comment, and asks again.",
-            "answer": "The agent continues with your answer.",
-            "reject": "The project stops as failed, with your reason.",
-        }[self.key]
-
-
-def registered_actions() -> list[ActionText]:
-    return [
-        ActionText("approve", "Approve", "go on with exactly what was shown", "a"),
-        ActionText("amend", "Amend", "go on with your own content", "m", needs_content=True),
-        ActionText(
-            "request_changes",
-            "Request changes",
-            "have the step done again, with your comment",
-            "c",
-            needs_comment=True,
-            comment_question="What should change?",
-        ),
-        ActionText("answer", "Answer", "reply to the agent's questions", "w", needs_content=True),
-        ActionText(
-            "reject", "Reject", "stop the project", "r", needs_comment=True, is_destructive=True
-        ),
-    ]
-
-
-def get_action(key: str) -> ActionText:
-    return next(action for action in registered_actions() if action.key == key)

@@ -6,19 +6,27 @@ from typing import Any
 from django.db import connection
 from django.db.models import QuerySet
 
-from audit.enums import EventType
+from agents.events import TASK_STARTED
+from hitl.events import DECISION_RECORDED
 from hitl.models import HitlRequest
+from projects.events import (
+    PROJECT_CANCELLED,
+    PROJECT_COMPLETED,
+    PROJECT_FAILED,
+    PROJECT_PAUSED,
+    PROJECT_REWOUND,
+)
 
 # What follows a decision first. Where it is no start of a task, nothing had to go on: the
 # project stood still or had ended, or another decision was waited for.
 FOLLOWS = (
-    EventType.TASK_STARTED,
-    EventType.HITL_DECISION_RECORDED,
-    EventType.PROJECT_PAUSED,
-    EventType.PROJECT_REWOUND,
-    EventType.PROJECT_COMPLETED,
-    EventType.PROJECT_FAILED,
-    EventType.PROJECT_CANCELLED,
+    TASK_STARTED,
+    DECISION_RECORDED,
+    PROJECT_PAUSED,
+    PROJECT_REWOUND,
+    PROJECT_COMPLETED,
+    PROJECT_FAILED,
+    PROJECT_CANCELLED,
 )
 LATENCIES = """
     SELECT span, count(*), avg(latency),

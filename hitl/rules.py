@@ -8,15 +8,16 @@ from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 from core.errors import Unprocessable
-from hitl.enums import Action, OnTimeout, RequestKind
+from hitl.actions import Action, registered_actions
+from hitl.enums import OnTimeout
 from hitl.models import HitlRequest
 from hitl.policy import policy_of
 from hitl.separation_of_duties import barred_authors
 from projects.access import DECIDE, role_of
 from projects.enums import Role
 
-NEEDS_COMMENT = frozenset({Action.REJECT, Action.REQUEST_CHANGES})
-NEEDS_CONTENT = frozenset({Action.AMEND, Action.ANSWER})
+# Whoever asks has not looked the role up.
+UNKNOWN_ROLE = "unknown"
 
 
 @dataclass(frozen=True)
@@ -32,34 +33,37 @@ class Verdict:
 
 
 def allowed_actions(request: HitlRequest) -> list[str]:
+    """The keys of what can be done about it, in the order in which it is offered."""
     if not request.is_pending:
         return []
-    if request.kind == RequestKind.CLARIFICATION:
-        return [Action.ANSWER, Action.REJECT]
-    if request.kind != RequestKind.ESCALATION or request.subject["outputs"]:
-        return [Action.APPROVE, Action.AMEND, Action.REQUEST_CHANGES, Action.REJECT]
-    # A step that made nothing can be done by a person instead; work on its own cannot.
-    by_hand = [Action.AMEND] if request.step else []
-    return [Action.REQUEST_CHANGES, *by_hand, Action.REJECT]
+    return [action.key for action in registered_actions() if action.is_allowed_for(request)]
 
 
-def can_decide(request: HitlRequest, user: Any, now: datetime | None = None) -> Verdict:
-    """Whether this person may decide on this request now."""
+def can_decide(
+    request: HitlRequest,
+    user: Any,
+    now: datetime | None = None,
+    *,
+    role: str | None = UNKNOWN_ROLE,
+) -> Verdict:
+    """Whether this person may decide on this request now. `role`: theirs, where it is known."""
     now = now or timezone.now()
     return (
-        _by_role(request, user, now)
+        _by_role(request, _role(request, user, role), now)
         or _by_state(request, now)
         or _by_authorship(request, user)
-        or _by_own_word(request, user)
+        or _by_own_decision(request, user)
         or _by_claim(request, user, now)
         or Verdict(True)
     )
 
 
-def obstacles(request: HitlRequest, user: Any, now: datetime) -> list[str]:
+def obstacles(
+    request: HitlRequest, user: Any, now: datetime, *, role: str | None = UNKNOWN_ROLE
+) -> list[str]:
     """The code of every rule that keeps this person from settling it alone."""
     verdicts = [
-        _by_role(request, user, now),
+        _by_role(request, _role(request, user, role), now),
         _by_authorship(request, user),
         _by_claim(request, user, now),
     ]
@@ -68,9 +72,13 @@ def obstacles(request: HitlRequest, user: Any, now: datetime) -> list[str]:
     return [*codes, "approvals_missing"] if is_short else codes
 
 
-def may_break_glass(request: HitlRequest, user: Any) -> bool:
+def may_break_glass(request: HitlRequest, user: Any, *, role: str | None = UNKNOWN_ROLE) -> bool:
     """Who may decide past these rules, with a reason: superusers, and the project's owners."""
-    return user.is_superuser or role_of(user, request.project_id) == Role.OWNER
+    return user.is_superuser or _role(request, user, role) == Role.OWNER
+
+
+def _role(request: HitlRequest, user: Any, role: str | None) -> str | None:
+    return role_of(user, request.project_id) if role == UNKNOWN_ROLE else role
 
 
 def roles_of(request: HitlRequest, now: datetime) -> list[str]:
@@ -80,8 +88,7 @@ def roles_of(request: HitlRequest, now: datetime) -> list[str]:
     return sorted(DECIDE) if request.deciding_roles is None else request.deciding_roles
 
 
-def _by_role(request: HitlRequest, user: Any, now: datetime) -> Verdict | None:
-    role = role_of(user, request.project_id)
+def _by_role(request: HitlRequest, role: str | None, now: datetime) -> Verdict | None:
     if role is None:
         return Verdict(False, "not_a_member", "Only members of the project decide; ask an owner.")
     if role not in DECIDE:
@@ -115,8 +122,8 @@ def _by_authorship(request: HitlRequest, user: Any) -> Verdict | None:
     return Verdict(False, "self_approval", detail)
 
 
-def _by_own_word(request: HitlRequest, user: Any) -> Verdict | None:
-    """One word a person: whoever approved waits for the others."""
+def _by_own_decision(request: HitlRequest, user: Any) -> Verdict | None:
+    """One decision a person: whoever approved waits for the others."""
     if not request.approvals or not request.decisions.filter(decided_by=user).exists():
         return None
     given = f"{request.approvals} of {request.required_approvals}"
@@ -139,16 +146,17 @@ def _by_claim(request: HitlRequest, user: Any, now: datetime) -> Verdict | None:
 def check_action(request: HitlRequest, action: Action, comment: str, content: Any) -> None:
     """Raises Unprocessable for what the request does not allow or the action lacks."""
     allowed = allowed_actions(request)
-    if action not in allowed:
-        detail = f"{action} is not possible for a {request.kind}; possible: {', '.join(allowed)}."
+    if action.key not in allowed:
+        detail = (
+            f"{action.key} is not possible for a {request.kind}; possible: {', '.join(allowed)}."
+        )
         raise Unprocessable("action_not_allowed", detail, allowed_actions=allowed)
-    if action in NEEDS_COMMENT and not comment.strip():
-        raise comment_required(f"To {action.replace('_', ' ')}")
-    if action in NEEDS_CONTENT and (content is None or content in ("", [], {})):
-        what = "answer" if action == Action.ANSWER else "new content"
+    if action.needs_comment and not comment.strip():
+        raise comment_required(f"To {action.label.lower()}")
+    if action.needs_content and (content is None or content in ("", [], {})):
         raise Unprocessable(
             "content_required",
-            f"To {action}, send the {what} as `content`.",
+            f"To {action.label.lower()}, send the {action.content_name} as `content`.",
             errors=[{"field": "content", "code": "required", "detail": "Must not be empty."}],
         )
 

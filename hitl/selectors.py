@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
@@ -36,7 +36,8 @@ def requests_for(user: Any) -> QuerySet[HitlRequest]:
     """What the user may see, newest first."""
     related = ("project", "task", "claimed_by")
     requests = HitlRequest.objects.visible_to(user).select_related(*related)
-    return requests.prefetch_related("decisions__decided_by").order_by("-created_at", "-id")
+    decisions = Prefetch("decisions", Decision.objects.select_related("decided_by"))
+    return requests.prefetch_related(decisions).order_by("-created_at", "-id")
 
 
 def request_list_for(user: Any) -> QuerySet[HitlRequest]:

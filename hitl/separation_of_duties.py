@@ -9,9 +9,8 @@ from django.db.models import Q
 
 from agents.models import Task
 from context.briefs import sha256_of_brief
-from context.enums import ArtifactType
 from context.models import ArtifactVersion
-from hitl.enums import Action
+from context.types.user_input import USER_INPUT
 from hitl.models import Decision, Policy
 from projects.models import Project
 
@@ -44,9 +43,7 @@ def _of_amended_briefs(task: Task) -> set[int]:
     The brief itself bars nobody: whoever gives an order may judge whether it was carried out.
     """
     inputs = [
-        one
-        for one in task.handoff.get("materials", [])
-        if one["artifact_type"] == ArtifactType.USER_INPUT
+        one for one in task.handoff.get("materials", []) if one["artifact_type"] == USER_INPUT
     ]
     if not task.step:
         return set()
@@ -65,7 +62,7 @@ def _is_first_brief(task: Task) -> Q:
 
 
 def _of_answers(task: Task) -> set[int]:
-    given = Decision.objects.filter(request__project=task.project_id, action=Action.ANSWER)
+    given = Decision.objects.filter(request__project=task.project_id, action="answer")
     same = Q(request__step=task.step) if task.step else Q(request__task=task)
     return set(given.filter(same).values_list("decided_by", flat=True))
 

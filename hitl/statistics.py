@@ -22,7 +22,8 @@ from django.db.models import (
 from django.db.models.aggregates import Aggregate
 from django.utils import timezone
 
-from hitl.enums import Action, RequestKind, RequestStatus
+from hitl.actions import action_choices
+from hitl.enums import RequestKind, RequestStatus
 from hitl.models import Decision, HitlRequest
 from hitl.resume_latency import resume_latencies
 from hitl.selectors import DECIDED, overdue
@@ -114,7 +115,7 @@ def _over_a_period(requests: QuerySet[HitlRequest], period: Period, name: str) -
     by_action = [span["by_action"] for span in over_time]
     return {
         "period": {"name": name, "since": starts[0], "until": now},
-        "by_action": {one: sum(counts[one] for counts in by_action) for one in Action.values},
+        "by_action": {key: sum(counts[key] for counts in by_action) for key, _ in action_choices()},
         "expired": sum(span["expired"] for span in over_time),
         "resume_latency_seconds": resumed[None],
         "over_time": over_time,
@@ -143,7 +144,7 @@ def _over_time(
                 "opened": opened[start],
                 "pending": pending,
                 "expired": expired[start],
-                "by_action": {one: actions[start, one] for one in Action.values},
+                "by_action": {key: actions[start, key] for key, _ in action_choices()},
                 "decision_time_seconds": times.get(start, dict.fromkeys(TIMES)),
             }
         )

@@ -63,16 +63,15 @@ class RequestViewSet(ThreadMixin, mixins.ListModelMixin, mixins.RetrieveModelMix
     @decisions.mapping.post
     def decide(self, request: Request, pk: UUID) -> Response:
         """Decide, on exactly what was shown."""
-        shown = self.get_object()
         decision = decide(
-            request_id=shown.pk,
+            request_id=pk,
             actor=Actor.of_user(request.user),
             channel=CHANNEL,
             **self.input(request),
         )
         answer = {
             "decision": DecisionSerializer(decision).data,
-            "request": self.output(requests_for(request.user).get(pk=shown.pk)),
+            "request": self.output(requests_for(request.user).get(pk=pk)),
         }
         return Response(answer, status.HTTP_201_CREATED)
 

@@ -8,11 +8,18 @@ class OrchestratorConfig(AppConfig):
     name = "orchestrator"
 
     def ready(self) -> None:
-        # They connect the signals, and register the checks.
-        from orchestrator import checks, receivers  # noqa: F401
+        from orchestrator.engine.advance import advance, note_failure
+        from orchestrator.engine.definition import check_workflow
+        from orchestrator.engine.rewind import close_open_work
+        from projects import hooks
+
+        hooks.register("workflow_chosen", check_workflow)
+        hooks.register("ended", close_open_work)
+        hooks.register("advance", advance)
+        hooks.register("advance_failed", note_failure)
 
         check_models(settings)
         if settings.TRACES:
-            from ops.tracing.switch import tracing
+            from ops.tracing import tracing
 
             tracing()

@@ -1,4 +1,8 @@
+import logging
 import os
+import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from celery import Celery, bootsteps
@@ -10,34 +14,36 @@ from core.log_fields import log_fields
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
 
+logger = logging.getLogger(__name__)
+
 SEND_TIMEOUT_SECONDS = 0.5
 RECONNECT_SECONDS = 1
 
 
-class QuickToReturn(Connection):
+class QuickReconnection(Connection):
     """Celery would wait up to 30 s between two tries, and stand still long after Redis is back."""
 
     def ensure_connection(self, *args: Any, **kwargs: Any) -> Connection:
-        pace = {"interval_start": RECONNECT_SECONDS, "interval_step": 0}
-        return super().ensure_connection(*args, **(pace | kwargs))
+        interval = {"interval_start": RECONNECT_SECONDS, "interval_step": 0}
+        return super().ensure_connection(*args, **(interval | kwargs))
 
 
 class Broker(AMQP):
-    Connection = QuickToReturn
+    Connection = QuickReconnection
 
 
-class QuickToRing(Celery):
-    """Workers wait for messages with patience; who rings holds up a request and must not."""
+class ImpatientProducer(Celery):
+    """A worker may wait long for messages; whoever sends one holds up a request, and may not."""
 
     amqp_cls = Broker
 
     def connection_for_write(self, url: str | None = None, **kwargs: Any) -> Any:
-        given = kwargs.pop("transport_options", None) or {}
-        options = {"socket_timeout": SEND_TIMEOUT_SECONDS} | given
+        options = {"socket_timeout": SEND_TIMEOUT_SECONDS}
+        options |= kwargs.pop("transport_options", None) or {}
         return super().connection_for_write(url, transport_options=options, **kwargs)
 
 
-app = QuickToRing("paraph")
+app = ImpatientProducer("paraph")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 # Celery would open a new database connection for every job, which costs more than most of our jobs.
 app.conf.CELERY_DB_REUSE_MAX = 1_000_000_000
@@ -46,8 +52,11 @@ app.autodiscover_tasks()
 from ops.logging import celery_logging  # noqa: E402, F401 - connects its signals
 
 
-class GiveBack(bootsteps.StartStopStep):
-    """Celery sends `worker_shutdown` only where every job could finish; here, where not."""
+class HandBack(bootsteps.StartStopStep):
+    """Celery sends `worker_shutdown` only where every job could finish; here, where not.
+
+    It requires the pool, so it is terminated first: tasks are handed back before the pool goes.
+    """
 
     requires = ("celery.worker.components:Pool",)
 
@@ -58,36 +67,50 @@ class GiveBack(bootsteps.StartStopStep):
         pass
 
     def terminate(self, worker: Any) -> None:
-        from agents.tasks import give_back_unfinished
+        from agents.tasks import hand_back_unfinished
 
-        give_back_unfinished()
-
-
-app.steps["worker"].add(GiveBack)
+        hand_back_unfinished()
 
 
-class Present(bootsteps.StartStopStep):
-    """A worker that takes jobs says so again and again; one that lost its queue cannot."""
+app.steps["worker"].add(HandBack)
+
+
+class ConsumerReport(bootsteps.StartStopStep):
+    """A worker that takes jobs reports itself again and again; one that lost its queue cannot."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def start(self, consumer: Any) -> None:
-        from ops.worker_registry import SAY_AGAIN_SECONDS, note_worker
+        from agents.worker.registry import REPORT_SECONDS, report_consumer
 
-        self.who = consumer.hostname, sorted(consumer.app.amqp.queues.consume_from)
-        note_worker(*self.who)
-        self.timer = consumer.timer.call_repeatedly(SAY_AGAIN_SECONDS, note_worker, self.who)
+        queues = sorted(consumer.app.amqp.queues.consume_from)
+        report = partial(write_to_registry, report_consumer, consumer.hostname, queues)
+        report()
+        self.timer = consumer.timer.call_repeatedly(REPORT_SECONDS, report)
 
     def stop(self, consumer: Any) -> None:
         self.timer.cancel()
 
     def shutdown(self, consumer: Any) -> None:
-        from ops.worker_registry import forget_worker
+        from agents.worker.registry import forget_consumer
 
-        forget_worker(*self.who)
+        write_to_registry(forget_consumer, consumer.hostname)
 
 
-app.steps["consumer"].add(Present)
+app.steps["consumer"].add(ConsumerReport)
+
+
+def write_to_registry(write: Callable[..., None], *arguments: Any) -> None:
+    """To the registry, on a connection that is closed again: no forked child may inherit it."""
+    from django.db import Error as DatabaseAway
+    from django.db import connection
+
+    try:
+        write(*arguments)
+    except DatabaseAway as error:
+        logger.warning("worker registry not reached", extra={"error": repr(error)})
+    finally:
+        connection.close()
 
 
 class Metrics(bootsteps.StartStopStep):
@@ -102,13 +125,20 @@ class Metrics(bootsteps.StartStopStep):
 app.steps["worker"].add(Metrics)
 
 
-@after_task_publish.connect(sender="orchestrator.tasks.sweep")
-def note_the_beat(sender: str, **kwargs: Any) -> None:
-    """Nobody but the scheduler puts a sweep into the queue."""
-    from ops.worker_registry import note_beat
+_scheduler_reported_at = float("-inf")
 
+
+@after_task_publish.connect(sender="orchestrator.tasks.sweep")
+def report_beat(sender: str, **kwargs: Any) -> None:
+    """Nobody but the scheduler puts a sweep into the queue."""
+    from agents.worker.registry import REPORT_SECONDS, report_scheduler
+
+    global _scheduler_reported_at
+    if time.monotonic() - _scheduler_reported_at < REPORT_SECONDS:
+        return
+    _scheduler_reported_at = time.monotonic()
     with log_fields(channel="scheduler", job=sender):
-        note_beat()
+        write_to_registry(report_scheduler)
 
 
 @task_prerun.connect

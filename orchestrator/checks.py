@@ -1,45 +1,78 @@
-"""What `manage.py check --deploy` says beside Django's own."""
+"""What the installation must not be started with, and what `check --deploy` says beside Django.
 
-from collections.abc import Iterator
+It is production as soon as others than this machine are answered: a host in ALLOWED_HOSTS that is
+not loopback, or a proxy in front.
+"""
+
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Tags, Warning, register
 
-from orchestrator.deployment_checks import LOOPBACK
+LOOPBACK = {"localhost", "127.0.0.1", "[::1]", "::1"}
+KEY_LENGTH = 50
+KEY_VARIETY = 5
+# What examples and tutorials have in the place of a key.
+PLACEHOLDERS = ("django-insecure", "insecure", "changeme", "change-me", "change_me", "your-")
+
+
+def is_production(*, hosts: Iterable[str], behind_proxy: bool) -> bool:
+    names = [host.lower().rstrip(".") for host in hosts]
+    return behind_proxy or not all(
+        name in LOOPBACK or name.endswith(".localhost") or name.startswith("127.") for name in names
+    )
+
+
+def why_not_start(*, debug: bool, secret_key: str) -> str:
+    """What is unsafe in production, for the person who starts it; empty if nothing."""
+    if debug:
+        return (
+            "DEBUG is on, and would show settings and code to anybody. Unset it, or let "
+            "ALLOWED_HOSTS name this machine only (localhost, 127.0.0.1)."
+        )
+    if is_weak(secret_key):
+        return (
+            f"SECRET_KEY is an example, or shorter than {KEY_LENGTH} characters, and who guesses "
+            "it can log in as anybody. Make one: "
+            "python3 -c 'import secrets; print(secrets.token_urlsafe(50))'."
+        )
+    return ""
+
+
+def is_weak(key: str) -> bool:
+    is_short = len(key) < KEY_LENGTH or len(set(key)) < KEY_VARIETY
+    return is_short or key.lower().startswith(PLACEHOLDERS)
 
 
 @register(Tags.security, deploy=True)
 def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    return [*_reach(), *_proxy(), *_servers(), *_limits()]
-
-
-def _reach() -> Iterator[CheckMessage]:
+    redis = urlsplit(settings.REDIS_URL)
+    insecure = [
+        origin for origin in settings.CSRF_TRUSTED_ORIGINS if not origin.startswith("https://")
+    ]
+    warnings = [
+        Warning(
+            f"CSRF_TRUSTED_ORIGINS trusts {origin}, which anybody on the way can change.",
+            hint="Use https://, or leave it out.",
+            id="paraph.W002",
+        )
+        for origin in insecure
+    ]
     if "*" in settings.ALLOWED_HOSTS:
         hint = "Name the hosts: whoever may choose the name of a host may choose where links lead."
-        yield Warning("ALLOWED_HOSTS answers to any name.", hint=hint, id="paraph.W001")
-    for origin in settings.CSRF_TRUSTED_ORIGINS:
-        if not origin.startswith("https://"):
-            hint = "Use https://, or leave it out."
-            what = f"CSRF_TRUSTED_ORIGINS trusts {origin}, which anybody on the way can change."
-            yield Warning(what, hint=hint, id="paraph.W002")
-
-
-def _proxy() -> Iterator[CheckMessage]:
+        warnings.append(Warning("ALLOWED_HOSTS answers to any name.", hint=hint, id="paraph.W001"))
     if settings.PRODUCTION and not settings.BEHIND_TLS_PROXY:
         hint = "Put a proxy with TLS in front, and set BEHIND_TLS_PROXY=true. docs/deployment.md"
-        yield Warning("Passwords and cookies go unprotected.", hint=hint, id="paraph.W003")
-
-
-def _servers() -> Iterator[CheckMessage]:
-    redis = urlsplit(settings.REDIS_URL)
+        detail = "Passwords and cookies are sent without encryption."
+        warnings.append(Warning(detail, hint=hint, id="paraph.W003"))
     if not redis.password and redis.hostname not in LOOPBACK:
         hint = "redis://:PASSWORD@host: who reaches it can put jobs into the queue."
-        yield Warning("Redis on another host has no password.", hint=hint, id="paraph.W004")
-
-
-def _limits() -> Iterator[CheckMessage]:
+        detail = "Redis on another host has no password."
+        warnings.append(Warning(detail, hint=hint, id="paraph.W004"))
     if settings.PRODUCTION and not settings.LOGIN_TRIES:
         hint = "Set LOGIN_TRIES, such as 10."
-        yield Warning("Passwords may be tried without end.", hint=hint, id="paraph.W005")
+        detail = "Passwords may be tried any number of times."
+        warnings.append(Warning(detail, hint=hint, id="paraph.W005"))
+    return warnings

@@ -1,144 +1,340 @@
-from collections.abc import Callable, Collection
+"""The variables of the environment that the server reads, with their types and defaults.
+
+An empty variable counts as not set. One that cannot be read stops the start and says what to do:
+otherwise a slip such as `HITL_PREVENT_SELF_APPROVAL=ture` would open what was closed.
+"""
+
+import os
+import re
+from collections import ChainMap
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
-import environ
+import psycopg
 from django.core.exceptions import ImproperlyConfigured
+from dotenv import dotenv_values
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from orchestrator.url_validation import is_host_and_port, is_url, split_url
+from hitl.enums import OnTimeout
 
-WORDS = dict.fromkeys(("true", "yes", "on", "1"), True) | dict.fromkeys(
-    ("false", "no", "off", "0"), False
+# `NAME_FILE` may name a file that holds the secret, and no error message shows their values.
+SECRETS = (
+    "SECRET_KEY",
+    "DATABASE_URL",
+    "REDIS_URL",
+    "OPENAI_API_KEY",
+    "EMBEDDING_API_KEY",
+    "METRICS_TOKEN",
 )
-# What columns and intervals of time can hold.
-LARGEST = 2**31 - 1
-POSTGRESQL = ("postgresql://", "postgres://", "psql://", "pgsql://")
-POSTGRESQL_FORM = "postgresql://user:password@host:port/name"
+SECRET_NAMES = re.compile(r"(_API_KEY|_TOKEN|_PASSWORD|SECRET_KEY)$")
+# By the name of a variable that must be set, or by pydantic's name of an error.
+REMEDIES = {
+    "SECRET_KEY": (
+        "`make run` makes one; elsewhere set a long random value, e.g. "
+        "python3 -c 'import secrets; print(secrets.token_urlsafe(50))'."
+    ),
+    "DATABASE_URL": "Use postgresql://user:password@host:port/name.",
+    "REDIS_URL": "Use redis://:password@host:port/0, or rediss:// for TLS.",
+    "bool_parsing": "Use true or false.",
+    "int_parsing": "Use a whole number.",
+    "float_parsing": "Use a number.",
+}
+HOST = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
+TRACING_PACKAGES = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 
 
-class Environment(environ.Env):
-    """Variables at their word. What is empty is not set; what nobody can read stops the start.
+def is_url(text: str, *schemes: str) -> bool:
+    try:
+        url = urlsplit(text)
+        return url.scheme in schemes and bool(url.hostname) and (url.port or 0) >= 0
+    except ValueError:
+        return False
 
-    Else a slip of the pen, such as `HITL_PREVENT_SELF_APPROVAL=ture`, would open what was closed.
-    All raise ImproperlyConfigured. The library's own readers are not used: they take `$x` for the
-    name of another variable, and an empty list for one that somebody wrote.
+
+def check_web_url(text: str) -> str:
+    if text and not is_url(text, "http", "https"):
+        raise ValueError("Use http://host or https://host, with a port and path or not.")
+    return text
+
+
+def check_redis_url(text: str) -> str:
+    is_redis = is_url(text, "redis", "rediss")
+    if not is_redis or not (urlsplit(text).path.strip("/") or "0").isdecimal():
+        raise ValueError(REMEDIES["REDIS_URL"])
+    return text
+
+
+def database_settings(url: str) -> dict[str, Any]:
+    """The URL as an entry of Django's DATABASES, read by PostgreSQL's own library."""
+    try:
+        options = conninfo_to_dict(re.sub("^(psql|pgsql)://", "postgresql://", url))
+    except psycopg.ProgrammingError:
+        options = {}
+    keys = {
+        "dbname": "NAME",
+        "user": "USER",
+        "password": "PASSWORD",
+        "host": "HOST",
+        "port": "PORT",
+    }
+    database = {key: options.pop(option, "") for option, key in keys.items()}
+    if not database["NAME"] or "://" not in url or not re.fullmatch("[0-9,]*", database["PORT"]):
+        raise ValueError(REMEDIES["DATABASE_URL"])
+    return {"ENGINE": "django.db.backends.postgresql", **database, "OPTIONS": options}
+
+
+def check_database_url(text: str) -> str:
+    database_settings(text)
+    return text
+
+
+def check_listener(text: str) -> str:
+    """No host is any of this machine's."""
+    match = re.fullmatch(rf"(?:{HOST})?:([0-9]{{1,5}})", text)
+    if text and not (match and int(match[1]) <= 65535):
+        raise ValueError("Use host:port, such as 0.0.0.0:9808.")
+    return text
+
+
+def check_model(text: str) -> str:
+    provider, _, model = text.partition(":")
+    if text and not (provider and model):
+        raise ValueError("Use provider:model, such as openai:text-embedding-3-small.")
+    return text
+
+
+def check_sampler(text: str) -> str:
+    samplers = sorted({point.name for point in entry_points(group="opentelemetry_traces_sampler")})
+    if text not in samplers:
+        raise ValueError(f"Use one of: {', '.join(samplers)}.")
+    return text
+
+
+def make_folder(text: str) -> str:
+    try:
+        if text:
+            Path(text).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"The folder cannot be made: {error.strerror}. Use another.") from None
+    return text
+
+
+def split_list(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return [item.strip() for item in value.split(",") if item.strip()]
+
+
+def items_matching(pattern: str, remedy: str) -> AfterValidator:
+    def check(items: list[str]) -> list[str]:
+        if not all(re.fullmatch(pattern, item) for item in items):
+            raise ValueError(remedy)
+        return items
+
+    return AfterValidator(check)
+
+
+def split_budgets(value: Any) -> Any:
+    """`name=number`, separated by commas."""
+    if not isinstance(value, str):
+        return value
+    budgets = {}
+    for entry in split_list(value):
+        name, _, number = (part.strip() for part in entry.rpartition("="))
+        if not re.fullmatch("[^=]+", name) or not re.fullmatch("[1-9][0-9]{0,8}", number):
+            raise ValueError("Use a list such as openai:gpt-x=200000,anthropic=150000.")
+        budgets[name] = int(number)
+    return budgets
+
+
+# Up to what columns and intervals of time can hold.
+Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
+PositiveCount = Annotated[int, Field(ge=1, le=2**31 - 1)]
+WebUrl = Annotated[str, AfterValidator(check_web_url)]
+# A leading dot or star stands for all names below one.
+Hosts = Annotated[
+    list[str],
+    BeforeValidator(split_list),
+    items_matching(
+        rf"\*|\.?{HOST}", "Use names of hosts without scheme and port, separated by commas."
+    ),
+]
+Origins = Annotated[
+    list[str],
+    BeforeValidator(split_list),
+    items_matching(
+        rf"https?://(\*\.)?{HOST}(:[0-9]+)?",
+        "Use https://host without a path, separated by commas.",
+    ),
+]
+Budgets = Annotated[dict[str, int], BeforeValidator(split_budgets)]
+
+
+class Variables(BaseSettings):
+    model_config = SettingsConfigDict(case_sensitive=True, extra="ignore", enable_decoding=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def drop_empty(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """An empty variable, as compose files pass it on, leaves the default."""
+        stripped = {name: v.strip() if isinstance(v, str) else v for name, v in values.items()}
+        return {name: value for name, value in stripped.items() if value != ""}
+
+
+class Environment(Variables):
+    """In `.env.example` each has a line that explains it."""
+
+    SECRET_KEY: str
+    DATABASE_URL: Annotated[str, AfterValidator(check_database_url)]
+    DATABASE_PREPARE: bool = True
+    DATABASE_POOL: bool = False
+    REDIS_URL: Annotated[str, AfterValidator(check_redis_url)]
+    DEBUG: bool = False
+    ALLOWED_HOSTS: Hosts = ["localhost", "127.0.0.1", "[::1]"]
+    CSRF_TRUSTED_ORIGINS: Origins = []
+    BEHIND_TLS_PROXY: bool = False
+    LOGIN_TRIES: Count = 10
+    THROTTLE_USER_PER_MINUTE: Count = 6000
+    THROTTLE_ADDRESS_PER_MINUTE: Count = 12_000
+    LOG_LEVEL: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(str.upper)
+    ] = "INFO"
+    LOG_FORMAT: Annotated[Literal["text", "json"], BeforeValidator(str.lower)] = "text"
+    TRACES: bool = False
+    METRICS_DIR: Annotated[str, AfterValidator(make_folder)] = ""
+    METRICS_TOKEN: str = ""
+    METRICS_LISTEN: Annotated[str, AfterValidator(check_listener)] = ""
+    CHANNEL_PREFIX: str = "paraph"
+    QUEUE_PREFIX: str = ""
+    JOB_RESULT_DAYS: Annotated[int, Field(ge=1, le=3650)] = 14
+    HITL_PREVENT_SELF_APPROVAL: bool = True
+    HITL_ANSWERS_COUNT_AS_CONTENT: bool = False
+    HITL_REQUIRED_APPROVALS: Annotated[int, Field(ge=1, le=50)] = 1
+    HITL_REMIND_AFTER: Count = 0
+    HITL_DUE_AFTER: Count = 0
+    HITL_EXPIRE_AFTER: Count = 0
+    HITL_ON_TIMEOUT: Annotated[OnTimeout, BeforeValidator(str.lower)] = OnTimeout.HOLD
+    HITL_CLAIM_SECONDS: PositiveCount = 14_400
+    MODEL_DEFAULT: str = "demo"
+    MODEL_MAX_TOKENS: PositiveCount = 16_000
+    CONTEXT_BUDGET: PositiveCount = 100_000
+    CONTEXT_BUDGETS: Budgets = {}
+    MODEL_TIMEOUT_SECONDS: PositiveCount = 300
+    OPENAI_API_KEY: str = ""
+    OPENAI_BASE_URL: WebUrl = ""
+    SEMANTIC_SEARCH: bool = False
+    EMBEDDING_MODEL: Annotated[str, AfterValidator(check_model)] = ""
+    EMBEDDING_API_KEY: str = ""
+    EMBEDDING_BASE_URL: WebUrl = ""
+    SANDBOX_ALLOW_NETWORK: bool = False
+    SANDBOX_ALLOW_FILES: bool = False
+
+    @model_validator(mode="after")
+    def check_order_of_times(self) -> "Environment":
+        times = (self.HITL_REMIND_AFTER, self.HITL_DUE_AFTER, self.HITL_EXPIRE_AFTER)
+        if (set_times := [seconds for seconds in times if seconds]) != sorted(set_times):
+            names = "HITL_REMIND_AFTER, HITL_DUE_AFTER and HITL_EXPIRE_AFTER"
+            raise ValueError(f"{names} are seconds, and must not become smaller in this order.")
+        return self
+
+
+class TracingEnvironment(Variables):
+    """OpenTelemetry reads these itself, and takes its default where it cannot. Ours must not."""
+
+    OTEL_EXPORTER_OTLP_ENDPOINT: WebUrl = ""
+    OTEL_TRACES_SAMPLER: Annotated[str, AfterValidator(check_sampler)] = "parentbased_always_on"
+    OTEL_TRACES_SAMPLER_ARG: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 1.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def check_packages(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if missing := [name for name in TRACING_PACKAGES if not is_installed(name)]:
+            raise ValueError(
+                f"TRACES is on, but {' and '.join(missing)} cannot be imported. Install them with "
+                "`pip install -r requirements-otel.txt` (docker compose: build the image again), "
+                "or set TRACES=false."
+            )
+        return values
+
+
+def is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+V = TypeVar("V", bound=Variables)
+
+
+def read_variables(kind: type[V]) -> V:
+    """Raises ImproperlyConfigured with a line for each variable that cannot be read."""
+    try:
+        return kind(**secrets_from_files(os.environ))
+    except ValidationError as error:
+        lines = [explain(problem) for problem in error.errors()]
+        raise ImproperlyConfigured("\n".join(lines)) from None
+
+
+def explain(problem: ErrorDetails) -> str:
+    if problem["type"] == "value_error":
+        remedy = str(problem["ctx"]["error"])
+    else:
+        remedy = problem["msg"].replace("Input should be", "It must be") + "."
+        remedy = REMEDIES.get(problem["type"], remedy)
+    if not problem["loc"]:
+        return remedy
+    name = str(problem["loc"][0])
+    if problem["type"] == "missing":
+        return f"{name} is not set. {REMEDIES[name]}"
+    state = "cannot be read" if name in SECRETS else f"is {os.environ.get(name)!r}"
+    return f"{name} {state}. {remedy}"
+
+
+def load_env_file(path: Path) -> None:
+    """Adds the variables of a `.env` file; those of the process come first."""
+    try:
+        variables = dotenv_values(path, interpolate=False, encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImproperlyConfigured(f"The file {path.name} cannot be read: {error}.") from None
+    for name, value in variables.items():
+        if value is None:
+            raise ImproperlyConfigured(f"{name} has no value in {path.name}. Use {name}=value.")
+        os.environ.setdefault(name, value)
+
+
+def secrets_from_files(environment: Mapping[str, str]) -> dict[str, str]:
+    """Secrets as container platforms hand them over: `NAME_FILE` names the file, and comes first.
+
+    Raises ImproperlyConfigured for a file that cannot be read.
     """
-
-    def text(self, var: str, default: str = "") -> str:
-        """Any text."""
-        given = str(self.ENVIRON.get(var, ""))
-        return given if given.strip() else default
-
-    def bool(self, var: str, default: bool) -> bool:
-        text = self._text(var)
-        if not text:
-            return default
-        if text.lower() not in WORDS:
-            _unreadable(var, text, "Use true or false.")
-        return WORDS[text.lower()]
-
-    def int(self, var: str, default: int, at_least: int = 0, at_most: int = LARGEST) -> int:
-        text = self._text(var)
-        if not text:
-            return default
+    secrets = {}
+    for name in SECRETS:
+        if not (path := environment.get(f"{name}_FILE")):
+            continue
         try:
-            number = int(text)
-        except ValueError:
-            _unreadable(var, text, "Use a whole number.")
-        if not at_least <= number <= at_most:
-            _unreadable(var, text, f"Use a whole number from {at_least} to {at_most}.")
-        return number
-
-    def word(self, var: str, default: str, known: Collection[str]) -> str:
-        """One of the known ones, in capitals or not."""
-        text = self._text(var) or default
-        found = {word.lower(): word for word in known}.get(text.lower())
-        return found or _unreadable(var, text, f"Use one of: {', '.join(known)}.")
-
-    def names(
-        self, var: str, default: list[str], is_name: Callable[[str], bool], remedy: str
-    ) -> list[str]:
-        """Separated by commas."""
-        names = [name for one in self._text(var).split(",") if (name := one.strip())]
-        for name in names:
-            if not is_name(name):
-                _unreadable(var, name, remedy)
-        return names or default
-
-    def numbers_by_name(self, var: str, default: str, example: str) -> dict[str, int]:
-        """`name=number`, separated by commas; the numbers are above 0."""
-        numbers = {}
-        for entry in filter(None, (self._text(var) or default).split(",")):
-            name, _, number = (part.strip() for part in entry.rpartition("="))
-            if not name or "=" in name or not number.isdecimal() or not 0 < int(number) <= LARGEST:
-                _unreadable(var, entry, f"Use a list such as {example}.")
-            numbers[name] = int(number)
-        return numbers
-
-    def model(self, var: str, default: str) -> str:
-        text = self._text(var)
-        provider, _, name = text.partition(":")
-        if text and not (provider and name):
-            _unreadable(var, text, "Use provider:model, such as openai:text-embedding-3-small.")
-        return text or default
-
-    def share(self, var: str, default: float) -> float:
-        text = self._text(var)
-        try:
-            share = float(text or default)
-        except ValueError:
-            share = -1
-        if not 0 <= share <= 1:
-            _unreadable(var, text, "Use a number from 0 to 1.")
-        return share
-
-    def listener(self, var: str, default: str) -> str:
-        text = self._text(var)
-        if text and not is_host_and_port(text):
-            _unreadable(var, text, "Use host:port, such as 0.0.0.0:9808.")
-        return text or default
-
-    def web_url(self, var: str, default: str) -> str:
-        text = self._text(var)
-        if text and not is_url(text, ("http", "https")):
-            _unreadable(var, text, "Use http://host or https://host, with a port and path or not.")
-        return text or default
-
-    def folder(self, var: str, default: str) -> str:
-        """It is made where it is not there."""
-        text = self.text(var)
-        try:
-            if text:
-                Path(text).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            _unreadable(var, text, f"No such folder can be made: {error.strerror}. Use another.")
-        return text or default
-
-    def redis_url(self, var: str) -> str:
-        text = self._text(var)
-        parts = split_url(text)
-        database = parts.path.strip("/") if parts else ""
-        if not is_url(text, ("redis", "rediss")) or not (database or "0").isdecimal():
-            self._secret(var, "redis://:password@host:port/0, or rediss:// for TLS")
-        return text
-
-    def postgresql_url(self, var: str) -> dict[str, Any]:
-        """As Django's settings want it."""
-        text = self._text(var)
-        try:
-            found = self.db_url_config(text) if text.startswith(POSTGRESQL) else {}
-        except ValueError:
-            found = {}
-        return found if found.get("NAME") else self._secret(var, POSTGRESQL_FORM)
-
-    def _secret(self, var: str, form: str) -> NoReturn:
-        """It may hold a password, so it is not shown."""
-        what = "cannot be read" if self._text(var) else "is not set"
-        raise ImproperlyConfigured(f"{var} {what}. Use {form}.")
-
-    def _text(self, var: str) -> str:
-        return str(self.ENVIRON.get(var, "")).strip()
+            secrets[name] = Path(path).read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not text"
+            message = f"{name}_FILE names {path}, which cannot be read: {reason}."
+            raise ImproperlyConfigured(message) from None
+        if not secrets[name]:
+            raise ImproperlyConfigured(f"{name}_FILE names {path}, which is empty.")
+    return secrets
 
 
-def _unreadable(var: str, text: str, remedy: str) -> NoReturn:
-    raise ImproperlyConfigured(f"{var} is {text!r}. {remedy}")
+def with_secrets(environment: Mapping[str, str]) -> Mapping[str, str]:
+    return ChainMap(secrets_from_files(environment), environment)
+
+
+def secret_values(environment: Mapping[str, str], *others: str) -> list[str]:
+    """Values that no log may show: those of variables that are named like secrets, and these."""
+    named = [value for name, value in environment.items() if SECRET_NAMES.search(name)]
+    return [secret for secret in (*named, *others) if secret]

@@ -1,11 +1,12 @@
 from rest_framework import serializers
 
 from agents.serializers import AgentStatusSerializer
-from core.fields import TextField
+from core.fields import KindField, TextField
 from core.serializers import StrictSerializer
 from hitl.serializers import RequestListSerializer
 from orchestrator.models import ProjectImport
-from projects.enums import AgentType, OversightLevel, Phase, ProjectStatus
+from projects.agent_types import agent_type_choices
+from projects.enums import OversightLevel, Phase, ProjectStatus
 from projects.serializers import ProjectSerializer
 
 
@@ -37,7 +38,7 @@ class StepSerializer(serializers.Serializer):
     step = serializers.CharField()
     title = serializers.CharField()
     phase = serializers.ChoiceField(choices=Phase.choices)
-    agent_type = serializers.ChoiceField(choices=AgentType.choices)
+    agent_type = KindField(choices=agent_type_choices)
     needs = serializers.ListField(child=serializers.CharField())
     status = serializers.CharField(help_text="Of its current task; `pending` before it has one.")
     round = serializers.IntegerField()

@@ -2,57 +2,39 @@
 
 import os
 import warnings
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
 from ops.devserver.runtime import load_runtime_environment
-from ops.tracing.packages import why_no_traces
-from ops.tracing.variables import check_variables
-from orchestrator.deployment_checks import is_production, why_not_start
-from orchestrator.environment import Environment
-from orchestrator.secret_files import secrets_in, with_secrets
-from orchestrator.url_validation import is_answered_host, is_origin
+from orchestrator.checks import is_production, why_not_start
+from orchestrator.environment import (
+    Environment,
+    TracingEnvironment,
+    database_settings,
+    load_env_file,
+    read_variables,
+    secret_values,
+    with_secrets,
+)
 from ui.web.theme import UNFOLD  # noqa: F401
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
 
-env = Environment()
-try:
-    if (BASE_DIR / ".env").is_file():
-        Environment.read_env(BASE_DIR / ".env", overwrite=False)
-except (OSError, UnicodeDecodeError) as error:
-    raise ImproperlyConfigured(f"The file .env cannot be read: {error}.") from None
+load_env_file(BASE_DIR / ".env")
 load_runtime_environment()
-try:
-    env.ENVIRON = with_secrets(os.environ)
-except ValueError as error:
-    raise ImproperlyConfigured(str(error)) from None
+env = read_variables(Environment)
 
-DEBUG = env.bool("DEBUG", default=False)
-SECRET_KEY = env.text("SECRET_KEY", default="")
-if not SECRET_KEY:
-    raise ImproperlyConfigured(
-        "SECRET_KEY is not set. `make run` makes one; elsewhere set a long random value, e.g. "
-        "python3 -c 'import secrets; print(secrets.token_urlsafe(50))'."
-    )
-ALLOWED_HOSTS = env.names(
-    "ALLOWED_HOSTS",
-    default=["localhost", "127.0.0.1", "[::1]"],
-    is_name=is_answered_host,
-    remedy="Use names of hosts without scheme and port, separated by commas.",
-)
-CSRF_TRUSTED_ORIGINS = env.names(
-    "CSRF_TRUSTED_ORIGINS",
-    default=[],
-    is_name=is_origin,
-    remedy="Use https://host without a path, separated by commas.",
-)
+DEBUG = env.DEBUG
+SECRET_KEY = env.SECRET_KEY
+ALLOWED_HOSTS = env.ALLOWED_HOSTS
+CSRF_TRUSTED_ORIGINS = env.CSRF_TRUSTED_ORIGINS
 
 # A proxy of ours speaks TLS to the world and sets X-Forwarded-Proto itself.
-BEHIND_TLS_PROXY = env.bool("BEHIND_TLS_PROXY", default=False)
+BEHIND_TLS_PROXY = env.BEHIND_TLS_PROXY
 PRODUCTION = is_production(hosts=ALLOWED_HOSTS, behind_proxy=BEHIND_TLS_PROXY)
 if PRODUCTION and (reason := why_not_start(debug=DEBUG, secret_key=SECRET_KEY)):
     raise ImproperlyConfigured(f"Not started, for this is production: {reason}")
@@ -119,11 +101,11 @@ TEMPLATES = [
     },
 ]
 
-DATABASES = {"default": env.postgresql_url("DATABASE_URL")}
+DATABASES = {"default": database_settings(env.DATABASE_URL)}
 DATABASES["default"]["CONN_MAX_AGE"] = 600
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-DATABASES["default"].setdefault("OPTIONS", {})["connect_timeout"] = 3
-if env.bool("DATABASE_POOL", default=False):
+DATABASES["default"]["OPTIONS"]["connect_timeout"] = 3
+if env.DATABASE_POOL:
     # The web server answers each request in a thread of its own: a connection that is kept by
     # its thread would be opened anew for every request.
     DATABASES["default"]["CONN_MAX_AGE"] = 0
@@ -133,10 +115,10 @@ if env.bool("DATABASE_POOL", default=False):
     DATABASES["default"]["OPTIONS"]["pool"] = pool
 # Statements on the hot path are planned once a connection. Turn it off behind a pooler in
 # transaction mode that does not keep prepared statements apart.
-if env.bool("DATABASE_PREPARE", default=True):
+if env.DATABASE_PREPARE:
     DATABASES["default"]["OPTIONS"]["prepare_threshold"] = 2
 
-REDIS_URL = env.redis_url("REDIS_URL")
+REDIS_URL = env.REDIS_URL
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_PASSWORD_VALIDATORS = [
@@ -150,10 +132,10 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 AUTHENTICATION_BACKENDS = ["core.login_throttle.GuardedBackend"]
 # Tries to log in, in five minutes: for a name from an address; ten times as many for an address.
-LOGIN_TRIES = env.int("LOGIN_TRIES", default=10)
+LOGIN_TRIES = env.LOGIN_TRIES
 # Requests to one server process. 0: as many as they like.
-THROTTLE_USER_PER_MINUTE = env.int("THROTTLE_USER_PER_MINUTE", default=6000)
-THROTTLE_ADDRESS_PER_MINUTE = env.int("THROTTLE_ADDRESS_PER_MINUTE", default=12_000)
+THROTTLE_USER_PER_MINUTE = env.THROTTLE_USER_PER_MINUTE
+THROTTLE_ADDRESS_PER_MINUTE = env.THROTTLE_ADDRESS_PER_MINUTE
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 LANGUAGE_CODE = "en"
@@ -188,14 +170,18 @@ CHANNEL_LAYERS = {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
         "CONFIG": {
             "hosts": [{"address": REDIS_URL, "socket_connect_timeout": 1}],
-            "prefix": env.text("CHANNEL_PREFIX", default="paraph"),
+            "prefix": env.CHANNEL_PREFIX,
         },
     }
 }
 
 CELERY_BROKER_URL = REDIS_URL
-CELERY_RESULT_BACKEND = "django-db"
+# Jobs leave rows of our own: tasks, attempts, events. Those that failed are listed in the admin.
+CELERY_RESULT_BACKEND = "ops.job_results.JobResults"
+CELERY_RESULT_EXTENDED = True
+CELERY_RESULT_EXPIRES = timedelta(days=env.JOB_RESULT_DAYS)
 CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_STORE_ERRORS_EVEN_IF_IGNORED = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_RESULT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -218,7 +204,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_keepalive": True,
     # A ring that cannot be sent is lost at once; the sweep rings again.
     "max_retries": 0,
-    "global_keyprefix": env.text("QUEUE_PREFIX", default=""),
+    "global_keyprefix": env.QUEUE_PREFIX,
 }
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_DEFAULT_QUEUE = "engine"
@@ -228,6 +214,11 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {
         "task": "orchestrator.tasks.sweep",
         "schedule": 1.0,
+    },
+    # Celery runs it by itself at four in the morning, when a laptop sleeps.
+    "celery.backend_cleanup": {
+        "task": "celery.backend_cleanup",
+        "schedule": 600.0,
     },
 }
 
@@ -261,9 +252,9 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
-        "ActionEnum": "hitl.enums.Action",
+        "ActionEnum": "hitl.actions.action_choices",
         "AgentStateEnum": "agents.enums.AgentState",
-        "AgentTypeEnum": "projects.enums.AgentType",
+        "AgentTypeEnum": "projects.agent_types.agent_type_choices",
         "ArtifactVersionStatusEnum": "context.enums.VersionStatus",
         "ChangeEnum": "context.enums.Change",
         "ConceptKindEnum": "context.enums.ConceptKind",
@@ -277,31 +268,29 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-# Who may see and do what in a project; the audit app asks through this seam.
-AUDIT_ACCESS_POLICY = "projects.access.ProjectAccess"
-# What waits for a person; the stream asks through this seam.
-STREAM_INBOX = "hitl.inbox.inbox_items"
 
-AGENT_TYPES = ("orchestrator", "analyst", "architect", "coder", "tester", "deployer")
-MODEL_DEFAULT = env.text("MODEL_DEFAULT", default="offline")
-AGENT_MODELS = {
-    agent: env.text(f"MODEL_{agent.upper()}", default=MODEL_DEFAULT) for agent in AGENT_TYPES
-}
-MODEL_PROVIDERS = {"offline": "agents.providers.offline.OfflineModel"}
-MODEL_MAX_TOKENS = env.int("MODEL_MAX_TOKENS", default=16_000, at_least=1)
-# Tokens of a whole prompt, by our estimate: for all models, and where one is named for it.
-CONTEXT_BUDGET = env.int("CONTEXT_BUDGET", default=100_000, at_least=1)
-CONTEXT_BUDGETS = {"offline": 5_000_000} | env.numbers_by_name(
-    "CONTEXT_BUDGETS", default="", example="openai:gpt-x=200000,anthropic=150000"
+# Each role is a module there; apps, and so the registry, load later than this.
+AGENT_TYPES = sorted(
+    path.stem for path in (BASE_DIR / "agents" / "roles").glob("*.py") if path.stem != "__init__"
 )
-MODEL_TIMEOUT_SECONDS = env.int("MODEL_TIMEOUT_SECONDS", default=300, at_least=1)
-OPENAI_API_KEY = env.text("OPENAI_API_KEY", default="")
-OPENAI_BASE_URL = env.web_url("OPENAI_BASE_URL", default="")
+MODEL_DEFAULT = env.MODEL_DEFAULT
+AGENT_MODELS = {
+    agent: os.environ.get(f"MODEL_{agent.upper()}", "").strip() or MODEL_DEFAULT
+    for agent in AGENT_TYPES
+}
+MODEL_PROVIDERS = {"demo": "agents.providers.demo.DemoModel"}
+MODEL_MAX_TOKENS = env.MODEL_MAX_TOKENS
+# Tokens of a whole prompt, by our estimate: for all models, and where one is named for it.
+CONTEXT_BUDGET = env.CONTEXT_BUDGET
+CONTEXT_BUDGETS = {"demo": 5_000_000} | env.CONTEXT_BUDGETS
+MODEL_TIMEOUT_SECONDS = env.MODEL_TIMEOUT_SECONDS
+OPENAI_API_KEY = env.OPENAI_API_KEY
+OPENAI_BASE_URL = env.OPENAI_BASE_URL
 # Search by meaning. The app, and its table, are there only where it is on.
-SEMANTIC_SEARCH = env.bool("SEMANTIC_SEARCH", default=False)
-EMBEDDING_MODEL = env.model("EMBEDDING_MODEL", default="")
-EMBEDDING_API_KEY = env.text("EMBEDDING_API_KEY", default="")
-EMBEDDING_BASE_URL = env.web_url("EMBEDDING_BASE_URL", default="")
+SEMANTIC_SEARCH = env.SEMANTIC_SEARCH
+EMBEDDING_MODEL = env.EMBEDDING_MODEL
+EMBEDDING_API_KEY = env.EMBEDDING_API_KEY
+EMBEDDING_BASE_URL = env.EMBEDDING_BASE_URL
 if SEMANTIC_SEARCH:
     INSTALLED_APPS.insert(INSTALLED_APPS.index("agents"), "semantic")
     CELERY_BEAT_SCHEDULE["embed"] = {
@@ -309,28 +298,23 @@ if SEMANTIC_SEARCH:
         "schedule": 15.0,
         "options": {"queue": "agents"},
     }
-SANDBOX_ALLOW_NETWORK = env.bool("SANDBOX_ALLOW_NETWORK", default=False)
-SANDBOX_ALLOW_FILES = env.bool("SANDBOX_ALLOW_FILES", default=False)
+SANDBOX_ALLOW_NETWORK = env.SANDBOX_ALLOW_NETWORK
+SANDBOX_ALLOW_FILES = env.SANDBOX_ALLOW_FILES
 
 # How a project decides that has no policy of its own. Seconds; 0: never.
 HITL_POLICY = {
-    "prevent_self_approval": env.bool("HITL_PREVENT_SELF_APPROVAL", default=True),
-    "answers_count_as_content": env.bool("HITL_ANSWERS_COUNT_AS_CONTENT", default=False),
-    "required_approvals": env.int("HITL_REQUIRED_APPROVALS", default=1, at_least=1, at_most=50),
+    "prevent_self_approval": env.HITL_PREVENT_SELF_APPROVAL,
+    "answers_count_as_content": env.HITL_ANSWERS_COUNT_AS_CONTENT,
+    "required_approvals": env.HITL_REQUIRED_APPROVALS,
     "roles_by_kind": {},
     "roles_by_phase": {},
-    "remind_after": env.int("HITL_REMIND_AFTER", default=0) or None,
-    "due_after": env.int("HITL_DUE_AFTER", default=0) or None,
-    "expire_after": env.int("HITL_EXPIRE_AFTER", default=0) or None,
-    "on_timeout": env.word("HITL_ON_TIMEOUT", default="hold", known=("hold", "reject", "escalate")),
+    "remind_after": env.HITL_REMIND_AFTER or None,
+    "due_after": env.HITL_DUE_AFTER or None,
+    "expire_after": env.HITL_EXPIRE_AFTER or None,
+    "on_timeout": env.HITL_ON_TIMEOUT.value,
 }
-_times = [HITL_POLICY[f"{name}_after"] or 0 for name in ("remind", "due", "expire")]
-if (_given := [one for one in _times if one]) != sorted(_given):
-    raise ImproperlyConfigured(
-        "HITL_REMIND_AFTER, HITL_DUE_AFTER and HITL_EXPIRE_AFTER are seconds, in this order."
-    )
 # A person who claims a request has it for themselves for so long.
-HITL_CLAIM_SECONDS = env.int("HITL_CLAIM_SECONDS", default=14_400, at_least=1)
+HITL_CLAIM_SECONDS = env.HITL_CLAIM_SECONDS
 
 # Seconds. A worker that does not renew its lease in time has lost the task.
 TASK_LEASE_SECONDS = 30
@@ -345,27 +329,25 @@ RING_AGAIN_SECONDS = 10
 
 # Where the processes of one machine count side by side. The library reads its own variable when it
 # is first imported.
-METRICS_DIR = env.folder("METRICS_DIR", default="")
+METRICS_DIR = env.METRICS_DIR
 if METRICS_DIR:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = METRICS_DIR
-METRICS_TOKEN = env.text("METRICS_TOKEN", default="")
-METRICS_LISTEN = env.listener("METRICS_LISTEN", default="")
+METRICS_TOKEN = env.METRICS_TOKEN
+METRICS_LISTEN = env.METRICS_LISTEN
 
 # Where they go, and how many, is said by the OTEL_... variables, which the library reads itself.
-TRACES = env.bool("TRACES", default=False)
+TRACES = env.TRACES
 if TRACES:
-    if reason := why_no_traces():
-        raise ImproperlyConfigured(reason)
-    check_variables(env)
-    MIDDLEWARE = ["ops.tracing.middleware.TracesMiddleware", *MIDDLEWARE]
+    read_variables(TracingEnvironment)
+    MIDDLEWARE = ["ops.tracing.TracesMiddleware", *MIDDLEWARE]
 
-LOG_LEVEL = env.word(
-    "LOG_LEVEL", default="INFO", known=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-)
-LOG_FORMAT = env.word("LOG_FORMAT", default="text", known=("text", "json"))
-_redis_password = urlsplit(REDIS_URL).password or ""
-_secrets = secrets_in(
-    {**env.ENVIRON}, SECRET_KEY, DATABASES["default"]["PASSWORD"], _redis_password
+LOG_LEVEL = env.LOG_LEVEL
+LOG_FORMAT = env.LOG_FORMAT
+_secrets = secret_values(
+    with_secrets(os.environ),
+    SECRET_KEY,
+    DATABASES["default"]["PASSWORD"],
+    urlsplit(REDIS_URL).password or "",
 )
 LOGGING = {
     "version": 1,

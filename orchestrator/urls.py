@@ -8,7 +8,6 @@ from audit.urls import stream_urls
 from hitl.policy_views import PolicyView
 from ops.health import views as health
 from ops.metrics.views import metrics
-from orchestrator.search import SearchView
 from orchestrator.views import (
     DocumentView,
     EraseView,
@@ -20,6 +19,7 @@ from orchestrator.views import (
     RootView,
     SnapshotView,
 )
+from semantic.views import SearchView
 from ui.web.pages import DocsPage
 
 project_urls = [

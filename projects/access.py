@@ -51,15 +51,22 @@ def authorize(actor: Actor, project_id: UUID, roles: frozenset[str]) -> None:
 
 
 def require_role(user: Any, project_id: UUID, roles: frozenset[str]) -> None:
+    """As `check_role`, with the user's role as it is now."""
+    check_role(role_of(user, project_id), user, roles)
+
+
+def check_role(
+    role: str | None, user: Any, roles: frozenset[str], *, what: str = "project"
+) -> None:
     """Raises NotFound for who may not see the project, Forbidden for whose role is too low.
 
-    A superuser may manage, so that a project is never left without anyone who can act on it.
+    A superuser may read and manage, so that a project is never left without anyone who can act on
+    it; deciding is for members.
     """
-    role = role_of(user, project_id)
-    if role in roles or (user.is_superuser and roles == MANAGE):
+    if role in roles or (user.is_superuser and roles in (READ, MANAGE)):
         return
     if role is None and not user.is_superuser:
-        raise NotFound("not_found", "There is no such project, or you may not see it.")
+        raise NotFound("not_found", f"There is no such {what}, or you may not see it.")
     needed = " or ".join(sorted(roles))
     raise Forbidden(
         "role_too_low" if role else "not_a_member",

@@ -2,39 +2,42 @@ from django.db import models
 
 
 class ProjectStatus(models.TextChoices):
-    DRAFT = "draft", "not started"
-    ACTIVE = "active", "agents are at work or a person is asked"
-    PAUSED = "paused", "held by a person; nothing new starts"
-    COMPLETED = "completed", "every step is done"
-    FAILED = "failed", "stopped; the reason says why"
-    CANCELLED = "cancelled", "given up by a person; final"
+    #: Not started.
+    DRAFT = "draft", "Draft"
+    #: Agents are at work or a person is asked.
+    ACTIVE = "active", "Active"
+    #: Held by a person; nothing new starts.
+    PAUSED = "paused", "Paused"
+    #: Every step is done.
+    COMPLETED = "completed", "Completed"
+    #: Stopped; the reason says why.
+    FAILED = "failed", "Failed"
+    #: Given up by a person; final.
+    CANCELLED = "cancelled", "Cancelled"
 
 
 class Role(models.TextChoices):
-    OWNER = "owner", "may do everything"
-    APPROVER = "approver", "may read and decide"
-    VIEWER = "viewer", "may read"
+    #: May do everything.
+    OWNER = "owner", "Owner"
+    #: May read and decide.
+    APPROVER = "approver", "Approver"
+    #: May read.
+    VIEWER = "viewer", "Viewer"
 
 
 class OversightLevel(models.TextChoices):
-    HIGH = "high", "a person signs off every plan and every result"
-    MEDIUM = "medium", "a person signs off every result"
-    LOW = "low", "a person is asked only for clarifications and escalations"
+    #: A person signs off every plan and every result.
+    HIGH = "high", "High"
+    #: A person signs off every result.
+    MEDIUM = "medium", "Medium"
+    #: A person is asked only for clarifications and escalations.
+    LOW = "low", "Low"
 
 
 class Phase(models.TextChoices):
-    DISCOVERY = "discovery"
-    PLAN = "plan"
-    DESIGN = "design"
-    BUILD = "build"
-    VALIDATE = "validate"
-    LAUNCH = "launch"
-
-
-class AgentType(models.TextChoices):
-    ORCHESTRATOR = "orchestrator", "plans and follows the run"
-    ANALYST = "analyst", "turns the brief into a plan and a specification"
-    ARCHITECT = "architect", "designs the system and the order of work"
-    CODER = "coder", "writes the program"
-    TESTER = "tester", "runs the tests and judges"
-    DEPLOYER = "deployer", "packs the product"
+    DISCOVERY = "discovery", "Discovery"
+    PLAN = "plan", "Plan"
+    DESIGN = "design", "Design"
+    BUILD = "build", "Build"
+    VALIDATE = "validate", "Validate"
+    LAUNCH = "launch", "Launch"

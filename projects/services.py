@@ -1,42 +1,32 @@
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-
 from audit.actors import Actor
-from audit.enums import EventType
-from audit.services import record
+from audit.event_types import EventType
 from core.errors import Conflict, InvalidInput, NotFound
-from core.sql import prepared_cursor
 from core.text import is_storable
-from projects.access import MANAGE, authorize
+from projects import hooks
+from projects.access import MANAGE
 from projects.enums import OversightLevel, ProjectStatus, Role
-from projects.models import BRIEF_MAX_LENGTH, Membership, Project
-from projects.signals import (
-    project_changed,
-    project_created,
-    project_stopped,
-    workflow_chosen,
+from projects.events import (
+    MEMBER_ADDED,
+    MEMBER_REMOVED,
+    PROJECT_CANCELLED,
+    PROJECT_COMPLETED,
+    PROJECT_CREATED,
+    PROJECT_FAILED,
+    PROJECT_PAUSED,
+    PROJECT_RESUMED,
+    PROJECT_STARTED,
+    PROJECT_UPDATED,
 )
+from projects.models import BRIEF_MAX_LENGTH, Membership, Project
+from projects.transaction import ProjectTransaction
 
-ASK_FOR_ATTENTION = "UPDATE projects SET attention_since = clock_timestamp() WHERE id = %s"
 STATE = ["status", "status_reason", "started_at", "finished_at", "updated_at"]
 
 
-def lock_project(project_id: UUID) -> Project:
-    """First in every transaction that changes something within a project.
-
-    Raises NotFound, and Conflict `erased` for what is only a tombstone.
-    """
-    project = Project.objects.lock().filter(pk=project_id).first()
-    if project is None:
-        raise NotFound("not_found", "There is no such project.")
-    if project.erased_at is not None:
-        raise Conflict("erased", "This project was erased; nothing of it can change any more.")
-    return project
-
-
-@transaction.atomic
 def create_project(
     *,
     actor: Actor,
@@ -48,7 +38,8 @@ def create_project(
 ) -> Project:
     """A new project with the actor as owner, started unless told not to. Raises InvalidInput."""
     _check_text(name=name, brief=brief)
-    project = Project.objects.create(
+    hooks.run("workflow_chosen", workflow)
+    project = Project(
         name=name.strip(),
         brief=brief,
         workflow=workflow,
@@ -56,12 +47,21 @@ def create_project(
         auto_start=auto_start,
         created_by=actor.user,
     )
-    workflow_chosen.send(Project, project=project)
-    Membership.objects.create(project=project, user=actor.user, role=Role.OWNER)
-    data = {"name": project.name, "workflow": workflow, "oversight_level": str(oversight_level)}
-    record(project_id=project.pk, event_type=EventType.PROJECT_CREATED, actor=actor, data=data)
-    project_created.send(Project, project=project)
-    return start_project(project_id=project.pk, actor=actor) if auto_start else project
+    if auto_start:
+        project.start()
+    with ProjectTransaction.creating(project, actor) as tx:
+        Membership.objects.create(project=project, user=actor.user, role=Role.OWNER)
+        hooks.run("created", tx)
+        tx.record(
+            PROJECT_CREATED,
+            name=project.name,
+            workflow=workflow,
+            oversight_level=str(oversight_level),
+        )
+        if auto_start:
+            tx.record(PROJECT_STARTED, old=ProjectStatus.DRAFT, new=ProjectStatus.ACTIVE)
+            tx.request_advance()
+    return tx.project
 
 
 def _check_text(*, name: str, brief: str) -> None:
@@ -76,145 +76,136 @@ def _check_text(*, name: str, brief: str) -> None:
         raise InvalidInput.of("brief", "max_length", detail)
     for field, text in (("name", name), ("brief", brief)):
         if not is_storable(text):
-            raise InvalidInput.of(
-                field, "binary", f"The {field} is no plain text. Send it as UTF-8, without zeros."
-            )
+            detail = f"The {field} is not plain text. Send it as UTF-8, without null characters."
+            raise InvalidInput.of(field, "binary", detail)
 
 
-@transaction.atomic
 def update_project(*, project_id: UUID, actor: Actor, **changes: Any) -> Project:
     """Change name, oversight level or, before the start, brief and workflow.
 
     Raises Conflict, InvalidInput.
     """
-    project = lock_project(project_id)
-    authorize(actor, project_id, MANAGE)
-    changes = {field: new for field, new in changes.items() if getattr(project, field) != new}
-    if not changes:
-        return project
-    if project.status != ProjectStatus.DRAFT and (fixed := {"brief", "workflow"} & set(changes)):
-        raise Conflict(
-            "invalid_transition",
-            f"{' and '.join(sorted(fixed))} cannot change after the start: work rests on it. "
-            "Add a `user_input` artifact and rewind, or create a new project.",
-        )
-    _check_text(name=changes.get("name", project.name), brief=changes.get("brief", project.brief))
-    shown = {
-        field: {"old": getattr(project, field), "new": new}
-        for field, new in changes.items()
-        if field != "brief"
-    }
-    for field, new in changes.items():
-        setattr(project, field, new)
-    workflow_chosen.send(Project, project=project)
-    project.save(update_fields=[*changes, "updated_at"])
-    record(
-        project_id=project.pk,
-        event_type=EventType.PROJECT_UPDATED,
-        actor=actor,
-        data={"changed": sorted(changes), "fields": shown},
-    )
-    project_changed.send(Project, project=project)
-    return project
+    with ProjectTransaction(project_id, actor, require=MANAGE) as tx:
+        project = tx.project
+        changes = {field: new for field, new in changes.items() if getattr(project, field) != new}
+        if not changes:
+            return project
+        fixed = {"brief", "workflow"} & set(changes)
+        if project.status != ProjectStatus.DRAFT and fixed:
+            raise Conflict(
+                "invalid_transition",
+                f"{' and '.join(sorted(fixed))} cannot change after the start: work rests on it. "
+                "Add a `user_input` artifact and rewind, or create a new project.",
+            )
+        name, brief = changes.get("name", project.name), changes.get("brief", project.brief)
+        _check_text(name=name, brief=brief)
+        hooks.run("workflow_chosen", changes.get("workflow", project.workflow))
+        fields = {
+            field: {"old": getattr(project, field), "new": new}
+            for field, new in changes.items()
+            if field != "brief"
+        }
+        for field, new in changes.items():
+            setattr(project, field, new)
+        project.save(update_fields=[*changes, "updated_at"])
+        tx.record(PROJECT_UPDATED, changed=sorted(changes), fields=fields)
+        tx.request_advance()
+    return tx.project
 
 
 def start_project(*, project_id: UUID, actor: Actor) -> Project:
     """Raises Conflict unless the project is a draft."""
-    return _move(project_id, actor, "start", EventType.PROJECT_STARTED)
+    with ProjectTransaction(project_id, actor, require=MANAGE) as tx:
+        change_status(tx, tx.project.start, PROJECT_STARTED)
+    return tx.project
 
 
 def pause_project(*, project_id: UUID, actor: Actor) -> Project:
     """Nothing new starts until resumed; what is running may finish. Raises Conflict."""
-    return _move(project_id, actor, "pause", EventType.PROJECT_PAUSED)
+    with ProjectTransaction(project_id, actor, require=MANAGE) as tx:
+        change_status(tx, tx.project.pause, PROJECT_PAUSED)
+    return tx.project
 
 
 def resume_project(*, project_id: UUID, actor: Actor) -> Project:
     """Raises Conflict unless the project is paused."""
-    return _move(project_id, actor, "resume", EventType.PROJECT_RESUMED)
-
-
-def complete_project(*, project_id: UUID, actor: Actor) -> Project:
-    """The engine's verb: every step is done. Raises Conflict."""
-    return _move(project_id, actor, "complete", EventType.PROJECT_COMPLETED)
+    with ProjectTransaction(project_id, actor, require=MANAGE) as tx:
+        change_status(tx, tx.project.resume, PROJECT_RESUMED)
+    return tx.project
 
 
 def cancel_project(*, project_id: UUID, actor: Actor, reason: str = "") -> Project:
     """Final. Work that is under way and open requests end with it. Raises Conflict."""
-    return _move(project_id, actor, "cancel", EventType.PROJECT_CANCELLED, reason)
+    with ProjectTransaction(project_id, actor, require=MANAGE) as tx:
+        cancel = lambda: tx.project.cancel(reason)  # noqa: E731 - one verb, with its reason
+        change_status(tx, cancel, PROJECT_CANCELLED, reason=reason)
+    return tx.project
 
 
-def fail_project(*, project_id: UUID, actor: Actor, reason: str) -> Project:
+def complete_project(tx: ProjectTransaction) -> None:
+    """The engine's verb: every step is done. Raises Conflict."""
+    change_status(tx, tx.project.complete, PROJECT_COMPLETED)
+
+
+def fail_project(tx: ProjectTransaction, reason: str) -> None:
     """The project stops, with the reason; a rewind can take it up again. Raises Conflict."""
-    return _move(project_id, actor, "fail", EventType.PROJECT_FAILED, reason)
+    change_status(tx, lambda: tx.project.fail(reason), PROJECT_FAILED, reason=reason)
 
 
-@transaction.atomic
-def reopen_project(*, project_id: UUID, actor: Actor) -> Project:
-    """For a rewind, which records it: what has ended goes on. Raises Conflict, Forbidden."""
-    project = lock_project(project_id)
-    authorize(actor, project_id, MANAGE)
-    project.rewind()
-    project.save(update_fields=STATE)
-    project_changed.send(Project, project=project)
-    return project
-
-
-def ask_for_attention(project_id: UUID) -> None:
-    """The engine has to look at the project. The caller holds its lock."""
-    with prepared_cursor() as cursor:
-        cursor.execute(ASK_FOR_ATTENTION, [project_id])
-
-
-@transaction.atomic
-def _move(
-    project_id: UUID, actor: Actor, verb: str, event_type: EventType, reason: str | None = None
-) -> Project:
-    project = lock_project(project_id)
-    authorize(actor, project_id, MANAGE)
-    old = project.status
-    getattr(project, verb)(*([] if reason is None else [reason]))
+def change_status(
+    tx: ProjectTransaction, verb: Callable[[], None], event_type: EventType, *, reason: str = ""
+) -> None:
+    """Apply a verb of the project, and let everything that depends on its status follow."""
+    project = tx.project
+    old = str(project.status)
+    verb()
     project.save(update_fields=STATE)
     if project.finished_at is not None:
-        project_stopped.send(Project, project=project, actor=actor)
-    data = {"old": old, "new": str(project.status)} | ({"reason": reason} if reason else {})
-    record(project_id=project.pk, event_type=event_type, actor=actor, data=data)
-    project_changed.send(Project, project=project)
-    return project
+        hooks.run("ended", tx)
+    data = {"reason": reason} if reason else {}
+    tx.record(event_type, old=old, new=str(project.status), **data)
+    hooks.run("status_changed", tx)
+    tx.request_advance()
 
 
-@transaction.atomic
+def reopen_project(tx: ProjectTransaction) -> None:
+    """For a rewind, which records it: what has ended goes on. Raises Conflict."""
+    tx.project.rewind()
+    tx.project.save(update_fields=STATE)
+    hooks.run("status_changed", tx)
+    tx.request_advance()
+
+
 def add_member(*, project_id: UUID, actor: Actor, user: Any, role: str) -> Membership:
     """Add a member, or change a role. Raises Conflict for the last owner's own step down."""
-    project = lock_project(project_id)
-    authorize(actor, project_id, MANAGE)
-    existing = Membership.objects.filter(project=project, user=user).first()
-    if existing and existing.role == role:
-        return existing
-    if existing and existing.role == Role.OWNER:
-        _check_not_last_owner(project, user)
-    member, _ = Membership.objects.update_or_create(
-        project=project, user=user, defaults={"role": Role(role)}
-    )
-    data = {"user": user.pk, "username": user.get_username(), "role": role}
-    if existing:
-        data["old_role"] = existing.role
-    record(project_id=project.pk, event_type=EventType.MEMBER_ADDED, actor=actor, data=data)
+    with ProjectTransaction(project_id, actor, require=MANAGE) as tx:
+        existing = Membership.objects.filter(project=tx.project, user=user).first()
+        if existing and existing.role == role:
+            return existing
+        if existing and existing.role == Role.OWNER:
+            _check_not_last_owner(tx.project, user)
+        member, _ = Membership.objects.update_or_create(
+            project=tx.project, user=user, defaults={"role": Role(role)}
+        )
+        data = {"user": user.pk, "username": user.get_username(), "role": role}
+        if existing:
+            data["old_role"] = existing.role
+        tx.record(MEMBER_ADDED, **data)
     return member
 
 
-@transaction.atomic
 def remove_member(*, project_id: UUID, actor: Actor, user_id: int) -> None:
     """Raises NotFound for who is no member, Conflict for the last owner."""
-    project = lock_project(project_id)
-    authorize(actor, project_id, MANAGE)
-    member = Membership.objects.filter(project=project, user=user_id).select_related("user").first()
-    if member is None:
-        raise NotFound("not_found", "This user is not a member of the project.")
-    if member.role == Role.OWNER:
-        _check_not_last_owner(project, member.user)
-    data = {"user": user_id, "username": member.user.get_username(), "role": member.role}
-    member.delete()
-    record(project_id=project.pk, event_type=EventType.MEMBER_REMOVED, actor=actor, data=data)
+    with ProjectTransaction(project_id, actor, require=MANAGE) as tx:
+        members = Membership.objects.filter(project=tx.project, user=user_id)
+        member = members.select_related("user").first()
+        if member is None:
+            raise NotFound("not_found", "This user is not a member of the project.")
+        if member.role == Role.OWNER:
+            _check_not_last_owner(tx.project, member.user)
+        username, role = member.user.get_username(), member.role
+        member.delete()
+        tx.record(MEMBER_REMOVED, user=user_id, username=username, role=role)
 
 
 def _check_not_last_owner(project: Project, user: Any) -> None:

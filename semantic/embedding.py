@@ -38,9 +38,9 @@ def _batches(at_most: int | None, is_whole: bool) -> Iterator[int]:
         if not texts:
             return
         # A model refuses what is empty.
-        said = [text.strip() or "-" for _, text in texts]
+        contents = [text.strip() or "-" for _, text in texts]
         ids = [pk for pk, _ in texts]
-        store(model, ids, embed(said, kind="document", seconds=SECONDS))
+        store(model, ids, embed(contents, kind="document", seconds=SECONDS))
         done, after = done + len(ids), ids[-1]
         yield len(ids)
 

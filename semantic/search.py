@@ -1,4 +1,4 @@
-"""Search by meaning, and by meaning and words together. Only over what the caller may see."""
+"""Search by words, by meaning, or by both; only over what the caller may see."""
 
 from typing import Any
 
@@ -6,9 +6,11 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import QuerySet
 
+from agents.models import Task
 from agents.protocols import WorkError
 from agents.stops.queries import is_everything_stopped
-from context.search import Found, Hit, Scope, find, hits_of_texts
+from context.models import Artifact
+from context.search import Found, Hit, Scope, find, hits_of_texts, scope_of
 from core.errors import Unavailable
 from semantic.storage import literal
 
@@ -24,15 +26,27 @@ NEAREST_TEXTS = """
         SELECT body_id, embedding FROM context_embeddings
         WHERE model = %(model)s AND {scope} ORDER BY body_id DESC LIMIT %(compared)s
     )
-    SELECT body_id, 1 - (embedding <=> %(asked)s::halfvec) AS score FROM newest
+    SELECT body_id, 1 - (embedding <=> %(vector)s::halfvec) AS score FROM newest
     WHERE vector_dims(embedding) = %(dimensions)s
-    ORDER BY embedding <=> %(asked)s::halfvec, body_id DESC LIMIT %(nearest)s
+    ORDER BY embedding <=> %(vector)s::halfvec, body_id DESC LIMIT %(nearest)s
 """
 BEYOND = """
     SELECT EXISTS (
         SELECT 1 FROM context_embeddings WHERE model = %(model)s AND {scope} OFFSET %(compared)s
     )
 """
+
+
+def search_as(
+    user: Any, *, q: str, project: Any = None, mode: str = "words", **filters: Any
+) -> Found:
+    """What the person may see. `mode`: words, semantic or hybrid. Raises Unavailable."""
+    granularity, phase = filters.pop("granularity", ""), filters.pop("phase", None)
+    artifacts = Artifact.objects.filter(**filters) if filters or phase else None
+    if phase:
+        artifacts = artifacts.filter(task__in=Task.objects.filter(phase=phase).values("pk"))
+    search = {"words": find, "semantic": find_by_meaning, "hybrid": find_by_both}[mode]
+    return search(q, scope_of(user, project), granularity=granularity, artifacts=artifacts)
 
 
 def find_by_meaning(
@@ -67,12 +81,12 @@ def _embedded(text: str) -> list[float]:
         raise Unavailable("embedding_unavailable", detail) from None
 
 
-def _nearest(asked: list[float], scope: Scope) -> tuple[dict[int, float], bool]:
+def _nearest(vector: list[float], scope: Scope) -> tuple[dict[int, float], bool]:
     condition = "TRUE" if scope.projects is None else "project_id = ANY(%(projects)s::uuid[])"
     values = {
         "model": settings.EMBEDDING_MODEL,
-        "asked": literal(asked),
-        "dimensions": len(asked),
+        "vector": literal(vector),
+        "dimensions": len(vector),
         "projects": scope.parameter,
         "compared": COMPARED,
         "nearest": NEAREST,

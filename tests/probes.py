@@ -2,19 +2,20 @@
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection
 
-from ops.health import servers, views
-from ops.worker_registry import presence_key
+from agents.models import WorkerProcess
+from ops.health.check import checks
 
 
 @pytest.fixture(autouse=True)
 def fresh_checks() -> None:
     """What an earlier test has found must not be this one's answer."""
-    for check in views.CHECKS.values():
+    for check in checks:
         check.forget()
 
 
@@ -48,11 +49,22 @@ class Stopwatch:
         return time.monotonic() - self.began
 
 
-@pytest.fixture(autouse=True)
-def nobody_there() -> None:
-    """Workers of earlier tests are said to be there for a while after they were killed."""
-    with servers.redis_client() as client:
-        client.delete(presence_key())
+@pytest.fixture
+def report(db: None) -> Iterator[Callable[..., None]]:
+    """Writes to the worker registry for checks to see, which look from threads of their own."""
+
+    def write(function: Callable[..., object], *arguments: object) -> None:
+        def commit() -> None:
+            try:
+                function(*arguments)
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(commit).result()
+
+    yield write
+    write(WorkerProcess.objects.all().delete)
 
 
 WAITS_FOR_US = """

@@ -11,7 +11,7 @@ from orchestrator.engine.advance import advance_project
 from projects.models import Project
 from projects.services import start_project
 
-USAGE = Usage("offline", "rules")
+USAGE = Usage("demo", "rules")
 CONTENT = {"summary": "A plan of the run.", "body": "# The plan\n\n1. Ask\n2. Build"}
 KINDS = ("plan_approval", "result_approval", "clarification", "escalation", "escalation_of_work")
 ALLOWED = {

@@ -1,16 +1,16 @@
-import ast
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from pydantic_core import PydanticUndefined
 
 from deploy.production_requirements import EMBEDDED, split, without_embedded
 from ops.devserver.runtime import PROJECT_DIR
 from orchestrator import settings as settings_module
-from orchestrator.secret_files import SECRETS
+from orchestrator.environment import SECRETS, Environment, TracingEnvironment
 
-SETTINGS = PROJECT_DIR / "orchestrator" / "settings.py"
 COMPOSE = (PROJECT_DIR / "docker-compose.yml").read_text()
 EXAMPLE = (PROJECT_DIR / ".env.example").read_text()
 LINE = re.compile(r"^#?([A-Z][A-Z_]+)=(.*)$", re.MULTILINE)
@@ -18,31 +18,25 @@ DOCUMENTED = dict(LINE.findall(EXAMPLE))
 # Read by the local commands, not by the settings.
 OF_COMMANDS = {"ADMIN_PASSWORD", "DATA_DIR", "PARAPH_URL", "PARAPH_TOKEN"}
 # Explained by what `make run` or compose do, so there is no one default to show.
-WITHOUT_DEFAULT = {"SECRET_KEY", "DATABASE_URL", "REDIS_URL"}
+WITHOUT_DEFAULT = {"SECRET_KEY", "DATABASE_URL", "REDIS_URL", "OTEL_EXPORTER_OTLP_ENDPOINT"}
 
 
 def read_by_settings() -> dict[str, str]:
     """Each variable with its default, as one writes it in the environment."""
-    found = {}
-    for call in ast.walk(ast.parse(SETTINGS.read_text())):
-        if not _is_env_call(call) or not isinstance(call.args[0], ast.Constant):
-            continue
-        default = next((k.value for k in call.keywords if k.arg == "default"), None)
-        found[call.args[0].value] = _written(default)
-    agents = {f"MODEL_{agent.upper()}": "offline" for agent in settings_module.AGENT_TYPES}
-    return found | agents
+    kinds = (Environment, TracingEnvironment)
+    fields = {name: field for kind in kinds for name, field in kind.model_fields.items()}
+    defaults = {name: written(field.get_default()) for name, field in fields.items()}
+    # An agent without a model of its own has the default one.
+    agents = [f"MODEL_{agent.upper()}" for agent in settings_module.AGENT_TYPES]
+    return defaults | dict.fromkeys(agents, defaults["MODEL_DEFAULT"])
 
 
-def _is_env_call(node: ast.AST) -> bool:
-    function = getattr(node, "func", None)
-    return isinstance(function, ast.Attribute) and getattr(function.value, "id", "") == "env"
-
-
-def _written(node: ast.AST | None) -> str:
-    value = ast.literal_eval(node) if node is not None else ""
-    if isinstance(value, list):
-        return ",".join(value)
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def written(default: Any) -> str:
+    if default is PydanticUndefined or default in ([], {}):
+        return ""
+    if isinstance(default, list):
+        return ",".join(default)
+    return str(default).lower() if isinstance(default, bool) else str(default)
 
 
 def compose_variables() -> set[str]:

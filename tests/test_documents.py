@@ -6,13 +6,13 @@ import pytest
 
 from agents.enums import AgentState, AttemptOutcome, TaskStatus
 from context.enums import Form, Need, VersionStatus
-from hitl.enums import Action, RequestKind, RequestStatus
+from hitl.enums import RequestKind, RequestStatus
 from ops.devserver.runtime import PROJECT_DIR
 from projects.enums import OversightLevel, Phase, ProjectStatus, Role
 
 DOCUMENTS = sorted([*PROJECT_DIR.glob("*.md"), *PROJECT_DIR.glob("docs/**/*.md")])
 WORDS = [
-    *(AgentState, AttemptOutcome, TaskStatus, VersionStatus, Action, RequestKind),
+    *(AgentState, AttemptOutcome, TaskStatus, VersionStatus, RequestKind),
     *(Form, Need),
     *(RequestStatus, OversightLevel, Phase, ProjectStatus, Role),
 ]

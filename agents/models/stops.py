@@ -9,8 +9,9 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.functional import cached_property
 
+from agents.enums import WorkerKind
 from core.ids import new_id
-from projects.enums import AgentType
+from projects.agent_types import agent_type_choices
 from projects.models import Project
 
 # A process that has not been seen for longer is not there to acknowledge.
@@ -50,7 +51,11 @@ class EmergencyStop(models.Model):
         help_text="Empty: all projects.",
     )
     agent_type = models.CharField(
-        max_length=20, choices=AgentType, blank=True, default="", help_text="Empty: all agents."
+        max_length=20,
+        choices=agent_type_choices,
+        blank=True,
+        default="",
+        help_text="Empty: all agents.",
     )
     reason = models.TextField()
     activated_by = models.ForeignKey(
@@ -69,9 +74,6 @@ class EmergencyStop(models.Model):
         db_table = "emergency_stops"
         ordering = ["-activated_at", "-id"]
         constraints = [
-            models.CheckConstraint(
-                condition=Q(agent_type__in=["", *AgentType.values]), name="stop_agent_type_known"
-            ),
             models.CheckConstraint(condition=~Q(reason=""), name="stop_has_a_reason"),
             models.CheckConstraint(
                 condition=(
@@ -117,7 +119,7 @@ class EmergencyStop(models.Model):
 
     @property
     def workers_acknowledged(self) -> int:
-        return sum(one.acknowledged_at is not None for one in self.acknowledgements.all())
+        return sum(ack.acknowledged_at is not None for ack in self.acknowledgements.all())
 
     @cached_property
     def missing_workers(self) -> list[str]:
@@ -129,8 +131,8 @@ class EmergencyStop(models.Model):
         """Have not acknowledged, nor been seen for long. Most likely dead; else they still will."""
         if not (silent := self._silent_workers):
             return []
-        there = WorkerProcess.objects.there().in_bulk(silent)
-        return [name for name in silent if name not in there]
+        alive = WorkerProcess.objects.seen_lately().in_bulk(silent)
+        return [name for name in silent if name not in alive]
 
     @property
     def workers_gone(self) -> int:
@@ -138,37 +140,50 @@ class EmergencyStop(models.Model):
 
     @property
     def _silent_workers(self) -> list[str]:
-        return [one.worker for one in self.acknowledgements.all() if one.acknowledged_at is None]
+        return [ack.worker for ack in self.acknowledgements.all() if ack.acknowledged_at is None]
 
     @property
     def seconds_to_last_acknowledgement(self) -> float | None:
         """None while a worker is missing, and where there was none."""
-        told = [one.acknowledged_at for one in self.acknowledgements.all() if one.acknowledged_at]
-        if not told or self.missing_workers:
+        times = [ack.acknowledged_at for ack in self.acknowledgements.all() if ack.acknowledged_at]
+        if not times or self.missing_workers:
             return None
-        return (max(told) - self.activated_at).total_seconds()
+        return (max(times) - self.activated_at).total_seconds()
 
     @property
     def workers_words(self) -> str:
         """How far the acknowledgements are, and how long the last one took."""
         if not self.workers_expected:
             return "no worker was there"
-        took = self.seconds_to_last_acknowledgement
+        seconds = self.seconds_to_last_acknowledgement
         count = f"{self.workers_acknowledged} of {self.workers_expected} workers have stopped"
         if gone := self.workers_gone:
             count += f", {gone} {'is' if gone == 1 else 'are'} gone"
-        return count if took is None else f"{count}, the last after {took:.2f} s"
+        return count if seconds is None else f"{count}, the last after {seconds:.2f} s"
 
 
 class WorkerProcessQuerySet(models.QuerySet):
-    def there(self) -> "WorkerProcessQuerySet":
+    def seen_lately(self) -> "WorkerProcessQuerySet":
         return self.filter(seen_at__gt=Now() - timedelta(seconds=WORKER_SEEN_SECONDS))
 
 
 class WorkerProcess(models.Model):
-    """A process that may call models, as long as it says that it is there."""
+    """A process that works, as long as it reports itself: see `agents.worker.registry`."""
 
     name = models.CharField(primary_key=True, max_length=200)
+    kind = models.CharField(
+        max_length=20,
+        choices=WorkerKind,
+        default=WorkerKind.PROCESS,
+        db_default=WorkerKind.PROCESS,
+    )
+    queues = models.CharField(
+        max_length=500,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="From which a consumer takes jobs, with commas between.",
+    )
     started_at = models.DateTimeField(db_default=Now())
     seen_at = models.DateTimeField(db_default=Now())
     objects = WorkerProcessQuerySet.as_manager()

@@ -5,10 +5,11 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from agents.enums import FINAL, AgentState, AttemptOutcome, TaskStatus, WaitsFor
+from agents.enums import FINAL, AgentState, AttemptOutcome, RequestKind, TaskStatus
 from core.errors import Conflict
 from core.ids import new_id
-from projects.enums import AgentType, Phase
+from projects.agent_types import agent_type_choices
+from projects.enums import Phase
 from projects.models import Project
 
 
@@ -44,7 +45,7 @@ class Task(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="tasks")
-    agent_type = models.CharField(max_length=20, choices=AgentType)
+    agent_type = models.CharField(max_length=20, choices=agent_type_choices)
     title = models.CharField(max_length=200, blank=True, default="")
     instructions = models.TextField()
     step = models.CharField(max_length=100, blank=True, default="", help_text="Empty: on its own.")
@@ -93,14 +94,11 @@ class Task(models.Model):
                 condition=Q(status__in=TaskStatus.values), name="task_status_known"
             ),
             models.CheckConstraint(
-                condition=Q(agent_type__in=AgentType.values), name="task_agent_type_known"
-            ),
-            models.CheckConstraint(
-                condition=Q(gate__in=["", *WaitsFor.values]), name="task_gate_known"
+                condition=Q(gate__in=["", *RequestKind.values]), name="task_gate_known"
             ),
             models.CheckConstraint(
                 condition=(
-                    Q(status=TaskStatus.WAITING_FOR_HITL, waits_for__in=WaitsFor.values)
+                    Q(status=TaskStatus.WAITING_FOR_HITL, waits_for__in=RequestKind.values)
                     | (~Q(status=TaskStatus.WAITING_FOR_HITL) & Q(waits_for=""))
                 ),
                 name="task_waits_for_something_iff_waiting",
@@ -193,7 +191,7 @@ class TaskAttempt(models.Model):
         db_table = "task_attempts"
         ordering = ["task", "fence"]
         indexes = [
-            # How a provider has answered lately; the offline rules are most attempts, and free.
+            # How a provider has answered lately; `offline` is what the demo model was called.
             models.Index(
                 fields=["provider", "outcome", "-finished_at"],
                 name="attempts_of_a_provider",
@@ -215,7 +213,7 @@ class AgentStatus(models.Model):
     """The status board: one row a project and agent type."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="agents")
-    agent_type = models.CharField(max_length=20, choices=AgentType)
+    agent_type = models.CharField(max_length=20, choices=agent_type_choices)
     status = models.CharField(max_length=20, choices=AgentState, default=AgentState.IDLE)
     task = models.ForeignKey(
         Task, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"

@@ -1,5 +1,6 @@
 """Which model serves which agent. Importing this loads no provider library: a job does that."""
 
+import logging
 from typing import Any
 
 from django.conf import settings
@@ -7,10 +8,28 @@ from django.utils.module_loading import import_string
 
 from agents.protocols import Model, PermanentError, Usage
 
-OFFLINE = {"offline": "agents.providers.offline.OfflineModel"}
+DEMO = "demo"
+# Without a key this one serves.
+OWN = {DEMO: "agents.providers.demo.DemoModel"}
 # As long as its column; models need Django, and this module does not.
 PROVIDER_LENGTH = 50
+CONNECT = (
+    "To connect a real model, set MODEL_DEFAULT (say, to openai-chat:NAME) and its key; "
+    "docs/models.md says how."
+)
 LLM_MODEL = "agents.providers.llm.LLMModel"
+# At level DEBUG these write whole requests, prompts included; at INFO where each one went.
+TALKATIVE = ("openai", "httpx", "httpx2", "httpcore", "httpcore2", "pydantic_ai")
+
+
+def demo_hint() -> str:
+    """For the first page and the terminal: how to connect a model; empty where none is needed."""
+    if DEMO not in settings.AGENT_MODELS.values():
+        return ""
+    return (
+        "The demo model serves here: it quotes a brief and builds nothing, or plays the recording "
+        f"of an example. {CONNECT}"
+    )
 
 
 def model_for(agent_type: str) -> Model:
@@ -19,11 +38,11 @@ def model_for(agent_type: str) -> Model:
     if not chosen:
         raise _misconfigured("", f"AGENT_MODELS names no model for the agent {agent_type!r}.")
     prefix, colon, name = chosen.partition(":")
-    own = getattr(settings, "MODEL_PROVIDERS", OFFLINE).get(prefix)
+    own = getattr(settings, "MODEL_PROVIDERS", OWN).get(prefix)
     if own:
         return _loaded(prefix, own, *([name] if name else []))
     if not (colon and name):
-        detail = f"{chosen!r} is neither 'offline' nor of the form 'provider:model'."
+        detail = f"{chosen!r} is neither 'demo' nor of the form 'provider:model'."
         raise _misconfigured(prefix, detail)
     return _loaded(prefix, LLM_MODEL, chosen)
 
@@ -40,3 +59,9 @@ def _loaded(prefix: str, path: str, *arguments: Any) -> Model:
 def _misconfigured(prefix: str, detail: str) -> PermanentError:
     """With the provider's name, so that its health shows it."""
     return PermanentError("model_misconfigured", detail, Usage(prefix[:PROVIDER_LENGTH]))
+
+
+def quiet_libraries() -> None:
+    """Before each call, for some set their own level when they are imported."""
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)

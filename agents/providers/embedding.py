@@ -11,8 +11,8 @@ from pydantic_ai.exceptions import AgentRunError, UserError
 from pydantic_ai.providers import Provider, infer_provider
 
 from agents.protocols import PermanentError, TransientError, Usage, WorkError
+from agents.providers import quiet_libraries
 from agents.providers.failures import UNREADABLE, work_error
-from agents.providers.quiet import quiet_libraries
 
 OPENAI = "openai"
 MALFORMED = "The answer is not one embedding for each text."
@@ -49,10 +49,10 @@ async def _outcome(
     return vectors, None
 
 
-def _are_usable(vectors: list[list[float]], wanted: int) -> bool:
+def _are_usable(vectors: list[list[float]], count: int) -> bool:
     lengths = {len(vector) for vector in vectors}
     return (
-        len(vectors) == wanted
+        len(vectors) == count
         and len(lengths) == 1
         and 0 not in lengths
         and all(math.isfinite(number) for vector in vectors for number in vector)

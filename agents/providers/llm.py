@@ -18,10 +18,10 @@ from pydantic_ai.providers import Provider, infer_provider
 from pydantic_ai.usage import RunUsage
 
 from agents.protocols import Assignment, PermanentError, Questions, Reply, Usage, WorkError
+from agents.providers import quiet_libraries
 from agents.providers.failures import UNREADABLE, work_error
 from agents.providers.prompts import ASK, deliver_name, instructions_for, prompt_for, prompt_sha256
-from agents.providers.quiet import quiet_libraries
-from agents.worker.cancellation import check_may_call_again
+from agents.worker.cancellation import check_before_next_request
 
 MAX_TOKENS = 16_000
 TIMEOUT_SECONDS = 300
@@ -48,7 +48,7 @@ class LLMModel:
         self.name = name
         self.provider, _, self.model = name.partition(":")
 
-    def produce(
+    async def produce(
         self,
         assignment: Assignment,
         *,
@@ -56,17 +56,17 @@ class LLMModel:
         output_type: type[BaseModel],
         instructions: str,
     ) -> Reply:
-        """One call, with its own event loop and connections: jobs share nothing."""
+        """One answer, over connections of its own: clients are bound to their event loop."""
         call = _Call(self, artifact_type, output_type, instructions)
         prompt = prompt_for(assignment, artifact_type)
-        content, failure = asyncio.run(call.outcome(prompt))
+        content, failure = await call.outcome(prompt)
         if failure is not None:
             # Raised here, outside of the handler, so that no log shows the provider's own words.
             raise failure
         if isinstance(content, QuestionsForPerson):
             content = Questions(tuple(content.questions), content.reason)
-        given = prompt_sha256(call.instructions, prompt, output_type)
-        return Reply(content, call.usage_so_far(), prompt_sha256=given)
+        sha256 = prompt_sha256(call.instructions, prompt, output_type)
+        return Reply(content, call.usage_so_far(), prompt_sha256=sha256)
 
     def try_out(self, seconds: float) -> tuple[float, WorkError | None]:
         """One call of a few tokens: how many seconds it took, and what failed."""
@@ -76,14 +76,14 @@ class LLMModel:
 async def _tiny_call(model: LLMModel, seconds: float) -> tuple[float, WorkError | None]:
     quiet_libraries()
     usage = Usage(provider=model.provider, model=model.model, calls=1)
-    asked = [ModelRequest.user_text_prompt("Answer with the single word: ok")]
-    wanted = _model_settings(max_tokens=TINY_TOKENS, seconds=seconds)
+    messages = [ModelRequest.user_text_prompt("Answer with the single word: ok")]
+    model_settings = _model_settings(max_tokens=TINY_TOKENS, seconds=seconds)
     began, failure = time.monotonic(), None
     try:
-        async with _provider_model(model.name) as called:
+        async with _provider_model(model.name) as provider_model:
             # Loading the library is none of the provider's time.
             began = time.monotonic()
-            await model_request(called, asked, model_settings=wanted)
+            await model_request(provider_model, messages, model_settings=model_settings)
     except (AgentRunError, UserError, *UNREADABLE) as error:
         failure = work_error(error, usage)
     except ImportError:
@@ -140,7 +140,7 @@ class _Call:
     def _agent(self) -> Agent:
         quiet_libraries()
         return Agent(
-            _Braked(_provider_model(self.model.name)),
+            _CheckedCorrections(_provider_model(self.model.name)),
             name=self.deliver,
             output_type=[
                 ToolOutput(self.output_type, name=self.deliver, description="Hand in the work."),
@@ -155,11 +155,15 @@ class _Call:
         )
 
 
-class _Braked(WrapperModel):
-    """Asks before each request, for one answer may take several."""
+class _CheckedCorrections(WrapperModel):
+    """Asks before each request but the first, before which the worker has just asked."""
+
+    is_first = True
 
     async def request(self, *arguments: Any) -> ModelResponse:
-        await check_may_call_again()
+        if not self.is_first:
+            await check_before_next_request()
+        self.is_first = False
         return await super().request(*arguments)
 
 

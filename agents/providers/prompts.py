@@ -48,7 +48,7 @@ def prompt_for(assignment: Assignment, artifact_type: str) -> str:
         _data("workflow", assignment.workflow) if assignment.workflow else "",
         *map(material_block, assignment.materials),
         *map(excerpt_block, assignment.excerpts),
-        *(_data("answer", _answer(one)) for one in assignment.answers),
+        *(_data("answer", _answer(answer)) for answer in assignment.answers),
         *(_data("feedback", {"comment": comment}) for comment in assignment.feedback),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -56,8 +56,8 @@ def prompt_for(assignment: Assignment, artifact_type: str) -> str:
 
 def prompt_sha256(instructions: str, prompt: str, output_type: type[BaseModel]) -> str:
     """Over both sides and the schema that the answer has to fit."""
-    given = [instructions, prompt, output_type.model_json_schema()]
-    return digest("countersign:prompt:1", canonical(given))
+    parts = [instructions, prompt, output_type.model_json_schema()]
+    return digest("countersign:prompt:1", canonical(parts))
 
 
 def _task(assignment: Assignment, artifact_type: str) -> str:

@@ -1,10 +1,11 @@
 """Turns the brief into a project plan and a specification."""
 
-from agents.roles.work import ModelRole
+from agents.role import ModelRole, role
+from projects.enums import Phase
 
 
+@role("analyst", phase=Phase.PLAN)
 class Analyst(ModelRole):
-    agent_type = "analyst"
     instructions = """\
 You are the analyst of a software project. A project plan says in plain words what is to be built,
 for whom, what belongs to it and what does not, and what may go wrong. A software specification

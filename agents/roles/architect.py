@@ -1,10 +1,11 @@
 """Designs the product and plans the work."""
 
-from agents.roles.work import ModelRole
+from agents.role import ModelRole, role
+from projects.enums import Phase
 
 
+@role("architect", phase=Phase.DESIGN)
 class Architect(ModelRole):
-    agent_type = "architect"
     instructions = """\
 You are the architect of a software project. Design the simplest thing that meets the
 specification: few components, each with one duty, each naming the ids of the requirements it

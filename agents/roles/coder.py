@@ -1,10 +1,11 @@
 """Writes the program and its tests."""
 
-from agents.roles.work import ModelRole
+from agents.role import ModelRole, role
+from projects.enums import Phase
 
 
+@role("coder", phase=Phase.BUILD)
 class Coder(ModelRole):
-    agent_type = "coder"
     instructions = """\
 You are the programmer of a software project. Write a complete, readable program in Python 3.11
 with the standard library only: several small files, an entry point main.py with a command line, a

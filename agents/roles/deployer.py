@@ -11,17 +11,29 @@ from agents.protocols import (
     NeedsPerson,
     Outcome,
     Output,
-    Usage,
 )
-from agents.roles.work import NOTHING, ask, checked, joined, needed, titled, total, with_output
+from agents.role import (
+    NOTHING,
+    ask,
+    checked,
+    joined,
+    needed,
+    role,
+    titled,
+    total,
+    usage_of_facts,
+    with_output,
+)
+from agents.roles.tester import ran_well
+from projects.enums import Phase
 
 VERSION = "1.0.0"
 
 
+@role("deployer", phase=Phase.LAUNCH)
 class Deployer:
     """Fingerprints and what was done are facts; only the words around them come from the model."""
 
-    agent_type = "deployer"
     instructions = """\
 You release a finished program. Write the deployment log: a short summary, release notes for the
 people who will use it (what it does, and as plainly what it does not do), the steps that remain
@@ -47,12 +59,11 @@ showed is established without you.
             usage = total(usage, answer.usage)
             if answer.questions:
                 return NeedsPerson(answer.questions.questions, usage, answer.questions.reason)
-            outputs.append(_with_facts(answer.output, package))
+            outputs.append(_with_facts(answer.output, package, assignment))
             notes.append(answer.notes)
-        return Completed(tuple(outputs), usage or FACTS, notes=joined(notes))
-
-
-FACTS = Usage("offline", "packaging", calls=0, input_tokens=0, output_tokens=0, cost_micros=0)
+        return Completed(
+            tuple(outputs), usage or usage_of_facts(self.agent_type), notes=joined(notes)
+        )
 
 
 def package_of(assignment: Assignment, code: Material) -> dict[str, Any]:
@@ -70,7 +81,7 @@ def package_of(assignment: Assignment, code: Material) -> dict[str, Any]:
         "how_to_run": [
             "Put the files into a folder of their own.",
             f"python3 {entry} --help",
-            f"Check the tests: {' '.join(code.content['test_command']) or '(there are none)'}",
+            f"Run the tests: {' '.join(code.content['test_command']) or '(there are none)'}",
         ],
         "tests": _tests(assignment.newest("test_results")),
         "not_covered": code.content["not_covered"],
@@ -96,13 +107,15 @@ def _tests(results: Material | None) -> dict[str, Any]:
             "ran": False,
             "passed": False,
             "total": 0,
+            "skipped": 0,
             "summary": "No test results were handed over.",
         }
     counts = results.content["counts"]
     return {
-        "ran": counts["run"] > 0,
+        "ran": counts["run"] > counts["skipped"],
         "passed": results.content["passed"],
         "total": counts["run"],
+        "skipped": counts["skipped"],
         "summary": results.content["summary"],
     }
 
@@ -115,20 +128,22 @@ def _noted(comment: str) -> dict[str, Any]:
     return {"comment": comment, "honoured": False, "response": why}
 
 
-def _with_facts(output: Output, package: dict[str, Any]) -> Output:
+def _with_facts(output: Output, package: dict[str, Any], assignment: Assignment) -> Output:
     """The log with what really happened in front; whatever the model says is still to be done."""
     if output.artifact_type != "deployment_log":
         return output
     planned = [entry | {"status": "planned"} for entry in output.content["entries"]]
-    facts = {"entries": [*_happened(package), *planned][:200], "version": package["version"]}
+    happened = _happened(package, assignment.newest("test_results"))
+    facts = {"entries": [*happened, *planned][:200], "version": package["version"]}
     missing = {"not_covered": package["not_covered"]}
     content = checked("deployment_log", output.content | facts | missing, NOTHING)
     return titled("deployment_log", content)
 
 
-def _happened(package: dict[str, Any]) -> list[dict[str, str]]:
+def _happened(package: dict[str, Any], results: Material | None) -> list[dict[str, str]]:
     tests = package["tests"]
-    status = "done" if tests["passed"] else "failed" if tests["ran"] else "skipped"
+    is_bad = results is not None and not ran_well(results.content)
+    status = "skipped" if not tests["ran"] else "failed" if is_bad else "done"
     return [
         {"action": "Run the tests", "status": status, "detail": tests["summary"]},
         {

@@ -1,10 +1,11 @@
 """Opens the run with a plan of the run itself."""
 
-from agents.roles.work import ModelRole
+from agents.role import ModelRole, role
+from projects.enums import Phase
 
 
+@role("orchestrator", phase=Phase.DISCOVERY)
 class Orchestrator(ModelRole):
-    agent_type = "orchestrator"
     instructions = """\
 You open a software project and plan its run; you do not plan the product. Write for the people
 who will decide along the way. Read the brief and the pinned workflow, then describe: what kind of

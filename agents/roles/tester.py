@@ -1,12 +1,15 @@
 """Runs the tests of the program, in isolation: facts, in which no model has a say."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from agents import sandbox
-from agents.protocols import Assignment, Completed, Material, Model, Outcome, Usage
-from agents.roles.work import checked, needed, titled
+from agents.protocols import Assignment, Completed, Material, Model, Outcome
+from agents.role import checked, needed, role, titled, usage_of_facts
+from context.types.test_results import tested_of
+from projects.enums import Phase
 
 TIMEOUT_SECONDS = 60.0
 MEMORY_MEGABYTES = 512
@@ -21,13 +24,12 @@ _TRACE = re.compile(
     r"^(FAIL|ERROR): (\w+)[^\n]*\n-{20,}\n(.*?)(?=^={20,}|^-{20,}\nRan|\Z)", re.M | re.S
 )
 _RAN = re.compile(r"^Ran (\d+) tests? in", re.MULTILINE)
-_FACTS = Usage("offline", "sandbox", calls=0, input_tokens=0, output_tokens=0, cost_micros=0)
 
 
+@role("tester", phase=Phase.VALIDATE)
 class Tester:
-    """Verdict pass only if tests ran, all of them passed and the run ended by itself with 0."""
+    """The verdict is about requirements that a test exercised; a skipped test shows nothing."""
 
-    agent_type = "tester"
     instructions = """\
 You judge a program by really running its tests in isolation. You report what happened: the
 command, the exit code, the output, and for each requirement whether its tests passed. You never
@@ -37,15 +39,42 @@ report a result that you have not seen.
     def run(self, assignment: Assignment, model: Model) -> Outcome:
         """Run the tests of the newest source code. Raises PermanentError if there is none."""
         code = needed(assignment, "source_code")
-        content = checked("test_results", results_of(code), _FACTS)
-        verdict = "pass" if content["passed"] else "fail"
-        return Completed((titled("test_results", content),), _FACTS, verdict, content["summary"])
+        specification = assignment.newest("software_specification")
+        requirements = specification.content["requirements"] if specification else []
+        usage = usage_of_facts(self.agent_type)
+        results = results_of(code, [item["id"] for item in requirements])
+        content = checked("test_results", results, usage)
+        output = titled("test_results", content | {"title": code.content["title"]})
+        output = replace(output, content=content)
+        return Completed((output,), usage, verdict_of(code.content, content), content["summary"])
 
 
-def results_of(code: Material) -> dict[str, Any]:
-    """The content of the test results of a version of source code."""
+def verdict_of(code: Mapping[str, Any], results: Mapping[str, Any]) -> str:
+    """`pass` needs a requirement whose tests passed.
+
+    A program that runs well and claims no requirement gets no verdict: there is nothing to judge,
+    and a person decides.
+    """
+    if not ran_well(results):
+        return "fail"
+    if not code["covered"]:
+        return ""
+    return "pass" if any(item["status"] == "passed" for item in results["coverage"]) else "fail"
+
+
+def ran_well(results: Mapping[str, Any]) -> bool:
+    """Whether some tests were run, to their end, and none of them failed."""
+    counts = results["counts"]
+    is_ended = results["exit_code"] == 0 and not results["timed_out"]
+    is_clean = not counts["failed"] and not counts["errors"]
+    return is_ended and is_clean and counts["run"] > counts["skipped"]
+
+
+def results_of(code: Material, requirements: Sequence[str] = ()) -> dict[str, Any]:
+    """The content of the test results of a version of source code, for all the requirements."""
     if not has_tests(code.content):
-        return _nothing_ran(code, "The source code has no tests: nothing shows that it works.")
+        why = "The source code has no tests: nothing shows that it works."
+        return _nothing_ran(code, requirements, why)
     files = {file["path"]: file["content"] for file in code.content["files"]}
     run = sandbox.run_tests(
         files,
@@ -53,7 +82,7 @@ def results_of(code: Material) -> dict[str, Any]:
         timeout_seconds=TIMEOUT_SECONDS,
         memory_megabytes=MEMORY_MEGABYTES,
     )
-    return _seen(code, run)
+    return _seen(code, requirements, run)
 
 
 def has_tests(content: Mapping[str, Any]) -> bool:
@@ -68,28 +97,30 @@ def has_tests(content: Mapping[str, Any]) -> bool:
     )
 
 
-def _seen(code: Material, run: sandbox.SandboxResult) -> dict[str, Any]:
+def _seen(
+    code: Material, requirements: Sequence[str], run: sandbox.SandboxResult
+) -> dict[str, Any]:
     outcomes = {match["name"]: match["outcome"] for match in _LINE.finditer(run.output)}
-    counts = _counts(run.output, outcomes)
-    passed = run.exit_code == 0 and not run.timed_out and counts["run"] > counts["skipped"]
-    passed = passed and not counts["failed"] and not counts["errors"]
+    counts = _counts(run.output)
+    coverage = _coverage(code.content, requirements, outcomes)
+    is_clean = run.exit_code == 0 and not run.timed_out
     return {
-        "summary": _summary(run, counts, passed),
+        "summary": _summary(run, counts, coverage),
         "command": " ".join(code.content["test_command"]),
         "exit_code": run.exit_code,
-        "passed": passed,
+        "passed": is_clean and 0 < counts["passed"] == counts["run"],
         "timed_out": run.timed_out,
         "counts": counts,
         "failures": _failures(run.output),
         "output": _cut(run.output),
         "duration_ms": run.duration_ms,
         "isolation": {str(key)[:300]: str(value)[:300] for key, value in run.isolation.items()},
-        "coverage": _coverage(code.content, outcomes),
+        "coverage": coverage,
         "source_sha256": code.sha256,
     }
 
 
-def _counts(output: str, outcomes: Mapping[str, str]) -> dict[str, int]:
+def _counts(output: str) -> dict[str, int]:
     ran = _RAN.findall(output)
     run = int(ran[-1]) if ran else 0
     last = output[output.rfind("Ran ") :] if ran else ""
@@ -115,18 +146,23 @@ def _failures(output: str) -> list[dict[str, str]]:
     ][:200]
 
 
-def _coverage(content: Mapping[str, Any], outcomes: Mapping[str, str]) -> list[dict[str, Any]]:
-    covered = [_judged(item, outcomes) for item in content["covered"]]
-    missing = [
-        {
-            "requirement": item["requirement"],
-            "status": "not_covered",
-            "tests": [],
-            "reason": item["reason"],
-        }
+def _coverage(
+    content: Mapping[str, Any], requirements: Sequence[str], outcomes: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Each requirement of the specification, and those that the program itself names."""
+    results = {item["requirement"]: _judged(item, outcomes) for item in content["covered"]}
+    results |= {
+        item["requirement"]: _untested(item["requirement"], item["reason"])
         for item in content["not_covered"]
-    ]
-    return [*covered, *missing]
+    }
+    unnamed = [key for key in requirements if key not in results]
+    results |= {key: _untested(key, "The program says nothing of it.") for key in unnamed}
+    order = {key: place for place, key in enumerate(requirements)}
+    return sorted(results.values(), key=lambda one: order.get(one["requirement"], len(order)))[:500]
+
+
+def _untested(requirement: str, reason: str) -> dict[str, Any]:
+    return {"requirement": requirement, "status": "not_covered", "tests": [], "reason": reason}
 
 
 def _judged(item: Mapping[str, Any], outcomes: Mapping[str, str]) -> dict[str, Any]:
@@ -145,17 +181,25 @@ def _judged(item: Mapping[str, Any], outcomes: Mapping[str, str]) -> dict[str, A
     }
 
 
-def _summary(run: sandbox.SandboxResult, counts: Mapping[str, int], passed: bool) -> str:
+def _summary(
+    run: sandbox.SandboxResult, counts: Mapping[str, int], coverage: Sequence[Mapping[str, Any]]
+) -> str:
+    """First what counts: how many requirements a test has exercised."""
     if run.timed_out:
         return f"The tests did not end within {TIMEOUT_SECONDS:.0f} seconds."
     if not counts["run"]:
         return f"No test ran (exit code {run.exit_code})."
-    figures = f"{counts['run']} tests ran: {counts['passed']} passed, {counts['failed']} failed, "
-    figures += f"{counts['errors']} broke off, {counts['skipped']} were skipped."
-    return figures if passed or run.exit_code else f"{figures} That is no pass."
+    done = counts["run"] - counts["skipped"]
+    text = f"{tested_of(coverage)} {done} of {counts['run']} tests were run: {counts['passed']} "
+    text += f"passed, {counts['failed']} failed, {counts['errors']} broke off; "
+    text += f"{counts['skipped']} were skipped."
+    if not any(item["status"] in ("passed", "failed") for item in coverage):
+        text += " No test that was run is about a requirement."
+    is_odd = run.exit_code != 0 and not counts["failed"] and not counts["errors"]
+    return f"{text} The exit code was {run.exit_code}." if is_odd else text
 
 
-def _nothing_ran(code: Material, why: str) -> dict[str, Any]:
+def _nothing_ran(code: Material, requirements: Sequence[str], why: str) -> dict[str, Any]:
     return {
         "summary": why,
         "command": "",
@@ -167,7 +211,7 @@ def _nothing_ran(code: Material, why: str) -> dict[str, Any]:
         "output": "",
         "duration_ms": 0,
         "isolation": {},
-        "coverage": _coverage(code.content, {}),
+        "coverage": _coverage(code.content, requirements, {}),
         "source_sha256": code.sha256,
     }
 

@@ -16,8 +16,8 @@ MAX_PATH_BYTES = 1_024
 
 
 @contextmanager
-def written(files: Mapping[str, str]) -> Iterator[Path]:
-    """A temporary folder whose `files` holds the program; removed at the end, whatever happened."""
+def program_folder(files: Mapping[str, str]) -> Iterator[Path]:
+    """A temporary folder with the program in `files`; removed at the end, whatever happened."""
     contents = {path: _encoded(path, text) for path, text in files.items()}
     _check(contents)
     folder = Path(tempfile.mkdtemp(prefix="paraph-"))

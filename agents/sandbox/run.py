@@ -1,4 +1,3 @@
-import contextlib
 import json
 import os
 import selectors
@@ -6,15 +5,16 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
 
 from agents.protocols import PermanentError, TransientError
-from agents.sandbox.files import written
-from agents.sandbox.output import Excerpt
+from agents.sandbox.files import program_folder
+from agents.worker.cancellation import current_cancellation
 
 JAIL = Path(__file__).with_name("jail")
 ENVIRONMENT = {"LANG": "C.UTF-8", "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -23,6 +23,7 @@ DISK_MEGABYTES = 64
 PIECE_BYTES = 64 * 1024
 # The launcher keeps the time; this is how long it may take to start and to clean up.
 GRACE_SECONDS = 20
+END_SECONDS = 5
 # All walls are Linux's; elsewhere nothing is run.
 MODES = ("namespaces", "filters") if sys.platform == "linux" else ()
 
@@ -39,6 +40,32 @@ class SandboxResult:
     command: str
 
 
+class BoundedOutput:
+    """Reads all of a stream, and keeps at most `limit` bytes: its first and its last part."""
+
+    def __init__(self, limit: int) -> None:
+        self.half = limit // 2
+        self.total = 0
+        self.first = bytearray()
+        self.last = bytearray()
+
+    def add(self, piece: bytes) -> None:
+        self.total += len(piece)
+        room = self.half - len(self.first)
+        self.first += piece[:room]
+        self.last += piece[room:]
+        del self.last[: max(0, len(self.last) - self.half)]
+
+    def text(self) -> str:
+        """The text, marked where something is left out, without NUL: no database takes it."""
+        left_out = self.total - len(self.first) - len(self.last)
+        mark = f"\n[... {left_out} bytes left out ...]\n" if left_out else ""
+        # Only without a mark may a character reach from one part into the other.
+        parts = (self.first, self.last) if mark else (self.first + self.last,)
+        text = mark.join(part.decode(errors="replace") for part in parts)
+        return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
 class _Unavailable(Exception):
     """This mode's walls cannot be put up here."""
 
@@ -53,9 +80,12 @@ def run_tests(
     """Run `command` over the files in isolation; `python` is our own interpreter.
 
     Raises PermanentError (`sandbox_bad_path`, `sandbox_too_large`, `sandbox_unavailable`) or
-    TransientError (`sandbox_failed`). A program that fails is a result, not an error.
+    TransientError (`sandbox_failed`), and for work that was cancelled StopRequested or LeaseLost.
+    A program that fails is a result, not an error.
     """
-    asked = {
+    if (cancellation := current_cancellation()) is not None:
+        cancellation.check()
+    request = {
         "command": list(command),
         "timeout_seconds": timeout_seconds,
         "memory_megabytes": memory_megabytes,
@@ -63,35 +93,37 @@ def run_tests(
     refusals = []
     for mode in MODES:
         try:
-            return run_in(mode, files, asked)
+            return run_in(mode, files, request)
         except _Unavailable as refusal:
             refusals.append(f"{mode}: {refusal}")
-    raise PermanentError("sandbox_unavailable", _remedy(refusals))
-
-
-def run_in(mode: str, files: Mapping[str, str], asked: Mapping[str, object]) -> SandboxResult:
-    """One run with one kind of walls."""
-    with written(files) as folder:
-        return _Run(mode, folder, asked).result()
-
-
-def _remedy(refusals: Sequence[str]) -> str:
-    why = "; ".join(refusals) or "not Linux"
-    return (
-        f"This machine offers no safe place to run a program ({why}). "
-        "See docs/models.md, or set SANDBOX_ALLOW_NETWORK or SANDBOX_ALLOW_FILES to run without."
+    reasons = "; ".join(refusals) or "not Linux"
+    raise PermanentError(
+        "sandbox_unavailable",
+        f"This machine offers no safe place to run a program ({reasons}). "
+        "See docs/models.md, or set SANDBOX_ALLOW_NETWORK or SANDBOX_ALLOW_FILES to run without.",
     )
 
 
-class _Run:
-    """One launcher process, from start to its last word."""
+def run_in(mode: str, files: Mapping[str, str], request: Mapping[str, object]) -> SandboxResult:
+    """One run with one kind of walls."""
+    with program_folder(files) as folder:
+        return _Run(mode, folder, request).result()
 
-    def __init__(self, mode: str, folder: Path, asked: Mapping[str, object]) -> None:
-        self.asked = asked
-        self.output = Excerpt(OUTPUT_BYTES)
-        self.words = Excerpt(OUTPUT_BYTES)
+
+def _interrupted_by(interrupt: Callable[[], object]) -> AbstractContextManager[None]:
+    cancellation = current_cancellation()
+    return nullcontext() if cancellation is None else cancellation.interrupted_by(interrupt)
+
+
+class _Run:
+    """One launcher process, from its start to its report."""
+
+    def __init__(self, mode: str, folder: Path, request: Mapping[str, object]) -> None:
+        self.request = request
+        self.output = BoundedOutput(OUTPUT_BYTES)
+        self.report = BoundedOutput(OUTPUT_BYTES)
         self.config = {
-            **asked,
+            **request,
             "mode": mode,
             "files": str(folder / "files"),
             "mount_point": str(folder / "root"),
@@ -103,70 +135,67 @@ class _Run:
 
     def result(self) -> SandboxResult:
         began = time.monotonic()
-        self._talk()
-        took = int((time.monotonic() - began) * 1000)
-        said = self._said()
+        self._run_launcher()
+        duration_ms = int((time.monotonic() - began) * 1000)
+        facts: dict = {"exit_code": None}
+        for line in self.report.text().splitlines():
+            facts |= json.loads(line)
+        if "unavailable" in facts:
+            raise _Unavailable(facts["unavailable"])
+        if "isolation" not in facts or "timed_out" not in facts:
+            raise TransientError("sandbox_failed", "The sandbox ended without a result.")
         return SandboxResult(
-            exit_code=None if said["timed_out"] else said["exit_code"],
+            exit_code=None if facts["timed_out"] else facts["exit_code"],
             output=self.output.text(),
-            timed_out=said["timed_out"],
-            duration_ms=took,
-            isolation=said["isolation"],
-            command=shlex.join(self.asked["command"]),
+            timed_out=facts["timed_out"],
+            duration_ms=duration_ms,
+            isolation=facts["isolation"],
+            command=shlex.join(self.request["command"]),
         )
 
-    def _talk(self) -> None:
-        heard, spoken = os.pipe()
-        try:
-            launcher = self._start(spoken)
-        finally:
-            os.close(spoken)
-        with os.fdopen(heard, "rb", 0), launcher:
-            try:
-                self._hand_over(launcher, spoken)
-                self._listen({launcher.stdout.fileno(): self.output, heard: self.words})
-            finally:
-                launcher.kill()
-
-    def _start(self, report: int) -> subprocess.Popen:
+    def _run_launcher(self) -> None:
         """A fresh interpreter: nothing of this process, its threads or its memory goes along."""
         python = os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
-        return subprocess.Popen(
-            [python, "-I", "-B", str(JAIL)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=ENVIRONMENT,
-            cwd="/",
-            pass_fds=[report],
-            start_new_session=True,
-            bufsize=0,
-        )
+        report_read, report_write = os.pipe()
+        try:
+            launcher = subprocess.Popen(
+                [python, "-I", "-B", str(JAIL)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=ENVIRONMENT,
+                cwd="/",
+                pass_fds=[report_write],
+                start_new_session=True,
+                bufsize=0,
+            )
+        finally:
+            os.close(report_write)
+        with os.fdopen(report_read, "rb", 0), launcher:
+            try:
+                with suppress(BrokenPipeError):
+                    config = json.dumps({**self.config, "report": report_write})
+                    launcher.stdin.write(config.encode() + b"\n")
+                # The launcher takes the end of its input for the death of its caller.
+                with _interrupted_by(launcher.stdin.close):
+                    self._read({launcher.stdout.fileno(): self.output, report_read: self.report})
+            finally:
+                # It ends the program with all that it started; killed at once, it could not.
+                launcher.stdin.close()
+                try:
+                    launcher.wait(END_SECONDS)
+                except subprocess.TimeoutExpired:
+                    launcher.kill()
 
-    def _hand_over(self, launcher: subprocess.Popen, report: int) -> None:
-        line = json.dumps({**self.config, "report": report}) + "\n"
-        with contextlib.suppress(BrokenPipeError):
-            launcher.stdin.write(line.encode())
-
-    def _listen(self, streams: Mapping[int, Excerpt]) -> None:
+    def _read(self, streams: Mapping[int, BoundedOutput]) -> None:
         """Until the launcher has closed both, or is overdue."""
-        deadline = time.monotonic() + float(self.asked["timeout_seconds"]) + GRACE_SECONDS
+        deadline = time.monotonic() + float(self.request["timeout_seconds"]) + GRACE_SECONDS
         with selectors.DefaultSelector() as selector:
-            for descriptor, excerpt in streams.items():
-                selector.register(descriptor, selectors.EVENT_READ, excerpt)
+            for descriptor, output in streams.items():
+                selector.register(descriptor, selectors.EVENT_READ, output)
             while selector.get_map() and time.monotonic() < deadline:
                 for key, _ in selector.select(deadline - time.monotonic()):
                     piece = os.read(key.fd, PIECE_BYTES)
                     key.data.add(piece)
                     if not piece:
                         selector.unregister(key.fd)
-
-    def _said(self) -> dict:
-        facts: dict = {"exit_code": None}
-        for line in self.words.text().splitlines():
-            facts |= json.loads(line)
-        if "unavailable" in facts:
-            raise _Unavailable(facts["unavailable"])
-        if "isolation" not in facts or "timed_out" not in facts:
-            raise TransientError("sandbox_failed", "The sandbox ended without a result.")
-        return facts

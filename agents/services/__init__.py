@@ -1,12 +1,12 @@
 """Every write to tasks. Times come from the database's clock only."""
 
-from agents.services.claims import Claim, claim_task, hand_back, hand_back_task, renew_leases
+from agents.services.claims import Claim, claim_task, hand_back, hand_back_task
 from agents.services.provider_checks import note_check
-from agents.services.recovery import ring_due_tasks, take_back_lost_tasks
-from agents.services.results import fail_attempt, finish_task
+from agents.services.recovery import enqueue_due_tasks, take_back_lost_tasks
+from agents.services.results import fail_attempt, finish_task, output_reference
 from agents.services.settlement import (
     accept_result,
-    cancel_open_tasks,
+    cancel_tasks,
     drop_tasks,
     expire_result,
     reject_result,
@@ -14,13 +14,6 @@ from agents.services.settlement import (
     return_for_changes,
 )
 from agents.services.tasks import cancel_task, create_task, request_task, retry_task
-from agents.stops.acknowledgements import (
-    acknowledge_stops,
-    active_stops,
-    forget_workers,
-    report_worker,
-    stopped_among,
-)
 from agents.stops.services import (
     activate_emergency_stop,
     release_emergency_stop,
@@ -30,31 +23,26 @@ from agents.stops.services import (
 __all__ = [
     "Claim",
     "accept_result",
-    "acknowledge_stops",
     "activate_emergency_stop",
-    "active_stops",
-    "cancel_open_tasks",
     "cancel_task",
+    "cancel_tasks",
     "claim_task",
     "create_task",
     "drop_tasks",
+    "enqueue_due_tasks",
     "expire_result",
     "fail_attempt",
     "finish_task",
-    "forget_workers",
     "hand_back",
     "hand_back_task",
     "note_check",
+    "output_reference",
     "reject_result",
     "release_emergency_stop",
-    "renew_leases",
-    "report_worker",
     "request_task",
     "requeue_with_answer",
     "retry_task",
     "return_for_changes",
-    "ring_due_tasks",
-    "stopped_among",
     "take_back_lost_tasks",
     "tell_stopped_projects",
 ]

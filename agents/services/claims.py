@@ -1,32 +1,25 @@
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
-from agents.agent_status import refresh_board
 from agents.enums import AttemptOutcome, TaskStatus
+from agents.events import TASK_RETRIED, TASK_STARTED
 from agents.metrics import count_retry
 from agents.models import Task, TaskAttempt
-from agents.ring import ring_on_commit
-from agents.services.locks import lock_task
+from agents.queue import enqueue_task_on_commit
 from agents.stops.queries import IS_STOPPED
 from audit.actors import Actor
-from audit.enums import EventType
-from audit.services import Draft, record_all
+from core.errors import DomainError
 from core.sql import fetch_row, prepared_cursor
 from projects.enums import ProjectStatus
-from projects.models import Project
+from projects.transaction import ProjectTransaction
 
 RUNS_TASKS = (ProjectStatus.DRAFT, ProjectStatus.ACTIVE)
 
-LOCK_PROJECT = """
-    SELECT {columns} FROM projects JOIN tasks ON tasks.project_id = projects.id
-    WHERE tasks.id = %s FOR NO KEY UPDATE OF projects
-"""
 CLAIM = f"""
     WITH claimed AS (
         UPDATE tasks
@@ -44,7 +37,6 @@ CLAIM = f"""
     )
     SELECT {{columns}} FROM claimed AS tasks
 """
-LOCK_PROJECT_OF_CLAIM = "SELECT 1 FROM projects WHERE id = %s FOR NO KEY UPDATE"
 LOCK_CLAIMED = """
     SELECT 1 FROM tasks WHERE id = %s AND fence = %s AND status = 'working' FOR NO KEY UPDATE
 """
@@ -66,12 +58,6 @@ CLOSE_ATTEMPT = f"""
         {", ".join(f"{name} = %s" for name in ENDED)}
     WHERE task_id = %s AND fence = %s
 """
-RENEW = """
-    UPDATE tasks SET lease_expires_at = clock_timestamp() + make_interval(secs => %s)
-    FROM unnest(%s::uuid[], %s::int[]) AS held(id, fence)
-    WHERE tasks.id = held.id AND tasks.fence = held.fence AND tasks.status = 'working'
-    RETURNING tasks.id
-"""
 
 
 @dataclass(frozen=True)
@@ -82,43 +68,42 @@ class Claim:
     fence: int
 
 
-@transaction.atomic
 def claim_task(*, task_id: UUID, worker: str) -> Claim | None:
     """Take a due task, or None: another has it, it is not due, or its project stands still."""
-    project = fetch_row(Project, LOCK_PROJECT, [task_id])
-    if project is None or project.status not in RUNS_TASKS:
+    try:
+        with ProjectTransaction(Q(tasks=task_id), Actor.of_system("worker")) as tx:
+            if tx.project.status not in RUNS_TASKS:
+                return None
+            task = fetch_row(Task, CLAIM, [worker, settings.TASK_LEASE_SECONDS, task_id])
+            if task is None:
+                return None
+            task.project = tx.project
+            tx.actor = Actor.of_agent(task.agent_type)
+            tx.record(
+                TASK_STARTED,
+                task=task,
+                agent_type=task.agent_type,
+                step=task.step,
+                attempt=task.attempt,
+            )
+            tx.refresh_agent(task.agent_type)
+    except DomainError:
+        # The project is gone, or was erased.
         return None
-    parameters = [worker, settings.TASK_LEASE_SECONDS, task_id]
-    task = fetch_row(Task, CLAIM, parameters)
-    if task is None:
-        return None
-    task.project = project
-    actor = Actor.of_agent(task.agent_type)
-    started = {"agent_type": task.agent_type, "step": task.step, "attempt": task.attempt}
-    record_all(
-        task.project_id,
-        [
-            Draft(EventType.TASK_STARTED, actor, started, task=task.pk),
-            *refresh_board(task.project_id, task.agent_type, actor),
-        ],
-    )
     return Claim(task, task.fence)
 
 
-def lock_claimed(claim: Claim) -> bool:
-    """Lock the project, then the task; False where another holds the task by now."""
+def lock_claimed(tx: ProjectTransaction, claim: Claim) -> Task | None:
+    """The claimed task under lock; None where another holds it by now.
+
+    The fence has not moved, so no one has written the row since it was claimed.
+    """
     with prepared_cursor() as cursor:
-        cursor.execute(LOCK_PROJECT_OF_CLAIM, [claim.task.project_id])
         cursor.execute(LOCK_CLAIMED, [claim.task.pk, claim.fence])
-        return cursor.fetchone() is not None
-
-
-def renew_leases(held: Mapping[UUID, int]) -> set[UUID]:
-    """Extend the leases of tasks by their fences; the ids that are still held."""
-    parameters = [settings.TASK_LEASE_SECONDS, list(held), list(held.values())]
-    with connection.cursor() as cursor:
-        cursor.execute(RENEW, parameters)
-        return {row[0] for row in cursor.fetchall()}
+        if cursor.fetchone() is None:
+            return None
+    claim.task.project = tx.project
+    return claim.task
 
 
 def hand_back(*, worker_prefix: str) -> int:
@@ -128,24 +113,21 @@ def hand_back(*, worker_prefix: str) -> int:
     return sum(hand_back_task(task_id=pk, fence=fence) for pk, fence in found)
 
 
-@transaction.atomic
 def hand_back_task(*, task_id: UUID, fence: int, cause: str = "worker_stopped") -> bool:
     """Give up one claim without blame; False where it is lost already."""
-    task = lock_task(task_id)
-    if task.status != TaskStatus.WORKING or task.fence != fence:
-        return False
-    close_attempt(task, AttemptOutcome.HANDED_BACK)
-    task.move(TaskStatus.PENDING)
-    task.attempt, task.fence = task.attempt - 1, task.fence + 1
-    task.run_after = task.rung_at = Now()
-    task.save(update_fields=[*REQUEUED, "attempt"])
-    actor = Actor.of_agent(task.agent_type)
-    drafts = refresh_board(task.project_id, task.agent_type, actor)
-    data = {"step": task.step, "cause": cause}
-    retried = Draft(EventType.TASK_RETRIED, Actor.of_system("worker"), data, task=task.pk)
-    record_all(task.project_id, [retried, *drafts])
-    count_retry(task.agent_type, cause)
-    ring_on_commit(task.pk)
+    with ProjectTransaction(Q(tasks=task_id), Actor.of_system("worker"), missing="task") as tx:
+        task = tx.lock(Task, task_id)
+        if task.status != TaskStatus.WORKING or task.fence != fence:
+            return False
+        close_attempt(task, AttemptOutcome.HANDED_BACK)
+        task.move(TaskStatus.PENDING)
+        task.attempt, task.fence = task.attempt - 1, task.fence + 1
+        task.run_after = task.rung_at = Now()
+        task.save(update_fields=[*REQUEUED, "attempt"])
+        tx.record(TASK_RETRIED, task=task, step=task.step, cause=cause)
+        tx.refresh_agent(task.agent_type)
+        tx.on_commit(lambda: count_retry(task.agent_type, cause))
+        enqueue_task_on_commit(task.pk)
     return True
 
 

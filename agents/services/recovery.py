@@ -4,29 +4,27 @@ import logging
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection
+from django.db.models import Q
 from django.db.models.functions import Now
 
-from agents.agent_status import refresh_board
 from agents.enums import AttemptOutcome, TaskStatus
+from agents.events import TASK_RETRIED
 from agents.metrics import count_retry
 from agents.models import Task
-from agents.queue import patience
-from agents.ring import ring, ring_on_commit
+from agents.queue import RUN_TASK, enqueue, enqueue_task_on_commit, redelivery_timeout
 from agents.services.claims import REQUEUED, close_attempt
-from agents.services.locks import lock_task
 from agents.services.results import escalate
 from agents.stops.queries import IS_STOPPED
 from audit.actors import Actor
-from audit.enums import EventType
-from audit.services import Draft, record_all
 from core.errors import DomainError
+from projects.transaction import ProjectTransaction
 
 logger = logging.getLogger(__name__)
 
 BATCH = 500
 
-RING_DUE = f"""
+ENQUEUE_DUE = f"""
     UPDATE tasks SET rung_at = clock_timestamp()
     WHERE id IN (
         SELECT tasks.id FROM tasks JOIN projects ON projects.id = tasks.project_id
@@ -44,13 +42,13 @@ LOST = """
 IS_LOST = "SELECT clock_timestamp() > %s"
 
 
-def ring_due_tasks() -> int:
-    """Ring for what is due and was not rung for lately; how many."""
+def enqueue_due_tasks() -> int:
+    """Enqueue again what is due and was not enqueued lately; how many."""
     with connection.cursor() as cursor:
-        cursor.execute(RING_DUE, [patience("agents"), BATCH])
+        cursor.execute(ENQUEUE_DUE, [redelivery_timeout("agents"), BATCH])
         due = [row[0] for row in cursor.fetchall()]
     for task_id in due:
-        ring(task_id)
+        enqueue(RUN_TASK, task_id)
     return len(due)
 
 
@@ -59,39 +57,36 @@ def take_back_lost_tasks() -> int:
     with connection.cursor() as cursor:
         cursor.execute(LOST, [BATCH])
         lost = [row[0] for row in cursor.fetchall()]
-    return sum(_take_back_if_possible(task_id) for task_id in lost)
+    taken_back = 0
+    for task_id in lost:
+        try:
+            taken_back += _take_back(task_id)
+        except (DatabaseError, DomainError):
+            # One task that cannot be taken back must not keep all others from it.
+            logger.exception("task not taken back", extra={"task": str(task_id)})
+    return taken_back
 
 
-def _take_back_if_possible(task_id: UUID) -> bool:
-    """One task that cannot be taken back must not keep all others from it, round after round."""
-    try:
-        return _take_back(task_id)
-    except (DatabaseError, DomainError):
-        logger.exception("task not taken back", extra={"task": str(task_id)})
-        return False
-
-
-@transaction.atomic
 def _take_back(task_id: UUID) -> bool:
-    task = lock_task(task_id)
-    if task.status != TaskStatus.WORKING or not _has_expired(task):
-        return False
-    actor = Actor.of_scheduler()
-    detail = f"The worker {task.worker} did not renew its lease."
-    close_attempt(task, AttemptOutcome.CRASHED, error_code="worker_lost", error_detail=detail)
-    task.crashes, task.fence = task.crashes + 1, task.fence + 1
-    if task.crashes >= settings.TASK_MAX_CRASHES:
-        text = f"The worker was lost {task.crashes} times on this task. {detail}"
-        escalate(task, "poison_task", text, actor)
-        return True
-    task.move(TaskStatus.PENDING)
-    task.run_after = task.rung_at = Now()
-    task.save(update_fields=[*REQUEUED, "crashes"])
-    data = {"step": task.step, "attempt": task.attempt, "cause": "worker_lost"}
-    retried = Draft(EventType.TASK_RETRIED, actor, data, task=task.pk)
-    record_all(task.project_id, [retried, *refresh_board(task.project_id, task.agent_type, actor)])
-    count_retry(task.agent_type, "worker_lost")
-    ring_on_commit(task.pk)
+    with ProjectTransaction(Q(tasks=task_id), Actor.of_scheduler(), missing="task") as tx:
+        task = tx.lock(Task, task_id)
+        if task.status != TaskStatus.WORKING or not _has_expired(task):
+            return False
+        detail = f"The worker {task.worker} did not renew its lease."
+        close_attempt(task, AttemptOutcome.CRASHED, error_code="worker_lost", error_detail=detail)
+        task.crashes, task.fence = task.crashes + 1, task.fence + 1
+        if task.crashes >= settings.TASK_MAX_CRASHES:
+            text = f"The worker was lost {task.crashes} times on this task. {detail}"
+            escalate(tx, task, "poison_task", text)
+            return True
+        task.move(TaskStatus.PENDING)
+        task.run_after = task.rung_at = Now()
+        task.save(update_fields=[*REQUEUED, "crashes"])
+        data = {"step": task.step, "attempt": task.attempt, "cause": "worker_lost"}
+        tx.record(TASK_RETRIED, task=task, **data)
+        tx.refresh_agent(task.agent_type)
+        tx.on_commit(lambda: count_retry(task.agent_type, "worker_lost"))
+        enqueue_task_on_commit(task.pk)
     return True
 
 

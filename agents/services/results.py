@@ -5,11 +5,10 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models.functions import Now
 
-from agents.agent_status import refresh_board
-from agents.enums import AttemptOutcome, TaskStatus, WaitsFor
+from agents.enums import AttemptOutcome, RequestKind, TaskStatus
+from agents.events import TASK_COMPLETED, TASK_PROGRESS, TASK_RETRIED
 from agents.metrics import count_retry
 from agents.models import Task
 from agents.protocols import (
@@ -22,16 +21,16 @@ from agents.protocols import (
     WorkError,
 )
 from agents.services.claims import Claim, close_attempt, lock_claimed
-from agents.signals import task_stopped
 from audit.actors import Actor
-from audit.enums import EventType
-from audit.services import Draft, record_all
-from context.enums import ArtifactType, DerivationKind, Form
+from audit.events import SYSTEM_WARNING
+from context.enums import DerivationKind, Form
 from context.models import Artifact, ArtifactVersion, ContextBuild
-from context.services import Source, store_output, version_draft
+from context.services import Source, record_version, store_output
+from context.types.agent_output import AGENT_OUTPUT
 from core.errors import InvalidInput
 from core.sql import update_row
 from core.text import is_storable
+from projects.transaction import ProjectTransaction
 
 RESULT = [
     "status",
@@ -47,78 +46,71 @@ RESULT = [
 ]
 
 
-@transaction.atomic
 def finish_task(*, claim: Claim, outcome: Outcome) -> bool:
     """Record what the agent returned; False when the lease was lost, and then nothing is written.
 
     Raises InvalidInput or TooLarge for content that does not fit its type.
     """
-    task = _lock_claimed(claim)
-    if task is None:
-        return False
-    actor = Actor.of_agent(task.agent_type)
-    if isinstance(outcome, NeedsPerson):
-        drafts = _ask(task, outcome, actor)
-    else:
-        drafts = _deliver(task, outcome, actor)
-    _stop(task, actor, drafts)
+    with ProjectTransaction(claim.task.project_id, Actor.of_agent(claim.task.agent_type)) as tx:
+        task = lock_claimed(tx, claim)
+        if task is None:
+            return False
+        if isinstance(outcome, NeedsPerson):
+            _ask(tx, task, outcome)
+        else:
+            _deliver(tx, task, outcome)
+        _stop(tx, task)
     return True
 
 
-@transaction.atomic
 def fail_attempt(*, claim: Claim, error: WorkError) -> bool:
     """Plan another try, or wait for a person; False when the lease was lost."""
-    task = _lock_claimed(claim)
-    if task is None:
-        return False
-    actor = Actor.of_agent(task.agent_type)
-    is_transient = isinstance(error, TransientError)
-    outcome = AttemptOutcome.TRANSIENT_ERROR if is_transient else AttemptOutcome.PERMANENT_ERROR
-    close_attempt(
-        task,
-        outcome,
-        error_code=error.code,
-        error_detail=error.detail,
-        **_usage_fields(error.usage),
-    )
-    task.failures += 1
-    delays = settings.TASK_RETRY_DELAYS_SECONDS
-    if is_transient and task.failures <= len(delays):
-        _plan_retry(task, delays[task.failures - 1], error, actor)
-        return True
-    escalate(task, error.code, error.detail, actor)
+    with ProjectTransaction(claim.task.project_id, Actor.of_agent(claim.task.agent_type)) as tx:
+        task = lock_claimed(tx, claim)
+        if task is None:
+            return False
+        is_transient = isinstance(error, TransientError)
+        close_attempt(
+            task,
+            AttemptOutcome.TRANSIENT_ERROR if is_transient else AttemptOutcome.PERMANENT_ERROR,
+            error_code=error.code,
+            error_detail=error.detail,
+            **_usage_fields(error.usage),
+        )
+        task.failures += 1
+        delays = settings.TASK_RETRY_DELAYS_SECONDS
+        if is_transient and task.failures <= len(delays):
+            _plan_retry(tx, task, delays[task.failures - 1], error)
+        else:
+            escalate(tx, task, error.code, error.detail)
     return True
 
 
-def escalate(task: Task, code: str, detail: str, actor: Actor) -> None:
-    """Stop and wait for a person. The caller holds the locks."""
-    task.wait_for(WaitsFor.ESCALATION)
+def escalate(tx: ProjectTransaction, task: Task, code: str, detail: str) -> None:
+    """Stop and wait for a person."""
+    task.wait_for(RequestKind.ESCALATION)
     task.result = {"error": {"code": code, "detail": detail}}
     data = {"code": code, "detail": detail, "step": task.step, "attempt": task.attempt}
-    _stop(task, actor, [Draft(EventType.SYSTEM_WARNING, actor, data, task=task.pk)])
+    tx.record(SYSTEM_WARNING, task=task, **data)
+    _stop(tx, task)
 
 
-def _lock_claimed(claim: Claim) -> Task | None:
-    """The task under lock, or None where another holds it by now.
-
-    The fence has not moved, so no one has written the row since it was claimed.
-    """
-    return claim.task if lock_claimed(claim) else None
-
-
-def _ask(task: Task, outcome: NeedsPerson, actor: Actor) -> list[Draft]:
+def _ask(tx: ProjectTransaction, task: Task, outcome: NeedsPerson) -> None:
     if not all(is_storable(text) for text in (*outcome.questions, outcome.reason)):
-        raise InvalidInput.of("questions", "binary", "The questions are no plain text.")
+        raise InvalidInput.of("questions", "binary", "The questions are not plain text.")
     close_attempt(task, AttemptOutcome.NEEDS_PERSON, **_usage_fields(outcome.usage))
-    task.wait_for(WaitsFor.CLARIFICATION)
+    task.wait_for(RequestKind.CLARIFICATION)
     task.result = {"questions": list(outcome.questions), "reason": outcome.reason}
-    data = {"step": task.step, "questions": len(outcome.questions)}
-    return [Draft(EventType.TASK_PROGRESS, actor, data, task=task.pk)]
+    questions = len(outcome.questions)
+    tx.record(TASK_PROGRESS, task=task, step=task.step, questions=questions)
 
 
-def _deliver(task: Task, outcome: Completed, actor: Actor) -> list[Draft]:
+def _deliver(tx: ProjectTransaction, task: Task, outcome: Completed) -> None:
     close_attempt(task, AttemptOutcome.COMPLETED, **_usage_fields(outcome.usage))
-    waits_for = _gate(task, outcome.verdict)
+    # A failed verdict loops back until its rounds are used up.
+    waits_for = task.gate
+    if outcome.verdict == "fail":
+        waits_for = RequestKind.ESCALATION if task.escalates_on_fail else ""
     stored = _store_all(task, outcome, not waits_for)
     task.result = {
         "outputs": [output_reference(artifact, version) for artifact, version in stored],
@@ -127,15 +119,16 @@ def _deliver(task: Task, outcome: Completed, actor: Actor) -> list[Draft]:
         "provider": outcome.usage.provider,
         "model": outcome.usage.model,
     }
-    drafts = [version_draft(artifact, version, actor) for artifact, version in stored]
+    for artifact, version in stored:
+        record_version(tx, artifact, version)
     data = {"step": task.step, "round": task.round, "verdict": outcome.verdict}
     if waits_for:
         task.wait_for(waits_for)
-        data["waits_for"] = str(waits_for)
-        return [*drafts, Draft(EventType.TASK_PROGRESS, actor, data, task=task.pk)]
+        tx.record(TASK_PROGRESS, task=task, waits_for=str(waits_for), **data)
+        return
     task.move(TaskStatus.COMPLETED)
     task.finished_at = Now()
-    return [*drafts, Draft(EventType.TASK_COMPLETED, actor, data, task=task.pk)]
+    tx.record(TASK_COMPLETED, task=task, **data)
 
 
 def _store_all(
@@ -193,7 +186,7 @@ def _store(
 
 def _title(task: Task, output: Output) -> str:
     """A free answer is named after what was asked for."""
-    is_free = output.artifact_type == ArtifactType.AGENT_OUTPUT
+    is_free = output.artifact_type == AGENT_OUTPUT
     return task.title if is_free and task.title else output.title
 
 
@@ -207,35 +200,30 @@ def output_reference(artifact: Artifact, version: ArtifactVersion) -> dict[str, 
     }
 
 
-def _gate(task: Task, verdict: str) -> str:
-    """What the result waits for. A failed verdict loops back until its rounds are used up."""
-    if verdict == "fail":
-        return WaitsFor.ESCALATION if task.escalates_on_fail else ""
-    return task.gate
-
-
-def _plan_retry(task: Task, delay: float, error: WorkError, actor: Actor) -> None:
+def _plan_retry(tx: ProjectTransaction, task: Task, delay: float, error: WorkError) -> None:
     # Up to a quarter more, so that tasks that failed together do not return together.
     wait = max(delay, getattr(error, "retry_after", None) or 0) * (1 + random.random() / 4)  # noqa: S311 - jitter, no secret
     task.move(TaskStatus.PENDING)
     task.run_after, task.rung_at = Now() + timedelta(seconds=wait), None
     task.save(update_fields=RESULT)
-    data = {
-        "step": task.step,
-        "attempt": task.attempt,
-        "code": error.code,
-        "detail": error.detail,
-        "delay_ms": round(wait * 1000),
-    }
-    retried = Draft(EventType.TASK_RETRIED, actor, data, task=task.pk)
-    record_all(task.project_id, [retried, *refresh_board(task.project_id, task.agent_type, actor)])
-    count_retry(task.agent_type, "transient_error")
+    tx.record(
+        TASK_RETRIED,
+        task=task,
+        step=task.step,
+        attempt=task.attempt,
+        code=error.code,
+        detail=error.detail,
+        delay_ms=round(wait * 1000),
+    )
+    tx.refresh_agent(task.agent_type)
+    tx.on_commit(lambda: count_retry(task.agent_type, "transient_error"))
 
 
-def _stop(task: Task, actor: Actor, drafts: list[Draft]) -> None:
+def _stop(tx: ProjectTransaction, task: Task) -> None:
+    """The agent is done with it for now; what comes next is the engine's, or a person's."""
     update_row(task, RESULT)
-    task_stopped.send(Task, task=task)
-    record_all(task.project_id, [*drafts, *refresh_board(task.project_id, task.agent_type, actor)])
+    tx.refresh_agent(task.agent_type)
+    tx.request_advance()
 
 
 def _usage_fields(usage: Usage | None) -> dict:

@@ -1,49 +1,49 @@
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
-from agents.agent_status import refresh_board
-from agents.enums import TaskStatus, WaitsFor
+from agents.enums import RequestKind, TaskStatus
+from agents.events import TASK_CANCELLED, TASK_CREATED, TASK_RETRIED
 from agents.models import Task
-from agents.ring import ring_on_commit
+from agents.queue import enqueue_task_on_commit
 from agents.services.claims import give_up
-from agents.services.locks import lock_task
-from agents.signals import task_stopped
 from audit.actors import Actor
-from audit.enums import EventType
-from audit.services import Draft, record_all
 from context.briefs import brief_of
 from context.models import Artifact
 from core.errors import Conflict, InvalidInput
 from core.sql import insert_row
 from core.text import is_storable
-from projects.access import MANAGE, authorize
-from projects.enums import AgentType, OversightLevel, ProjectStatus
+from projects import hooks
+from projects.access import MANAGE
+from projects.enums import OversightLevel, ProjectStatus
 from projects.models import Project
-from projects.services import lock_project
+from projects.transaction import ProjectTransaction
 
 INSTRUCTIONS_MAX_LENGTH = 20_000
+CANCELLED = ["status", "waits_for", "lease_expires_at", "fence", "finished_at", "result"]
+REQUEUED = [*CANCELLED, "failures", "crashes", "run_after", "rung_at"]
 ACCEPTS_TASKS = {ProjectStatus.DRAFT, ProjectStatus.ACTIVE, ProjectStatus.PAUSED}
 
 
-def create_task(*, project: Project, actor: Actor, **fields: Any) -> tuple[Task, list[Draft]]:
-    """A new task and the events to record. The caller holds the project's lock."""
-    task = Task(project=project, rung_at=Now(), **fields)
+def create_task(tx: ProjectTransaction, **fields: Any) -> Task:
+    """A new task, in the queue once the transaction has committed."""
+    task = Task(project=tx.project, rung_at=Now(), **fields)
     insert_row(task)
-    data = {
-        "agent_type": task.agent_type,
-        "title": task.title,
-        "step": task.step,
-        "phase": task.phase,
-        "round": task.round,
-    }
-    ring_on_commit(task.pk)
-    return task, [Draft(EventType.TASK_CREATED, actor, data, task=task.pk)]
+    tx.record(
+        TASK_CREATED,
+        task=task,
+        agent_type=task.agent_type,
+        title=task.title,
+        step=task.step,
+        phase=task.phase,
+        round=task.round,
+    )
+    enqueue_task_on_commit(task.pk)
+    return task
 
 
-@transaction.atomic
 def request_task(
     *,
     actor: Actor,
@@ -56,26 +56,22 @@ def request_task(
 
     Raises InvalidInput, Conflict, NotFound, Forbidden.
     """
-    project = lock_project(project_id)
-    authorize(actor, project_id, MANAGE)
-    if project.status not in ACCEPTS_TASKS:
-        raise Conflict(
-            "invalid_transition", f"A project that is {project.status} takes no new tasks."
+    with ProjectTransaction(project_id, actor, require=MANAGE) as tx:
+        project = tx.project
+        if project.status not in ACCEPTS_TASKS:
+            detail = f"A project that is {project.status} takes no new tasks."
+            raise Conflict("invalid_transition", detail)
+        _check_instructions(instructions)
+        needs_approval = project.oversight_level != OversightLevel.LOW
+        return create_task(
+            tx,
+            agent_type=agent_type,
+            title=instructions.strip().splitlines()[0][:80],
+            instructions=instructions,
+            gate=RequestKind.RESULT_APPROVAL if needs_approval else "",
+            handoff=_handoff(project, agent_type, instructions, context_ids or []),
+            created_by=actor.user,
         )
-    _check_instructions(instructions)
-    needs_approval = project.oversight_level != OversightLevel.LOW
-    task, drafts = create_task(
-        project=project,
-        actor=actor,
-        agent_type=AgentType(agent_type),
-        title=instructions.strip().splitlines()[0][:80],
-        instructions=instructions,
-        gate=WaitsFor.RESULT_APPROVAL if needs_approval else "",
-        handoff=_handoff(project, agent_type, instructions, context_ids or []),
-        created_by=actor.user,
-    )
-    record_all(project.pk, drafts)
-    return task
 
 
 def _check_instructions(instructions: str) -> None:
@@ -124,57 +120,50 @@ def material_reference(artifact: Artifact, version: int) -> dict[str, Any]:
     }
 
 
-@transaction.atomic
 def cancel_task(*, actor: Actor, task_id: UUID) -> Task:
     """Give up a task; a running worker's result is refused.
 
     Raises Conflict, NotFound, Forbidden.
     """
-    task = lock_task(task_id)
-    authorize(actor, task.project_id, MANAGE)
-    give_up(task)
-    task.result = task.result | {"cancelled_by": actor.name}
-    task.save(
-        update_fields=["status", "waits_for", "lease_expires_at", "fence", "finished_at", "result"]
-    )
-    task_stopped.send(Task, task=task)
-    draft = Draft(EventType.TASK_CANCELLED, actor, {"step": task.step}, task=task.pk)
-    record_all(task.project_id, [draft, *refresh_board(task.project_id, task.agent_type, actor)])
+    with ProjectTransaction(Q(tasks=task_id), actor, require=MANAGE, missing="task") as tx:
+        task = tx.lock(Task, task_id)
+        give_up(task)
+        task.result = task.result | {"cancelled_by": actor.name}
+        task.save(update_fields=CANCELLED)
+        hooks.run("tasks_cancelled", tx, [task])
+        tx.record(TASK_CANCELLED, task=task, step=task.step)
+        tx.refresh_agent(task.agent_type)
+        tx.request_advance()
     return task
 
 
-@transaction.atomic
 def retry_task(*, actor: Actor, task_id: UUID) -> Task:
     """Put a failed or cancelled task back into the queue. Raises Conflict, NotFound, Forbidden."""
-    task = lock_task(task_id)
-    authorize(actor, task.project_id, MANAGE)
-    if task.project.status not in ACCEPTS_TASKS:
-        detail = f"The project is {task.project.status}: rewind it to a step to take it up again."
-        raise Conflict("invalid_transition", detail)
-    if not task.is_current:
-        raise Conflict("invalid_transition", "A later round took the place of this task.")
-    if task.status not in {TaskStatus.FAILED, TaskStatus.CANCELLED}:
-        detail = f"The task is {task.status}; only a failed or cancelled task can be retried."
-        raise Conflict("invalid_transition", detail, task_status=task.status)
-    _check_not_settled(task)
-    requeue(task)
-    task.save()
-    draft = Draft(EventType.TASK_RETRIED, actor, {"step": task.step, "by_hand": True}, task=task.pk)
-    record_all(task.project_id, [draft, *refresh_board(task.project_id, task.agent_type, actor)])
+    with ProjectTransaction(Q(tasks=task_id), actor, require=MANAGE, missing="task") as tx:
+        task = tx.lock(Task, task_id)
+        if tx.project.status not in ACCEPTS_TASKS:
+            detail = f"The project is {tx.project.status}: rewind it to a step to take it up again."
+            raise Conflict("invalid_transition", detail)
+        if not task.is_current:
+            raise Conflict("invalid_transition", "A later round took the place of this task.")
+        if task.status not in {TaskStatus.FAILED, TaskStatus.CANCELLED}:
+            detail = f"The task is {task.status}; only a failed or cancelled task can be retried."
+            raise Conflict("invalid_transition", detail, task_status=task.status)
+        if {"changes_requested", "rejected", "expired"} & set(task.result):
+            # Also while the engine has not acted on it yet.
+            detail = "A decision ended this task, and stands. To do the step again, rewind to it."
+            raise Conflict("invalid_transition", detail, task_status=task.status)
+        requeue(task)
+        tx.record(TASK_RETRIED, task=task, step=task.step, by_hand=True)
+        tx.refresh_agent(task.agent_type)
     return task
 
 
-def _check_not_settled(task: Task) -> None:
-    """What a person decided stands, also while the engine has not acted on it yet."""
-    if {"changes_requested", "rejected", "expired"} & set(task.result):
-        detail = "A decision ended this task, and stands. To do the step again, rewind to it."
-        raise Conflict("invalid_transition", detail, task_status=task.status)
-
-
-def requeue(task: Task) -> None:
-    """Back into the queue with a fresh budget of retries; rings on commit. Does not save."""
+def requeue(task: Task, *also: str) -> None:
+    """Back into the queue with a fresh budget of retries. `also`: changed fields to save, too."""
     task.move(TaskStatus.PENDING)
     task.failures, task.crashes, task.fence = 0, 0, task.fence + 1
     task.finished_at, task.result = None, {}
     task.run_after = task.rung_at = Now()
-    ring_on_commit(task.pk)
+    task.save(update_fields=[*REQUEUED, *also])
+    enqueue_task_on_commit(task.pk)

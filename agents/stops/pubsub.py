@@ -1,6 +1,7 @@
-"""Tell worker processes to look for emergency stops now. Lost, they look a second later."""
+"""Tells worker processes to look for emergency stops now. A lost hint costs them a second."""
 
 import logging
+import threading
 from collections.abc import Callable
 
 import redis
@@ -9,7 +10,8 @@ from django.conf import settings
 logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 1
-PATIENCE_SECONDS = 30
+PING_SECONDS = 30
+RECONNECT_SECONDS = 1
 
 
 def publish_stop_hint() -> None:
@@ -21,15 +23,45 @@ def publish_stop_hint() -> None:
         logger.warning("stop hint not sent", extra={"error": repr(error)})
 
 
-def listen_for_stop_hints(heard: Callable[[], None]) -> None:
-    """Call `heard` at each hint, and once there is a connection. Raises when that breaks."""
-    with _redis() as client, client.pubsub(ignore_subscribe_messages=False) as hints:
-        hints.subscribe(_channel())
-        while True:
-            if hints.get_message(timeout=PATIENCE_SECONDS):
-                heard()
-            else:
-                hints.ping()
+class StopHintListener:
+    """A thread that does nothing but call `on_hint`: at each hint, and at each connection made.
+
+    The latter is for hints that came while there was no connection.
+    """
+
+    def __init__(self, on_hint: Callable[[], object]) -> None:
+        self.is_connected = False
+        self._on_hint = on_hint
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="stop-hints", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def end(self) -> None:
+        """For tests. The thread itself ends with its next message."""
+        self._ended.set()
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            try:
+                self._listen()
+            except (redis.RedisError, OSError) as error:
+                logger.debug("no connection for stop hints", extra={"error": repr(error)})
+            except Exception:
+                logger.exception("stop hints failed")
+            self.is_connected = False
+            self._ended.wait(RECONNECT_SECONDS)
+
+    def _listen(self) -> None:
+        with _redis() as client, client.pubsub(ignore_subscribe_messages=False) as hints:
+            hints.subscribe(_channel())
+            while not self._ended.is_set():
+                if hints.get_message(timeout=PING_SECONDS):
+                    self.is_connected = True
+                    self._on_hint()
+                else:
+                    hints.ping()
 
 
 def _channel() -> str:

@@ -1,10 +1,13 @@
 """Whether an emergency stop stands in the way. Always asked of the database, never of a copy."""
 
+from dataclasses import dataclass
 from uuid import UUID
+
+from django.db import connection
 
 from agents.models import Task
 from core.sql import prepared_cursor
-from projects.enums import AgentType
+from projects.agent_types import agent_types
 
 # Part of statements over `tasks`, so that asking and acting are one.
 IS_STOPPED = """EXISTS (
@@ -25,7 +28,18 @@ EVERYTHING = """
         WHERE released_at IS NULL AND project_id IS NULL AND agent_type = ''
     )
 """
-ALL_AGENTS = frozenset(str(agent) for agent in AgentType.values)
+ACTIVE = """
+    SELECT stop.id, stop.project_id, stop.agent_type,
+        acknowledgement.stop_id IS NOT NULL AND acknowledgement.acknowledged_at IS NULL
+    FROM emergency_stops AS stop
+    LEFT JOIN emergency_stop_acknowledgements AS acknowledgement
+           ON acknowledgement.stop_id = stop.id AND acknowledgement.worker = %s
+    WHERE stop.released_at IS NULL
+"""
+
+
+def all_agents() -> frozenset[str]:
+    return frozenset(agent_types.values)
 
 
 def is_stopped(task: Task, fence: int) -> bool | None:
@@ -40,16 +54,38 @@ def stopped_agents(project_id: UUID) -> frozenset[str]:
     """The agent types that may not work in the project now."""
     with prepared_cursor() as cursor:
         cursor.execute(STOPPED_AGENTS, [project_id])
-        found = {row[0] for row in cursor.fetchall()}
-    return ALL_AGENTS if "" in found else frozenset(found)
+        stopped = {row[0] for row in cursor.fetchall()}
+    return all_agents() if "" in stopped else frozenset(stopped)
 
 
 def is_wholly_stopped(project_id: UUID) -> bool:
     """Whether no agent at all may work in the project now."""
-    return stopped_agents(project_id) == ALL_AGENTS
+    return stopped_agents(project_id) == all_agents()
 
 
 def is_everything_stopped() -> bool:
     with prepared_cursor() as cursor:
         cursor.execute(EVERYTHING)
         return cursor.fetchone()[0]
+
+
+@dataclass(frozen=True)
+class ActiveStop:
+    """As one worker process sees it: does it still have to acknowledge it?"""
+
+    id: UUID
+    project_id: UUID | None
+    agent_type: str
+    is_acknowledgement_due: bool
+
+    def covers(self, task: Task) -> bool:
+        return self.project_id in (None, task.project_id) and self.agent_type in (
+            "",
+            task.agent_type,
+        )
+
+
+def active_stops(worker: str) -> list[ActiveStop]:
+    with connection.cursor() as cursor:
+        cursor.execute(ACTIVE, [worker])
+        return [ActiveStop(*row) for row in cursor.fetchall()]

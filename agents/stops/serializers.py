@@ -3,9 +3,9 @@ from typing import Any
 from rest_framework import serializers
 
 from agents.models import EmergencyStop
-from core.fields import IdField, TextField
+from core.fields import IdField, KindField, TextField
 from core.serializers import StrictSerializer
-from projects.enums import AgentType
+from projects.agent_types import agent_type_choices
 
 SCOPES = ("all", "project", "agent_type")
 
@@ -15,25 +15,18 @@ class StopInput(StrictSerializer):
 
     scope = serializers.ChoiceField(choices=SCOPES, required=False)
     project = IdField(required=False, allow_null=True, default=None)
-    agent_type = serializers.ChoiceField(
-        choices=AgentType.choices, required=False, allow_blank=True, default=""
-    )
+    agent_type = KindField(choices=agent_type_choices, required=False, allow_blank=True, default="")
     reason = TextField(max_length=2_000)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        meant = attrs.pop("scope", None)
-        found = scope_of(attrs["project"], attrs["agent_type"])
-        if meant not in (None, found):
-            detail = f"With the other fields the scope is {found!r}, not {meant!r}."
+        named = attrs.pop("scope", None)
+        in_projects = "project" if attrs["project"] else "all"
+        scope = "agent_type" if attrs["agent_type"] else in_projects
+        if named not in (None, scope):
+            detail = f"With the other fields the scope is {scope!r}, not {named!r}."
             raise serializers.ValidationError({"scope": [detail]}, code="invalid")
         project = attrs.pop("project")
         return attrs | {"project_id": project}
-
-
-def scope_of(project: Any, agent_type: str) -> str:
-    if agent_type:
-        return "agent_type"
-    return "project" if project else "all"
 
 
 class WorkersSerializer(serializers.Serializer):

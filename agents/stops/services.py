@@ -6,7 +6,7 @@ until it is done.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -14,20 +14,18 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from agents.events import EMERGENCY_STOP_ACTIVATED, EMERGENCY_STOP_RELEASED
 from agents.models import WORKER_SEEN_SECONDS, EmergencyStop, StopNotice
-from agents.ring import ring_on_commit
+from agents.queue import enqueue_task_on_commit
 from agents.stops.pubsub import publish_stop_hint
 from audit.actors import Actor
-from audit.enums import EventType
-from audit.services import Draft, record_all
 from core.errors import Conflict, DomainError, Forbidden, InvalidInput, NotFound
 from core.ids import new_id
 from core.text import is_storable
+from projects import hooks
 from projects.access import MANAGE, authorize, get_visible_project
-from projects.enums import AgentType
-from projects.models import Project
-from projects.services import lock_project
-from projects.signals import project_changed
+from projects.agent_types import agent_types
+from projects.transaction import ProjectTransaction
 
 logger = logging.getLogger(__name__)
 
@@ -47,21 +45,25 @@ ACTIVATE = """
 EXPECT = """
     INSERT INTO emergency_stop_acknowledgements (stop_id, worker)
     SELECT %s, name FROM worker_processes
-    WHERE seen_at > clock_timestamp() - make_interval(secs => %s)
+    WHERE kind = 'process' AND seen_at > clock_timestamp() - make_interval(secs => %s)
 """
-CONCERNED = """
+NOTICE = """
     INSERT INTO emergency_stop_notices (stop_id, project_id, is_release_due)
     SELECT %(stop)s, projects.id, %(due)s FROM projects WHERE {which}
     ON CONFLICT (stop_id, project_id) DO UPDATE SET is_release_due = EXCLUDED.is_release_due
 """
-ONE = CONCERNED.format(which="projects.id = %(project)s")
+NOTICE_OF_PROJECT = NOTICE.format(which="projects.id = %(project)s")
 # What is at work or may begin to be; the other projects have nothing to stop.
-ALL_AT_WORK = CONCERNED.format(
+NOTICES_OF_ALL_AT_WORK = NOTICE.format(
     which="""projects.status = 'active' OR (projects.status = 'draft' AND EXISTS (
         SELECT 1 FROM tasks WHERE tasks.project_id = projects.id
           AND tasks.status NOT IN ('completed', 'failed', 'cancelled')))"""
 )
-RING_WAITING = """
+ACKNOWLEDGE = """
+    UPDATE emergency_stop_acknowledgements SET acknowledged_at = clock_timestamp()
+    WHERE worker = %s AND stop_id = ANY(%s) AND acknowledged_at IS NULL
+"""
+ENQUEUE_WAITING = """
     UPDATE tasks SET rung_at = clock_timestamp()
     WHERE project_id = %s AND status = 'pending' AND run_after <= clock_timestamp()
     RETURNING id
@@ -78,7 +80,7 @@ def activate_emergency_stop(
     InvalidInput, Conflict.
     """
     _check_scope(actor, project_id, agent_type)
-    reason = _checked(reason)
+    reason = _check_reason(reason)
     scope = EmergencyStop.objects.of_scope(project_id, agent_type)
     for _ in range(TRIES):
         inserted = _insert(project_id, agent_type, reason, actor)
@@ -96,8 +98,8 @@ def _insert(project_id: UUID | None, agent_type: str, reason: str, actor: Actor)
         if cursor.fetchone() is None:
             return None
         cursor.execute(EXPECT, [stop_id, WORKER_SEEN_SECONDS])
-        _find_concerned(cursor, stop_id, project_id, is_release_due=False)
-    transaction.on_commit(lambda: _carry_out(stop_id), robust=True)
+        _insert_notices(cursor, stop_id, project_id, is_release_due=False)
+    transaction.on_commit(lambda: _announce(stop_id), robust=True)
     return stop_id
 
 
@@ -111,7 +113,7 @@ def release_emergency_stop(
     never was one, Forbidden, InvalidInput.
     """
     _check_scope(actor, project_id, agent_type)
-    reason = _checked(reason)
+    reason = _check_reason(reason)
     stops = EmergencyStop.objects.of_scope(project_id, agent_type)
     last = stops.order_by("-activated_at").select_for_update(no_key=True).first()
     if last is None:
@@ -122,15 +124,21 @@ def release_emergency_stop(
     last.save(update_fields=["released_by", "release_reason", "released_at"])
     last.refresh_from_db()
     with connection.cursor() as cursor:
-        _find_concerned(cursor, last.pk, project_id, is_release_due=True)
+        _insert_notices(cursor, last.pk, project_id, is_release_due=True)
     last.notices.update(is_release_due=True)
-    transaction.on_commit(lambda: _carry_out(last.pk), robust=True)
+    transaction.on_commit(lambda: _announce(last.pk), robust=True)
     return last, True
 
 
+def acknowledge_stops(worker: str, stops: Sequence[UUID]) -> None:
+    """Nothing that these stops cover runs in this process any more."""
+    with connection.cursor() as cursor:
+        cursor.execute(ACKNOWLEDGE, [worker, list(stops)])
+
+
 def _check_scope(actor: Actor, project_id: UUID | None, agent_type: str) -> None:
-    if agent_type and agent_type not in AgentType.values:
-        detail = f"There is no such agent type. Use one of: {', '.join(AgentType.values)}."
+    if agent_type and agent_type not in agent_types.values:
+        detail = f"There is no such agent type. Use one of: {', '.join(agent_types.values)}."
         raise InvalidInput.of("agent_type", "invalid_choice", detail)
     if project_id is not None:
         get_visible_project(actor.user, project_id)
@@ -140,7 +148,7 @@ def _check_scope(actor: Actor, project_id: UUID | None, agent_type: str) -> None
         raise Forbidden("staff_only", detail)
 
 
-def _checked(reason: str) -> str:
+def _check_reason(reason: str) -> str:
     reason = reason.strip()
     if not reason:
         raise InvalidInput.of("reason", "blank", "Say why: everybody concerned will read it.")
@@ -152,14 +160,14 @@ def _checked(reason: str) -> str:
     return reason
 
 
-def _find_concerned(
+def _insert_notices(
     cursor: Any, stop_id: UUID, project_id: UUID | None, *, is_release_due: bool
 ) -> None:
-    values = {"stop": stop_id, "project": project_id, "due": is_release_due}
-    cursor.execute(ONE if project_id else ALL_AT_WORK, values)
+    statement = NOTICE_OF_PROJECT if project_id else NOTICES_OF_ALL_AT_WORK
+    cursor.execute(statement, {"stop": stop_id, "project": project_id, "due": is_release_due})
 
 
-def _carry_out(stop_id: UUID) -> None:
+def _announce(stop_id: UUID) -> None:
     publish_stop_hint()
     tell_stopped_projects(TOLD_AT_ONCE, stop_id=stop_id)
 
@@ -171,54 +179,48 @@ def tell_stopped_projects(limit: int = TOLD_A_SWEEP, *, stop_id: UUID | None = N
     )
     if stop_id is not None:
         due = due.filter(stop=stop_id)
-    found = list(due.order_by("id").values_list("pk", "project_id")[:limit])
-    return sum(_tell_if_possible(pk, project_id) for pk, project_id in found)
+    notices = list(due.order_by("id").values_list("pk", "project_id")[:limit])
+    return sum(_tell_if_possible(pk, project_id) for pk, project_id in notices)
 
 
 def _tell_if_possible(notice_id: int, project_id: UUID) -> bool:
-    """One project that cannot be told must not keep all others from it."""
+    """A project that cannot be told must not keep the others from it."""
     try:
         return _tell(notice_id, project_id)
     except (DatabaseError, DomainError):
-        logger.exception("stop not told", extra={"project": str(project_id)})
+        logger.exception("emergency stop not recorded", extra={"project": str(project_id)})
         return False
 
 
-@transaction.atomic
 def _tell(notice_id: int, project_id: UUID) -> bool:
-    project = lock_project(project_id)
-    notice = StopNotice.objects.select_for_update(no_key=True).get(pk=notice_id)
-    # Read after the wait for the lock: a join would still show the stop as it was before.
-    stops = EmergencyStop.objects.select_related("activated_by", "released_by")
-    notice.stop = stops.get(pk=notice.stop_id)
-    drafts = list(_drafts(notice))
-    if not drafts:
-        return False
-    notice.save(update_fields=["activation_told_at", "release_told_at"])
-    if notice.release_told_at is not None:
-        _ring_waiting(project_id)
-    project_changed.send(Project, project=project)
-    record_all(project_id, drafts)
-    return True
+    with ProjectTransaction(project_id, Actor.of_system("emergency_stop")) as tx:
+        notice = StopNotice.objects.select_for_update(no_key=True).get(pk=notice_id)
+        # Read after the wait for the lock: a join would still show the stop as it was before.
+        stops = EmergencyStop.objects.select_related("activated_by", "released_by")
+        stop = stops.get(pk=notice.stop_id)
+        data = {"stop": str(stop.pk), "scope": stop.scope, "agent_type": stop.agent_type}
+        is_told = False
+        if notice.activation_told_at is None:
+            notice.activation_told_at, is_told = Now(), True
+            actor = Actor.of_user(stop.activated_by)
+            event_type = EMERGENCY_STOP_ACTIVATED
+            tx.record(event_type, actor=actor, reason=stop.reason, **data)
+        if notice.is_release_due and notice.release_told_at is None:
+            notice.release_told_at, is_told = Now(), True
+            actor = Actor.of_user(stop.released_by)
+            event_type = EMERGENCY_STOP_RELEASED
+            tx.record(event_type, actor=actor, reason=stop.release_reason, **data)
+            _enqueue_waiting(project_id)
+        if is_told:
+            notice.save(update_fields=["activation_told_at", "release_told_at"])
+            hooks.run("status_changed", tx)
+            tx.request_advance()
+        return is_told
 
 
-def _drafts(notice: StopNotice) -> Iterator[Draft]:
-    """What the log lacks; marks it as told."""
-    stop = notice.stop
-    said = {"stop": str(stop.pk), "scope": stop.scope, "agent_type": stop.agent_type}
-    if notice.activation_told_at is None:
-        notice.activation_told_at = Now()
-        actor, data = Actor.of_user(stop.activated_by), said | {"reason": stop.reason}
-        yield Draft(EventType.EMERGENCY_STOP_ACTIVATED, actor, data)
-    if notice.is_release_due and notice.release_told_at is None:
-        notice.release_told_at = Now()
-        actor, data = Actor.of_user(stop.released_by), said | {"reason": stop.release_reason}
-        yield Draft(EventType.EMERGENCY_STOP_RELEASED, actor, data)
-
-
-def _ring_waiting(project_id: UUID) -> None:
+def _enqueue_waiting(project_id: UUID) -> None:
     """For all that may have been refused meanwhile."""
     with connection.cursor() as cursor:
-        cursor.execute(RING_WAITING, [project_id])
+        cursor.execute(ENQUEUE_WAITING, [project_id])
         for (task_id,) in cursor.fetchall():
-            ring_on_commit(task_id)
+            enqueue_task_on_commit(task_id)

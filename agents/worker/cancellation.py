@@ -1,57 +1,133 @@
-"""Asked directly before every call of a model: may it still be made?"""
+"""How work in progress is told to end before it is done.
+
+Nothing is raised into the middle of running code. A model call is ended by cancelling its asyncio
+task, a sandboxed program by its warden, and Python code of a role looks by itself before each call
+of a model and each effect. What comes too late is refused by the fence of the claim.
+"""
 
 import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
 
 from django.db import connection
 
-from agents.protocols import Model, Reply
-from agents.services import Claim
-from agents.stops.queries import is_stopped
-from agents.worker.lease import LeaseLost
+if TYPE_CHECKING:
+    from agents.services import Claim
 
-_claim: ContextVar[Claim | None] = ContextVar("claim", default=None)
+T = TypeVar("T")
 
 
-class WorkStopped(BaseException):
-    """An emergency stop came. Not an Exception: no role may catch it by accident."""
+class WorkCancelled(BaseException):
+    """The work must end now. Not an Exception: no role may catch it by accident."""
 
 
-def check_may_call(claim: Claim) -> None:
-    """Raises WorkStopped, or LeaseLost where the task is no longer ours."""
-    stopped = is_stopped(claim.task, claim.fence)
-    if stopped is None:
-        raise LeaseLost
-    if stopped:
-        raise WorkStopped
+class StopRequested(WorkCancelled):
+    """An emergency stop covers the task."""
 
 
-async def check_may_call_again() -> None:
-    """For a provider that makes several calls for one answer. As `check_may_call`."""
-    claim = _claim.get()
-    if claim is not None:
-        await asyncio.to_thread(_check_in_thread, claim)
+class LeaseLost(WorkCancelled):
+    """The task was cancelled or taken over: it is no longer ours."""
 
 
-def _check_in_thread(claim: Claim) -> None:
+class Cancellation:
+    """Of the work on one claim. `ask` asks the database, and raises where the work may not go on.
+
+    The lease keeper requests it, from its own thread.
+    """
+
+    def __init__(self, claim: "Claim", ask: Callable[["Claim"], None]) -> None:
+        self.claim = claim
+        self._ask = ask
+        self._reason: type[WorkCancelled] | None = None
+        self._interrupts: list[Callable[[], object]] = []
+        self._lock = threading.Lock()
+
+    @property
+    def lease(self) -> tuple[UUID, int]:
+        """The task and the fence."""
+        return self.claim.task.pk, self.claim.fence
+
+    @property
+    def is_requested(self) -> bool:
+        return self._reason is not None
+
+    def request(self, reason: type[WorkCancelled]) -> None:
+        """End what is running. Repeated until the work has ended, for code may swallow it once."""
+        with self._lock:
+            self._reason = self._reason or reason
+            for interrupt in self._interrupts:
+                interrupt()
+
+    def check(self) -> None:
+        """Before each model call and each effect. Raises StopRequested or LeaseLost."""
+        self.raise_if_requested()
+        self._ask(self.claim)
+
+    def raise_if_requested(self) -> None:
+        if self._reason is not None:
+            raise self._reason
+
+    @contextmanager
+    def interrupted_by(self, interrupt: Callable[[], object]) -> Iterator[None]:
+        """A request before the end calls `interrupt`, which must return at once.
+
+        Raises StopRequested or LeaseLost at the end of the context, or before it begins.
+        """
+        with self._lock:
+            self.raise_if_requested()
+            self._interrupts.append(interrupt)
+        try:
+            yield
+        finally:
+            # Under the lock: once it is removed, nobody is in the middle of calling it.
+            with self._lock:
+                self._interrupts.remove(interrupt)
+            self.raise_if_requested()
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Its result, from an event loop in this thread. Raises StopRequested or LeaseLost."""
+
+        async def wait() -> T:
+            loop, task = asyncio.get_running_loop(), asyncio.current_task()
+            try:
+                with self.interrupted_by(lambda: loop.call_soon_threadsafe(task.cancel)):
+                    return await coroutine
+            finally:
+                coroutine.close()
+
+        return asyncio.run(wait())
+
+
+_current: ContextVar[Cancellation | None] = ContextVar("cancellation", default=None)
+
+
+def current_cancellation() -> Cancellation | None:
+    """Of the work that this code belongs to; None outside of a worker."""
+    return _current.get()
+
+
+@contextmanager
+def as_current(cancellation: Cancellation) -> Iterator[None]:
+    token = _current.set(cancellation)
     try:
-        check_may_call(claim)
+        yield
+    finally:
+        _current.reset(token)
+
+
+async def check_before_next_request() -> None:
+    """For a model that makes several requests for one answer. As `Cancellation.check`."""
+    cancellation = current_cancellation()
+    if cancellation is not None:
+        await asyncio.to_thread(_check_and_disconnect, cancellation)
+
+
+def _check_and_disconnect(cancellation: Cancellation) -> None:
+    try:
+        cancellation.check()
     finally:
         connection.close()
-
-
-class Braked:
-    """A model whose every call asks first."""
-
-    def __init__(self, model: Model, claim: Claim) -> None:
-        self.model = model
-        self.claim = claim
-
-    def produce(self, *arguments: Any, **wanted: Any) -> Reply:
-        check_may_call(self.claim)
-        token = _claim.set(self.claim)
-        try:
-            return self.model.produce(*arguments, **wanted)
-        finally:
-            _claim.reset(token)

@@ -1,155 +1,231 @@
-"""Keeps the leases of this process's tasks alive, from a thread with its own database connection.
-
-A task that was cancelled or taken over is interrupted: its result would be refused anyway.
-"""
+"""One thread a process looks after its leases, emergency stops and the worker's presence."""
 
 import logging
-import os
-import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
 from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db import Error as DatabaseAway
-from django.db import connection
 
-from agents.services import Claim, renew_leases
+from agents.services.claims import Claim
+from agents.stops.pubsub import StopHintListener
+from agents.stops.queries import ActiveStop, active_stops, is_stopped
+from agents.stops.services import acknowledge_stops
+from agents.worker.cancellation import (
+    Cancellation,
+    LeaseLost,
+    StopRequested,
+    WorkCancelled,
+    as_current,
+)
+from agents.worker.registry import REPORT_SECONDS, report_process
+from audit.request_context import origin
 from core.failpoints import fault_point
 
 logger = logging.getLogger(__name__)
 
-INTERRUPT = signal.SIGUSR2
+# A row that another transaction has locked is left for the next look: waiting for it would let the
+# other leases run out. The order keeps two keepers from waiting for each other.
+RENEW = """
+    WITH due AS (
+        SELECT tasks.id, tasks.fence FROM tasks
+        JOIN unnest(%s::uuid[], %s::int[]) AS held(id, fence)
+          ON tasks.id = held.id AND tasks.fence = held.fence
+        WHERE tasks.status = 'working'
+        ORDER BY tasks.id FOR NO KEY UPDATE OF tasks SKIP LOCKED
+    )
+    UPDATE tasks SET lease_expires_at = clock_timestamp() + make_interval(secs => %s)
+    FROM due WHERE tasks.id = due.id
+    RETURNING due.id, due.fence
+"""
+LOST = """
+    SELECT held.id, held.fence FROM unnest(%s::uuid[], %s::int[]) AS held(id, fence)
+    WHERE NOT EXISTS (
+        SELECT 1 FROM tasks
+        WHERE tasks.id = held.id AND tasks.fence = held.fence AND tasks.status = 'working')
+"""
+
+# A task and the fence of the claim on it.
+TaskFence = tuple[UUID, int]
 
 
-class LeaseLost(BaseException):
-    """The task is no longer ours. Not an Exception: no role may catch it by accident."""
+def renew_leases(held: Collection[TaskFence]) -> set[TaskFence]:
+    """Extend these leases; those that were. Lost ones are not, nor locked ones."""
+    ids, fences = [task_id for task_id, _ in held], [fence for _, fence in held]
+    with connection.cursor() as cursor:
+        cursor.execute(RENEW, [ids, fences, settings.TASK_LEASE_SECONDS])
+        return set(cursor.fetchall())
 
 
-class Heart:
-    """One a process. Touches the database only for tasks older than a heartbeat."""
+def lost_leases(held: Collection[TaskFence]) -> set[TaskFence]:
+    """Those whose task was cancelled, taken over or finished. Waits for no lock."""
+    ids, fences = [task_id for task_id, _ in held], [fence for _, fence in held]
+    with connection.cursor() as cursor:
+        cursor.execute(LOST, [ids, fences])
+        return set(cursor.fetchall())
 
-    def __init__(self) -> None:
-        self.pid = os.getpid()
-        self._held: dict[UUID, int] = {}
-        self._due: dict[UUID, float] = {}
-        self._at_work: dict[UUID, int] = {}
-        self._change = threading.Condition()
-        threading.Thread(target=self._beat_forever, name="heart", daemon=True).start()
 
-    def hold(self, claim: Claim) -> None:
-        with self._change:
-            self._held[claim.task.pk] = self._at_work[claim.task.pk] = claim.fence
-            self._due[claim.task.pk] = time.monotonic() + settings.TASK_HEARTBEAT_SECONDS
-            self._change.notify_all()
+def check_claim(claim: Claim) -> None:
+    """Asks the database. Raises StopRequested, or LeaseLost where the claim is no longer ours."""
+    stopped = is_stopped(claim.task, claim.fence)
+    if stopped is None:
+        raise LeaseLost
+    if stopped:
+        raise StopRequested
 
-    def holds(self, claim: Claim) -> bool:
-        """Without a lock: a signal handler asks."""
-        return self._held.get(claim.task.pk) == claim.fence
 
-    def let_go(self, claim: Claim) -> None:
-        with self._change:
-            self._held.pop(claim.task.pk, None)
-            self._due.pop(claim.task.pk, None)
-            self._at_work.pop(claim.task.pk, None)
-            self._change.notify_all()
+class LeaseKeeper:
+    """One a process. `worker` is the name under which the process claims tasks.
 
-    def claims_at_work(self) -> dict[UUID, int]:
-        """The fences of what this process works on, interrupted or not, until it has ended."""
-        with self._change:
-            return dict(self._at_work)
+    Each look is complete by itself and is repeated every STOP_POLL_SECONDS, so that a failed one
+    costs only time. A hint in Redis, or the end of cancelled work, makes it look at once.
+    """
 
-    def wait_until_left(self, claims: dict[UUID, int], seconds: float) -> bool:
-        """Whether none of these claims is worked on any more, at the latest after `seconds`."""
-        with self._change:
-            return self._change.wait_for(
-                lambda: not claims.items() & self._at_work.items(), seconds
-            )
+    def __init__(self, worker: str) -> None:
+        self.worker = worker
+        # The work of this process, each with the time at which its lease is to be renewed.
+        self._renew_at: dict[Cancellation, float] = {}
+        self._lock = threading.Lock()
+        self._report_at = 0.0
+        self._look_now = threading.Event()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="lease-keeper", daemon=True)
+        self.stop_hints = StopHintListener(self._look_now.set)
 
-    def _beat_forever(self) -> None:
-        while True:
-            due = self._wait_for_due()
-            try:
-                fault_point("in_heartbeat")
-                lost = set(due) - renew_leases(due)
-            except DatabaseAway as error:
-                # The lease has room for two more tries; after that the fence protects.
-                said = {"tasks": [str(pk) for pk in due], "error": repr(error)}
-                logger.warning("heartbeat failed", extra=said)
-                lost = set()
-                connection.close()
-            self._schedule_next(set(due) - lost)
-            self.interrupt(lost)
+    def start(self) -> "LeaseKeeper":
+        self._thread.start()
+        self.stop_hints.start()
+        return self
 
-    def _wait_for_due(self) -> dict[UUID, int]:
-        with self._change:
-            while True:
-                now = time.monotonic()
-                due = {pk: self._held[pk] for pk, at in self._due.items() if at <= now}
-                if due:
-                    return due
-                wait = min(self._due.values()) - now if self._due else None
-                if wait is None:
+    def end(self) -> None:
+        """For tests: in the product a keeper ends with its process."""
+        self._ended.set()
+        self.stop_hints.end()
+        self._look_now.set()
+        self._thread.join()
+
+    def add(self, cancellation: Cancellation) -> None:
+        with self._lock:
+            self._renew_at[cancellation] = time.monotonic() + settings.TASK_HEARTBEAT_SECONDS
+
+    def remove(self, cancellation: Cancellation) -> None:
+        with self._lock:
+            del self._renew_at[cancellation]
+        if cancellation.is_requested:
+            # The stop that this work was cancelled for can be acknowledged now.
+            self._look_now.set()
+
+    def _run(self) -> None:
+        _use_connection_outside_pool()
+        with origin(channel="worker"):
+            while not self._ended.is_set():
+                self._look_now.clear()
+                try:
+                    self.look()
+                except DatabaseAway as error:
+                    # A lease has room for several tries; after that the fence protects.
+                    logger.warning("lease keeper has no database", extra={"error": repr(error)})
                     connection.close()
-                self._change.wait(wait)
+                except Exception:
+                    # Without its keeper a worker loses its leases and cannot be stopped.
+                    logger.exception("lease keeper failed")
+                    connection.close()
+                pause = min(settings.STOP_POLL_SECONDS, settings.TASK_HEARTBEAT_SECONDS)
+                self._look_now.wait(pause)
+        connection.close()
 
-    def _schedule_next(self, renewed: set[UUID]) -> None:
-        with self._change:
-            for pk in renewed & set(self._due):
-                self._due[pk] = time.monotonic() + settings.TASK_HEARTBEAT_SECONDS
+    def look(self) -> None:
+        """Report the worker, cancel what may not go on, renew leases, acknowledge stops."""
+        if time.monotonic() >= self._report_at:
+            report_process(self.worker)
+            self._report_at = time.monotonic() + REPORT_SECONDS
+        stops = active_stops(self.worker)
+        # Read after the stops: work that is not among it yet asks for them before its first call.
+        with self._lock:
+            work = dict(self._renew_at)
+        stopped = {c for c in work if any(stop.covers(c.claim.task) for stop in stops)}
+        if work:
+            lost = lost_leases([c.lease for c in work])
+            for cancellation in work:
+                if cancellation in stopped:
+                    self._cancel(cancellation, StopRequested)
+                elif cancellation.lease in lost:
+                    self._cancel(cancellation, LeaseLost)
+            self._renew(work)
+        self._acknowledge(stops, work)
 
-    def interrupt(self, lost: set[UUID]) -> None:
-        """End the work on these tasks in the middle, where it is the main thread's."""
-        with self._change:
-            if not lost & set(self._held):
-                return
-            for pk in lost:
-                self._held.pop(pk, None)
-                self._due.pop(pk, None)
-        logger.warning("work interrupted", extra={"tasks": [str(pk) for pk in lost]})
-        os.kill(self.pid, INTERRUPT)
+    def _cancel(self, cancellation: Cancellation, reason: type[WorkCancelled]) -> None:
+        if not cancellation.is_requested:
+            task = str(cancellation.claim.task.pk)
+            logger.warning("work cancelled", extra={"task": task, "reason": reason.__name__})
+        cancellation.request(reason)
+
+    def _renew(self, work: dict[Cancellation, float]) -> None:
+        """Those that are older than a heartbeat; what is not renewed comes again each look."""
+        now = time.monotonic()
+        due = {c.lease: c for c, renew_at in work.items() if renew_at <= now}
+        if not due:
+            return
+        fault_point("in_heartbeat")
+        renewed = renew_leases(due.keys())
+        with self._lock:
+            for lease in renewed:
+                if due[lease] in self._renew_at:
+                    self._renew_at[due[lease]] = now + settings.TASK_HEARTBEAT_SECONDS
+
+    def _acknowledge(self, stops: list[ActiveStop], work: dict[Cancellation, float]) -> None:
+        """The stops under which nothing runs here any more."""
+        due = [
+            stop.id
+            for stop in stops
+            if stop.is_acknowledgement_due and not any(stop.covers(c.claim.task) for c in work)
+        ]
+        if due:
+            acknowledge_stops(self.worker, due)
 
 
-_heart: Heart | None = None
-_at_work: Claim | None = None  # of the main thread, which alone gets signals
+def _use_connection_outside_pool() -> None:
+    """For this thread: leases are renewed even when the jobs have used up the pool."""
+    own = dict(connection.settings_dict)
+    own["OPTIONS"] = {name: value for name, value in own["OPTIONS"].items() if name != "pool"}
+    connections[DEFAULT_DB_ALIAS] = type(connections[DEFAULT_DB_ALIAS])(own, DEFAULT_DB_ALIAS)
 
 
-def get_heart() -> Heart:
-    """The one of this process."""
-    global _heart
-    if _heart is None or _heart.pid != os.getpid():
-        _heart = Heart()
-    return _heart
+_keeper: LeaseKeeper | None = None
 
 
-def _interrupt_work(signum: int, frame: object) -> None:
-    """An interrupt that comes late, when the work is over or other work has begun, does nothing."""
-    global _at_work
-    if _at_work is None or get_heart().holds(_at_work):
-        return
-    _at_work = None
-    raise LeaseLost
+def start_lease_keeper(worker: str) -> LeaseKeeper:
+    """In a process that works on tasks, after the fork."""
+    global _keeper
+    _keeper = LeaseKeeper(worker).start()
+    return _keeper
+
+
+def end_lease_keeper() -> None:
+    """For tests."""
+    global _keeper
+    if _keeper is not None:
+        _keeper.end()
+    _keeper = None
 
 
 @contextmanager
-def held(claim: Claim) -> Iterator[None]:
-    """Hold the lease while the work runs. Raises LeaseLost into it when another takes over."""
-    global _at_work
-    is_main = threading.current_thread() is threading.main_thread()
-    heart = get_heart()
-    heart.hold(claim)
-    if is_main:
-        # It stays: without a handler an interrupt that comes late would kill the process.
-        signal.signal(INTERRUPT, _interrupt_work)
-        _at_work = claim
+def hold_lease(claim: Claim) -> Iterator[Cancellation]:
+    """The keeper renews the lease while the work runs, and cancels work that may not go on.
+
+    Raises StopRequested or LeaseLost, from within the work. Without a keeper in this process
+    nobody renews, and only the checks of the work itself raise.
+    """
+    cancellation, keeper = Cancellation(claim, check_claim), _keeper
+    if keeper is not None:
+        keeper.add(cancellation)
     try:
-        if not heart.holds(claim):
-            # Interrupted before there was a handler for it.
-            raise LeaseLost
-        yield
+        with as_current(cancellation):
+            yield cancellation
     finally:
-        if is_main:
-            _at_work = None
-        heart.let_go(claim)
+        if keeper is not None:
+            keeper.remove(cancellation)

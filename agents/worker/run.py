@@ -3,17 +3,15 @@
 import logging
 import time
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import Error as DatabaseAway
 
-from agents.context_assembly import inject_context
+from agents.context_assembly import assemble_assignment
 from agents.enums import AttemptOutcome
 from agents.metrics import ATTEMPT_SECONDS, QUEUE_WAIT_SECONDS, count_usage
-from agents.models import Task
 from agents.protocols import (
     NeedsPerson,
     Outcome,
@@ -22,12 +20,11 @@ from agents.protocols import (
     WorkError,
 )
 from agents.providers import model_for
-from agents.providers.progress import Shown
-from agents.providers.traced import Traced
-from agents.roles import role_for
+from agents.providers.wrappers import CancellableModel, ProgressReportingModel
+from agents.role import role_for
 from agents.services import Claim, claim_task, fail_attempt, finish_task, hand_back_task
-from agents.worker.cancellation import Braked, WorkStopped
-from agents.worker.lease import LeaseLost, held
+from agents.worker.cancellation import Cancellation, LeaseLost, StopRequested
+from agents.worker.lease import hold_lease
 from core.errors import DomainError
 from core.failpoints import fault_point
 from core.log_fields import log_fields
@@ -47,56 +44,50 @@ def run(*, task_id: UUID, worker: str) -> bool:
         claim = claim_task(task_id=task_id, worker=worker)
         if claim is None:
             return False
-        fields = _fields(claim)
-        seen = {f"paraph.{name}": value for name, value in fields.items()}
+        task = claim.task
+        fields = {
+            "project": str(task.project_id),
+            "agent_type": str(task.agent_type),
+            "attempt": task.attempt,
+        }
+        facts = {f"paraph.{name}": value for name, value in fields.items()}
         with (
             log_fields(**fields),
-            span("attempt", seen | {"paraph.task": str(task_id)}) as one,
+            span("attempt", facts | {"paraph.task": str(task_id)}) as attempt_span,
         ):
-            outcome = _work_on(claim)
-            one.add({"paraph.outcome": outcome})
+            outcome = _attempt_and_measure(claim)
+            attempt_span.add({"paraph.outcome": outcome})
             if outcome not in SUCCEEDED:
-                one.fail(outcome)
+                attempt_span.fail(outcome)
         return outcome not in NOT_DONE
 
 
-def _fields(claim: Claim) -> dict[str, Any]:
-    task = claim.task
-    return {
-        "project": str(task.project_id),
-        "agent_type": str(task.agent_type),
-        "attempt": task.attempt,
-    }
-
-
-def _work_on(claim: Claim) -> str:
-    """How it ended, counted and written down."""
+def _attempt_and_measure(claim: Claim) -> str:
+    """How it ended, counted and logged."""
     fault_point("after_claim")
-    agent_type, began = str(claim.task.agent_type), time.monotonic()
-    QUEUE_WAIT_SECONDS.labels(agent_type).observe(_waited(claim.task))
-    ended = _attempt(claim)
-    outcome, seconds = str(ended or LOST), time.monotonic() - began
+    task, began = claim.task, time.monotonic()
+    agent_type = str(task.agent_type)
+    # By the database's clock, which dated the claim with its lease.
+    claimed_at = task.lease_expires_at - timedelta(seconds=settings.TASK_LEASE_SECONDS)
+    waited = max(0.0, (claimed_at - task.run_after).total_seconds())
+    QUEUE_WAIT_SECONDS.labels(agent_type).observe(waited)
+    outcome = str(_attempt(claim) or LOST)
+    seconds = time.monotonic() - began
     ATTEMPT_SECONDS.labels(agent_type, outcome).observe(seconds)
     facts = {"outcome": outcome, "duration_ms": round(seconds * 1000, 1)}
     logger.info("attempt ended", extra=facts)
     return outcome
 
 
-def _waited(task: Task) -> float:
-    """By the database's clock, which dated the claim with its lease."""
-    claimed_at = task.lease_expires_at - timedelta(seconds=settings.TASK_LEASE_SECONDS)
-    return max(0.0, (claimed_at - task.run_after).total_seconds())
-
-
 def _attempt(claim: Claim) -> AttemptOutcome | None:
     """How it ended; None where the lease was lost."""
     try:
-        with held(claim):
+        with hold_lease(claim) as cancellation:
             fault_point("before_effect")
-            outcome = _work(claim)
+            outcome = _work(cancellation)
     except LeaseLost:
         return None
-    except WorkStopped:
+    except StopRequested:
         hand_back_task(task_id=claim.task.pk, fence=claim.fence, cause="emergency_stop")
         return AttemptOutcome.HANDED_BACK
     except WorkError as error:
@@ -105,18 +96,13 @@ def _attempt(claim: Claim) -> AttemptOutcome | None:
     return _finish(claim, outcome)
 
 
-def _fail(claim: Claim, error: WorkError) -> AttemptOutcome | None:
-    count_usage(error.usage)
-    is_transient = isinstance(error, TransientError)
-    ended = AttemptOutcome.TRANSIENT_ERROR if is_transient else AttemptOutcome.PERMANENT_ERROR
-    return ended if fail_attempt(claim=claim, error=error) else None
-
-
-def _work(claim: Claim) -> Outcome:
-    task = claim.task
+def _work(cancellation: Cancellation) -> Outcome:
+    claim = cancellation.claim
+    agent_type = claim.task.agent_type
     try:
-        model = Shown(Braked(Traced(model_for(task.agent_type)), claim), task)
-        return role_for(task.agent_type).run(inject_context(claim), model)
+        model = CancellableModel(model_for(agent_type), cancellation)
+        reporting = ProgressReportingModel(model, claim.task)
+        return role_for(agent_type).run(assemble_assignment(claim), reporting)
     except (WorkError, DatabaseAway):
         # Without the database nothing can be said of the attempt; the sweep takes the task back.
         raise
@@ -127,15 +113,22 @@ def _work(claim: Claim) -> Outcome:
         raise PermanentError("internal_error", f"{type(error).__name__} in the agent.") from error
 
 
+def _fail(claim: Claim, error: WorkError) -> AttemptOutcome | None:
+    count_usage(error.usage)
+    if not fail_attempt(claim=claim, error=error):
+        return None
+    is_transient = isinstance(error, TransientError)
+    return AttemptOutcome.TRANSIENT_ERROR if is_transient else AttemptOutcome.PERMANENT_ERROR
+
+
 def _finish(claim: Claim, outcome: Outcome) -> AttemptOutcome | None:
-    asks = isinstance(outcome, NeedsPerson)
     try:
         is_ours = finish_task(claim=claim, outcome=outcome)
     except DomainError as error:
         detail = f"The agent's output cannot be stored: {error}"
-        failure = TransientError("invalid_output", detail[:2000], usage=outcome.usage)
-        return _fail(claim, failure)
+        return _fail(claim, TransientError("invalid_output", detail[:2000], usage=outcome.usage))
     count_usage(outcome.usage)
     if not is_ours:
         return None
+    asks = isinstance(outcome, NeedsPerson)
     return AttemptOutcome.NEEDS_PERSON if asks else AttemptOutcome.COMPLETED

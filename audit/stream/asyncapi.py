@@ -7,7 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from audit.chain import HEADER_FIELDS
-from audit.enums import EventSource, EventType
+from audit.enums import EventSource
+from audit.event_types import event_types
 from audit.stream.limits import limits
 from audit.stream.messages import Ack, Complete, ConnectionInit, Ping, Pong, Subscribe
 from audit.stream.protocol import SUBPROTOCOL, Close
@@ -24,7 +25,7 @@ EVENT_FIELDS: dict[str, Any] = {
     "project": UUID,
     "epoch": TEXT,
     "sequence": {"type": "integer", "minimum": 1},
-    "event_type": {"enum": EventType.values},
+    "event_type": {"enum": event_types.values},
     "event_source": {"enum": EventSource.values},
     "actor": TEXT,
     "task": MAYBE_UUID,

@@ -1,14 +1,8 @@
-"""What waits for a person, over all their projects. The app above that knows it registers a source.
-
-`settings.STREAM_INBOX`: dotted path of a function `(user) -> list of JSON objects`, a short read.
-"""
+"""What waits for a person, over all their projects; the app above that knows it registers it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
-
-from django.conf import settings
-from django.utils.module_loading import import_string
 
 from audit.stream.database import in_database
 from audit.stream.hub import hub
@@ -19,9 +13,17 @@ REREAD_SECONDS = 30.0
 COLLECT_SECONDS = 0.2
 
 
-def inbox_source() -> Callable[[Any], list[dict[str, Any]]] | None:
-    path = getattr(settings, "STREAM_INBOX", None)
-    return import_string(path) if path else None
+InboxSource = Callable[[Any], list[dict[str, Any]]]
+_sources: list[InboxSource] = []
+
+
+def register_inbox(source: InboxSource | None) -> None:
+    """From a user to JSON objects, by a short read; in place of an earlier one."""
+    _sources[:] = [source] if source else []
+
+
+def inbox_source() -> InboxSource | None:
+    return _sources[0] if _sources else None
 
 
 class InboxSubscription:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from audit.enums import EventType
+from audit.event_types import EventType
 from audit.filters import BIGGEST_SEQUENCE
 
 MAX_WINDOW = 10_000

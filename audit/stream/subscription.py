@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from audit.enums import EventType
+from audit.event_types import EventType
 from audit.metrics import DELIVERIES
 from audit.stream.backpressure import Stalled
 from audit.stream.buffer import Feed, Restarted
@@ -105,7 +105,7 @@ class Subscription:
         while True:
             await self._say_caught_up()
             items = await feed.next_page(self.cursor, self._generation)
-            if any(item.event_type == EventType.MEMBER_REMOVED for item in items):
+            if any(EventType.named(item.event_type).changes_access for item in items):
                 await self.check_visible()
             delivered = 0
             for item in items:

@@ -1,15 +1,85 @@
-"""One build: from wants to pieces, with the record of what was chosen and why."""
+"""From wants to pieces below a budget, with the record of what was chosen and why."""
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from audit.canonical import canonical
 from context.assembly.expansion import expand, load_versions
-from context.assembly.fit import Choice, DoesNotFit, Weigh, fit
-from context.assembly.pieces import Piece
-from context.assembly.wants import Want
+from context.assembly.pieces import Candidate, Piece, Want
 from context.enums import Form, Need
+
+ORDER = (Need.MUST, Need.SHOULD, Need.MAY)
+Weigh = Callable[[Piece], int]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What became of one candidate. `tokens` is 0 where nothing of it goes in."""
+
+    piece: Piece
+    form: Form
+    tokens: int
+    full_tokens: int
+    why: str
+
+
+class DoesNotFit(Exception):
+    """What must be there does not fit. `choices` are what was weighed."""
+
+    def __init__(self, detail: str, choices: list[Choice]) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.choices = choices
+
+
+def fit(candidates: Sequence[Candidate], budget: int, weigh: Weigh) -> list[Choice]:
+    """One choice for each candidate, in order. Raises DoesNotFit."""
+    ordered = sorted(candidates, key=lambda candidate: ORDER.index(candidate.full.need))
+    choices: list[Choice] = []
+    whole: set[tuple[str, int, str]] = set()
+    left = budget
+    for candidate in ordered:
+        choice = _choose(candidate, left, whole, weigh)
+        choices.append(choice)
+        left -= choice.tokens
+        if choice.form == Form.FULL:
+            whole.add(candidate.full.key)
+    if left < 0:
+        raise DoesNotFit(_complaint(choices, budget), choices)
+    return choices
+
+
+def _choose(candidate: Candidate, left: int, whole: set, weigh: Weigh) -> Choice:
+    piece = candidate.full
+    full = weigh(piece)
+    if {piece.key, (piece.artifact, piece.version, "")} & whole:
+        return Choice(piece, Form.DROPPED, 0, full, "It is there already.")
+    if piece.need == Need.MUST:
+        return Choice(piece, Form.FULL, full, full, "It must be there.")
+    for shorter in candidate.forms:
+        tokens = weigh(shorter)
+        if tokens <= left:
+            why = "It fits." if shorter.form == Form.FULL else f"In full {full}, left {left}."
+            return Choice(shorter, shorter.form, tokens, full, why)
+    return Choice(piece, Form.DROPPED, 0, full, f"Not even its title fits: left {max(left, 0)}.")
+
+
+def _complaint(choices: list[Choice], budget: int) -> str:
+    if budget < 0:
+        return (
+            "Brief, instructions, answers and comments alone are about"
+            f" {-budget:,} tokens more than the budget. Shorten them, or raise CONTEXT_BUDGET."
+        )
+    musts = [choice for choice in choices if choice.piece.need == Need.MUST]
+    total = sum(choice.tokens for choice in musts)
+    largest = sorted(musts, key=lambda choice: -choice.tokens)[:3]
+    named = ", ".join(f"{choice.piece.title} ({choice.tokens:,})" for choice in largest)
+    return (
+        f"What must be given has about {total:,} tokens, and {budget:,} are left for it."
+        f" The largest: {named}. Let the step ask for less, or raise CONTEXT_BUDGET."
+    )
 
 
 @dataclass(frozen=True)
@@ -27,9 +97,9 @@ def build_context(wants: list[Want], *, budget: int, weigh: Weigh) -> Built:
     """What the wants get below the budget, in tokens as `weigh` counts them. Reads only."""
     versions, candidates, missing = load_versions(wants), [], []
     for want in wants:
-        found = expand(want, versions)
-        candidates += found
-        if not found:
+        matches = expand(want, versions)
+        candidates += matches
+        if not matches:
             missing.append(want)
     if lost := [want.label for want in missing if want.need == Need.MUST]:
         detail = f"There is nothing accepted that is: {', '.join(lost)}."
@@ -40,7 +110,10 @@ def build_context(wants: list[Want], *, budget: int, weigh: Weigh) -> Built:
         return _failed("context_too_large", error.detail, error.choices, missing)
     pieces = tuple(choice.piece for choice in choices if choice.form != Form.DROPPED)
     items = [*map(_item, choices), *map(_nothing, missing)]
-    return Built(pieces, items, sum(choice.tokens for choice in choices), _digest(pieces))
+    # Of what the agent gets to see, in its order.
+    digests = [[*piece.key, str(piece.form), _hash(piece.text)] for piece in pieces]
+    sha256 = hashlib.sha256(canonical(digests)).hexdigest()
+    return Built(pieces, items, sum(choice.tokens for choice in choices), sha256)
 
 
 def _failed(code: str, detail: str, choices: list[Choice], missing: list[Want]) -> Built:
@@ -84,12 +157,6 @@ def _nothing(want: Want) -> dict[str, Any]:
         "why": "Nothing accepted matches.",
         "text": "",
     }
-
-
-def _digest(pieces: tuple[Piece, ...]) -> str:
-    """Of what the agent gets to see, in its order."""
-    shown = [[*piece.key, str(piece.form), _hash(piece.text)] for piece in pieces]
-    return hashlib.sha256(canonical(shown)).hexdigest()
 
 
 def _hash(text: str) -> str:

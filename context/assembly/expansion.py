@@ -7,10 +7,9 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef
 
-from context.assembly.pieces import Candidate, Piece, shortened, summary_of
-from context.assembly.wants import Want
+from context.assembly.pieces import Candidate, Piece, Want, shortened, summary_of
 from context.enums import Form, Need, VersionStatus
 from context.models import ArtifactVersion, Concept, Section
 
@@ -33,20 +32,14 @@ BEST = """
 def load_versions(wants: list[Want]) -> Versions:
     ids = {artifact for want in wants for artifact, _ in want.sources}
     numbers = {number for want in wants for _, number in want.sources}
-    found = ArtifactVersion.objects.filter(artifact__in=ids, number__in=numbers)
-    found = found.annotate(was_changed_by_person=Exists(_by_a_person()))
-    return {(str(v.artifact_id), v.number): v for v in found.select_related("artifact")}
-
-
-def _by_a_person() -> QuerySet[ArtifactVersion]:
-    """The version itself or one before it, by a person, that nobody turned down.
-
-    An agent's version on top of a person's keeps what the person wrote; so does the one after.
-    """
-    before = ArtifactVersion.objects.filter(
+    # The version itself or one before it, by a person, that nobody turned down: an agent's version
+    # on top of a person's keeps what the person wrote; so does the one after.
+    by_a_person = ArtifactVersion.objects.filter(
         artifact=OuterRef("artifact"), number__lte=OuterRef("number"), source_agent=""
-    )
-    return before.exclude(status=VersionStatus.REJECTED)
+    ).exclude(status=VersionStatus.REJECTED)
+    rows = ArtifactVersion.objects.filter(artifact__in=ids, number__in=numbers)
+    rows = rows.annotate(was_changed_by_person=Exists(by_a_person))
+    return {(str(row.artifact_id), row.number): row for row in rows.select_related("artifact")}
 
 
 def expand(want: Want, versions: Versions) -> list[Candidate]:
@@ -64,21 +57,22 @@ def expand(want: Want, versions: Versions) -> list[Candidate]:
 def _matching(model: Any, name: str, pattern: str, versions: list[ArtifactVersion]) -> list[Any]:
     order = {version.pk: place for place, version in enumerate(versions)}
     parts = model.objects.filter(version__in=versions).select_related("body", "version__artifact")
-    found = [part for part in parts if _is_meant(getattr(part, name), pattern)]
-    return sorted(found, key=lambda part: (order[part.version_id], part.position))
-
-
-def _is_meant(name: str, pattern: str) -> bool:
-    """A long section stands in pieces; who names it means all of them."""
-    return fnmatchcase(name, pattern) or fnmatchcase(_PIECE.sub("", name), pattern)
+    # A long section stands in pieces; whoever names it means all of them.
+    matching = [
+        part
+        for part in parts
+        if fnmatchcase(getattr(part, name), pattern)
+        or fnmatchcase(_PIECE.sub("", getattr(part, name)), pattern)
+    ]
+    return sorted(matching, key=lambda part: (order[part.version_id], part.position))
 
 
 def _best(want: Want, versions: list[ArtifactVersion]) -> list[Section]:
     with connection.cursor() as cursor:
         cursor.execute(BEST, [want.query, [version.pk for version in versions], want.limit])
         ids = [row[0] for row in cursor.fetchall()]
-    found = Section.objects.select_related("body", "version__artifact").in_bulk(ids)
-    return [found[pk] for pk in ids]
+    sections = Section.objects.select_related("body", "version__artifact").in_bulk(ids)
+    return [sections[pk] for pk in ids]
 
 
 def _parts(want: Want, parts: list[Any]) -> Iterator[Candidate]:

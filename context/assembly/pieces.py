@@ -1,9 +1,41 @@
-"""What can be given to an agent, and the shorter forms of it."""
+"""What a step wants of the store, and what can be given to it, with the shorter forms."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 from context.enums import Form, Need
+
+QUERY_LIMIT = 5
+
+
+@dataclass(frozen=True)
+class Want:
+    """One line of a step's `requires` or `context`. `sources` are (artifact, version).
+
+    With `section`, `concept` (patterns with *) or `query` it means parts, else whole documents.
+    """
+
+    need: Need
+    label: str
+    sources: tuple[tuple[str, int], ...]
+    section: str = ""
+    concept: str = ""
+    query: str = ""
+    limit: int = QUERY_LIMIT
+
+
+def want_of(stored: dict[str, Any]) -> Want:
+    """As it stands in a handoff."""
+    return Want(
+        need=Need(stored["need"]),
+        label=stored["label"],
+        sources=tuple((artifact, version) for artifact, version in stored["sources"]),
+        section=stored.get("section", ""),
+        concept=stored.get("concept", ""),
+        query=stored.get("query", ""),
+        limit=stored.get("limit", QUERY_LIMIT),
+    )
+
 
 SUMMARY_CHARACTERS = 600
 # Where a content says in short what it is, the first that is there.
@@ -55,6 +87,6 @@ def shortened(text: str) -> str:
 
 def summary_of(content: dict[str, Any], parts: list[str]) -> str:
     """What a document says of itself, and what it consists of."""
-    said = next((content[n] for n in SUMMARY_FIELDS if isinstance(content.get(n), str)), "")
+    summary = next((content[n] for n in SUMMARY_FIELDS if isinstance(content.get(n), str)), "")
     listed = f"\nIt has these parts: {', '.join(parts)}" if parts else ""
-    return shortened(said) + (listed if len(listed) <= 2 * SUMMARY_CHARACTERS else "")
+    return shortened(summary) + (listed if len(listed) <= 2 * SUMMARY_CHARACTERS else "")

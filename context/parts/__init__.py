@@ -5,9 +5,7 @@ small edit leaves the other parts as they were, so that they need not be stored 
 """
 
 from context.parts.concepts import ConceptPart, find_concepts
-from context.parts.join import join_sections
-from context.parts.splitter import SectionPart, split_content
-from context.parts.tokens import estimate_tokens
+from context.parts.sections import SectionPart, estimate_tokens, join_sections, split_content
 
 __all__ = [
     "ConceptPart",

@@ -39,7 +39,7 @@ class Shown:
 
     @property
     def html(self) -> SafeString:
-        return format_html_join("", "{}", ((one,) for one in _marked(self.excerpt)))
+        return format_html_join("", "{}", ((segment,) for segment in _marked(self.excerpt)))
 
 
 def show(hits: Sequence[Hit], words: str) -> list[Shown]:
@@ -49,7 +49,7 @@ def show(hits: Sequence[Hit], words: str) -> list[Shown]:
         for kind in MODELS
     }
     artifacts = Artifact.objects.select_related("project").in_bulk({hit.artifact for hit in hits})
-    bodies = {part.body_id for found in parts.values() for part in found.values()}
+    bodies = {part.body_id for by_id in parts.values() for part in by_id.values()}
     excerpts = _excerpts(bodies, words)
     return [
         _shown(hit, parts[hit.through or hit.kind][hit.pk], artifacts[hit.artifact], excerpts)

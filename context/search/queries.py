@@ -7,8 +7,7 @@ from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
 from context.search.query_parser import Question, searching, understood, windows_of_names
-from context.search.recency import CELLS
-from context.search.scope import Scope
+from context.search.scope import CELLS, Scope
 from context.search.spelling import ALIKE, ALIKE_PARTS, BY_SPELLING, PART_NAMES, near
 
 # Only so many of the newest texts with the words are looked at, so that a word that is everywhere
@@ -51,22 +50,22 @@ BY_WORDS = """
         SELECT (SELECT count(*) FROM candidates) AS looked_at,
             (SELECT count(*) FROM ranked) AS matching
     ) AS counts LEFT JOIN (
-        SELECT * FROM ({parts}) AS found ORDER BY score DESC, kind, id DESC LIMIT %(hits)s
+        SELECT * FROM ({parts}) AS parts ORDER BY score DESC, kind, id DESC LIMIT %(hits)s
     ) AS hits ON TRUE ORDER BY score DESC, kind, id DESC
 """
 OF_TEXTS = """
     WITH best AS MATERIALIZED (
         SELECT * FROM unnest(%(ids)s::bigint[], %(ranks)s::float[]) AS given (id, rank)
     )
-    SELECT kind, id, artifact, score FROM ({parts}) AS found
+    SELECT kind, id, artifact, score FROM ({parts}) AS parts
     ORDER BY score DESC, kind, id DESC LIMIT %(hits)s
 """
 ARTIFACTS_SAYING = """
-    WITH found AS MATERIALIZED (
+    WITH body AS MATERIALIZED (
         SELECT id FROM context_bodies WHERE search @@ %(words)s::tsquery AND {scope}
     ), part AS MATERIALIZED (
-        SELECT DISTINCT version_id FROM found
-        JOIN context_sections ON context_sections.body_id = found.id
+        SELECT DISTINCT version_id FROM body
+        JOIN context_sections ON context_sections.body_id = body.id
     )
     SELECT array_agg(DISTINCT context_artifacts.id) FROM part {current}
 """
@@ -126,14 +125,14 @@ def find(
 
 def artifacts_saying(text: str, scope: Scope) -> RawSQL:
     """Ids of all artifacts whose current version has the words, as a subquery."""
-    found = None
+    ids = None
     with searching() as cursor:
         question = understood(text.strip(), scope, cursor)
         if question.words:
             sql = ARTIFACTS_SAYING.format(current=CURRENT, scope=scope.of_bodies())
             cursor.execute(sql, {"words": question.words, "projects": scope.parameter})
-            (found,) = cursor.fetchone()
-    return RawSQL("SELECT unnest(%s::uuid[])", [found or []])
+            (ids,) = cursor.fetchone()
+    return RawSQL("SELECT unnest(%s::uuid[])", [ids or []])
 
 
 def hits_of_texts(
@@ -216,14 +215,14 @@ class _Search:
             return [], True
         arms = " UNION ALL ".join(
             TEXTS_OF_AN_AGE.format(
-                cells=CELLS, window=f"window_{n}", scope=one.scope.of_bodies(f"projects_{n}")
+                cells=CELLS, window=f"window_{n}", scope=window.scope.of_bodies(f"projects_{n}")
             )
-            for n, one in enumerate(windows)
+            for n, window in enumerate(windows)
         )
         sql = BY_WORDS.format(windows=arms, parts=_parts_of_bodies(self.tables, self.filters))
         values = {"words": words, "loose": loose}
-        for n, one in enumerate(windows):
-            values |= {f"window_{n}": one.cells, f"projects_{n}": one.scope.parameter}
+        for n, window in enumerate(windows):
+            values |= {f"window_{n}": window.cells, f"projects_{n}": window.scope.parameter}
         rows = self._rows(sql, values | {"best": BEST})
         hits, (looked_at, matching) = _hits(rows), rows[0][4:]
         if len(hits) < HITS and matching > BEST:
@@ -242,13 +241,13 @@ class _Search:
         if not tables:
             return []
         trigrams = self.question.trigrams
-        found = [near(kind, t, trigrams, ages[kind]) for kind, t in tables.items()]
+        expressions = [near(kind, t, trigrams, ages[kind]) for kind, t in tables.items()]
         parts = " UNION ALL ".join(
             self._filled(ALIKE_PARTS, kind=kind, table=table, name=PART_NAMES[kind])
             for kind, table in tables.items()
         )
-        sql = BY_SPELLING.format(near=", ".join(sql for sql, _ in found), parts=parts)
-        values = {name: value for _, given in found for name, value in given.items()}
+        sql = BY_SPELLING.format(near=", ".join(sql for sql, _ in expressions), parts=parts)
+        values = {name: value for _, more in expressions for name, value in more.items()}
         # Less sure than any hit by word.
         return [
             Hit(kind, pk, artifact, score / 100)

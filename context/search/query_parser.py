@@ -8,8 +8,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from context.search.recency import windows
-from context.search.scope import Scope
+from context.search.scope import Scope, windows
 
 # `querytree` is what is left of words without what must not be there.
 MEANING = """
@@ -31,10 +30,10 @@ ENDS_IN_PROJECTS = """
         SELECT place,
             (SELECT min(part.id) FROM {table} AS part WHERE {indexed}) AS first,
             (SELECT max(part.id) FROM {table} AS part WHERE {indexed}) AS last
-        FROM unnest(%(projects)s::uuid[]) WITH ORDINALITY AS one (project, place)
+        FROM unnest(%(projects)s::uuid[]) WITH ORDINALITY AS scope (project, place)
     ) AS ends_of_one
 """
-OF_ONE = "part.project_id = one.project"
+OF_ONE = "part.project_id = scope.project"
 TEXTS = "context_bodies"
 # Names are looked for among rows with trigrams alone; so their index by project is of these.
 NAMED = f"{OF_ONE} AND part.trigrams IS NOT NULL"
@@ -92,8 +91,8 @@ def understood(text: str, scope: Scope, cursor: Any) -> Question:
     sql = MEANING.format(ends=_ends(scope, TEXTS))
     cursor.execute(sql, {"text": text, "projects": scope.parameter})
     words, tree, begun, trigrams, oldest, newest = cursor.fetchone()
-    found = _windows(scope, oldest, newest)
-    return Question(text, words, _loose(words, tree), begun, trigrams, found)
+    seen = _windows(scope, oldest, newest)
+    return Question(text, words, _loose(words, tree), begun, trigrams, seen)
 
 
 def windows_of_names(table: str, scope: Scope, cursor: Any) -> list[Seen]:
@@ -111,13 +110,15 @@ def _ends(scope: Scope, table: str, indexed: str = OF_ONE) -> str:
 def _windows(scope: Scope, oldest: list[int | None], newest: list[int | None]) -> list[Seen]:
     if not scope.is_in_the_index:
         spans = [ends for ends in zip(oldest, newest, strict=True) if None not in ends]
-        return [Seen(one.cells, scope) for one in windows(spans)]
+        return [Seen(window.cells, scope) for window in windows(spans)]
     ends = zip(scope.projects, oldest, newest, strict=True)
-    found = {project: (first, last) for project, first, last in ends if first is not None}
-    projects = list(found)
+    spans_by_project = {
+        project: (first, last) for project, first, last in ends if first is not None
+    }
+    projects = list(spans_by_project)
     return [
-        Seen(one.cells, Scope(tuple(projects[place] for place in one.spans)))
-        for one in windows(list(found.values()))
+        Seen(window.cells, Scope(tuple(projects[place] for place in window.spans)))
+        for window in windows(list(spans_by_project.values()))
     ]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from context.search.query_parser import Seen
-from context.search.recency import CELLS
+from context.search.scope import CELLS
 
 # A name has at least so much of what was asked for.
 ALIKE = 0.5
@@ -33,7 +33,7 @@ ALIKE_PARTS = """
 """
 PART_NAMES = {"section": "part.title", "concept": "part.identifier || ' ' || part.title"}
 BY_SPELLING = """
-    WITH {near} SELECT kind, id, artifact, score FROM ({parts}) AS found
+    WITH {near} SELECT kind, id, artifact, score FROM ({parts}) AS parts
     ORDER BY score DESC, kind, id DESC LIMIT %(hits)s
 """
 
@@ -42,7 +42,7 @@ def near(
     kind: str, table: str, trigrams: list[str], windows: list[Seen]
 ) -> tuple[str, dict[str, Any]]:
     """The common table expression `near_...`, with its parameters."""
-    values: dict[str, Any] = {f"group_{n}": one for n, one in enumerate(groups_of(trigrams))}
+    values: dict[str, Any] = {f"group_{n}": group for n, group in enumerate(groups_of(trigrams))}
     conditions = " AND ".join(f"trigrams && %({name})s::text[]" for name in values)
     arms = " UNION ALL ".join(
         ARM.format(
@@ -51,13 +51,13 @@ def near(
             cells=CELLS,
             window=f"{kind}_{n}",
             groups=conditions,
-            scope=one.scope.of_names(f"{kind}_keys_{n}"),
+            scope=window.scope.of_names(f"{kind}_keys_{n}"),
         )
-        for n, one in enumerate(windows)
+        for n, window in enumerate(windows)
     )
-    for n, one in enumerate(windows):
-        values |= {f"{kind}_{n}": one.cells, f"{kind}_keys_{n}": one.scope.keys}
-    values |= {f"trigram_{n}": one for n, one in enumerate(trigrams)}
+    for n, window in enumerate(windows):
+        values |= {f"{kind}_{n}": window.cells, f"{kind}_keys_{n}": window.scope.keys}
+    values |= {f"trigram_{n}": trigram for n, trigram in enumerate(trigrams)}
     shared = " + ".join(f"(%(trigram_{n})s = ANY(trigrams))::int" for n in range(len(trigrams)))
     return NEAR.format(kind=kind, arms=arms, shared=shared), values
 

@@ -6,7 +6,12 @@ from context.services.parts import split_old_versions
 from context.services.slim import forget_repeated_names
 from context.services.storage import Source
 from context.services.uploads import UPLOAD_MAX_BYTES, upload_file
-from context.services.versions import accept_version, reject_version, version_draft
+from context.services.versions import (
+    accept_version,
+    accept_versions,
+    record_version,
+    reject_versions,
+)
 
 __all__ = [
     "CONTENT_MAX_BYTES",
@@ -14,16 +19,17 @@ __all__ = [
     "Checked",
     "Source",
     "accept_version",
+    "accept_versions",
     "add_version",
     "check_content",
     "create_artifact",
     "forget_repeated_names",
-    "reject_version",
+    "record_version",
+    "reject_versions",
     "split_old_versions",
     "store_imported",
     "store_input",
     "store_output",
     "upload_file",
-    "version_draft",
     "write_version",
 ]

@@ -6,7 +6,7 @@ from typing import Any
 from rfc8785 import CanonicalizationError
 
 from audit.canonical import canonical
-from context.schemas import ContentError, validate_content
+from context.artifact_types import ContentError, validate_content
 from core.errors import InvalidInput, TooLarge
 
 CONTENT_MAX_BYTES = 2 * 1024 * 1024

@@ -2,7 +2,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from context.enums import ArtifactType, VersionStatus
+from context.enums import VersionStatus
 from context.models import Artifact, ArtifactVersion
 from context.services.content import check_content
 from context.services.storage import Source, insert_version
@@ -71,9 +71,7 @@ def _next_artifact(
     """The artifact with its number raised for the next version, or a new one. Not saved."""
     artifact = _artifact_of(project_id, step, task, artifact_type)
     if artifact is None:
-        artifact = Artifact(
-            project_id=project_id, artifact_type=ArtifactType(artifact_type), step=step
-        )
+        artifact = Artifact(project_id=project_id, artifact_type=artifact_type, step=step)
     artifact.title, artifact.version = title[:300], artifact.version + 1
     if is_accepted:
         if artifact.accepted_version:

@@ -1,9 +1,9 @@
-from django.db import transaction
 from django.db.models import Exists, OuterRef
 
+from audit.actors import Actor
 from context.models import ArtifactVersion, Section
 from context.services.storage import store_parts
-from projects.services import lock_project
+from projects.transaction import ProjectTransaction
 
 
 def split_old_versions() -> int:
@@ -16,11 +16,10 @@ def split_old_versions() -> int:
     return sum(map(_split, left.values_list("pk", flat=True).iterator()))
 
 
-@transaction.atomic
 def _split(version_id: int) -> bool:
     version = ArtifactVersion.objects.select_related("artifact").get(pk=version_id)
-    lock_project(version.artifact.project_id)
-    if version.sections.exists():
-        return False
-    store_parts(version, version.artifact)
+    with ProjectTransaction(version.artifact.project_id, Actor.of_system("upgrade")):
+        if version.sections.exists():
+            return False
+        store_parts(version, version.artifact)
     return True

@@ -2,11 +2,11 @@ import hashlib
 from uuid import UUID
 
 from audit.actors import Actor
-from context.enums import ArtifactType
+from context.content_fields import TEXT_MAX_CHARACTERS
 from context.file_types import sniff_text
 from context.models import Artifact
-from context.schemas.fields import TEXT_MAX_CHARACTERS
 from context.services.inputs import create_artifact
+from context.types.user_input import USER_INPUT
 from core.errors import TooLarge
 
 UPLOAD_MAX_BYTES = 2 * 1024 * 1024
@@ -31,7 +31,7 @@ def upload_file(
     return create_artifact(
         actor=actor,
         project_id=project_id,
-        artifact_type=ArtifactType.USER_INPUT,
+        artifact_type=USER_INPUT,
         title=title or name,
         content={"text": sniffed.text},
         comment=f"Uploaded: {name}, {sniffed.media_type}, {len(data):,} bytes, SHA-256 {digest}.",

@@ -1,8 +1,16 @@
+"""Which version of an artifact counts. The caller holds the project's lock."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import Case, Q, Value, When
+from django.utils import timezone
+
 from audit.actors import Actor
-from audit.enums import EventType
-from audit.services import Draft
 from context.enums import VersionStatus
+from context.events import ARTIFACT_CREATED, ARTIFACT_UPDATED
 from context.models import Artifact, ArtifactVersion
+from projects.transaction import ProjectTransaction
 
 
 def supersede_accepted(artifact: Artifact) -> None:
@@ -10,30 +18,56 @@ def supersede_accepted(artifact: Artifact) -> None:
 
 
 def accept_version(artifact: Artifact, version: ArtifactVersion) -> None:
-    """From now on this is what the work goes on with; the caller holds the project's lock."""
-    supersede_accepted(artifact)
+    """From now on this is what the work goes on with."""
+    accept_versions([{"artifact": artifact.pk, "version": version.number}])
     version.status = VersionStatus.ACCEPTED
-    version.save(update_fields=["status"])
     artifact.accepted_version = version.number
-    artifact.save(update_fields=["accepted_version", "updated_at"])
 
 
-def reject_version(version: ArtifactVersion) -> None:
-    """A person did not want it; the caller holds the project's lock."""
-    version.status = VersionStatus.REJECTED
-    version.save(update_fields=["status"])
+def accept_versions(references: Sequence[dict[str, Any]]) -> None:
+    """From now on these are what the work goes on with: `{artifact, version}` each."""
+    if not references:
+        return
+    numbers = {reference["artifact"]: reference["version"] for reference in references}
+    # Before a first version there is none that it takes the place of.
+    if later := [artifact for artifact, number in numbers.items() if number > 1]:
+        before = ArtifactVersion.objects.filter(artifact__in=later, status=VersionStatus.ACCEPTED)
+        before.update(status=VersionStatus.SUPERSEDED)
+    ArtifactVersion.objects.filter(_named(references)).update(status=VersionStatus.ACCEPTED)
+    Artifact.objects.filter(pk__in=numbers).update(
+        accepted_version=Case(*(When(pk=pk, then=Value(number)) for pk, number in numbers.items())),
+        updated_at=timezone.now(),
+    )
 
 
-def version_draft(artifact: Artifact, version: ArtifactVersion, actor: Actor) -> Draft:
+def reject_versions(references: Sequence[dict[str, Any]]) -> None:
+    """A person did not want these."""
+    if references:
+        ArtifactVersion.objects.filter(_named(references)).update(status=VersionStatus.REJECTED)
+
+
+def _named(references: Sequence[dict[str, Any]]) -> Q:
+    named = Q()
+    for reference in references:
+        named |= Q(artifact=reference["artifact"], number=reference["version"])
+    return named
+
+
+def record_version(
+    tx: ProjectTransaction, artifact: Artifact, version: ArtifactVersion, actor: Actor | None = None
+) -> None:
     """The event that announces a version: ids and hashes, never contents."""
-    is_first = version.number == 1
-    data = {
-        "artifact": str(artifact.pk),
-        "artifact_type": artifact.artifact_type,
-        "title": artifact.title,
-        "version": version.number,
-        "sha256": version.sha256,
-        "status": str(version.status),
-    } | ({"provider": version.provider} if version.provider else {})
-    event_type = EventType.ARTIFACT_CREATED if is_first else EventType.ARTIFACT_UPDATED
-    return Draft(event_type, actor, data, task=version.task)
+    event_type = ARTIFACT_CREATED if version.number == 1 else ARTIFACT_UPDATED
+    provider: dict[str, Any] = {"provider": version.provider} if version.provider else {}
+    tx.record(
+        event_type,
+        actor=actor,
+        task=version.task,
+        artifact=str(artifact.pk),
+        artifact_type=artifact.artifact_type,
+        title=artifact.title,
+        version=version.number,
+        sha256=version.sha256,
+        status=str(version.status),
+        **provider,
+    )

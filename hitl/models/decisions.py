@@ -3,7 +3,7 @@ from django.db import models
 from django.db.models import Q
 
 from core.ids import new_id
-from hitl.enums import Action
+from hitl.actions.registry import action_choices
 from hitl.models.requests import HitlRequest
 
 
@@ -12,7 +12,7 @@ class Decision(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     request = models.ForeignKey(HitlRequest, on_delete=models.CASCADE, related_name="decisions")
-    action = models.CharField(max_length=20, choices=Action)
+    action = models.CharField(max_length=20, choices=action_choices)
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="decisions"
     )
@@ -29,9 +29,6 @@ class Decision(models.Model):
         db_table = "hitl_decisions"
         ordering = ["created_at", "id"]
         constraints = [
-            models.CheckConstraint(
-                condition=Q(action__in=Action.values), name="decision_action_known"
-            ),
             models.UniqueConstraint(
                 fields=["request", "decided_by"], name="decision_once_a_person"
             ),

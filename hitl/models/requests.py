@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from agents.models import Task
 from core.ids import new_id
-from hitl.enums import OUTCOMES, Action, OnTimeout, RequestKind, RequestStatus
+from hitl.enums import OnTimeout, RequestKind, RequestStatus
 from projects.enums import Phase
 from projects.models import Project
 
@@ -156,9 +156,6 @@ class HitlRequest(models.Model):
         """Who has the request for themselves, while that lasts."""
         is_claimed = self.claimed_until is not None and self.claimed_until > now
         return self.claimed_by_id if is_claimed else None
-
-    def resolve(self, action: Action) -> None:
-        self.close(OUTCOMES[action])
 
     def close(self, status: RequestStatus) -> None:
         """Final. The caller holds the lock and has seen that it is pending."""

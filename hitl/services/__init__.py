@@ -2,8 +2,13 @@
 
 from hitl.services.claims import claim_request, reassign_request, release_request
 from hitl.services.comments import add_comment
-from hitl.services.deadlines import apply_deadlines, hold_clocks, keep_clocks, release_clocks
-from hitl.services.decide import decide
+from hitl.services.deadlines import (
+    apply_deadlines,
+    resume_deadlines,
+    suspend_deadlines,
+    sync_deadlines,
+)
+from hitl.services.decisions import decide
 from hitl.services.policies import change_policy
 from hitl.services.requests import cancel_requests, open_request, supersede_request
 
@@ -14,11 +19,11 @@ __all__ = [
     "change_policy",
     "claim_request",
     "decide",
-    "hold_clocks",
-    "keep_clocks",
     "open_request",
     "reassign_request",
-    "release_clocks",
     "release_request",
+    "resume_deadlines",
     "supersede_request",
+    "suspend_deadlines",
+    "sync_deadlines",
 ]

@@ -2,29 +2,18 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Q
 from django.utils import timezone
 
 from agents.models import Task
-from audit.actors import Actor
-from core.errors import NotFound
 from hitl.models import HitlRequest
-from projects.services import lock_project
+from projects.transaction import ProjectTransaction
 
 
-def lock_request(request_id: UUID, actor: Actor) -> tuple[HitlRequest, Task]:
-    """Lock project, task and request, in this order. Raises NotFound, also for who may not see."""
-    seen = HitlRequest.objects.visible_to(actor.user).filter(pk=request_id).first()
-    if seen is None:
-        raise NotFound("not_found", "There is no such request, or you may not see it.")
-    lock_project(seen.project_id)
-    return lock_below_project(seen)
-
-
-def lock_below_project(seen: HitlRequest) -> tuple[HitlRequest, Task]:
-    """The project is locked already."""
-    task = Task.objects.select_for_update(no_key=True).get(pk=seen.task_id)
-    request = HitlRequest.objects.select_for_update(no_key=True).get(pk=seen.pk)
-    # Both are looked at again; the rules would otherwise fetch them once more.
+def lock_request(tx: ProjectTransaction, request_id: UUID) -> tuple[HitlRequest, Task]:
+    """Lock the request's task, then the request itself."""
+    task = tx.lock(Task, Q(hitl_requests=request_id))
+    request = tx.lock(HitlRequest, request_id)
     request.task = task
     return request, task
 

@@ -1,48 +1,41 @@
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
 from django.utils import timezone
 
 from audit.actors import Actor
-from audit.enums import EventType
-from audit.services import record
 from core.errors import InvalidInput
 from hitl.enums import OnTimeout, RequestKind
+from hitl.events import POLICY_CHANGED
 from hitl.models import Policy
 from hitl.models.policies import APPROVALS_MAX
 from hitl.policy import TIMES, as_dict, policy_of
-from projects.access import DECIDE, MANAGE, authorize
+from projects.access import DECIDE, MANAGE
 from projects.enums import Phase
-from projects.services import lock_project
+from projects.transaction import ProjectTransaction
 
 SECONDS_MAX = 10 * 365 * 24 * 3600
 KEYS = {"roles_by_kind": RequestKind.values, "roles_by_phase": Phase.values}
 
 
-@transaction.atomic
 def change_policy(*, project_id: UUID, actor: Actor, **changes: Any) -> Policy:
-    """How requests that are opened from now on are decided. Raises NotFound, Forbidden,
-    InvalidInput."""
-    lock_project(project_id)
-    authorize(actor, project_id, MANAGE)
-    policy = policy_of(project_id)
-    old = as_dict(policy)
-    changes = {name: new for name, new in changes.items() if old[name] != new}
-    if not changes:
-        return policy
-    for name, new in changes.items():
-        setattr(policy, name, new)
-    _check(policy)
-    policy.updated_at = timezone.now()
-    policy.save()
-    fields = {name: {"old": old[name], "new": new} for name, new in changes.items()}
-    record(
-        project_id=project_id,
-        event_type=EventType.HITL_POLICY_CHANGED,
-        actor=actor,
-        data={"changed": sorted(changes), "fields": fields},
-    )
+    """How requests that are opened from now on are decided.
+
+    Raises NotFound, Forbidden, InvalidInput.
+    """
+    with ProjectTransaction(project_id, actor, require=MANAGE) as tx:
+        policy = policy_of(project_id)
+        old = as_dict(policy)
+        changes = {name: new for name, new in changes.items() if old[name] != new}
+        if not changes:
+            return policy
+        for name, new in changes.items():
+            setattr(policy, name, new)
+        _check(policy)
+        policy.updated_at = timezone.now()
+        policy.save()
+        fields = {name: {"old": old[name], "new": new} for name, new in changes.items()}
+        tx.record(POLICY_CHANGED, changed=sorted(changes), fields=fields)
     return policy
 
 

@@ -3,17 +3,16 @@ from datetime import timedelta
 from typing import Any
 
 from agents.models import Task
-from audit.actors import Actor
-from audit.enums import EventType
-from audit.services import Draft
 from context.models import ArtifactVersion
-from hitl.enums import Action, OnTimeout, RequestKind, RequestStatus
+from hitl.enums import OnTimeout, RequestKind, RequestStatus
+from hitl.events import REQUEST_CREATED
 from hitl.models import HitlRequest, Policy
 from hitl.policy import TIMES, policy_of, roles_for
 from hitl.separation_of_duties import barred_authors
 from hitl.services.locks import database_time
-from hitl.services.record import close_request
+from hitl.services.records import close_request
 from hitl.subject import digest_of, subject_of
+from projects.transaction import ProjectTransaction
 
 QUESTION = {
     RequestKind.PLAN_APPROVAL: "Approve the plan: {name}",
@@ -23,8 +22,8 @@ QUESTION = {
 }
 
 
-def open_request(*, task: Task, actor: Actor) -> tuple[HitlRequest, list[Draft]]:
-    """Ask a person about a waiting task. The caller holds the locks and records the events."""
+def open_request(tx: ProjectTransaction, task: Task) -> HitlRequest:
+    """Ask a person about a waiting task."""
     subject = subject_of(task)
     outputs = subject["outputs"]
     name = (outputs[0]["title"] if outputs else "") or task.title or task.agent_type
@@ -42,20 +41,19 @@ def open_request(*, task: Task, actor: Actor) -> tuple[HitlRequest, list[Draft]]
         previous=previous,
         **_rules(task, subject, previous),
     )
-    data = {
-        "kind": request.kind,
-        "title": request.title,
-        "step": task.step,
-        "subject_digest": request.subject_digest,
-        "previous": str(previous.pk) if previous else None,
-        "required_approvals": request.required_approvals,
-        "due_at": request.due_at.isoformat() if request.due_at else None,
-        "expires_at": request.expires_at.isoformat() if request.expires_at else None,
-    }
-    draft = Draft(
-        EventType.HITL_REQUEST_CREATED, actor, data, task=task.pk, hitl_request=request.pk
+    tx.record(
+        REQUEST_CREATED,
+        request=request,
+        kind=request.kind,
+        title=request.title,
+        step=task.step,
+        subject_digest=request.subject_digest,
+        previous=str(previous.pk) if previous else None,
+        required_approvals=request.required_approvals,
+        due_at=request.due_at.isoformat() if request.due_at else None,
+        expires_at=request.expires_at.isoformat() if request.expires_at else None,
     )
-    return request, [draft]
+    return request
 
 
 def _previous(task: Task) -> HitlRequest | None:
@@ -86,7 +84,7 @@ def _amender(task: Task, subject: dict[str, Any], previous: HitlRequest | None) 
         return None
     if previous.task_id != task.pk or not subject["outputs"]:
         return None
-    said = previous.decisions.filter(action=Action.AMEND).values_list("decided_by", flat=True)
+    said = previous.decisions.filter(action="amend").values_list("decided_by", flat=True)
     shown = subject["outputs"][0]
     version = ArtifactVersion.objects.get(artifact=shown["artifact"], number=shown["version"])
     return version.author_id if version.author_id in set(said) else None
@@ -109,12 +107,12 @@ def _deadlines(policy: Policy) -> dict[str, Any]:
     }
 
 
-def supersede_request(*, request: HitlRequest, actor: Actor) -> list[Draft]:
-    """What it shows is no longer what would go on. The caller holds the locks."""
-    return close_request(request, RequestStatus.SUPERSEDED, actor)
+def supersede_request(tx: ProjectTransaction, request: HitlRequest) -> None:
+    """What it shows is no longer what would go on."""
+    close_request(tx, request, RequestStatus.SUPERSEDED)
 
 
-def cancel_requests(*, tasks: Iterable[Task], actor: Actor) -> list[Draft]:
-    """Their tasks stopped without an answer. The caller holds the project's lock."""
-    pending = HitlRequest.objects.pending().filter(task__in=list(tasks))
-    return [d for one in pending for d in close_request(one, RequestStatus.CANCELLED, actor)]
+def cancel_requests(tx: ProjectTransaction, tasks: Iterable[Task]) -> None:
+    """Their tasks stopped without an answer."""
+    for request in HitlRequest.objects.pending().filter(task__in=list(tasks)):
+        close_request(tx, request, RequestStatus.CANCELLED)

@@ -73,8 +73,8 @@ def _login(first_start: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _served_by(models: Mapping[str, str]) -> str:
-    if set(models.values()) == {"offline"}:
-        return "offline (rules on this machine; set MODEL_DEFAULT for a real provider)"
+    if set(models.values()) == {"demo"}:
+        return "demo, which builds nothing (to connect one that does: docs/models.md)"
     if len(set(models.values())) == 1:
         return next(iter(models.values()))
     return json.dumps(dict(models))

@@ -3,12 +3,14 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 import redis
 from django.db import Error as DatabaseAway
+
+from core.registry import Registry
 
 logger = logging.getLogger(__name__)
 
@@ -33,13 +35,12 @@ class Finding:
     facts: dict[str, Any] = field(default_factory=dict)
     response_time_ms: float = 0.0
 
-    def shown(self) -> dict[str, Any]:
-        own = {
+    def to_json(self) -> dict[str, Any]:
+        return {
             "status": str(self.status),
             "message": self.message,
             "response_time_ms": self.response_time_ms,
-        }
-        return own | self.facts
+        } | self.facts
 
 
 class Check:
@@ -48,8 +49,9 @@ class Check:
     While one run hangs no second one starts, and nobody waits for it any more.
     """
 
-    def __init__(self, name: str, run: Callable[[], Finding]) -> None:
+    def __init__(self, name: str, run: Callable[[], Finding], *, is_required: bool = False) -> None:
         self.name = name
+        self.is_required = is_required
         self._run = run
         self._lock = threading.Lock()
         self._running: Future[Finding] | None = None
@@ -75,32 +77,45 @@ class Check:
         return max(0.0, self._began + TIMEOUT_SECONDS - time.monotonic())
 
     def _work(self, future: "Future[Finding]", began: float) -> None:
-        finding = self._finding()
-        took = round((time.monotonic() - began) * 1000, 1)
-        future.set_result(Finding(finding.status, finding.message, finding.facts, took))
-
-    def _finding(self) -> Finding:
         try:
-            return self._run()
+            finding = self._run()
         except (DatabaseAway, redis.RedisError, OSError) as error:
             # The text of a driver may name hosts and users: it goes to the log only.
             logger.warning("health check failed", extra={"check": self.name, "error": repr(error)})
-            return Finding(Status.UNHEALTHY, "not reachable")
+            finding = Finding(Status.UNHEALTHY, "not reachable")
         except Exception:
             logger.exception("health check broke", extra={"check": self.name})
-            return Finding(Status.UNHEALTHY, "the check itself failed; the log has more")
+            finding = Finding(Status.UNHEALTHY, "the check itself failed; the log has more")
+        took = round((time.monotonic() - began) * 1000, 1)
+        future.set_result(replace(finding, response_time_ms=took))
 
 
-def run_checks(checks: Iterable[Check]) -> dict[str, Finding]:
+checks: Registry[Check] = Registry("health check", place="health.checks")
+
+
+def check(
+    name: str, *, is_required: bool = False, order: int = 100
+) -> Callable[[Callable[[], Finding]], Callable[[], Finding]]:
+    """Register a function as a check. `is_required`: without it no request can be served."""
+
+    def register(run: Callable[[], Finding]) -> Callable[[], Finding]:
+        checks.register(name, Check(name, run, is_required=is_required), order=order)
+        return run
+
+    return register
+
+
+def run_checks(chosen: Iterable[Check]) -> dict[str, Finding]:
     """All of them side by side, none longer than the time-out."""
-    running = {check: check.begin() for check in checks}
+    running = {check: check.begin() for check in chosen}
+    findings = {}
     for check, future in running.items():
         wait([future], check.seconds_left())
-    return {check.name: _found(future) for check, future in running.items()}
-
-
-def _found(future: "Future[Finding]") -> Finding:
-    if future.done():
-        return future.result()
-    message = f"no answer within {TIMEOUT_SECONDS:g} s"
-    return Finding(Status.UNHEALTHY, message, response_time_ms=TIMEOUT_SECONDS * 1000)
+        if future.done():
+            findings[check.name] = future.result()
+        else:
+            message = f"no answer within {TIMEOUT_SECONDS:g} s"
+            findings[check.name] = Finding(
+                Status.UNHEALTHY, message, response_time_ms=TIMEOUT_SECONDS * 1000
+            )
+    return findings

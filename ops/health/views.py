@@ -8,27 +8,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
-from ops.health.check import Check, Finding, Status, run_checks
-from ops.health.models import check_models
-from ops.health.servers import (
-    check_audit,
-    check_channel_layer,
-    check_database,
-    check_redis,
-)
-from ops.health.workers import check_workers
+from ops.health.check import Finding, Status, checks, run_checks
 
 SERVICE = "paraph"
-CHECKS = {
-    "database": Check("database", check_database),
-    "redis": Check("redis", check_redis),
-    "celery": Check("celery", check_workers),
-    "channel_layer": Check("channel_layer", check_channel_layer),
-    "audit": Check("audit", check_audit),
-    "llm_providers": Check("llm_providers", check_models),
-}
-# Without one of these no request can be served.
-NEEDED = ("database", "redis")
 PASSES = {Status.HEALTHY, Status.NOT_CONFIGURED}
 
 
@@ -37,15 +19,12 @@ def probe(view: Callable[[HttpRequest], JsonResponse]) -> Callable[[HttpRequest]
     return csrf_exempt(never_cache(require_safe(view)))
 
 
-def findings(names: tuple[str, ...] = tuple(CHECKS)) -> dict[str, Finding]:
-    return run_checks(CHECKS[name] for name in names)
-
-
-def overall(found: dict[str, Finding]) -> Status:
+def overall(findings: dict[str, Finding]) -> Status:
     """Unhealthy where requests cannot be served; degraded where something else is amiss."""
-    if any(found[name].status == Status.UNHEALTHY for name in NEEDED):
+    failed = [name for name, finding in findings.items() if finding.status == Status.UNHEALTHY]
+    if any(checks[name].is_required for name in failed):
         return Status.UNHEALTHY
-    is_fine = all(one.status in PASSES for one in found.values())
+    is_fine = all(finding.status in PASSES for finding in findings.values())
     return Status.HEALTHY if is_fine else Status.DEGRADED
 
 
@@ -58,29 +37,28 @@ def basic(request: HttpRequest) -> JsonResponse:
 @probe
 def ready(request: HttpRequest) -> JsonResponse:
     """Whether requests can be served now: 503 while the database or Redis is away."""
-    found = findings(NEEDED)
-    status = overall(found)
-    return JsonResponse(_basic(status) | _components(found), status=_code(status))
+    findings = run_checks(check for check in checks if check.is_required)
+    status = overall(findings)
+    return JsonResponse(_basic(status) | _components(findings), status=_code(status))
 
 
 @probe
 def detailed(request: HttpRequest) -> JsonResponse:
     """A report on every component; the answer itself is always 200."""
-    found = findings()
-    return JsonResponse(_basic(overall(found)) | _timestamp() | _components(found))
+    findings = run_checks(checks)
+    return JsonResponse(_basic(overall(findings)) | _timestamp() | _components(findings))
 
 
 @probe
 def summary(request: HttpRequest) -> JsonResponse:
     """Pass or fail of every component, for monitors that count."""
-    found = findings()
-    checks = {name: "pass" if one.status in PASSES else "fail" for name, one in found.items()}
-    passed = sum(1 for verdict in checks.values() if verdict == "pass")
-    status = overall(found)
+    findings = run_checks(checks)
+    passed = [name for name, finding in findings.items() if finding.status in PASSES]
+    status = overall(findings)
     body = {
-        "checks": checks,
-        "health_percentage": round(100 * passed / len(checks), 1),
-        "services_healthy": f"{passed}/{len(checks)}",
+        "checks": {name: "pass" if name in passed else "fail" for name in findings},
+        "health_percentage": round(100 * len(passed) / len(findings), 1),
+        "services_healthy": f"{len(passed)}/{len(findings)}",
     }
     return JsonResponse(_basic(status) | _timestamp() | body, status=_code(status))
 
@@ -93,8 +71,8 @@ def _timestamp() -> dict[str, str]:
     return {"timestamp": datetime.now(UTC).isoformat()}
 
 
-def _components(found: dict[str, Finding]) -> dict[str, Any]:
-    return {"components": {name: one.shown() for name, one in found.items()}}
+def _components(findings: dict[str, Finding]) -> dict[str, Any]:
+    return {"components": {name: finding.to_json() for name, finding in findings.items()}}
 
 
 def _code(status: Status) -> int:

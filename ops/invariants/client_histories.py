@@ -15,18 +15,19 @@ from uuid import UUID
 
 from agents.enums import AttemptOutcome
 from agents.models import TaskAttempt
-from audit.enums import EventType
 from audit.models import Event
 from context.models import ArtifactVersion
+from hitl.events import DECISION_RECORDED
 from hitl.models import Decision
 from ops.invariants.violation import Violation
+from projects.events import PROJECT_CANCELLED, PROJECT_PAUSED, PROJECT_RESUMED, PROJECT_STARTED
 from projects.models import Project
 
 VERBS = {
-    "start": EventType.PROJECT_STARTED,
-    "pause": EventType.PROJECT_PAUSED,
-    "resume": EventType.PROJECT_RESUMED,
-    "cancel": EventType.PROJECT_CANCELLED,
+    "start": PROJECT_STARTED,
+    "pause": PROJECT_PAUSED,
+    "resume": PROJECT_RESUMED,
+    "cancel": PROJECT_CANCELLED,
 }
 # A pool notices that its connections are dead only when it uses them.
 OUTAGE_ECHO_SECONDS = 5
@@ -96,9 +97,7 @@ def _check_decided(answered: list[dict], lost: set[int]) -> Iterator[Violation]:
             yield Violation("losers_get_409", f"request {one['request']}", detail)
     decisions = dict(Decision.objects.values_list("pk", "request"))
     for request, ids in winners.items():
-        recorded = Event.objects.filter(
-            hitl_request=request, event_type=EventType.HITL_DECISION_RECORDED
-        )
+        recorded = Event.objects.filter(hitl_request=request, event_type=DECISION_RECORDED)
         in_log = set(recorded.values_list("data__decision", flat=True))
         for id in ids:
             if str(decisions.get(UUID(id))) != request or id not in in_log:

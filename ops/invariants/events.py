@@ -8,19 +8,24 @@ from collections.abc import Iterator
 from django.contrib.auth import get_user_model
 
 from agents.enums import AttemptOutcome
+from agents.events import TASK_COMPLETED, TASK_PROGRESS, TASK_STARTED
 from agents.models import TaskAttempt
 from audit.canonical import canonical
-from audit.enums import EventSource, EventType
+from audit.enums import EventSource
 from audit.models import Event
+from context.events import ARTIFACT_CREATED, ARTIFACT_UPDATED
 from context.models import ArtifactVersion
+from hitl.events import DECISION_RECORDED
 from hitl.models import Decision
 from ops.invariants.violation import Violation
+from projects import events as project_events
 from projects.enums import Role
+from projects.events import MEMBER_ADDED, MEMBER_REMOVED, PROJECT_CREATED
 from projects.models import Membership, Project
 
-WRITTEN = (EventType.ARTIFACT_CREATED, EventType.ARTIFACT_UPDATED)
-JOINED = (EventType.PROJECT_CREATED, EventType.MEMBER_ADDED, EventType.MEMBER_REMOVED)
-DELIVERED = (EventType.TASK_COMPLETED, EventType.TASK_PROGRESS)
+WRITTEN = (ARTIFACT_CREATED, ARTIFACT_UPDATED)
+JOINED = (PROJECT_CREATED, MEMBER_ADDED, MEMBER_REMOVED)
+DELIVERED = (TASK_COMPLETED, TASK_PROGRESS)
 
 
 def check_written(project: Project) -> Iterator[Violation]:
@@ -34,9 +39,9 @@ def check_written(project: Project) -> Iterator[Violation]:
 def _check_decisions(project: Project) -> Iterator[Violation]:
     decisions = Decision.objects.filter(request__project=project)
     made = Counter(str(pk) for pk in decisions.values_list("pk", flat=True))
-    events = Event.objects.filter(
-        project=project.pk, event_type=EventType.HITL_DECISION_RECORDED
-    ).values_list("data__decision", flat=True)
+    events = Event.objects.filter(project=project.pk, event_type=DECISION_RECORDED).values_list(
+        "data__decision", flat=True
+    )
     told = Counter(events)
     for id in sorted(made | told):
         if made[id] != told[id]:
@@ -51,7 +56,7 @@ def _check_attempts(project: Project) -> Iterator[Violation]:
     done = attempts.filter(outcome=AttemptOutcome.COMPLETED)
     delivered = Counter(str(task) for task in done.values_list("task", flat=True))
     events = Event.objects.filter(project=project.pk, event_source=EventSource.AGENT)
-    started = _by_task(events.filter(event_type=EventType.TASK_STARTED))
+    started = _by_task(events.filter(event_type=TASK_STARTED))
     results = events.filter(event_type__in=DELIVERED, data__has_key="verdict")
     told = _by_task(results)
     for what, stored, logged in (("claims", begun, started), ("results", delivered, told)):
@@ -105,10 +110,10 @@ def _told_roles(project: Project) -> dict[int, str]:
     events = Event.objects.filter(project=project.pk, event_type__in=JOINED).order_by("sequence")
     for kind, actor, data in events.values_list("event_type", "actor", "data"):
         match kind:
-            case EventType.PROJECT_CREATED:
+            case project_events.PROJECT_CREATED:
                 roles[int(actor.partition(":")[2])] = Role.OWNER
-            case EventType.MEMBER_ADDED:
+            case project_events.MEMBER_ADDED:
                 roles[data["user"]] = data["role"]
-            case EventType.MEMBER_REMOVED:
+            case project_events.MEMBER_REMOVED:
                 roles.pop(data["user"], None)
     return roles

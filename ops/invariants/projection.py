@@ -4,11 +4,33 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from agents import events as agent_events
 from agents.enums import TaskStatus
+from agents.events import (
+    TASK_CANCELLED,
+    TASK_COMPLETED,
+    TASK_CREATED,
+    TASK_FAILED,
+    TASK_PROGRESS,
+    TASK_RETRIED,
+    TASK_STARTED,
+)
 from agents.models import Task
-from audit.enums import EventSource, EventType
+from audit.enums import EventSource
+from audit.events import SYSTEM_WARNING
+from context.events import ARTIFACT_CREATED, ARTIFACT_UPDATED
 from hitl.enums import RequestStatus
+from hitl.events import REQUEST_CREATED, REQUEST_EXPIRED, REQUEST_RESOLVED, REQUEST_SUPERSEDED
+from projects import events as project_events
 from projects.enums import ProjectStatus
+from projects.events import (
+    PROJECT_CANCELLED,
+    PROJECT_COMPLETED,
+    PROJECT_FAILED,
+    PROJECT_PAUSED,
+    PROJECT_RESUMED,
+    PROJECT_STARTED,
+)
 
 
 class Fact(NamedTuple):
@@ -34,26 +56,26 @@ class Folded:
 
 
 TASK_BECOMES = {
-    EventType.TASK_STARTED: TaskStatus.WORKING,
-    EventType.TASK_RETRIED: TaskStatus.PENDING,
-    EventType.TASK_COMPLETED: TaskStatus.COMPLETED,
-    EventType.TASK_FAILED: TaskStatus.FAILED,
-    EventType.TASK_CANCELLED: TaskStatus.CANCELLED,
+    TASK_STARTED: TaskStatus.WORKING,
+    TASK_RETRIED: TaskStatus.PENDING,
+    TASK_COMPLETED: TaskStatus.COMPLETED,
+    TASK_FAILED: TaskStatus.FAILED,
+    TASK_CANCELLED: TaskStatus.CANCELLED,
 }
 PROJECT_VERBS = {
-    EventType.PROJECT_STARTED,
-    EventType.PROJECT_PAUSED,
-    EventType.PROJECT_RESUMED,
-    EventType.PROJECT_COMPLETED,
-    EventType.PROJECT_FAILED,
-    EventType.PROJECT_CANCELLED,
+    PROJECT_STARTED,
+    PROJECT_PAUSED,
+    PROJECT_RESUMED,
+    PROJECT_COMPLETED,
+    PROJECT_FAILED,
+    PROJECT_CANCELLED,
 }
 REQUEST_CLOSES = {
-    EventType.HITL_REQUEST_RESOLVED,
-    EventType.HITL_REQUEST_SUPERSEDED,
-    EventType.HITL_REQUEST_EXPIRED,
+    REQUEST_RESOLVED,
+    REQUEST_SUPERSEDED,
+    REQUEST_EXPIRED,
 }
-ARTIFACT_WRITTEN = {EventType.ARTIFACT_CREATED, EventType.ARTIFACT_UPDATED}
+ARTIFACT_WRITTEN = {ARTIFACT_CREATED, ARTIFACT_UPDATED}
 ALLOWED = {status: frozenset(after) for status, after in Task.TRANSITIONS.items()}
 
 
@@ -69,11 +91,11 @@ def fold(facts: Iterable[Fact]) -> Folded:
 
 def _project(folded: Folded, fact: Fact) -> None:
     match fact.event_type:
-        case EventType.PROJECT_CREATED:
+        case project_events.PROJECT_CREATED:
             folded.project = ProjectStatus.DRAFT
-        case EventType.PROJECT_REWOUND if folded.project in {"completed", "failed"}:
+        case project_events.PROJECT_REWOUND if folded.project in {"completed", "failed"}:
             folded.project = ProjectStatus.ACTIVE
-        case EventType.AGENT_STATUS_CHANGED:
+        case agent_events.AGENT_STATUS_CHANGED:
             folded.board[fact.data["agent_type"]] = fact.data["new"]
         case kind if kind in PROJECT_VERBS:
             if fact.data["old"] != folded.project:
@@ -83,7 +105,7 @@ def _project(folded: Folded, fact: Fact) -> None:
 
 def _request(folded: Folded, fact: Fact) -> None:
     request = fact.hitl_request
-    if fact.event_type == EventType.HITL_REQUEST_CREATED:
+    if fact.event_type == REQUEST_CREATED:
         folded.requests[request] = RequestStatus.PENDING
     elif fact.event_type in REQUEST_CLOSES:
         if folded.requests.get(request) != RequestStatus.PENDING:
@@ -94,10 +116,10 @@ def _request(folded: Folded, fact: Fact) -> None:
 def _closed_as(fact: Fact) -> str:
     """Some events say it by their name alone."""
     named = {
-        EventType.HITL_REQUEST_SUPERSEDED: RequestStatus.SUPERSEDED,
-        EventType.HITL_REQUEST_EXPIRED: RequestStatus.EXPIRED,
+        REQUEST_SUPERSEDED: RequestStatus.SUPERSEDED,
+        REQUEST_EXPIRED: RequestStatus.EXPIRED,
     }
-    return str(fact.data.get("status") or named[EventType(fact.event_type)])
+    return str(fact.data.get("status") or named[fact.event_type])
 
 
 def _task(folded: Folded, fact: Fact) -> None:
@@ -105,7 +127,7 @@ def _task(folded: Folded, fact: Fact) -> None:
         return
     if fact.event_type in ARTIFACT_WRITTEN and fact.event_source == EventSource.AGENT:
         _check_at_work(folded, fact)
-    if fact.event_type == EventType.TASK_CREATED:
+    if fact.event_type == TASK_CREATED:
         folded.tasks[fact.task] = TaskStatus.PENDING
         return
     status = _task_becomes(fact)
@@ -124,11 +146,11 @@ def _check_at_work(folded: Folded, fact: Fact) -> None:
 
 
 def _task_becomes(fact: Fact) -> TaskStatus | None:
-    if fact.event_type == EventType.TASK_PROGRESS:
+    if fact.event_type == TASK_PROGRESS:
         return TaskStatus.WAITING_FOR_HITL if _stops_for_a_person(fact) else None
-    if fact.event_type == EventType.SYSTEM_WARNING:
+    if fact.event_type == SYSTEM_WARNING:
         return TaskStatus.WAITING_FOR_HITL if "attempt" in fact.data else None
-    return TASK_BECOMES.get(EventType(fact.event_type))
+    return TASK_BECOMES.get(fact.event_type)
 
 
 def _stops_for_a_person(fact: Fact) -> bool:

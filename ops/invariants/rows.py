@@ -8,8 +8,8 @@ from uuid import UUID
 from django.conf import settings
 
 from agents.enums import FINAL, AttemptOutcome, TaskStatus
+from agents.events import TASK_RETRIED, TASK_STARTED
 from agents.models import AgentStatus, Task, TaskAttempt
-from audit.enums import EventType
 from audit.models import Event
 from audit.verification import verify_stream
 from context.models import ArtifactVersion
@@ -120,9 +120,9 @@ def _check_retries(project: Project) -> Iterator[Violation]:
     failures: Counter[UUID] = Counter()
     delays = settings.TASK_RETRY_DELAYS_SECONDS
     events = Event.objects.filter(project=project.pk, task__isnull=False).order_by("sequence")
-    wanted = (EventType.TASK_RETRIED, EventType.TASK_STARTED)
+    wanted = (TASK_RETRIED, TASK_STARTED)
     for event in events.filter(event_type__in=wanted):
-        if event.event_type == EventType.TASK_STARTED:
+        if event.event_type == TASK_STARTED:
             yield from _check_wait(event, waits.pop(event.task, None))
         elif "delay_ms" in event.data:
             failures[event.task] += 1

@@ -16,7 +16,7 @@ HEADER = b"x-request-id"
 
 
 class AccessLog:
-    """ASGI, outermost: also what never reaches Django is answered with an id, and told of."""
+    """ASGI, outermost: what never reaches Django is answered with an id and logged, too."""
 
     def __init__(self, inner: Callable) -> None:
         self.inner = inner
@@ -25,30 +25,29 @@ class AccessLog:
         if scope["type"] not in ("http", "websocket"):
             await self.inner(scope, receive, send)
             return
-        request_id, began = _request_id(scope), time.monotonic()
+        is_socket, began = scope["type"] == "websocket", time.monotonic()
+        header = next((value for name, value in scope["headers"] if name == HEADER), b"")
+        request_id = header.decode("latin-1")
+        if not PLAIN_ID.fullmatch(request_id):
+            request_id = str(uuid.uuid4())
         with log_fields(request_id=request_id), line_of_a_request() as facts:
             facts |= {"route": "none", "user": None}
             try:
-                if scope["type"] == "websocket":
-                    await self.inner(scope, _noting_close(receive, facts), send)
+                if is_socket:
+                    await self.inner(scope, note_close_code(receive, facts), send)
                 else:
-                    facts["method"], facts["status"] = method_of(scope["method"]), None
-                    own_send = _naming(send, request_id, facts)
-                    await self.inner(scope | {RAW_SEND: send}, receive, own_send)
+                    facts |= {"method": method_of(scope["method"]), "status": None}
+                    named_send = add_request_id(send, request_id, facts)
+                    await self.inner(scope | {RAW_SEND: send}, receive, named_send)
             finally:
                 facts["duration_ms"] = round((time.monotonic() - began) * 1000, 1)
-                said = "socket closed" if scope["type"] == "websocket" else "request"
-                logger.info(said, extra=facts)
+                logger.info("socket closed" if is_socket else "request", extra=facts)
 
 
-def _request_id(scope: dict[str, Any]) -> str:
-    given = next((value for name, value in scope["headers"] if name == HEADER), b"")
-    text = given.decode("latin-1")
-    return text if PLAIN_ID.fullmatch(text) else str(uuid.uuid4())
+def add_request_id(send: Callable, request_id: str, facts: dict[str, Any]) -> Callable:
+    """Also notes the status of the answer."""
 
-
-def _naming(send: Callable, request_id: str, facts: dict[str, Any]) -> Callable:
-    async def named(message: dict[str, Any]) -> None:
+    async def named_send(message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":
             facts["status"] = message["status"]
             headers = message.get("headers", [])
@@ -56,15 +55,15 @@ def _naming(send: Callable, request_id: str, facts: dict[str, Any]) -> Callable:
                 message = message | {"headers": [*headers, (HEADER, request_id.encode())]}
         await send(message)
 
-    return named
+    return named_send
 
 
-def _noting_close(receive: Callable, facts: dict[str, Any]) -> Callable:
+def note_close_code(receive: Callable, facts: dict[str, Any]) -> Callable:
     # Not `send`: it is called for every event, and the stream looks behind it for congestion.
-    async def noted() -> dict[str, Any]:
+    async def noting_receive() -> dict[str, Any]:
         message = await receive()
         if message["type"] == "websocket.disconnect":
             facts["close_code"] = message.get("code")
         return message
 
-    return noted
+    return noting_receive

@@ -1,6 +1,6 @@
-"""A job takes the id of its request along, so that what a worker says of it bears the id, too.
+"""A job carries the id of its request, so that the lines of a worker about it have the id, too.
 
-A job of a process that knows nothing of this has no such header, and its lines no such field.
+A message without this header, from an older process, gives lines without the field.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ HEADER = "request_id"
 
 
 @before_task_publish.connect
-def send_along(headers: dict[str, Any] | None = None, **kwargs: Any) -> None:
+def add_request_id(headers: dict[str, Any] | None = None, **kwargs: Any) -> None:
     request_id = current_log_fields().get(HEADER)
     if request_id and headers is not None:
         headers[HEADER] = request_id
@@ -23,9 +23,9 @@ def send_along(headers: dict[str, Any] | None = None, **kwargs: Any) -> None:
 @task_prerun.connect
 def begin(task: Task, task_id: str, **kwargs: Any) -> None:
     fields = {"job": task.name, "job_id": task_id}
-    sent = task.request.get(HEADER)
-    if isinstance(sent, str) and PLAIN_ID.fullmatch(sent):
-        fields[HEADER] = sent
+    request_id = task.request.get(HEADER)
+    if isinstance(request_id, str) and PLAIN_ID.fullmatch(request_id):
+        fields[HEADER] = request_id
     task.request.log_fields_before = begin_log_fields(**fields)
 
 

@@ -23,20 +23,18 @@ SECRET_LENGTH = 8
 
 
 class WithFields(logging.Filter):
-    """Gives each line the fields of its request or job; what the line itself says counts more."""
+    """Adds the fields of the request or job to each line; those of the line itself come first."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        own = vars(record)
-        for name, value in current_log_fields().items():
-            own.setdefault(name, value)
-        if isinstance(request := own.get("request"), HttpRequest):
-            for name, value in facts_of(request).items():
-                own.setdefault(name, value)
+        fields = dict(current_log_fields())
+        if isinstance(request := getattr(record, "request", None), HttpRequest):
+            fields = facts_of(request) | fields
+        vars(record).update(fields | vars(record))
         return True
 
 
-class Hidden:
-    """Known secrets do not appear in what is written, whoever quotes them."""
+class SecretMask:
+    """Replaces known secrets in what is written, whoever quotes them."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         known = {secret for secret in secrets if len(secret) >= SECRET_LENGTH}
@@ -56,10 +54,10 @@ class JsonLines(JsonFormatter):
             reserved_attrs=LEFT_OUT,
             timestamp="time",
         )
-        self.hidden = Hidden(secrets)
+        self.mask = SecretMask(secrets)
 
     def format(self, record: logging.LogRecord) -> str:
-        return self.hidden(super().format(record))
+        return self.mask(super().format(record))
 
 
 class TextLines(logging.Formatter):
@@ -67,29 +65,29 @@ class TextLines(logging.Formatter):
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         super().__init__()
-        self.hidden = Hidden(secrets)
+        self.mask = SecretMask(secrets)
 
     def format(self, record: logging.LogRecord) -> str:
         head = (self.formatTime(record), record.levelname, record.name, record.getMessage())
-        extras = [f"{name}={_shown(value)}" for name, value in _extras(record)]
-        lines = [" ".join([_safe(" ".join(head)), *extras])]
+        extras = [
+            f"{name}={_quoted(value)}"
+            for name, value in vars(record).items()
+            if name not in LEFT_OUT
+        ]
+        lines = [" ".join([_escaped(" ".join(head)), *extras])]
         if record.exc_info:
             lines += self.formatException(record.exc_info).split("\n")
         if record.stack_info:
             lines += record.stack_info.split("\n")
-        return self.hidden("\n  ".join([lines[0], *map(_safe, lines[1:])]))
+        return self.mask("\n  ".join([lines[0], *map(_escaped, lines[1:])]))
 
 
-def _extras(record: logging.LogRecord) -> list[tuple[str, Any]]:
-    return [(name, value) for name, value in vars(record).items() if name not in LEFT_OUT]
-
-
-def _shown(value: Any) -> str:
+def _quoted(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
     if PLAIN.fullmatch(text) and not UNSAFE.search(text):
         return text
-    return '"' + _safe(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
+    return '"' + _escaped(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
 
 
-def _safe(text: str) -> str:
-    return UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}" if found[0] != "\n" else "\\n", text)
+def _escaped(text: str) -> str:
+    return UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}" if match[0] != "\n" else "\\n", text)

@@ -1,17 +1,15 @@
 """What is true now, asked when Prometheus asks. Every web process says the same: use `max`."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from ops.health.check import Check, Finding, Status
-from ops.health.servers import STATEMENT_TIMEOUT
-from ops.health.views import CHECKS, findings, run_checks
+from ops.health.check import Check, Finding, Status, checks, run_checks
+from ops.health.clients import database_cursor
 
 OPEN = """
     SELECT 'task', status, count(*) FROM tasks
@@ -25,8 +23,7 @@ OPEN = """
 
 
 def count_open() -> Finding:
-    with closing(connection), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(STATEMENT_TIMEOUT)
+    with database_cursor() as cursor:
         cursor.execute(OPEN)
         return Finding(facts={"rows": cursor.fetchall()})
 
@@ -41,7 +38,7 @@ class StateCollector(Collector):
         return []
 
     def collect(self) -> Iterator[Metric]:
-        found = findings() | run_checks([OPEN_CHECK])
+        found = run_checks([*checks, OPEN_CHECK])
         yield from _components(found)
         yield from _work(found["celery"].facts)
         yield from _open(found["open"].facts)
@@ -49,7 +46,7 @@ class StateCollector(Collector):
 
 
 def _components(found: dict[str, Finding]) -> Iterator[Metric]:
-    up = [((name,), found[name].status != Status.UNHEALTHY) for name in CHECKS]
+    up = [((name,), found[name].status != Status.UNHEALTHY) for name in checks.values]
     yield _gauge("component_up", "1 unless the component is unhealthy.", ["component"], up)
     version = [((settings.VERSION,), 1)]
     yield _gauge("build_info", "The version that runs.", ["version"], version)

@@ -3,22 +3,24 @@
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from agents.enums import TaskStatus
 from agents.models import Task
 from agents.services import create_task
-from agents.stops.queries import ALL_AGENTS, stopped_agents
+from agents.stops.queries import all_agents, stopped_agents
 from audit.actors import Actor
-from audit.services import Draft, record_all
+from audit.events import SYSTEM_ERROR
+from core.errors import DomainError
+from core.failpoints import fault_point
 from core.sql import fetch_row
 from core.tracing import span
 from hitl.services import open_request, supersede_request
 from orchestrator.engine.briefs import hand_in_brief
 from orchestrator.engine.definition import Definition, definition_hash, gate_for, load_definition
 from orchestrator.engine.handoff import build_handoff
-from orchestrator.engine.metrics import RESUME_SECONDS
+from orchestrator.engine.metrics import ENGINE_FAILURES, RESUME_SECONDS
 from orchestrator.engine.plan import (
     Action,
     CompleteRun,
@@ -36,37 +38,54 @@ from orchestrator.models import WorkflowRun
 from projects.enums import ProjectStatus
 from projects.models import Project
 from projects.services import complete_project, fail_project
+from projects.transaction import ProjectTransaction
 
 ENGINE = Actor.of_system("engine")
+# The sweep tries again every few seconds: a passing fault has gone by then.
+FAILURES_BEFORE_IT_SHOWS = 3
+ATTENTION = ["attention_since", "engine_failures", "engine_error"]
 
 RUN = "SELECT {columns} FROM workflow_runs WHERE project_id = %s"
-# An UPDATE locks the row as `lock_project` does.
-LOCK_AND_ATTEND = """
-    UPDATE projects SET attention_since = NULL, engine_failures = 0, engine_error = ''
-    WHERE id = %s RETURNING {columns}
-"""
 
 
-@transaction.atomic
 def advance_project(project_id: UUID) -> int:
-    """Do what is next in a project; how many actions there were."""
-    project = fetch_row(Project, LOCK_AND_ATTEND, [project_id])
-    if project is None or project.finished_at is not None:
+    """Do what is next in a project; how many actions there were. For the sweep's jobs."""
+    try:
+        with ProjectTransaction(project_id, ENGINE) as tx:
+            tx.request_advance()
+    except DomainError:
+        # The project is gone, or was erased.
         return 0
-    run = None if project.status == ProjectStatus.DRAFT else _get_run(project)
-    return _Hand(project, run).act()
+    return tx.actions
 
 
-def _get_run(project: Project) -> WorkflowRun:
-    run = fetch_row(WorkflowRun, RUN, [project.pk])
-    return run or open_run(project, load_definition(project.workflow))
+def advance(tx: ProjectTransaction) -> int:
+    """Do what is next within the transaction of what made it due; how many actions there were."""
+    with span("advance", {"paraph.project": str(tx.project.pk)}):
+        return _Advance(tx).act()
 
 
-def open_run(project: Project, definition: Definition) -> WorkflowRun:
-    """Pin the definition, and the brief. Within a transaction."""
-    brief = hand_in_brief(project)
+def note_failure(tx: ProjectTransaction, error: Exception) -> None:
+    """Mark the project for the sweep, and tell its members once the fault lasts."""
+    ENGINE_FAILURES.inc()
+    project = tx.project
+    project.attention_since = Now()
+    project.engine_failures += 1
+    if project.engine_failures >= FAILURES_BEFORE_IT_SHOWS:
+        project.engine_error = (
+            f"{type(error).__name__} in the engine; the log of the server has it."
+        )
+    project.save(update_fields=ATTENTION)
+    if project.engine_failures == FAILURES_BEFORE_IT_SHOWS:
+        detail = project.engine_error
+        tx.record(SYSTEM_ERROR, actor=ENGINE, code="engine_error", detail=detail)
+
+
+def open_run(tx: ProjectTransaction, definition: Definition) -> WorkflowRun:
+    """Pin the definition, and the brief."""
+    brief = hand_in_brief(tx)
     return WorkflowRun.objects.create(
-        project=project,
+        project=tx.project,
         workflow=definition.name,
         definition=definition.to_json(),
         definition_hash=definition_hash(definition),
@@ -75,20 +94,32 @@ def open_run(project: Project, definition: Definition) -> WorkflowRun:
     )
 
 
-class _Hand:
+class _Advance:
     """One advance of one project, under its lock."""
 
-    def __init__(self, project: Project, run: WorkflowRun | None) -> None:
-        self.project = project
-        self.run = run
-        self.definition: Definition | None = definition_of(run) if run else None
-        self.stopped = stopped_agents(project.pk)
-        self.is_held = project.status == ProjectStatus.PAUSED or self.stopped == ALL_AGENTS
-        self.drafts: list[Draft] = []
+    run: WorkflowRun | None = None
+    definition: Definition | None = None
+
+    def __init__(self, tx: ProjectTransaction) -> None:
+        self.tx = tx
+        self.project: Project = tx.project
 
     def act(self) -> int:
-        loaded, count = load(self.project, self.run), 0
-        count += self._serve_side_tasks(loaded)
+        fault_point("in_advance")
+        project = self.project
+        if project.attention_since is not None or project.engine_failures:
+            project.attention_since, project.engine_failures, project.engine_error = None, 0, ""
+            project.save(update_fields=ATTENTION)
+        if project.finished_at is not None:
+            return 0
+        if project.status != ProjectStatus.DRAFT:
+            run = fetch_row(WorkflowRun, RUN, [project.pk])
+            self.run = run or open_run(self.tx, load_definition(project.workflow))
+            self.definition = definition_of(self.run)
+        self.stopped = stopped_agents(project.pk)
+        self.is_held = project.status == ProjectStatus.PAUSED or self.stopped == all_agents()
+        loaded = load(project, self.run)
+        count = self._serve_side_tasks(loaded)
         while actions := self._plan(loaded):
             count += len(actions)
             for action in actions:
@@ -96,8 +127,7 @@ class _Hand:
             # Only a rewind makes room for more; the rest is the last word for now.
             if not any(isinstance(action, Rewind) for action in actions):
                 break
-            loaded = load(self.project, self.run)
-        self._record()
+            loaded = load(project, self.run)
         return count
 
     def _plan(self, loaded: Loaded) -> list[Action]:
@@ -122,25 +152,26 @@ class _Hand:
                 with span("start step", {"paraph.step": step}) as started:
                     started.add({"paraph.resume_seconds": self._start(step, loaded)})
             case OpenRequest(step, _):
-                self._ask(loaded.tasks[step])
+                open_request(self.tx, loaded.tasks[step])
             case SupersedeRequest(step, _):
-                self._ask_anew(loaded.tasks[step], loaded)
+                self._replace_request(loaded.tasks[step], loaded)
             case Rewind():
-                self.drafts += apply_rewind(self.project, self.run, action, loaded.tasks, ENGINE)
+                apply_rewind(self.tx, self.run, action, loaded.tasks)
             case CompleteRun():
-                self._record()
-                complete_project(project_id=self.project.pk, actor=ENGINE)
+                complete_project(self.tx)
             case FailRun(step, reason):
-                self._fail(f"{step}: {reason}" if reason else f"{step} failed")
+                fail_project(self.tx, f"{step}: {reason}" if reason else f"{step} failed")
 
     def _start(self, step_id: str, loaded: Loaded) -> float | None:
         """How many seconds after what it waited for was settled, if it waited."""
         step = self.definition.step(step_id)
-        before = self._round_before(step_id)
+        before = None
+        if self.run.is_rewound:
+            rounds = Task.objects.filter(project=self.project, step=step_id)
+            before = rounds.order_by("-round").first()
         handoff = build_handoff(self.run, self.definition, step, loaded.tasks, before)
-        _, drafts = create_task(
-            project=self.project,
-            actor=ENGINE,
+        create_task(
+            self.tx,
             agent_type=step.agent,
             title=step.title,
             instructions=step.instructions,
@@ -152,23 +183,19 @@ class _Hand:
             escalates_on_fail=escalates_on_fail(self.definition, step_id, self.run.loops),
             handoff=handoff,
         )
-        self.drafts += drafts
         waited_for = [*(loaded.tasks[need] for need in step.needs), *([before] if before else [])]
-        return _note_resumed([task.finished_at for task in waited_for])
+        settled_at = [task.finished_at for task in waited_for if task.finished_at]
+        return self._note_resumed(max(settled_at)) if settled_at else None
 
-    def _round_before(self, step_id: str) -> Task | None:
-        if not self.run.is_rewound:
-            return None
-        rounds = Task.objects.filter(project=self.project, step=step_id)
-        return rounds.order_by("-round").first()
+    def _note_resumed(self, settled_at: datetime) -> float:
+        """Since what the step waited for was settled: by a person, or by its agent."""
+        seconds = max(0.0, (timezone.now() - settled_at).total_seconds())
+        self.tx.on_commit(lambda: RESUME_SECONDS.observe(seconds))
+        return seconds
 
-    def _ask(self, task: Task) -> None:
-        _, drafts = open_request(task=task, actor=ENGINE)
-        self.drafts += drafts
-
-    def _ask_anew(self, task: Task, loaded: Loaded) -> None:
-        self.drafts += supersede_request(request=loaded.requests[str(task.pk)], actor=ENGINE)
-        self._ask(task)
+    def _replace_request(self, task: Task, loaded: Loaded) -> None:
+        supersede_request(self.tx, loaded.requests[str(task.pk)])
+        open_request(self.tx, task)
 
     def _serve_side_tasks(self, loaded: Loaded) -> int:
         """Work outside of the workflow: ask where it waits; a reject stops the project."""
@@ -176,34 +203,16 @@ class _Hand:
         for task in loaded.side_tasks:
             request = loaded.requests.get(str(task.pk))
             if task.status == TaskStatus.FAILED:
-                self._fail(task.stop_reason or "a task failed")
+                fail_project(self.tx, task.stop_reason or "a task failed")
                 return count + 1
             if self.is_held:
                 continue
             if task.status != TaskStatus.WAITING_FOR_HITL:
                 continue
             if request is None:
-                self._ask(task)
+                open_request(self.tx, task)
                 count += 1
             elif is_outdated(task, request):
-                self._ask_anew(task, loaded)
+                self._replace_request(task, loaded)
                 count += 1
         return count
-
-    def _fail(self, reason: str) -> None:
-        self._record()
-        self.project = fail_project(project_id=self.project.pk, actor=ENGINE, reason=reason)
-
-    def _record(self) -> None:
-        if self.drafts:
-            record_all(self.project.pk, self.drafts)
-            self.drafts = []
-
-
-def _note_resumed(settled_at: list[datetime | None]) -> float | None:
-    """Since what the step waited for was settled: by a person, or by its agent."""
-    if not any(settled_at):
-        return None
-    seconds = max(0.0, (timezone.now() - max(filter(None, settled_at))).total_seconds())
-    transaction.on_commit(lambda: RESUME_SECONDS.observe(seconds), robust=True)
-    return seconds

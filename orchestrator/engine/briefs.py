@@ -10,33 +10,32 @@ from django.db.models import OuterRef, Subquery
 
 from agents.services.tasks import version_reference
 from audit.actors import Actor
-from audit.services import record_all
 from context.briefs import brief_of, sha256_of_brief
-from context.enums import ArtifactType
 from context.models import Artifact
 from context.services import store_input
+from context.types.user_input import USER_INPUT
 from orchestrator.models import WorkflowRun
 from projects.models import BRIEF_MAX_LENGTH, Project
+from projects.transaction import ProjectTransaction
 
 PIN = ("brief_artifact", "brief_version")
 
 
-def hand_in_brief(project: Project) -> Artifact:
+def hand_in_brief(tx: ProjectTransaction) -> Artifact:
     """The project's brief as an artifact; an imported project brings it along."""
+    project = tx.project
     brief = brief_of(project)
     if brief and brief.versions.filter(
         number=brief.accepted_version, sha256=sha256_of_brief(project.brief)
     ):
         return brief
-    brief, draft = store_input(
-        project=project,
+    return store_input(
+        tx,
         author=Actor.of_user(project.created_by),
-        artifact_type=ArtifactType.USER_INPUT,
+        artifact_type=USER_INPUT,
         title="Brief",
         content={"text": project.brief},
     )
-    record_all(project.pk, [draft])
-    return brief
 
 
 def pinned_brief(run: WorkflowRun) -> dict[str, Any] | None:

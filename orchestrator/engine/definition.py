@@ -4,7 +4,7 @@ import functools
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import rfc8785
 from pydantic import (
@@ -17,36 +17,26 @@ from pydantic import (
     model_validator,
 )
 
+from agents.enums import RequestKind
+from context.artifact_types import artifact_types
+from core.errors import InvalidInput
+from core.registry import Registry
 from orchestrator.engine.definition_rules import broken_rules
 from orchestrator.engine.marked_yaml import MarkedYamlError, read_marked
+from projects.agent_types import agent_types
+from projects.enums import OversightLevel, Phase
 
-Phase = Literal["discovery", "plan", "design", "build", "validate", "launch"]
-AgentType = Literal["orchestrator", "analyst", "architect", "coder", "tester", "deployer"]
-ArtifactType = Literal[
-    "user_input",
-    "project_plan",
-    "software_specification",
-    "system_architecture",
-    "implementation_plan",
-    "source_code",
-    "test_results",
-    "deployment_log",
-    "deployment_package",
-    "agent_output",
-    "hitl_response",
-]
-Gate = Literal["", "plan", "result"]
-OversightLevel = Literal["high", "medium", "low"]
-GateKind = Literal["", "plan_approval", "result_approval"]
-
-PHASES: tuple[str, ...] = get_args(Phase)
 MAX_STEPS = 100
 WORKFLOWS = Path(__file__).parent / "workflows"
 
-GATES: dict[str, dict[str, GateKind]] = {
-    "high": {"": "", "plan": "plan_approval", "result": "result_approval"},
-    "medium": {"": "", "plan": "", "result": "result_approval"},
-    "low": {"": "", "plan": "", "result": ""},
+# What a person approves at a gate, by the oversight level of the project.
+GATES: dict[str, dict[str, RequestKind]] = {
+    OversightLevel.HIGH: {
+        "plan": RequestKind.PLAN_APPROVAL,
+        "result": RequestKind.RESULT_APPROVAL,
+    },
+    OversightLevel.MEDIUM: {"result": RequestKind.RESULT_APPROVAL},
+    OversightLevel.LOW: {},
 }
 
 
@@ -63,6 +53,18 @@ def _at_least_one(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
+def _one_of(registry: Registry) -> AfterValidator:
+    def check(name: str) -> str:
+        if name not in registry:
+            known = ", ".join(registry.values)
+            raise ValueError(f"there is no {registry.kind} '{name}'; there is: {known}")
+        return name
+
+    return AfterValidator(check)
+
+
+AgentType = Annotated[str, _one_of(agent_types)]
+ArtifactType = Annotated[str, _one_of(artifact_types)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=50)]
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000)]
@@ -140,7 +142,7 @@ class Step(Frozen):
     revises: Types = ()
     context: Wants | None = None
     instructions: Text
-    gate: Gate = ""
+    gate: Literal["", "plan", "result"] = ""
     on_fail: OnFail | None = None
 
 
@@ -239,6 +241,13 @@ def available_definitions() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in WORKFLOWS.glob("*.yaml")))
 
 
+def check_workflow(name: str) -> None:
+    """Raises InvalidInput for a workflow that there is not."""
+    if name not in available_definitions():
+        detail = f"There is no such workflow. Use one of: {', '.join(available_definitions())}."
+        raise InvalidInput.of("workflow", "does_not_exist", detail)
+
+
 @functools.cache
 def load_definition(name: str) -> Definition:
     """Raises UnknownDefinitionError for a name without a file, DefinitionError for a bad file."""
@@ -259,9 +268,7 @@ def parse_definition(text: str, source: str) -> Definition:
     except MarkedYamlError as error:
         raise DefinitionError(source, error.problems) from error
     definition = _shape(data, source, lines)
-    problems = [
-        (_line(lines, path), path, detail) for path, detail in broken_rules(definition, PHASES)
-    ]
+    problems = [(_line(lines, path), path, detail) for path, detail in broken_rules(definition)]
     if problems:
         raise DefinitionError(source, problems)
     return definition
@@ -272,9 +279,9 @@ def definition_hash(definition: Definition) -> str:
     return hashlib.sha256(rfc8785.dumps(definition.to_json())).hexdigest()
 
 
-def gate_for(step: Step, oversight_level: str) -> GateKind:
-    """What a person must approve first. Raises KeyError for an unknown level."""
-    return GATES[oversight_level][step.gate]
+def gate_for(step: Step, oversight_level: str) -> str:
+    """What a person must approve first, or nothing. Raises KeyError for an unknown level."""
+    return GATES[oversight_level].get(step.gate, "")
 
 
 def dotted(path: Iterable[str | int]) -> str:

@@ -6,23 +6,26 @@ import graphlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from context.artifact_types import artifact_types
+from projects.enums import Phase
+
 if TYPE_CHECKING:
     from orchestrator.engine.definition import Definition
 
-FROM_PEOPLE = ("user_input", "hitl_response")
+PHASES = list(Phase)
 
 Broken = tuple[tuple[str | int, ...], str]
 
 
-def broken_rules(definition: Definition, phases: tuple[str, ...]) -> list[Broken]:
+def broken_rules(definition: Definition) -> list[Broken]:
     """All that is broken. Rules that follow the needs are asked only when these make a graph."""
     graph = [*_ids_are_unique(definition), *_needs_are_known(definition)]
     graph = graph or [*_needs_make_no_cycle(definition)]
-    broken = [*graph, *_phases_are_in_order(definition, phases), *_people_create_alone(definition)]
+    broken = [*graph, *_phases_are_in_order(definition), *_people_create_alone(definition)]
     if not graph:
         broken += [*_required_is_created(definition), *_revised_is_created(definition)]
         broken += _wanted_is_created(definition)
-        broken += [*_needed_is_not_later(definition, phases), *_rewinds_go_back(definition)]
+        broken += [*_needed_is_not_later(definition), *_rewinds_go_back(definition)]
     return broken
 
 
@@ -51,27 +54,27 @@ def _needs_make_no_cycle(definition: Definition) -> Iterator[Broken]:
         yield ("steps", n, "needs"), "a cycle: " + " needs ".join(reversed(cycle))
 
 
-def _phases_are_in_order(definition: Definition, phases: tuple[str, ...]) -> Iterator[Broken]:
+def _phases_are_in_order(definition: Definition) -> Iterator[Broken]:
     latest = 0
     for n, step in enumerate(definition.steps):
-        phase = phases.index(step.phase)
+        phase = PHASES.index(step.phase)
         if phase < latest:
-            detail = f"'{step.phase}' comes before '{phases[latest]}', the phase of a step above"
+            detail = f"'{step.phase}' comes before '{PHASES[latest]}', the phase of a step above"
             yield ("steps", n, "phase"), detail
         latest = max(latest, phase)
 
 
-def _needed_is_not_later(definition: Definition, phases: tuple[str, ...]) -> Iterator[Broken]:
+def _needed_is_not_later(definition: Definition) -> Iterator[Broken]:
     for n, step in enumerate(definition.steps):
         for m, need in enumerate(step.needs):
-            if phases.index(definition.step(need).phase) > phases.index(step.phase):
+            if PHASES.index(definition.step(need).phase) > PHASES.index(step.phase):
                 yield ("steps", n, "needs", m), f"'{need}' is in a later phase"
 
 
 def _people_create_alone(definition: Definition) -> Iterator[Broken]:
     for n, step in enumerate(definition.steps):
         for m, artifact_type in enumerate(step.creates):
-            if artifact_type in FROM_PEOPLE:
+            if artifact_types[artifact_type].comes_from_people:
                 yield ("steps", n, "creates", m), f"'{artifact_type}' comes from people only"
 
 

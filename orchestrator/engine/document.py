@@ -10,21 +10,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
 from django.template.loader import render_to_string
 
 from agents.models import Task
+from audit.actors import Actor
 from audit.canonical import canonical
+from context.markdown import plain
 from context.models import Artifact, ArtifactVersion
-from context.printing.parts import lowered
+from context.printing.blocks import PrintBudget
 from context.printing.pdf import print_pdf
-from context.printing.print_limits import Paper
 from context.reading import read_markdown
-from context.rendering import plain
+from context.rendering import lowered
 from orchestrator.engine.document_parts import Part, fact_of_what_is_left_out, parts_of
 from orchestrator.models import AssembledDocument
 from projects.models import Project
-from projects.services import lock_project
+from projects.transaction import ProjectTransaction
 
 # Each takes a processor, and memory, while it is made.
 _one_at_a_time = threading.Lock()
@@ -90,14 +90,12 @@ def _kept(sources: Sources, form: str) -> bytes | None:
     return bytes(kept.body) if kept else None
 
 
-@transaction.atomic
 def _keep(sources: Sources, form: str, body: bytes) -> None:
     """Unless the project has moved on, or was erased, while the document was made."""
-    project = lock_project(sources.project.pk)
-    if sources_of(project).sha256 == sources.sha256:
-        AssembledDocument.objects.update_or_create(
-            project=project, form=form, defaults={"source_sha256": sources.sha256, "body": body}
-        )
+    with ProjectTransaction(sources.project.pk, Actor.of_system("documents")) as tx:
+        if sources_of(tx.project).sha256 == sources.sha256:
+            kept = {"source_sha256": sources.sha256, "body": body}
+            AssembledDocument.objects.update_or_create(project=tx.project, form=form, defaults=kept)
 
 
 def make_document(sources: Sources, form: str) -> bytes:
@@ -156,7 +154,7 @@ def _as_html(sources: Sources, parts: list[Part]) -> bytes:
 
 
 def _as_pdf(sources: Sources, parts: list[Part]) -> bytes:
-    paper = Paper()
+    budget = PrintBudget()
     return print_pdf(
         {
             "title": sources.project.name,
@@ -165,7 +163,7 @@ def _as_pdf(sources: Sources, parts: list[Part]) -> bytes:
             "contents": "Contents",
             "facts": _facts(sources, parts),
             "parts": [
-                {"title": p.title, "about": p.about, "blocks": paper.blocks_of(p.markdown)}
+                {"title": p.title, "about": p.about, "blocks": budget.blocks_of(p.markdown)}
                 for p in parts
             ],
         }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from context.models import ArtifactVersion
-from context.printing.parts import PART_MAX_CHARACTERS, part_markdown
+from context.rendering import PART_MAX_CHARACTERS, part_markdown
 
 MAX_CHARACTERS = 2_000_000
 # Of contents, of which only a little may be shown: of a program, the names of its files.

@@ -5,19 +5,19 @@ from uuid import UUID
 
 from django.apps import apps
 from django.contrib.admin.models import LogEntry
-from django.db import connection, models, transaction
+from django.db import connection, models
 
 from agents.models import Task
 from audit.actors import Actor
-from audit.enums import EventType
 from audit.erasure import ERASED_DATA, erase_payloads
 from audit.models import Stream
 from core.errors import Conflict, InvalidInput
 from core.text import is_storable
 from hitl.subject import ERASED_SUBJECT
-from projects.access import MANAGE, authorize
+from projects.access import MANAGE
+from projects.events import PROJECT_ERASED
 from projects.models import ERASED_TEXT, Project
-from projects.services import lock_project
+from projects.transaction import ProjectTransaction
 
 REASON_MAX_LENGTH = 1_000
 ERASED_PROJECT = ["name", "brief", "status_reason", "engine_error", "attention_since", "erased_at"]
@@ -83,31 +83,29 @@ FORGET_ANSWERS = """
 """
 
 
-@transaction.atomic
 def erase_project(*, project_id: UUID, actor: Actor, reason: str) -> Project:
     """Cannot be undone. `reason` is recorded and stays: it must not hold what is to be erased.
 
     Raises InvalidInput, NotFound, Forbidden, Conflict while work is under way or once it is done.
     """
     reason = _checked(reason)
-    project = lock_project(project_id)
-    authorize(actor, project_id, MANAGE)
-    project.erase()
-    if Task.objects.filter(project=project).open().exists():
-        detail = "Work is under way in this project: cancel its open tasks first."
-        raise Conflict("work_under_way", detail)
-    project.save(update_fields=[*ERASED_PROJECT, "updated_at"])
-    _forget_copies(project)
-    _blank(project)
-    _drop(project)
-    head = Stream.objects.get(project=project_id).sequence
-    erase_payloads(
-        project_id=project_id,
-        through=head,
-        event_type=EventType.PROJECT_ERASED,
-        actor=actor,
-        data={"reason": reason},
-    )
+    with ProjectTransaction(project_id, actor, require=MANAGE) as tx:
+        project = tx.project
+        project.erase()
+        if Task.objects.filter(project=project).open().exists():
+            detail = "Work is under way in this project: cancel its open tasks first."
+            raise Conflict("work_under_way", detail)
+        project.save(update_fields=[*ERASED_PROJECT, "updated_at"])
+        _forget_copies(project)
+        _blank(project)
+        _drop(project)
+        erase_payloads(
+            project_id=project_id,
+            through=Stream.objects.get(project=project_id).sequence,
+            event_type=PROJECT_ERASED,
+            actor=actor,
+            data={"reason": reason},
+        )
     return project
 
 

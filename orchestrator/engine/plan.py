@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from agents.enums import RequestKind, TaskStatus
 from orchestrator.engine.definition import Definition
 
-STATUSES = ("", "pending", "working", "waiting_for_hitl", "completed", "failed", "cancelled")
-REQUEST_KINDS = ("plan_approval", "result_approval", "clarification", "escalation")
 Cause = Literal["loop", "changes_requested", "person", "stopped"]
 
 
@@ -26,15 +25,16 @@ class StepState:
     reason: str = ""
 
     def __post_init__(self) -> None:
-        if self.status not in STATUSES:
+        if self.status and self.status not in TaskStatus.values:
             raise ValueError(f"unknown task status {self.status!r}")
-        if self.status == "waiting_for_hitl" and self.request_kind not in REQUEST_KINDS:
+        is_waiting = self.status == TaskStatus.WAITING_FOR_HITL
+        if is_waiting and self.request_kind not in RequestKind.values:
             raise ValueError(f"a waiting task with an unknown request kind {self.request_kind!r}")
 
     @property
     def is_done(self) -> bool:
         """What depends on the step may go on."""
-        return self.status == "completed" and self.verdict != "fail"
+        return self.status == TaskStatus.COMPLETED and self.verdict != "fail"
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def loops_after(
 
 def _failure(definition: Definition, state: RunState) -> FailRun | None:
     for step_id in definition.order:
-        if state.of(step_id).status == "failed":
+        if state.of(step_id).status == TaskStatus.FAILED:
             return FailRun(step_id, state.of(step_id).reason)
     return None
 
@@ -182,7 +182,7 @@ def _apart(definition: Definition, rewinds: list[Rewind]) -> list[Rewind]:
 def _asked_rewind(definition: Definition, state: RunState, step_id: str) -> Rewind | None:
     """A person who sends a failed verdict back means the work that was judged, not the judging."""
     current, on_fail = state.of(step_id), definition.step(step_id).on_fail
-    if current.status != "cancelled" or not current.changes_requested:
+    if current.status != TaskStatus.CANCELLED or not current.changes_requested:
         return None
     to = on_fail.rewind_to if on_fail and current.verdict == "fail" else step_id
     return Rewind(to, step_id, "changes_requested")
@@ -190,7 +190,7 @@ def _asked_rewind(definition: Definition, state: RunState, step_id: str) -> Rewi
 
 def _loop(definition: Definition, state: RunState, step_id: str) -> Rewind | None:
     current, on_fail = state.of(step_id), definition.step(step_id).on_fail
-    if current.status != "completed" or current.verdict != "fail" or on_fail is None:
+    if current.status != TaskStatus.COMPLETED or current.verdict != "fail" or on_fail is None:
         return None
     if escalates_on_fail(definition, step_id, state.loops):
         return None
@@ -206,7 +206,7 @@ def _for_step(definition: Definition, state: RunState, step_id: str) -> Action |
     if current.status == "":
         needs = definition.step(step_id).needs
         return StartStep(step_id) if all(state.of(need).is_done for need in needs) else None
-    if current.status != "waiting_for_hitl":
+    if current.status != TaskStatus.WAITING_FOR_HITL:
         return None
     if not current.open_request:
         return OpenRequest(step_id, current.request_kind)
@@ -215,12 +215,12 @@ def _for_step(definition: Definition, state: RunState, step_id: str) -> Action |
 
 def _wait(state: RunState, step_id: str) -> Waiting | None:
     current = state.of(step_id)
-    if current.status in ("pending", "working"):
+    if current.status in (TaskStatus.PENDING, TaskStatus.WORKING):
         return Waiting(step_id, "agent_work", "agent", current.task)
-    if current.status == "waiting_for_hitl":
+    if current.status == TaskStatus.WAITING_FOR_HITL:
         return Waiting(step_id, current.request_kind, "person", current.task)
-    if current.status == "cancelled":
+    if current.status == TaskStatus.CANCELLED:
         return Waiting(step_id, "retry_or_rewind", "person", current.task)
-    if current.status == "completed" and not current.is_done:
+    if current.status == TaskStatus.COMPLETED and not current.is_done:
         return Waiting(step_id, "rewind", "person", current.task)
     return None

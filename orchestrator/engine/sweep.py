@@ -1,22 +1,21 @@
-"""One round of recovery: ring again for what nobody picked up. Safe to run twice at once."""
+"""One round of recovery: enqueue again what nobody picked up. Safe to run twice at once."""
 
 import logging
 from collections.abc import Callable
 
 from django.db import connection
 
-from agents.queue import patience
-from agents.services import ring_due_tasks, take_back_lost_tasks, tell_stopped_projects
+from agents.queue import ADVANCE, enqueue, redelivery_timeout
+from agents.services import enqueue_due_tasks, take_back_lost_tasks, tell_stopped_projects
 from core.idempotency import forget_old_keys
 from hitl.services import apply_deadlines
 from orchestrator.engine.metrics import SWEEP_REPAIRS, SWEEP_SECONDS
-from orchestrator.engine.ring import ring_engine
 
 logger = logging.getLogger(__name__)
 
 BATCH = 500
 
-# Rung for again after a while; the new time keeps two sweeps from ringing for the same one.
+# Enqueued again after a while; the new time keeps two sweeps from taking the same one.
 WAITING_PROJECTS = """
     UPDATE projects SET attention_since = clock_timestamp()
     WHERE id IN (
@@ -49,8 +48,8 @@ def _parts() -> dict[str, Callable[[], int]]:
         "tasks_taken_back": take_back_lost_tasks,
         "stops_told": tell_stopped_projects,
         "deadlines_applied": apply_deadlines,
-        "tasks_rung": ring_due_tasks,
-        "projects_rung": _ring_waiting_projects,
+        "tasks_rung": enqueue_due_tasks,
+        "projects_rung": _enqueue_waiting_projects,
         "idempotency_keys_forgotten": forget_old_keys,
     }
 
@@ -64,10 +63,10 @@ def _repair(kind: str, part: Callable[[], int], errors: list[Exception]) -> int:
         return 0
 
 
-def _ring_waiting_projects() -> int:
+def _enqueue_waiting_projects() -> int:
     with connection.cursor() as cursor:
-        cursor.execute(WAITING_PROJECTS, [patience("engine"), BATCH])
+        cursor.execute(WAITING_PROJECTS, [redelivery_timeout("engine"), BATCH])
         waiting = [row[0] for row in cursor.fetchall()]
     for project_id in waiting:
-        ring_engine(project_id)
+        enqueue(ADVANCE, project_id)
     return len(waiting)

@@ -1,8 +1,11 @@
 """What the tests of tasks do: claim, move the clock in the database, look at what is there."""
 
+import threading
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from django.db import connection
 from django.db.models.functions import Now
 
 from agents.models import AgentStatus, Task
@@ -50,3 +53,17 @@ def events(task: Task, event_type: str) -> list[dict[str, Any]]:
 
 def log_length(task: Task) -> int:
     return Event.objects.filter(project=task.project_id).count()
+
+
+def in_background(act: Callable[[], object]) -> threading.Thread:
+    """In a thread, on a connection of its own."""
+
+    def run() -> None:
+        try:
+            act()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread

@@ -4,9 +4,8 @@ import pytest
 
 from agents.models import TaskAttempt
 from agents.worker.run import run
-from tests.agents.moves import WORKER, first_task, seen
+from tests.agents.moves import WORKER, first_task, in_background, seen
 from tests.agents.stops import release, stop
-from tests.agents.test_lease import in_background
 from tests.openai_server import OpenAIServer, call
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("whole_logs")]

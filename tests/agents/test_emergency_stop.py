@@ -4,18 +4,19 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from agents.models import EmergencyStop, Task, TaskAttempt, WorkerProcess
-from agents.providers.offline import OfflineModel
+from agents.providers.demo import DemoModel
 from agents.services import (
     activate_emergency_stop,
     claim_task,
+    enqueue_due_tasks,
     finish_task,
     hand_back_task,
-    report_worker,
-    ring_due_tasks,
     tell_stopped_projects,
 )
-from agents.stops.acknowledgements import acknowledge_stops, active_stops, stopped_among
+from agents.stops.queries import active_stops
+from agents.stops.services import acknowledge_stops
 from agents.worker import run as worker_run
+from agents.worker.registry import report_process
 from agents.worker.run import run
 from audit.actors import Actor
 from core.errors import Forbidden, InvalidInput, NotFound
@@ -224,7 +225,7 @@ def test_a_task_that_is_handed_back_has_lost_no_attempt(project, staff):
     assert not hand_back_task(task_id=task.pk, fence=taken.fence)
 
 
-class CountedModel(OfflineModel):
+class CountedModel(DemoModel):
     """The edge to a provider, and how often it was asked."""
 
     calls = 0
@@ -276,7 +277,7 @@ def test_nobody_rings_for_what_is_stopped(project, staff):
     task = first_task(project)
     Task.objects.update(rung_at=None)
     stop(staff)
-    assert ring_due_tasks() == 0
+    assert enqueue_due_tasks() == 0
 
     release(staff)
 
@@ -284,8 +285,8 @@ def test_nobody_rings_for_what_is_stopped(project, staff):
 
 
 def test_every_worker_that_is_there_is_expected_to_acknowledge(project, staff):
-    report_worker("host:1:2")
-    report_worker("host:1:3")
+    report_process("host:1:2")
+    report_process("host:1:3")
     WorkerProcess.objects.create(name="host:0:1", seen_at="2020-01-01T00:00:00Z")
 
     standing = stop(staff)
@@ -296,8 +297,8 @@ def test_every_worker_that_is_there_is_expected_to_acknowledge(project, staff):
 
 
 def test_the_time_to_the_last_acknowledgement_is_known_once_all_have_stopped(staff):
-    report_worker("host:1:2")
-    report_worker("host:1:3")
+    report_process("host:1:2")
+    report_process("host:1:3")
     standing = stop(staff)
     acknowledge_stops("host:1:2", [standing.pk])
     assert EmergencyStop.objects.get().seconds_to_last_acknowledgement is None
@@ -307,12 +308,12 @@ def test_the_time_to_the_last_acknowledgement_is_known_once_all_have_stopped(sta
     first = EmergencyStop.objects.get().seconds_to_last_acknowledgement
     acknowledge_stops("host:1:2", [standing.pk])
     assert 0 < first == EmergencyStop.objects.get().seconds_to_last_acknowledgement
-    assert active_stops("host:1:2") == {standing.pk: False}
+    assert not active_stops("host:1:2")[0].is_acknowledgement_due
 
 
 def test_a_worker_that_died_is_not_waited_for_but_told_of(staff):
-    report_worker("host:1:2")
-    report_worker("host:1:3")
+    report_process("host:1:2")
+    report_process("host:1:3")
     standing = stop(staff)
     acknowledge_stops("host:1:2", [standing.pk])
     WorkerProcess.objects.filter(name="host:1:3").update(
@@ -331,11 +332,22 @@ def test_a_worker_that_died_is_not_waited_for_but_told_of(staff):
 
 
 def test_a_worker_learns_which_of_its_tasks_may_not_go_on(project, owner):
-    planning, analysing = claim(first_task(project)), claim(side_task(project))
-    held = {one.task.pk: one.fence for one in (planning, analysing)}
-    assert stopped_among(held) == set()
+    planning, analysing = first_task(project), side_task(project)
+    assert active_stops("host:1:2") == []
 
     stop(owner, project_id=project.pk, agent_type="orchestrator")
 
-    assert stopped_among(held) == {planning.task.pk}
-    assert stopped_among({planning.task.pk: planning.fence + 1}) == set()
+    (active,) = active_stops("host:1:2")
+    assert (active.covers(planning), active.covers(analysing)) == (True, False)
+
+
+def test_a_stop_covers_by_project_and_by_agent_type(make_project, owner, staff):
+    one, other = make_project(), make_project()
+    mine, foreign = side_task(one), side_task(other)
+    stop(owner, project_id=one.pk)
+    stop(staff, agent_type="orchestrator")
+
+    by_scope = {active.agent_type: active for active in active_stops("host:1:2")}
+
+    assert (by_scope[""].covers(mine), by_scope[""].covers(foreign)) == (True, False)
+    assert not by_scope["orchestrator"].covers(mine)

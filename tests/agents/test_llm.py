@@ -1,5 +1,6 @@
 """The door to real providers, over real HTTP against a local server."""
 
+import asyncio
 import json
 import logging
 import socket
@@ -25,7 +26,7 @@ from agents.protocols import (
 from agents.providers import model_for
 from agents.providers.llm import LLMModel
 from agents.providers.prompts import prompt_for
-from context.schemas import SCHEMAS, validate_content
+from context.artifact_types import artifact_types, validate_content
 from tests.openai_server import OpenAIServer, ask, call, hang, raw, refusal
 
 KEY = "sk-not-to-be-seen-anywhere"
@@ -67,12 +68,13 @@ def assignment(**changes):
 
 
 def produce(model, output_type=Plan, artifact_type="project_plan", **changes):
-    return model.produce(
+    reply = model.produce(
         assignment(**changes),
         artifact_type=artifact_type,
         output_type=output_type,
         instructions="You are the analyst.",
     )
+    return asyncio.run(reply)
 
 
 def failure(model, kind):
@@ -113,9 +115,9 @@ def test_the_model_must_deliver_or_ask(model, server):
     assert server.requests[0]["tool_choice"] == "required"
 
 
-@pytest.mark.parametrize("artifact_type", sorted(SCHEMAS))
+@pytest.mark.parametrize("artifact_type", sorted(artifact_types.values))
 def test_every_artifact_type_can_be_delivered(model, artifact_type):
-    reply = produce(model, SCHEMAS[artifact_type], artifact_type)
+    reply = produce(model, artifact_types[artifact_type].schema, artifact_type)
     assert validate_content(artifact_type, reply.content.model_dump(mode="json"))
 
 

@@ -11,7 +11,7 @@ from context.models import Artifact
 from hitl.models import HitlRequest
 from orchestrator.engine.advance import advance_project
 from orchestrator.engine.rewind import rewind_project
-from tests.agents.offline_cases import STEPS, content, handed, pipeline
+from tests.agents.demo_cases import STEPS, content, handed, pipeline
 from tests.hitl.people import OWN, fresh, pending_of, say, upload
 from tests.scenes import asked, finish, pending_task, work
 
@@ -44,7 +44,7 @@ def made():
 
 
 @pytest.mark.parametrize(("step", "artifact_type"), [(s, made[0]) for s, _, made in STEPS])
-def test_the_offline_rules_leave_a_persons_content_alone(made, step, artifact_type):
+def test_the_demo_model_leaves_a_persons_content_alone(made, step, artifact_type):
     own = made[artifact_type].content | {MARKS[artifact_type]: "In a person's own words."}
     handed_over = [one for one in made.values() if one.artifact_type != artifact_type]
     mine = handed(artifact_type, own, version=2, changed_by_person=True)
@@ -79,7 +79,7 @@ def handed_back(task):
     return next(one for one in assignment_of(task).materials if one.revises)
 
 
-def test_an_amendment_outlives_two_rewinds_with_the_offline_rules(project, owner, approver):
+def test_an_amendment_outlives_two_rewinds_with_the_demo_model(project, owner, approver):
     say(approver, asked(project), "amend")
     artifact = Artifact.objects.get(step="orchestrate")
 

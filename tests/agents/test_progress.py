@@ -5,20 +5,19 @@ import threading
 import jsonschema
 import pytest
 
-from agents.providers import progress
-from agents.providers.offline import OfflineModel
+from agents.providers import wrappers
+from agents.providers.demo import DemoModel
 from agents.worker.run import run
 from audit.stream.asyncapi import server_schemas
 from audit.stream.notifier import publish_ephemeral
-from tests.agents.moves import WORKER, first_task
-from tests.agents.test_lease import in_background
+from tests.agents.moves import WORKER, first_task, in_background
 from tests.audit.live import hear, hear_until
 
 LONG_SECONDS = 60
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("whole_logs")]
 
 
-class PatientModel(OfflineModel):
+class PatientModel(DemoModel):
     """The edge to a provider, which answers each time that it is let."""
 
     may_answer = threading.Semaphore(0)
@@ -45,7 +44,7 @@ def let_show(monkeypatch):
         assert turn.acquire(timeout=LONG_SECONDS)
         publish_ephemeral(project_id, content)
 
-    monkeypatch.setattr(progress, "publish_ephemeral", publish)
+    monkeypatch.setattr(wrappers, "publish_ephemeral", publish)
     return turn.release
 
 

@@ -1,4 +1,4 @@
-"""What a job takes along, and what goes into the queue. The queue is a real one."""
+"""What a job does at once, and what goes into the queue. The queue is a real one."""
 
 from contextlib import closing
 from uuid import uuid4
@@ -7,14 +7,13 @@ import pytest
 from redis import Redis
 
 from agents import queue as agents_queue
-from agents import ring as bell
 from orchestrator.celery import app
 
 
 @pytest.fixture
 def queue(settings, monkeypatch):
     """How many jobs wait in the queue of the agents."""
-    # Another test's lost ring is none of ours.
+    # A message that another test lost is none of ours.
     monkeypatch.setattr(agents_queue, "_silent_until", 0.0)
     redis = Redis.from_url(settings.REDIS_URL)
     prefix = settings.CELERY_BROKER_TRANSPORT_OPTIONS["global_keyprefix"]
@@ -23,8 +22,8 @@ def queue(settings, monkeypatch):
     redis.delete(f"{prefix}agents")
 
 
-def test_outside_of_a_job_a_ring_goes_into_the_queue(queue):
-    bell.ring(uuid4())
+def test_outside_of_a_job_a_message_goes_into_the_queue(queue):
+    agents_queue.enqueue_task(uuid4())
 
     assert queue() == 1
 
@@ -32,10 +31,10 @@ def test_outside_of_a_job_a_ring_goes_into_the_queue(queue):
 def test_a_job_takes_the_next_task_along(queue):
     first, second = uuid4(), uuid4()
     worked = []
-    for task in bell.taken_along(first):
+    for task in agents_queue.inline_chain(first):
         worked.append(task)
         if task == first:
-            bell.ring(second)
+            agents_queue.enqueue_task(second)
 
     assert worked == [first, second]
     assert queue() == 0
@@ -44,11 +43,11 @@ def test_a_job_takes_the_next_task_along(queue):
 def test_of_two_tasks_one_is_taken_along_and_the_other_is_queued(queue):
     first, second, third = uuid4(), uuid4(), uuid4()
     worked = []
-    for task in bell.taken_along(first):
+    for task in agents_queue.inline_chain(first):
         worked.append(task)
         if task == first:
-            bell.ring(second)
-            bell.ring(third)
+            agents_queue.enqueue_task(second)
+            agents_queue.enqueue_task(third)
 
     assert worked == [first, second]
     assert queue() == 1
@@ -56,25 +55,25 @@ def test_of_two_tasks_one_is_taken_along_and_the_other_is_queued(queue):
 
 def test_a_job_that_fails_puts_what_it_would_have_taken_into_the_queue(queue):
     def work() -> None:
-        with closing(bell.taken_along(uuid4())) as tasks:
+        with closing(agents_queue.inline_chain(uuid4())) as tasks:
             for _ in tasks:
-                bell.ring(uuid4())
+                agents_queue.enqueue_task(uuid4())
                 raise ConnectionError
 
     with pytest.raises(ConnectionError):
         work()
 
     assert queue() == 1
-    bell.ring(uuid4())
+    agents_queue.enqueue_task(uuid4())
     assert queue() == 2
 
 
 def test_after_a_while_a_job_takes_nothing_more_along(queue, monkeypatch):
-    monkeypatch.setattr(bell, "TAKE_ALONG_SECONDS", 0.0)
+    monkeypatch.setattr(agents_queue, "INLINE_CHAIN_SECONDS", 0.0)
     worked = []
-    for task in bell.taken_along(uuid4()):
+    for task in agents_queue.inline_chain(uuid4()):
         worked.append(task)
-        bell.ring(uuid4())
+        agents_queue.enqueue_task(uuid4())
 
     assert len(worked) == 1
     assert queue() == 1

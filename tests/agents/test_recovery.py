@@ -5,10 +5,8 @@ from django.db.models.functions import Now
 
 from agents.models import Task, TaskAttempt
 from agents.services import (
-    cancel_task,
+    enqueue_due_tasks,
     finish_task,
-    renew_leases,
-    ring_due_tasks,
     take_back_lost_tasks,
 )
 from audit.actors import Actor
@@ -108,57 +106,29 @@ def test_a_lost_task_of_a_paused_project_is_taken_back_and_waits(project, owner)
     assert take_back_lost_tasks() == 1
     assert seen(task).status == "pending"
     Task.objects.update(rung_at=None)
-    assert ring_due_tasks() == 0
-
-
-def test_a_lease_is_renewed_only_by_its_fence(project):
-    task = first_task(project)
-    held = claim(task)
-    let_lease_run_out(task)
-
-    assert renew_leases({task.pk: held.fence + 1}) == set()
-    assert take_back_lost_tasks() == 1
-    assert renew_leases({task.pk: held.fence}) == set()
-
-
-def test_a_renewed_lease_reaches_into_the_future(project):
-    task = first_task(project)
-    held = claim(task)
-    let_lease_run_out(task)
-
-    assert renew_leases({task.pk: held.fence}) == {task.pk}
-    assert Task.objects.filter(lease_expires_at__gt=Now()).count() == 1
-    assert take_back_lost_tasks() == 0
-
-
-def test_a_cancelled_task_has_no_lease_to_renew(project, owner):
-    task = first_task(project)
-    held = claim(task)
-    cancel_task(actor=Actor.of_user(owner), task_id=task.pk)
-
-    assert renew_leases({task.pk: held.fence}) == set()
+    assert enqueue_due_tasks() == 0
 
 
 def test_a_due_task_is_rung_for_only_after_a_while(project):
     task = first_task(project)
-    fresh = ring_due_tasks()
+    fresh = enqueue_due_tasks()
     Task.objects.update(rung_at=F("rung_at") - HOUR)
 
-    assert (fresh, ring_due_tasks(), ring_due_tasks()) == (0, 1, 0)
+    assert (fresh, enqueue_due_tasks(), enqueue_due_tasks()) == (0, 1, 0)
     assert seen(task).status == "pending"
 
 
 def test_a_retry_is_rung_for_when_it_is_due_and_not_before(project):
     task = first_task(project)
     Task.objects.update(run_after=Now() + HOUR, rung_at=None)
-    before = ring_due_tasks()
+    before = enqueue_due_tasks()
     make_due(task)
 
-    assert (before, ring_due_tasks()) == (0, 1)
+    assert (before, enqueue_due_tasks()) == (0, 1)
 
 
 def test_work_of_a_draft_is_rung_for_too(project):
     side_task(project)
     Task.objects.update(rung_at=None)
 
-    assert ring_due_tasks() == 1
+    assert enqueue_due_tasks() == 1

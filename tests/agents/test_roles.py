@@ -12,12 +12,13 @@ from agents.protocols import (
     Reply,
     Usage,
 )
-from agents.providers.offline import OfflineModel
-from agents.roles import ROLES, role_for
+from agents.providers.demo import DemoModel
+from agents.role import role_for
 from agents.roles import tester as tester_module
 from agents.sandbox import SandboxResult
-from context.schemas import SCHEMAS
-from tests.agents.offline_cases import handed
+from context.artifact_types import artifact_types
+from projects.agent_types import agent_types
+from tests.agents.demo_cases import handed
 
 CODE = {
     "title": "Sum",
@@ -62,7 +63,7 @@ class Scripted:
 
 def _reply(artifact_type, content, **usage):
     values = {"provider": "paid", "model": "m", "calls": 1} | usage
-    return Reply(SCHEMAS[artifact_type].model_validate(content), Usage(**values))
+    return Reply(artifact_types[artifact_type].schema.model_validate(content), Usage(**values))
 
 
 def _assignment(agent_type, *expected, materials=(), **given):
@@ -89,8 +90,15 @@ def _test(monkeypatch, output, exit_code, *, timed_out=False, code=CODE):
 
 
 def test_there_is_a_role_for_every_agent_type():
-    assert set(ROLES) == {"orchestrator", "analyst", "architect", "coder", "tester", "deployer"}
-    assert all(role.instructions and role.agent_type == key for key, role in ROLES.items())
+    assert agent_types.values == [
+        "orchestrator",
+        "analyst",
+        "architect",
+        "coder",
+        "tester",
+        "deployer",
+    ]
+    assert all(role.instructions for role in agent_types)
 
 
 def test_every_instruction_says_that_contents_are_data():
@@ -125,7 +133,7 @@ def test_questions_of_the_model_go_to_a_person():
 
 
 def test_content_that_does_not_fit_is_a_permanent_error():
-    broken = SCHEMAS["agent_output"].model_construct(summary="", body="b")
+    broken = artifact_types["agent_output"].schema.model_construct(summary="", body="b")
     model = Scripted(Reply(broken, Usage("paid", calls=1)))
     with pytest.raises(PermanentError) as caught:
         role_for("coder").run(_assignment("coder", "agent_output"), model)
@@ -135,7 +143,7 @@ def test_content_that_does_not_fit_is_a_permanent_error():
 
 def test_an_unknown_artifact_type_is_a_permanent_error():
     with pytest.raises(PermanentError):
-        role_for("coder").run(_assignment("coder", "poem"), OfflineModel())
+        role_for("coder").run(_assignment("coder", "poem"), DemoModel())
 
 
 def test_tests_that_pass_are_a_pass(monkeypatch):
@@ -174,6 +182,51 @@ def test_anything_but_tests_that_ran_and_passed_is_a_fail(
     assert outcome.outputs[0].content["passed"] is False
 
 
+SOME_SKIPPED = (
+    "test_fr_1_adds (test_add.AddTest.test_fr_1_adds) ... skipped 'later'\n"
+    "test_starts (test_add.AddTest.test_starts) ... ok\n\nRan 2 tests in 0.1s\n\nOK (skipped=1)\n"
+)
+
+
+def test_a_skipped_test_shows_nothing_of_its_requirement(monkeypatch):
+    outcome = _test(monkeypatch, SOME_SKIPPED, 0)
+    content = outcome.outputs[0].content
+    assert (outcome.verdict, content["passed"]) == ("fail", False)
+    assert content["coverage"][0]["status"] == "not_run"
+    assert content["summary"].startswith("0 of 2 requirements are tested.")
+
+
+def test_a_program_that_claims_no_requirement_gets_no_verdict(monkeypatch):
+    missing = [{"requirement": key, "reason": "Not built."} for key in ("FR-1", "FR-2")]
+    modest = CODE | {"covered": [], "not_covered": missing}
+    outcome = _test(monkeypatch, SOME_SKIPPED, 0, code=modest)
+    assert outcome.verdict == ""
+    assert outcome.outputs[0].content["passed"] is False
+    results = handed("test_results", outcome.outputs[0].content)
+    package, log = (output.content for output in _launch(materials=[results]).outputs)
+    assert (package["tests"]["total"], package["tests"]["skipped"]) == (2, 1)
+    assert log["entries"][0]["status"] == "done"
+    assert "0 of 2 requirements" in log["entries"][0]["detail"]
+
+
+def test_a_requirement_that_the_program_does_not_name_is_not_tested():
+    results = tester_module.results_of(handed("source_code", CODE), ["FR-9", "FR-1"])
+    assert [(i["requirement"], i["status"]) for i in results["coverage"]] == [
+        ("FR-9", "not_covered"),
+        ("FR-1", "passed"),
+        ("FR-2", "not_covered"),
+    ]
+
+
+@pytest.mark.parametrize("agent_models", ["demo", "openai:gpt-x"])
+def test_facts_are_labelled_demo_only_where_the_demo_model_serves(
+    monkeypatch, settings, agent_models
+):
+    settings.AGENT_MODELS = {"tester": agent_models}
+    provider = "demo" if agent_models == "demo" else "none"
+    assert _test(monkeypatch, PASSED, 0).usage.provider == provider
+
+
 @pytest.mark.parametrize("change", [{"test_command": []}, {"files": CODE["files"][:1]}])
 def test_code_without_tests_is_a_fail_that_says_so(monkeypatch, change):
     outcome = _test(monkeypatch, PASSED, 0, code=CODE | change)
@@ -192,7 +245,7 @@ def _launch(model=None, **given):
         "deployer", "deployment_package", "deployment_log",
         materials=[handed("source_code", CODE), *given.pop("materials", [])], **given,
     )  # fmt: skip
-    return role_for("deployer").run(asked, model or OfflineModel())
+    return role_for("deployer").run(asked, model or DemoModel())
 
 
 def test_the_package_holds_the_fingerprint_of_every_file():
@@ -232,7 +285,7 @@ def test_a_single_task_for_any_agent_gets_an_answer():
     asked = replace(
         _assignment("coder", "agent_output"), step="", instructions="Say <b>something</b>."
     )
-    outcome = role_for("coder").run(asked, OfflineModel())
+    outcome = role_for("coder").run(asked, DemoModel())
     assert isinstance(outcome, Completed)
     assert "&lt;b>something" in outcome.outputs[0].content["body"]
 

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from django.test import override_settings
 from agents.protocols import PermanentError
 from agents.sandbox import run as sandbox_run
 from agents.sandbox import run_tests
+from agents.worker.cancellation import Cancellation, LeaseLost, StopRequested, as_current
 
 PYTHON = ("python", "main.py")
 
@@ -119,6 +121,41 @@ def test_what_a_finished_program_left_running_is_ended(run):
     result = run(source)
     assert (result.exit_code, result.timed_out) == (0, False)
     assert not [p for p in psutil.process_iter(["cmdline"]) if marker in (p.info["cmdline"] or ())]
+
+
+def test_a_cancelled_run_ends_at_once_with_all_that_it_started(run):
+    marker = f"sandbox-cancelled-{os.getpid()}-{time.monotonic_ns()}"
+    source = (
+        "import os, sys, time\n"
+        "if os.fork() == 0:\n"
+        "    os.setsid()\n"
+        "    sleep = [sys.executable, '-c', 'import time; time.sleep(99)']\n"
+        f"    os.execv(sys.executable, [*sleep, '{marker}'])\n"
+        "time.sleep(99)\n"
+    )
+    cancellation = Cancellation(claim=None, ask=lambda claim: None)
+
+    def cancel():
+        _wait_until(lambda: _running(marker))
+        cancellation.request(StopRequested)
+
+    began = time.monotonic()
+    canceller = threading.Thread(target=cancel)
+    canceller.start()
+    with as_current(cancellation), pytest.raises(StopRequested):
+        run(source, seconds=90)
+    canceller.join()
+
+    assert not _running(marker)
+    assert time.monotonic() - began < 20
+
+
+def test_nothing_is_run_for_work_that_was_cancelled():
+    cancellation = Cancellation(claim=None, ask=lambda claim: None)
+    cancellation.request(LeaseLost)
+
+    with as_current(cancellation), pytest.raises(LeaseLost):
+        run_tests({"main.py": ""}, command=PYTHON, timeout_seconds=5, memory_megabytes=100)
 
 
 def test_memory_is_limited(run):

@@ -1,7 +1,8 @@
 import pytest
 
 from agents.models import EmergencyStop
-from agents.services import acknowledge_stops, report_worker
+from agents.stops.services import acknowledge_stops
+from agents.worker.registry import report_process
 
 pytestmark = pytest.mark.django_db
 STOP = "/api/v1/emergency-stop/"
@@ -165,7 +166,7 @@ def test_the_list_can_be_narrowed(project, owner, staff, post, get):
 
 
 def test_acknowledgements_and_their_time_are_shown(staff, post, get):
-    report_worker("host:1:2")
+    report_process("host:1:2")
     shown = post(staff, STOP).json()
     assert shown["workers"] == {"expected": 1, "acknowledged": 0, "gone": 0}
     assert shown["seconds_to_last_acknowledgement"] is None

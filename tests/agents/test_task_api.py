@@ -140,7 +140,7 @@ def test_attempts_are_shown(project, viewer, client_of):
 
     assert shown["attempt"] == 1
     assert [(a["number"], a["outcome"]) for a in shown["attempts"]] == [(1, "completed")]
-    assert shown["attempts"][0]["provider"] == "offline"
+    assert shown["attempts"][0]["provider"] == "demo"
 
 
 def test_the_list_takes_as_many_queries_for_many_as_for_one(project, owner, client_of):

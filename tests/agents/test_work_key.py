@@ -7,6 +7,7 @@ from agents.models import Task
 from agents.protocols import TransientError
 from agents.services import Claim, claim_task, fail_attempt, finish_task, requeue_with_answer
 from audit.actors import Actor
+from projects.transaction import ProjectTransaction
 from tests.scenes import pending_task, questions, running
 
 pytestmark = pytest.mark.django_db
@@ -35,7 +36,8 @@ def test_each_attempt_of_the_same_work_has_the_same_key_and_a_higher_fence(task)
 def test_with_an_answer_it_is_other_work(task, owner):
     first = claimed(task)
     finish_task(claim=first, outcome=questions())
-    requeue_with_answer(Task.objects.get(pk=task.pk), "The members.", Actor.of_user(owner))
+    with ProjectTransaction(task.project_id, Actor.of_user(owner)) as tx:
+        requeue_with_answer(tx, tx.lock(Task, task.pk), "The members.")
     second = claimed(task)
 
     assert assignment_of(first.task).key != assignment_of(second.task).key

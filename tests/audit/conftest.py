@@ -24,7 +24,7 @@ def impatient(django_db_setup: None) -> Iterator[Daphne]:
 @pytest.fixture
 def without_inbox(django_db_setup: None) -> Iterator[Daphne]:
     """A server that no app told what waits for whom."""
-    server = quick_daphne(STREAM_INBOX="")
+    server = quick_daphne(WITHOUT_INBOX="1")
     yield server
     server.stop()
 

@@ -19,8 +19,8 @@ from rest_framework.authtoken.models import Token
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from agents.events import TASK_PROGRESS
 from audit.actors import Actor
-from audit.enums import EventType
 from audit.services import Draft, record, record_all
 
 SUBPROTOCOL = "paraph.events.v1"
@@ -193,7 +193,7 @@ def write(project_id: Any, count: int = 1, **data: Any) -> int:
         with transaction.atomic():
             head = record(
                 project_id=project_id,
-                event_type=EventType.TASK_PROGRESS,
+                event_type=TASK_PROGRESS,
                 actor=Actor.of_system("test"),
                 data={"number": number} | data,
             )
@@ -202,7 +202,7 @@ def write(project_id: Any, count: int = 1, **data: Any) -> int:
 
 def burst(project_id, *, batches: int, size: int, padding: str) -> int:
     """Record events, many in each transaction; the last one's sequence."""
-    draft = Draft(EventType.TASK_PROGRESS, Actor.of_system("test"), {"padding": padding})
+    draft = Draft(TASK_PROGRESS, Actor.of_system("test"), {"padding": padding})
     head = 0
     for _ in range(batches):
         with transaction.atomic():

@@ -17,4 +17,4 @@ STREAM_LIMITS = {
     "frames_per_second": 10,
 }
 
-STREAM_INBOX = os.environ.get("STREAM_INBOX", "tests.audit.inbox.waiting_for")
+INSTALLED_APPS = [*globals()["INSTALLED_APPS"], "tests.audit.apps.InboxConfig"]

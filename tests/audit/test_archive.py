@@ -13,7 +13,8 @@ from audit.archive_verifier import Broken, verify
 from audit.models import Event, Stream
 from audit.verification import verify_stream
 from ops.devserver.runtime import PROJECT_DIR
-from projects.services import cancel_project, lock_project
+from projects.models import Project
+from projects.services import cancel_project
 from tests.audit.live import write
 
 pytestmark = pytest.mark.django_db
@@ -81,7 +82,7 @@ def test_whatever_was_changed_is_found(finished, tmp_path, tamper, complaint):
 
 def test_what_was_archived_may_be_erased_and_the_log_goes_on(finished, tmp_path):
     first = write_archive(finished.pk, tmp_path)
-    lock_project(finished.pk)
+    Project.objects.lock().get(pk=finished.pk)
     erased = erase_archived(first, Actor.of_system("archive"))
     write(finished.pk, 2)
     second = write_archive(finished.pk, tmp_path)

@@ -9,10 +9,10 @@ from django.db import transaction
 from rest_framework.authtoken.models import Token
 
 from audit.actors import Actor
-from audit.enums import EventType
 from audit.services import record
 from audit.stream.hub import WATCH_SECONDS
 from audit.stream.notifier import publish_ephemeral
+from hitl.events import REQUEST_CREATED
 from projects.services import remove_member
 from tests.audit.live import (
     BUSY_SECONDS,
@@ -315,7 +315,7 @@ def test_an_inbox_says_what_waits_whenever_it_changes(impatient: Daphne, project
     with transaction.atomic():
         head = record(
             project_id=project.pk,
-            event_type=EventType.HITL_REQUEST_CREATED,
+            event_type=REQUEST_CREATED,
             actor=Actor.of_system("test"),
         )
     frames = [stream.hear()]

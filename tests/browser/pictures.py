@@ -1,4 +1,4 @@
-"""The pictures of the docs, of projects that the offline rules work on. By `make pictures`."""
+"""The pictures of the docs, of projects that the demo model works on. By `make pictures`."""
 
 import random
 from datetime import timedelta

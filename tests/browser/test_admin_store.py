@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from agents.context_assembly import inject_context
+from agents.context_assembly import assemble_assignment
 from agents.models import EmergencyStop
 from agents.services import claim_task, finish_task
 from audit.actors import Actor
@@ -29,7 +29,7 @@ def stale(running, owner):
     """A run plan, made from a brief that has a newer version by now."""
     advance_project(running.pk)
     claim = claim_task(task_id=pending_task(running).pk, worker="test:1:1")
-    inject_context(claim)
+    assemble_assignment(claim)
     finish_task(claim=claim, outcome=plan_outcome())
     advance_project(running.pk)
     brief = Artifact.objects.get(project=running, artifact_type="user_input")

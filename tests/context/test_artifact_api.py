@@ -222,7 +222,7 @@ def test_an_agents_artifact_names_its_maker_and_provider(project, viewer, client
     listed = client_of(viewer).get(ARTIFACTS, {"source_agent": "orchestrator"}).json()["results"]
 
     assert [(a["provider"], a["status"], a["step"]) for a in listed] == [
-        ("offline", "draft", "orchestrate")
+        ("demo", "draft", "orchestrate")
     ]
     assert "content" not in listed[0]
 

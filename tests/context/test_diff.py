@@ -4,8 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from context.changes import apply_changes, changes_between
-from context.diff import diff_contents
+from context.diff import apply_changes, changes_between, diff_contents
 from tests.context.documents import contents, hand_in, is_same, values
 
 EVIL = "<script>alert(1)</script>"
@@ -110,7 +109,7 @@ def test_where_only_the_ends_of_lines_differ_the_page_says_so(project, owner, cl
     path = f"/api/v1/artifacts/{artifact.pk}/"
     api.post(f"{path}versions/", {"content": {"text": "A\r\nB"}})
 
-    assert "Only how its lines end." in api.get(f"{path}diff/", {"as": "html"}).content.decode()
+    assert "Only line endings changed." in api.get(f"{path}diff/", {"as": "html"}).content.decode()
 
 
 @pytest.mark.django_db

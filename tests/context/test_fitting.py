@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from context.assembly.fit import DoesNotFit, fit
+from context.assembly.build import DoesNotFit, fit
 from context.assembly.pieces import Candidate, Piece
 from context.enums import Form, Need
 

@@ -2,12 +2,12 @@ import pytest
 from django.db import IntegrityError, connection
 
 from agents.protocols import Assignment, Completed, Output
-from agents.providers.offline import OfflineModel
+from agents.providers.demo import DemoModel
 from agents.worker.run import run
 from audit.actors import Actor
+from context.artifact_types import artifact_types
 from context.lineage import lineage_of
 from context.models import Artifact, ArtifactVersion, Derivation
-from context.schemas import SCHEMAS
 from context.services import Source, add_version, store_output
 from hitl.models import Decision
 from tests.context.documents import hand_in
@@ -56,7 +56,7 @@ def test_a_version_names_what_it_was_made_from_and_by_whom(joined, viewer, clien
     assert sources(shown, "left") == {""}
     task = current(joined, "join")
     by = next(a for a in shown["activities"] if a["task"] == str(task.pk))
-    assert (by["attempt"], by["agent"], by["provider"]) == (1, "agent:coder", "offline")
+    assert (by["attempt"], by["agent"], by["provider"]) == (1, "agent:coder", "demo")
     assert by["id"] == shown["entities"][0]["was_generated_by"]
     assert len(by["used"]) == 2
 
@@ -147,10 +147,10 @@ def test_the_prompt_of_a_real_attempt_is_known_by_its_hash(project):
 def test_the_same_prompt_has_the_same_hash_and_another_one_another():
     def prompt_sha256(brief):
         assignment = Assignment("P", "analyst", "s", "", 1, "Plan.", brief, ("project_plan",))
-        reply = OfflineModel().produce(
+        reply = DemoModel().produce(
             assignment,
             artifact_type="project_plan",
-            output_type=SCHEMAS["project_plan"],
+            output_type=artifact_types["project_plan"].schema,
             instructions="",
         )
         return reply.prompt_sha256
@@ -173,7 +173,7 @@ def test_a_source_in_another_project_is_not_taken_for_one(joined, make_project):
         artifact_type="agent_output",
         title="Other",
         content=CONTENT,
-        provider="offline",
+        provider="demo",
         model="rules",
         is_accepted=True,
         sources=[Source(artifact("left").pk, 1)],

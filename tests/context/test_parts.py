@@ -6,10 +6,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from context.artifact_types import artifact_types
 from context.parts import estimate_tokens, find_concepts, split_content
-from context.parts.pieces import PIECE_MAX_CHARACTERS, cut
-from context.schemas import SCHEMAS
-from tests.agents.offline_cases import EXAMPLES, pipeline
+from context.parts.sections import PIECE_MAX_CHARACTERS, cut
+from tests.agents.demo_cases import EXAMPLES, pipeline
 from tests.context.documents import contents, is_same, joined, long_texts, markdown
 
 MARKDOWN_FIELDS = [("user_input", "text"), ("agent_output", "body"), ("hitl_response", "answer")]
@@ -25,7 +25,7 @@ def paths(artifact_type, content):
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from(list(SCHEMAS)), contents)
+@given(st.sampled_from(list(artifact_types.values)), contents)
 @example("source_code", {"files": [{"path": "a/b~1", "content": "x"}, {"path": "", "content": ""}]})
 @example("source_code", {"files": [{"path": "a", "content": "x", "more/~": [None, {"": 0}]}] * 2})
 @example("agent_output", {"": "x" * 500, "/": ["y" * 500], "~1": {"a": "z" * 500}, "a": None})

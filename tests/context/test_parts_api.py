@@ -1,8 +1,8 @@
 import pytest
 from jsonschema import Draft202012Validator
 
+from context.artifact_types import artifact_types
 from context.parts import join_sections
-from context.schemas import SCHEMAS
 from tests.context.documents import hand_in
 
 pytestmark = pytest.mark.django_db
@@ -103,7 +103,7 @@ def test_a_section_handed_in_as_such_is_not_split_and_is_found_by_its_granularit
 def test_every_artifact_type_is_described_by_a_schema(viewer, client_of):
     shown = client_of(viewer).get("/api/v1/artifact-types/").json()
 
-    assert {one["artifact_type"] for one in shown["results"]} == set(SCHEMAS)
+    assert {one["artifact_type"] for one in shown["results"]} == set(artifact_types.values)
     for one in shown["results"]:
         Draft202012Validator.check_schema(one["schema"])
         assert one["max_bytes"] == 2 * 1024 * 1024

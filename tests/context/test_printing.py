@@ -2,13 +2,13 @@
 
 import pytest
 
-from context.printing import print_limits
-from context.printing.print_limits import AS_SOURCE, LEFT_OUT, MAX_PIECES, Paper, note
+from context.printing import blocks
+from context.printing.blocks import AS_SOURCE, LEFT_OUT, MAX_PIECES, PrintBudget, note
 
 
 @pytest.mark.parametrize("piece", ["# a\n", "- a\n", "a\n\n"])
 def test_what_is_made_of_too_many_pieces_is_there_as_its_source(piece, monkeypatch):
-    monkeypatch.setattr(print_limits, "MAX_PIECES", 4_000)
+    monkeypatch.setattr(blocks, "MAX_PIECES", 4_000)
 
     assert_is_there_as_its_source(piece, times=4_001)
 
@@ -18,7 +18,7 @@ def test_the_bound_itself_is_borne():
 
 
 def assert_is_there_as_its_source(piece, times):
-    said, source = Paper().blocks_of(piece * times)
+    said, source = PrintBudget().blocks_of(piece * times)
 
     assert said == note(AS_SOURCE)
     assert source["t"] == "code"
@@ -26,13 +26,13 @@ def assert_is_there_as_its_source(piece, times):
 
 
 def test_code_counts_by_its_lines():
-    said, *others = Paper().blocks_of("```\n" + "a\n" * MAX_PIECES * 6 + "```\n")
+    said, *others = PrintBudget().blocks_of("```\n" + "a\n" * MAX_PIECES * 6 + "```\n")
 
     assert (said, others) == (note(LEFT_OUT), [])
 
 
 def test_a_full_document_says_what_is_left_out_and_goes_on_with_what_fits():
-    document = Paper()
+    document = PrintBudget()
     long = "```\n" + "words\n" * (MAX_PIECES * 3) + "```\n"
 
     kinds = [document.blocks_of(text) for text in (long, long, "short")]
@@ -43,7 +43,7 @@ def test_a_full_document_says_what_is_left_out_and_goes_on_with_what_fits():
 
 
 def test_hundreds_of_parts_fill_a_document_too():
-    document = Paper()
+    document = PrintBudget()
 
     last = [document.blocks_of("a") for _ in range(MAX_PIECES // 10)][-1]
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from context.search.recency import LARGE, SMALL, windows
+from context.search.scope import LARGE, SMALL, windows
 from context.search.spelling import groups_of
 
 IDS = st.integers(min_value=1, max_value=1 << 36)

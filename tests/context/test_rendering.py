@@ -5,14 +5,15 @@ import pytest
 from markdown_it import MarkdownIt
 
 from agents.protocols import Assignment
-from agents.providers.offline import OfflineModel
-from agents.roles import role_for
+from agents.providers.demo import DemoModel
+from agents.role import role_for
 from agents.roles.tester import results_of
+from context.artifact_types import artifact_types
 from context.diff import diff_contents
-from context.rendering import as_files, plain, render_markdown
-from context.schemas import SCHEMAS
+from context.markdown import plain
+from context.rendering import as_files, render_markdown
 from context.side_by_side import compare_contents
-from tests.agents.offline_cases import EXAMPLES, handed, pipeline
+from tests.agents.demo_cases import EXAMPLES, handed, pipeline
 from ui.web.artifacts.content_html import content_html
 
 EVIL = (
@@ -28,7 +29,7 @@ def contents():
     handed_over = (made["source_code"], handed("test_results", results))
     expected = ("deployment_package", "deployment_log")
     asked = Assignment("P", "deployer", "launch", "", 1, "", "", expected, handed_over)
-    launched = role_for("deployer").run(asked, OfflineModel())
+    launched = role_for("deployer").run(asked, DemoModel())
     found = {key: material.content for key, material in made.items()}
     found |= {output.artifact_type: output.content for output in launched.outputs}
     found |= {"test_results": results, "user_input": {"text": "Some words."}}
@@ -45,14 +46,14 @@ def _poisoned(value):
     return EVIL if isinstance(value, str) else value
 
 
-@pytest.mark.parametrize("artifact_type", SCHEMAS)
+@pytest.mark.parametrize("artifact_type", artifact_types.values)
 def test_every_type_reads_as_a_document(contents, artifact_type):
     text = render_markdown(artifact_type, contents[artifact_type])
     assert text.endswith("\n")
     assert len(text) > 20
 
 
-@pytest.mark.parametrize("artifact_type", SCHEMAS)
+@pytest.mark.parametrize("artifact_type", artifact_types.values)
 def test_no_words_become_html_links_or_pictures(contents, artifact_type):
     text = render_markdown(artifact_type, _poisoned(contents[artifact_type]))
     html = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
@@ -100,7 +101,7 @@ def test_the_package_comes_with_sums_that_sha256sum_can_check(contents):
     assert hashlib.sha256(sums.encode()).hexdigest() == package["checksum"]
 
 
-@pytest.mark.parametrize("artifact_type", SCHEMAS)
+@pytest.mark.parametrize("artifact_type", artifact_types.values)
 def test_every_type_is_exported_as_document_and_data(contents, artifact_type):
     files = as_files(artifact_type, contents[artifact_type])
     assert json.loads(files[f"{artifact_type}.json"]) == contents[artifact_type]
@@ -125,7 +126,7 @@ STALE = [
 ]
 
 
-@pytest.mark.parametrize("artifact_type", [*SCHEMAS, "poem"])
+@pytest.mark.parametrize("artifact_type", [*artifact_types.values, "poem"])
 @pytest.mark.parametrize("content", STALE)
 def test_what_is_older_than_its_schema_is_still_readable(artifact_type, content):
     files = as_files(artifact_type, content)

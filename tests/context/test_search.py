@@ -9,8 +9,7 @@ from audit.actors import Actor
 from context.models import Artifact
 from context.search import find, queries, scope_of, show
 from context.search.query_parser import OFF, searching, understood
-from context.search.recency import windows
-from context.search.scope import Scope
+from context.search.scope import Scope, windows
 from context.services import add_version, create_artifact
 from projects.services import add_member
 from tests.scenes import asked

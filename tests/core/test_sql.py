@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -67,6 +67,21 @@ def test_what_was_not_fetched_is_read_when_it_is_asked_for(project, django_asser
         assert task.status == "pending"
     with django_assert_num_queries(1):
         assert task.instructions == "Later."
+
+
+def test_query_logs_and_wrappers_see_each_statement(project, django_assert_num_queries):
+    statements = []
+
+    def note(execute, sql, params, many, context):
+        statements.append(sql)
+        return execute(sql, params, many, context)
+
+    with django_assert_num_queries(3), connection.execute_wrapper(note):
+        task = make(project)
+        update_row(task, ["title"])
+        fetch_row(Task, BY_PROJECT, [project.pk])
+
+    assert [sql.split()[0] for sql in statements] == ["INSERT", "UPDATE", "SELECT"]
 
 
 def test_only_the_named_fields_are_updated(project):

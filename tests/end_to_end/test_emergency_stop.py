@@ -26,7 +26,7 @@ AIM_SECONDS = 5
 def ready(start_worker, count, **environment):
     """So many workers of two processes each, all of which watch."""
     workers = [start_worker(processes=2, **environment) for _ in range(count)]
-    eventually(lambda: WorkerProcess.objects.count() == 2 * count)
+    eventually(lambda: WorkerProcess.objects.filter(kind="process").count() == 2 * count)
     return workers
 
 

@@ -49,9 +49,11 @@ def test_an_example_runs_to_its_end(owner, example, tmp_path):
     artifacts = Artifact.objects.filter(project=project)
     assert set(artifacts.values_list("artifact_type", flat=True)) == ALL_TYPES
     assert not artifacts.filter(accepted_version=None).exists()
-    assert set(made.values_list("provider", flat=True)) == {"offline"}
+    assert set(made.values_list("provider", flat=True)) == {"demo"}
     assert (results["exit_code"], results["passed"]) == (0, True)
     assert results["counts"]["run"] == results["counts"]["passed"] > 0
+    left_out = [item for item in results["coverage"] if item["status"] != "passed"]
+    assert [item["reason"].split(":")[0] for item in left_out] == ["Left out"]
     assert f"Ran {results['counts']['run']} tests in" in results["output"]
     assert results["isolation"]
     assert Decision.objects.filter(action="approve", decided_by=owner).count() == 8
@@ -70,6 +72,38 @@ def run_exported_tests(project, folder: Path) -> None:
     command = [sys.executable, *arguments]
     done = subprocess.run(command, cwd=source, capture_output=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
+
+
+GERMAN = """# Werkzeugschuppen
+
+Nachbarn leihen sich Werkzeuge, z. B. Leitern, bis zu vier auf einmal. Was fehlt, wird gemahnt.
+
+## Nicht nötig
+- Eine App
+"""
+BULLETS = "- users log in\n- users log out\n- export to CSV\n"
+
+
+@pytest.mark.parametrize("brief", [GERMAN, BULLETS, "我们需要一个借书程序。成员可以借五本书。"])
+def test_an_unseen_brief_runs_to_its_end_and_nothing_of_it_is_said_to_be_tested(
+    owner, brief, tmp_path
+):
+    project = hand_in(owner, brief)
+
+    assert approve_all(project, owner) == "completed"
+
+    made = ArtifactVersion.objects.filter(artifact__project=project).exclude(source_agent="")
+    specification = content_of(project, "software_specification")
+    results = content_of(project, "test_results")
+    number = len(specification["requirements"])
+    assert set(made.values_list("provider", flat=True)) == {"demo"}
+    assert all("demo" in str(version.content) for version in made)
+    assert results["passed"] is False
+    assert {item["status"] for item in results["coverage"]} == {"not_covered"}
+    assert len(results["coverage"]) == results["counts"]["skipped"] == number
+    assert results["summary"].startswith(f"0 of {number} requirements are tested.")
+    assert content_of(project, "deployment_package")["tests"]["summary"] == results["summary"]
+    run_exported_tests(project, tmp_path)
 
 
 def test_a_brief_that_says_too_little_becomes_a_question_and_the_answer_goes_on(owner):

@@ -105,11 +105,11 @@ def test_an_expiry_is_never_logged_as_a_persons_no(expiring, project):
     assert not ArtifactVersion.objects.filter(status="rejected").exists()
 
 
-def test_the_engine_is_called_by_the_sweep_itself(expiring, project):
+def test_the_engine_advances_with_the_deadline_itself(expiring, project):
     let_pass(expiring, 4 * HOUR)
 
     assert sweep()["deadlines_applied"] == 1
-    assert Project.objects.get(pk=project.pk).attention_since is not None
+    assert Project.objects.get(pk=project.pk).status == "failed"
 
 
 def test_an_expired_project_is_taken_up_again_by_a_rewind(expiring, project, owner):

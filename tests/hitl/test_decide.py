@@ -8,7 +8,7 @@ from audit.verification import verify_stream
 from context.models import Artifact
 from context.services import add_version
 from core.errors import Conflict, Forbidden, Gone, InvalidInput, Unprocessable
-from hitl.enums import OUTCOMES, Action
+from hitl.actions import action_choices, get_action
 from hitl.models import Decision, HitlRequest
 from hitl.services import decide
 from orchestrator.engine.advance import advance_project
@@ -30,7 +30,10 @@ TASK_AFTER = {
 TASK_ALONE_AFTER = TASK_AFTER | {"request_changes": "pending"}
 POSSIBLE = [(kind, action) for kind in KINDS for action in sorted(ALLOWED[kind])]
 IMPOSSIBLE = [
-    (kind, action) for kind in KINDS for action in Action.values if action not in ALLOWED[kind]
+    (kind, action)
+    for kind in KINDS
+    for action, _ in action_choices()
+    if action not in ALLOWED[kind]
 ]
 
 
@@ -57,7 +60,7 @@ def test_an_allowed_action_settles_the_request_and_its_task(project, approver, k
     decision = decide_as(approver, request, **said(action))
 
     request.refresh_from_db()
-    assert request.status == OUTCOMES[action]
+    assert request.status == get_action(action).outcome
     assert request.resolved_at is not None
     assert decision.decided_by == approver
     assert decision.channel == "rest"

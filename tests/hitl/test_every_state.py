@@ -7,7 +7,8 @@ from django.contrib.auth.models import User
 
 from audit.actors import Actor
 from core.errors import DomainError
-from hitl.enums import OUTCOMES, Action, RequestStatus
+from hitl.actions import action_choices, get_action
+from hitl.enums import RequestStatus
 from hitl.models import Decision, HitlRequest
 from projects.models import Project
 from projects.services import cancel_project
@@ -29,6 +30,9 @@ AFTER = {
     "cancelled": "request_closed",
 }
 POSSIBLE = [(kind, action) for kind in KINDS for action in sorted(ALLOWED[kind])]
+
+
+ACTIONS = [key for key, _ in action_choices()]
 
 
 def decided(action: str, kind: str = "plan_approval") -> Callable[[Project, User], HitlRequest]:
@@ -87,7 +91,7 @@ def cast(owner, approver, viewer, outsider, staff) -> dict[str, User]:
     return {user.username: user for user in (owner, approver, viewer, outsider, staff)}
 
 
-def codes_of(user: User, item: HitlRequest, actions: Iterable[str] = Action.values) -> set[str]:
+def codes_of(user: User, item: HitlRequest, actions: Iterable[str] = ACTIONS) -> set[str]:
     """What they are told to each action, and again."""
     return {code_of(user, item, action) for action in actions for _ in range(2)}
 
@@ -119,13 +123,13 @@ def test_what_is_possible_is_done_once(project, request, kind, action, role):
     user, item = request.getfixturevalue(role), asked(project, kind)
 
     assert [code_of(user, item, action) for _ in range(2)] == ["", "already_decided"]
-    assert fresh(item).status == OUTCOMES[action]
+    assert fresh(item).status == get_action(action).outcome
     assert Decision.objects.count() == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_not_possible_is_never_done(project, cast, kind):
-    item, impossible = asked(project, kind), set(Action.values) - ALLOWED[kind]
+    item, impossible = asked(project, kind), set(ACTIONS) - ALLOWED[kind]
 
     codes = [codes_of(cast[name], item, impossible) for name in MAY]
 

@@ -25,7 +25,6 @@ from core.errors import Gone
 from hitl.models import Decision, HitlRequest
 from hitl.services import apply_deadlines, open_request
 from projects.models import Project
-from projects.services import lock_project
 from tests.hitl.people import say, set_policy
 
 RACES = int(os.environ.get("RACES", "200"))
@@ -51,7 +50,7 @@ def ask_many(projects: list[Project]) -> list[HitlRequest]:
 
 @transaction.atomic
 def _ask(project: Project) -> HitlRequest:
-    lock_project(project.pk)
+    Project.objects.lock().get(pk=project.pk)
     task = Task.objects.create(
         project=project,
         agent_type="analyst",

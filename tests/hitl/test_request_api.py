@@ -7,8 +7,8 @@ from pydantic import create_model
 
 from agents.protocols import Completed, Output
 from audit.actors import Actor
+from context.artifact_types import artifact_types
 from context.models import Artifact
-from context.schemas import SCHEMAS
 from context.services import add_version
 from hitl.models import Decision, HitlRequest
 from hitl.presenter import present_request
@@ -67,7 +67,7 @@ def test_the_shown_artifact_comes_with_its_content_and_its_maker(project, approv
 
     assert shown["content"]["body"] == CONTENT["body"]
     assert shown["artifact"]["artifact_type"] == "agent_output"
-    assert shown["contents"][0]["provider"] == "offline"
+    assert shown["contents"][0]["provider"] == "demo"
     assert shown["contents"][0]["version"] == 1
 
 
@@ -96,7 +96,9 @@ def test_content_older_than_its_schema_is_shown_by_every_channel(
     project, approver, client_of, monkeypatch
 ):
     with monkeypatch.context() as then:
-        then.setitem(SCHEMAS, "agent_output", create_model("Then", body=(str, ...)))
+        then.setattr(
+            artifact_types["agent_output"], "schema", create_model("Then", body=(str, ...))
+        )
         outcome = Completed((Output("agent_output", "Plan", {"body": OLD}),), USAGE)
         request = finish(pending_task(running(project)), outcome)
     artifact, api = Artifact.objects.get(step="orchestrate"), client_of(approver)

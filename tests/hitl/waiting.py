@@ -9,7 +9,7 @@ from orchestrator.engine.advance import advance_project
 from projects.models import Project
 from projects.services import start_project
 
-USAGE = Usage("offline", "rules")
+USAGE = Usage("demo", "rules")
 
 
 def plan(body: str = "First ask, then build.", title: str = "Run plan") -> Completed:

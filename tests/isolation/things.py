@@ -62,7 +62,7 @@ class Things:
             attempt=1,
             fence=99,
             agent_type="analyst",
-            model="offline",
+            model="demo",
             items=[],
             **counts,
         )

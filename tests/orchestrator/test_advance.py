@@ -14,6 +14,7 @@ from orchestrator.engine.definition import definition_hash, load_definition
 from orchestrator.models import WorkflowRun
 from projects.models import Project
 from projects.services import cancel_project, fail_project, pause_project, resume_project
+from projects.transaction import ProjectTransaction
 from tests.fixtures import BRIEF
 from tests.orchestrator.moves import (
     asked,
@@ -152,7 +153,8 @@ def test_a_project_that_stops_closes_what_is_open(project, owner, end):
     if end == "cancel":
         cancel_project(project_id=project.pk, actor=actor)
     else:
-        fail_project(project_id=project.pk, actor=actor, reason="Out of money.")
+        with ProjectTransaction(project.pk, actor) as tx:
+            fail_project(tx, "Out of money.")
 
     assert advance_project(project.pk) == 0
     assert set(Task.objects.values_list("status", flat=True)) == {"cancelled"}

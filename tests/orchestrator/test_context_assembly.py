@@ -1,12 +1,12 @@
 import pytest
 from django.db import DatabaseError, transaction
 
-from agents.context_assembly import assignment_of, base_tokens, inject_context, wants_of
+from agents.context_assembly import assemble_assignment, assignment_of, base_tokens, wants_of
 from agents.models import Task
 from agents.protocols import PermanentError
-from agents.providers.offline import OfflineModel
+from agents.providers.demo import DemoModel
 from agents.providers.prompts import instructions_for, prompt_for
-from agents.roles import role_for
+from agents.role import role_for
 from agents.services import claim_task, hand_back
 from agents.worker.lease import LeaseLost
 from agents.worker.run import run
@@ -53,14 +53,14 @@ def given_to(task):
 
 def build_of(task) -> ContextBuild:
     claim = claim_task(task_id=task.pk, worker="test:1:1")
-    inject_context(claim)
+    assemble_assignment(claim)
     return ContextBuild.objects.get(task=task.pk)
 
 
 def budget_for(task, tokens, settings):
     """So that as many tokens are left beside what is in the prompt anyway."""
     bare = assignment_of(Task(**vars_without_context(task)))
-    settings.CONTEXT_BUDGETS = {"offline": base_tokens(bare) + tokens}
+    settings.CONTEXT_BUDGETS = {"demo": base_tokens(bare) + tokens}
 
 
 def vars_without_context(task):
@@ -130,7 +130,7 @@ def tokens_of_all_that_is_sent(assignment):
         def produce(self, assignment, *, artifact_type, output_type, instructions):
             sent["system"] = instructions_for(instructions, artifact_type)
             sent["user"] = prompt_for(assignment, artifact_type)
-            return OfflineModel().produce(
+            return DemoModel().produce(
                 assignment,
                 artifact_type=artifact_type,
                 output_type=output_type,
@@ -150,11 +150,11 @@ def test_the_prompt_keeps_within_the_budget(reading, settings, tokens):
 
     told = tokens_of_all_that_is_sent(assignment_of(task))
 
-    assert told <= settings.CONTEXT_BUDGETS["offline"]
+    assert told <= settings.CONTEXT_BUDGETS["demo"]
 
 
 def test_a_brief_that_does_not_fit_by_itself_asks_a_person_before_any_call(make_project, settings):
-    settings.CONTEXT_BUDGETS = {"offline": 1_500}
+    settings.CONTEXT_BUDGETS = {"demo": 1_500}
     project = make_project(oversight_level="low", brief="Members borrow books. " * 500)
     started(project, TWO_STEPS.format(wants=""))
     task = current(project, "write")
@@ -196,7 +196,7 @@ def test_the_same_attempt_again_gives_the_same_hash(reading):
     hand_back(worker_prefix="test:1:1")
 
     claim = claim_task(task_id=task.pk, worker="test:1:2")
-    inject_context(claim)
+    assemble_assignment(claim)
 
     second = ContextBuild.objects.get(task=task.pk, fence=claim.fence)
     assert (second.sha256, second.items) == (first.sha256, first.items)
@@ -238,7 +238,7 @@ def test_nothing_is_recorded_for_a_worker_that_lost_its_task(reading):
     Task.objects.filter(pk=task.pk).update(fence=claim.fence + 1)
 
     with pytest.raises(LeaseLost):
-        inject_context(claim)
+        assemble_assignment(claim)
 
     assert not ContextBuild.objects.filter(task=task.pk).exists()
 

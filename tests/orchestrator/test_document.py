@@ -11,8 +11,8 @@ from markdown_it import MarkdownIt
 from agents.models import Task
 from audit.actors import Actor
 from context.printing.blocks import blocks_of
-from context.printing.parts import lowered
 from context.printing.pdf import print_pdf
+from context.rendering import lowered
 from context.services import create_artifact
 from hitl.models import HitlRequest
 from hitl.services import decide

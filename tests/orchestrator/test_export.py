@@ -58,7 +58,7 @@ def test_the_manifest_has_the_hash_of_every_file(exported):
     listed = {file["path"]: file["sha256"] for file in manifest["files"]}
     assert listed == {path: hashlib.sha256(data).hexdigest() for path, data in exported.items()}
     providers = {file.get("provider") for file in manifest["files"]}
-    assert "offline" in providers
+    assert "demo" in providers
 
 
 def test_the_same_project_gives_the_same_bytes(project):

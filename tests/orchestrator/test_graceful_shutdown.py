@@ -11,7 +11,6 @@ from django.db import transaction
 
 from orchestrator.graceful_shutdown import END_SECONDS, FINISH_SECONDS
 from projects.models import Project
-from projects.services import lock_project
 from tests.audit.live import Daphne, token_of
 from tests.end_to_end.workers import eventually
 from tests.probes import somebody_waits_for_us
@@ -35,7 +34,7 @@ def a_request_that_waits(server: Daphne, project: Project, owner):
     url = f"{server.url}/api/v1/projects/{project.pk}/cancel/"
     headers = {"Authorization": f"Token {token_of(owner)}"}
     with ThreadPoolExecutor(1) as pool, transaction.atomic():
-        lock_project(project.pk)
+        Project.objects.lock().get(pk=project.pk)
         answer = pool.submit(httpx.post, url, headers=headers, timeout=60)
         eventually(somebody_waits_for_us)
         yield answer

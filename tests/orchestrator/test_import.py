@@ -97,7 +97,7 @@ def test_the_lineage_names_the_model_that_wrote_elsewhere(files, send, outsider,
     [activity] = shown["activities"]
     assert shown["entities"][0]["was_generated_by"] == activity["id"]
     assert activity["id"].startswith("import:")
-    made = ("agent:orchestrator", "offline", None)
+    made = ("agent:orchestrator", "demo", None)
     assert (activity["agent"], activity["provider"], activity["task"]) == made
 
 

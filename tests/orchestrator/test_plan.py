@@ -4,11 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agents.enums import RequestKind, TaskStatus
 from orchestrator.engine.definition import Definition, OnFail, Step, load_definition
 from orchestrator.engine.definition_rules import broken_rules
 from orchestrator.engine.plan import (
-    REQUEST_KINDS,
-    STATUSES,
     CompleteRun,
     FailRun,
     OpenRequest,
@@ -81,7 +80,7 @@ def test_a_join_waits_for_every_branch():
     assert plan(DIAMOND, state(start=DONE, left=DONE, right=DONE)) == [StartStep("join")]
 
 
-@pytest.mark.parametrize("kind", REQUEST_KINDS)
+@pytest.mark.parametrize("kind", RequestKind.values)
 def test_a_waiting_task_gets_its_request_once(kind):
     waits = StepState("waiting_for_hitl", request_kind=kind)
     asked = StepState("waiting_for_hitl", request_kind=kind, open_request=True)
@@ -201,7 +200,7 @@ def test_an_unknown_status_or_request_kind_is_refused(fields):
 
 @given(definitions())
 def test_a_random_definition_keeps_the_rules_and_knows_its_dependents(definition):
-    assert broken_rules(definition, ("build",)) == []
+    assert broken_rules(definition) == []
     for one in definition.order:
         later = [o for o in definition.order if o == one or depends_on(definition, o, one)]
         assert list(definition.dependents(one)) == later
@@ -241,12 +240,12 @@ def test_the_built_in_workflow_ends_whatever_agents_and_persons_do(seed):
 
 ANY_STATE_OF_A_STEP = st.builds(
     StepState,
-    status=st.sampled_from(STATUSES),
+    status=st.sampled_from(["", *TaskStatus.values]),
     verdict=st.sampled_from(["", "pass", "fail", "accepted"]),
     changes_requested=st.booleans(),
     open_request=st.booleans(),
     subject_changed=st.booleans(),
-    request_kind=st.sampled_from(REQUEST_KINDS),
+    request_kind=st.sampled_from(RequestKind.values),
 )
 
 

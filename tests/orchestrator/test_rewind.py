@@ -9,6 +9,7 @@ from orchestrator.engine.rewind import rewind_project
 from orchestrator.models import WorkflowRun
 from projects.models import Project
 from projects.services import fail_project, pause_project
+from projects.transaction import ProjectTransaction
 from tests.orchestrator.moves import (
     asked,
     current,
@@ -142,7 +143,8 @@ def test_a_rejected_branch_runs_again_whatever_step_is_named(project, owner, app
 def test_a_project_that_a_person_failed_goes_on(unattended, owner):
     started(unattended)
     do(unattended, "left")
-    fail_project(project_id=unattended.pk, actor=Actor.of_user(owner), reason="Wait.")
+    with ProjectTransaction(unattended.pk, Actor.of_user(owner)) as tx:
+        fail_project(tx, "Wait.")
 
     rewind(unattended, owner, "right")
 

@@ -69,15 +69,14 @@ def test_a_stopped_agent_gets_no_step_and_the_others_do(project, owner, staff):
     assert open_steps(project) == {"left", "right"}
 
 
-def test_a_release_marks_the_project_for_the_engine(project, owner):
-    started(project)
+def test_a_release_lets_the_engine_advance(project, owner):
     stop(owner, project_id=project.pk)
-    look(project)
-    assert Project.objects.get().attention_since is None
+    started(project)
+    assert open_steps(project) == set()
 
     release(owner, project_id=project.pk)
 
-    assert Project.objects.get().attention_since is not None
+    assert open_steps(project) == {"left", "right"}
 
 
 def test_a_project_that_became_active_during_a_stop_starts_after_it(project, staff):

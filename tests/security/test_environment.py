@@ -16,11 +16,16 @@ from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 
 from ops.devserver.runtime import PROJECT_DIR
-from ops.tracing.variables import check_variables
-from orchestrator.environment import Environment
+from orchestrator.environment import (
+    SECRETS,
+    TracingEnvironment,
+    load_env_file,
+    read_variables,
+)
 from orchestrator.model_names import check_models
-from orchestrator.secret_files import SECRETS
-from tests.test_deployment import DOCUMENTED, SETTINGS
+from tests.test_deployment import DOCUMENTED
+
+SETTINGS = PROJECT_DIR / "orchestrator" / "settings.py"
 
 MODELS = ("opnai", "openai:", ":gpt", "offlin")
 NUMBERS = ("ten", "1.5", "-1", "1e3", "99999999999")
@@ -45,14 +50,15 @@ UNREADABLE = {
     "HITL_ON_TIMEOUT": ("approve", "yes"),
     "HITL_REQUIRED_APPROVALS": (*NUMBERS, "0", "51"),
     "HITL_CLAIM_SECONDS": (*NUMBERS, "0"),
+    "JOB_RESULT_DAYS": (*NUMBERS, "0"),
     "MODEL_MAX_TOKENS": (*NUMBERS, "0"),
     "MODEL_TIMEOUT_SECONDS": (*NUMBERS, "0"),
     "CONTEXT_BUDGET": (*NUMBERS, "0"),
     "CONTEXT_BUDGETS": ("openai", "openai=", "=5", "openai=many", "openai=0", "a=1;b=2"),
-    "EMBEDDING_MODEL": ("offline", *MODELS),
+    "EMBEDDING_MODEL": ("demo", *MODELS),
 }
 UNREADABLE |= dict.fromkeys(
-    ("MODEL_DEFAULT", *(name for name in DOCUMENTED if DOCUMENTED[name] == "offline")), MODELS
+    ("MODEL_DEFAULT", *(name for name in DOCUMENTED if DOCUMENTED[name] == "demo")), MODELS
 )
 UNREADABLE |= dict.fromkeys(
     (name for name in DOCUMENTED if DOCUMENTED[name] in ("true", "false")), SWITCHES
@@ -112,7 +118,7 @@ def test_what_nobody_can_read_stops_the_start(variable, value):
 
     said = str(stopped.value)
     assert said.startswith(f"{variable} ")
-    assert any(word in said for word in ("Use ", "cannot be read", "not set"))
+    assert any(word in said for word in ("Use ", "It must be", "cannot be read", "not set"))
     assert "hidden" not in said
 
 
@@ -126,11 +132,47 @@ def test_times_that_are_not_in_their_order_stop_the_start():
 )
 def test_what_traces_cannot_be_read_of_stops_the_start(variable, value):
     pytest.importorskip("opentelemetry.sdk")
-    env = Environment()
-    env.ENVIRON = {variable: value}
+    refused = pytest.raises(ImproperlyConfigured, match=f"^{variable} is .*(Use |It must be )")
 
-    with pytest.raises(ImproperlyConfigured, match=f"^{variable} is .*Use "):
-        check_variables(env)
+    with patch.dict(os.environ, {variable: value}, clear=True), refused:
+        read_variables(TracingEnvironment)
+
+
+def test_every_variable_that_cannot_be_read_is_named_at_once():
+    with pytest.raises(ImproperlyConfigured) as stopped:
+        settings_in(DEBUG="maybe", LOGIN_TRIES="-1", REDIS_URL="http://:hidden@host")
+
+    lines = str(stopped.value).splitlines()
+    assert sorted(line.split()[0] for line in lines) == ["DEBUG", "LOGIN_TRIES", "REDIS_URL"]
+
+
+def test_a_file_adds_what_the_process_does_not_set(tmp_path):
+    file = tmp_path / ".env"
+    file.write_text("# A comment\nLOG_LEVEL=DEBUG\nMETRICS_TOKEN='$ecret # 1'\nDEBUG=true # why\n")
+
+    with patch.dict(os.environ, {"LOG_LEVEL": "ERROR"}, clear=True):
+        load_env_file(file)
+
+        assert os.environ == {
+            "LOG_LEVEL": "ERROR",
+            "METRICS_TOKEN": "$ecret # 1",
+            "DEBUG": "true",
+        }
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"HITL_PREVENT_SELF_APPROVAL\n", "^HITL_PREVENT_SELF_APPROVAL has no value"),
+        (b"\xff", "cannot be read"),
+    ],
+)
+def test_a_file_that_cannot_be_read_stops_the_start(tmp_path, content, message):
+    file = tmp_path / ".env"
+    file.write_bytes(content)
+
+    with patch.dict(os.environ), pytest.raises(ImproperlyConfigured, match=message):
+        load_env_file(file)
 
 
 def test_what_is_documented_can_be_read():
@@ -151,10 +193,10 @@ def test_what_is_documented_can_be_read():
         ("METRICS_LISTEN", "[::]:9808", "[::]:9808"),
         ("METRICS_TOKEN", "$ecret", "$ecret"),
         ("LOG_LEVEL", "debug", "DEBUG"),
-        ("MODEL_DEFAULT", "", "offline"),
+        ("MODEL_DEFAULT", "", "demo"),
         ("MODEL_DEFAULT", "openai:gpt-x", "openai:gpt-x"),
         ("REDIS_URL", "rediss://host", "rediss://host"),
-        ("CONTEXT_BUDGETS", "a:b = 5,", {"offline": 5_000_000, "a:b": 5}),
+        ("CONTEXT_BUDGETS", "a:b = 5,", {"demo": 5_000_000, "a:b": 5}),
     ],
 )
 def test_what_can_be_read_is_taken(variable, value, setting):
@@ -187,7 +229,7 @@ def test_several_hosts_of_one_database_are_no_mistake():
     ("variable", "remedy"),
     [
         ("METRICS_LISTEN", "Use host:port, such as 0.0.0.0:9808."),
-        ("MODEL_CODER", "Use offline, or provider:model, such as openai:gpt-x."),
+        ("MODEL_CODER", "Use demo, or provider:model, such as openai:gpt-x."),
     ],
 )
 def test_a_start_that_is_refused_shows_no_trace(variable, remedy):
@@ -203,3 +245,14 @@ def test_a_start_that_is_refused_shows_no_trace(variable, remedy):
 
     assert found.returncode == 1
     assert found.stderr == f"Error: {variable} is 'xyz'. {remedy}\n"
+
+
+def test_the_old_name_of_the_demo_model_is_accepted_with_a_warning(settings, caplog):
+    settings.MODEL_DEFAULT = "offline"
+    settings.AGENT_MODELS = {"coder": "offline", "tester": "openai:gpt-x"}
+
+    apps.get_app_config("orchestrator").ready()
+
+    assert settings.AGENT_MODELS == {"coder": "demo", "tester": "openai:gpt-x"}
+    assert settings.MODEL_DEFAULT == "demo"
+    assert "is called 'demo' now" in caplog.text

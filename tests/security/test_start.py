@@ -6,11 +6,11 @@ import subprocess
 import sys
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
 from ops.devserver.runtime import PROJECT_DIR
-from orchestrator.deployment_checks import is_production, is_weak, why_not_start
-from orchestrator.environment import Environment
-from orchestrator.secret_files import with_secrets
+from orchestrator.checks import is_production, is_weak, why_not_start
+from orchestrator.environment import Environment, with_secrets
 
 GOOD = secrets.token_urlsafe(50)
 COMPOSE = {
@@ -58,10 +58,11 @@ def test_what_is_unsafe_is_named_in_one_go():
 
 @pytest.mark.parametrize(("value", "meant"), [("", True), (" ", True), ("No", False), ("1", True)])
 def test_a_switch_is_on_or_off_and_empty_is_not_set(value, meant):
-    env = Environment()
-    env.ENVIRON = {"HITL_PREVENT_SELF_APPROVAL": value}
+    needed = {name: COMPOSE[name] for name in ("SECRET_KEY", "DATABASE_URL", "REDIS_URL")}
 
-    assert env.bool("HITL_PREVENT_SELF_APPROVAL", default=True) is meant
+    env = Environment(HITL_PREVENT_SELF_APPROVAL=value, **needed)
+
+    assert env.HITL_PREVENT_SELF_APPROVAL is meant
 
 
 @pytest.mark.parametrize(
@@ -124,7 +125,7 @@ def test_a_file_without_a_secret_stops_the_start(tmp_path, content):
     if content is not None:
         file.write_bytes(content)
 
-    with pytest.raises(ValueError, match="REDIS_URL_FILE names"):
+    with pytest.raises(ImproperlyConfigured, match="REDIS_URL_FILE names"):
         with_secrets({"REDIS_URL_FILE": str(file)})
 
 

@@ -1,4 +1,4 @@
-import threading
+import asyncio
 from typing import Any
 
 from agents.protocols import Assignment, Reply
@@ -7,6 +7,6 @@ from agents.protocols import Assignment, Reply
 class EndlessModel:
     """Never answers, so that every worker is in the middle of a call."""
 
-    def produce(self, assignment: Assignment, **wanted: Any) -> Reply:
-        threading.Event().wait()
+    async def produce(self, assignment: Assignment, **named: Any) -> Reply:
+        await asyncio.Event().wait()
         raise AssertionError("it answered")

@@ -7,7 +7,6 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 
 from audit.actors import Actor
-from hitl.enums import Action
 from hitl.models import HitlRequest
 from hitl.services import decide
 from orchestrator.engine.advance import open_run
@@ -85,7 +84,7 @@ def _decide_through(count: int) -> list[float]:
         decide(
             request_id=request.pk,
             actor=actor,
-            action=Action.APPROVE,
+            action="approve",
             subject_digest=request.subject_digest,
             channel="bench",
         )

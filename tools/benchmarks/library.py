@@ -98,7 +98,7 @@ class Library:
         title = self.vocabulary.text(4)
         about = ("agent_output", "document", title, "analyst", f"step_{number}", 1, 1, now, now)
         rows["context_artifacts"].append((artifact, project, *about))
-        made = ("accepted", "analyst", "offline", "rules", "", now)
+        made = ("accepted", "analyst", "demo", "rules", "", now)
         rows["context_artifact_versions"].append(
             (self.versions, artifact, 1, None, "0" * 64, *made)
         )

@@ -16,12 +16,12 @@ django.setup()
 
 from django.db import connection, transaction  # noqa: E402
 
+from agents.events import TASK_PROGRESS  # noqa: E402
 from audit.actors import Actor  # noqa: E402
-from audit.enums import EventType  # noqa: E402
 from audit.services import Draft, record_all  # noqa: E402
 from audit.stream.notifier import hint_counts, publish_hint  # noqa: E402
 
-DRAFT = Draft(EventType.TASK_PROGRESS, Actor.of_system("bench"), {"note": "A sentence of work."})
+DRAFT = Draft(TASK_PROGRESS, Actor.of_system("bench"), {"note": "A sentence of work."})
 
 
 def open_connections() -> None:

@@ -9,7 +9,6 @@ from django.core.management.base import CommandError
 from audit.actors import Actor
 from audit.request_context import origin
 from core.errors import InvalidInput
-from hitl.enums import Action
 from hitl.models import Decision, HitlRequest
 from hitl.policy import as_dict, policy_of
 from hitl.presenter import PresentedAction, PresentedRequest, present_request
@@ -122,7 +121,7 @@ def _complete(
 
 
 def _ask_content(terminal: Terminal, presented: PresentedRequest, action: PresentedAction) -> Any:
-    if action.key != Action.ANSWER:
+    if action.key != "answer":
         return ask_content(terminal, presented)
     questions = presented.subject["questions"]
     if len(questions) < 2:

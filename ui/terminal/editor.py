@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from context.schemas import SCHEMAS
+from context.artifact_types import artifact_types
 from context.services import check_content
 from core.errors import DomainError
 from hitl.models import HitlRequest
@@ -130,7 +130,7 @@ def _edited_content(terminal: Terminal, presented: PresentedRequest) -> Any:
         original = as_yaml(presented.content)
     else:
         # The fields of the type as comments, to fill in.
-        fields = SCHEMAS[artifact_type].model_fields.items()
+        fields = artifact_types[artifact_type].schema.model_fields.items()
         lines = [f"# {name}: {field.description or ''}".rstrip() for name, field in fields]
         original = "\n".join([f"# {artifact_type}. Fill in the fields:", *lines, ""])
     text = original

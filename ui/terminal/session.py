@@ -7,16 +7,16 @@ from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection
 
-from agents.stops.queries import ALL_AGENTS, stopped_agents
-from audit.enums import EventType
+from agents.events import TASK_CREATED
+from agents.stops.queries import all_agents, stopped_agents
 from context.models import Artifact, ArtifactVersion
 from core.errors import DomainError, Forbidden, Unprocessable
-from hitl.enums import Action, RequestKind, RequestStatus
+from hitl.enums import RequestKind, RequestStatus
 from hitl.models import HitlRequest
 from hitl.rules import can_decide
 from projects.enums import ProjectStatus
 from projects.models import Project
-from ui.event_messages import event_message
+from ui.event_messages import event_message, terminal_line
 from ui.terminal.console import Terminal
 from ui.terminal.decisions import Choice, approvals_missing, ask_choice, send_decision
 from ui.terminal.project_state import State, WorkerWatch, events_after, load_state, titles_of
@@ -130,10 +130,10 @@ class Session:
         self.watch.reset()
         self.state = state
         for event in events:
-            if event.event_type == EventType.TASK_CREATED:
+            if event.event_type == TASK_CREATED:
                 self.screen.enter(event.data["phase"])
             if message := event_message(event, self.titles):
-                self.screen.print(*message)
+                self.screen.print(*terminal_line(message))
             self.cursor = event.sequence
         self.screen.update(state)
         return True
@@ -141,7 +141,7 @@ class Session:
     def _show_stop(self) -> None:
         """An emergency stop from before; later ones come as events."""
         if stopped := stopped_agents(self.project_id):
-            who = "no agent" if stopped == ALL_AGENTS else f"no {' or '.join(sorted(stopped))}"
+            who = "no agent" if stopped == all_agents() else f"no {' or '.join(sorted(stopped))}"
             text = f"! An emergency stop is active: {who} works here until it is released."
             self.screen.print(text, "bold red")
 
@@ -177,7 +177,7 @@ class Session:
             text = f"This is not an approval, so --approve-all does not cover it. {request.title}"
             return self._refuse(text, request)
         try:
-            decision = send_decision(request, self.user, Choice(Action.APPROVE))
+            decision = send_decision(request, self.user, Choice("approve"))
             if decision.request.is_pending:
                 return self._refuse(approvals_missing(decision.request), request)
         except Forbidden as error:

@@ -4,23 +4,26 @@ from django.conf import settings
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 
-from context.enums import ArtifactType, Granularity
+from context.artifact_types import artifact_type_choices
+from context.enums import Granularity
 from context.search import show
 from core.errors import Unavailable
-from orchestrator.search import MODES, SearchQuery, search_as
-from projects.enums import AgentType, Phase
+from projects.agent_types import agent_type_choices
+from projects.enums import Phase
 from projects.models import Project
+from semantic.search import search_as
+from semantic.views import MODES, SearchQuery
 from ui.web.pages import render_page
 
 HITS_A_PAGE = 20
 PROJECTS_MAX = 200
 FILTERS = (
-    ("artifact_type", "Type", ArtifactType.values),
-    ("granularity", "Find", Granularity.values),
-    ("source_agent", "Made by", AgentType.values),
-    ("phase", "Phase", Phase.values),
+    ("artifact_type", "Type", artifact_type_choices),
+    ("granularity", "Find", lambda: Granularity.choices),
+    ("source_agent", "Made by", agent_type_choices),
+    ("phase", "Phase", lambda: Phase.choices),
 )
-BY_MEANING = ("mode", "How", MODES)
+BY_MEANING = ("mode", "How", lambda: [(mode, mode) for mode in MODES])
 
 
 def show_search(request: HttpRequest) -> HttpResponse:
@@ -32,7 +35,7 @@ def show_search(request: HttpRequest) -> HttpResponse:
     context = {
         "title": "Search",
         "query": query,
-        "filters": [(name, title, values, query.get(name)) for name, title, values in filters],
+        "filters": [(name, title, choices(), query.get(name)) for name, title, choices in filters],
         "projects": visible.order_by("name")[:PROJECTS_MAX],
     }
     if not form.is_valid():

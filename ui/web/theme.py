@@ -80,6 +80,9 @@ UNFOLD = {
                 "items": [
                     _operator_item("Events", "event_note", "audit_event_changelist"),
                     _operator_item("Streams", "stream", "audit_stream_changelist"),
+                    _operator_item(
+                        "Failed jobs", "error", "django_celery_results_taskresult_changelist"
+                    ),
                     _operator_item("Users", "person", "auth_user_changelist"),
                     _operator_item("API tokens", "key", "authtoken_tokenproxy_changelist"),
                 ],

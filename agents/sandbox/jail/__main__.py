@@ -2,7 +2,7 @@
 
 Three processes. The watcher (this one) knows the time and kills; the warden sets the walls up and
 is the first process inside; the program is the warden's child and has given up everything.
-Words to the caller go as JSON lines to a descriptor that the program never gets.
+Reports to the caller go as JSON lines to a descriptor that the program never gets.
 """
 
 import json
@@ -23,13 +23,13 @@ NOT_STARTED = 127
 
 
 class Report:
-    """The launcher's own words, apart from the program's output."""
+    """What the launcher itself tells the caller, apart from the program's output."""
 
     def __init__(self, descriptor: int) -> None:
         os.set_inheritable(descriptor, False)
         self.descriptor = descriptor
 
-    def say(self, **facts: object) -> None:
+    def write(self, **facts: object) -> None:
         os.write(self.descriptor, json.dumps(facts).encode() + b"\n")
 
 
@@ -61,8 +61,11 @@ class Jail:
 
     def missing(self) -> list[str]:
         """Walls that the caller wants and that do not stand."""
-        wanted = ("network", "files")
-        return [w for w in wanted if self.isolation[w] == "none" and not self.config[f"open_{w}"]]
+        return [
+            wall
+            for wall in ("network", "files")
+            if self.isolation[wall] == "none" and not self.config[f"open_{wall}"]
+        ]
 
     def enter(self) -> None:
         """Put up the walls around everything that starts from here."""
@@ -89,8 +92,8 @@ class Jail:
         limits.apply(self.config, user_threads=self.user_threads)
         kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
         if self.listed:
-            shown = [*interpreter.readable(), *interpreter.DEVICES]
-            landlock.restrict(readable=shown, writable=[self.work, "/dev/null"])
+            readable = [*interpreter.readable(), *interpreter.DEVICES]
+            landlock.restrict(readable=readable, writable=[self.work, "/dev/null"])
         if self.filtered:
             apart = self.root or self.walled or landlock.version() >= landlock.SCOPES_SIGNALS
             seccomp.install(refuse_signals=not apart)
@@ -104,7 +107,7 @@ def main() -> None:
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
     jail = Jail(config)
     if jail.missing():
-        report.say(unavailable=", ".join(jail.missing()))
+        report.write(unavailable=", ".join(jail.missing()))
         return
     if not _left_host(jail, report):
         return
@@ -113,9 +116,9 @@ def main() -> None:
     warden = os.fork()
     if warden == 0:
         os.close(ended)
-        _guard(jail, report)
+        _run_warden(jail, report)
     os.close(held)
-    _watch(jail, warden, ended, report)
+    _supervise(jail, warden, ended, report)
 
 
 def _read_config() -> dict:
@@ -134,24 +137,24 @@ def _left_host(jail: Jail, report: Report) -> bool:
         if jail.walled:
             namespaces.leave_host()
     except OSError as error:
-        report.say(unavailable=f"namespaces ({error.strerror})")
+        report.write(unavailable=f"namespaces ({error.strerror})")
         return False
     return True
 
 
-def _guard(jail: Jail, report: Report) -> None:
+def _run_warden(jail: Jail, report: Report) -> None:
     """The warden: walls, program, exit code. Never returns."""
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     try:
         jail.enter()
     except OSError as error:
-        report.say(unavailable=f"file system ({error.strerror})")
+        report.write(unavailable=f"file system ({error.strerror})")
         os._exit(NOT_STARTED)
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
     program = os.fork()
     if program == 0:
         _become_program(jail, report)
-    report.say(exit_code=_collect(program))
+    report.write(exit_code=_collect(program))
     os._exit(0)
 
 
@@ -168,9 +171,9 @@ def _become_program(jail: Jail, report: Report) -> None:
         nothing = os.open("/dev/null", os.O_RDONLY)
         os.dup2(nothing, 0)
         jail.give_up()
-        report.say(isolation=jail.isolation)
+        report.write(isolation=jail.isolation)
     except BaseException as error:
-        report.say(unavailable=f"{type(error).__name__}: {error}")
+        report.write(unavailable=f"{type(error).__name__}: {error}")
         os._exit(NOT_STARTED)
     _execute(jail)
 
@@ -190,7 +193,7 @@ def _execute(jail: Jail) -> None:
     os._exit(NOT_STARTED)
 
 
-def _watch(jail: Jail, warden: int, ended: int, report: Report) -> None:
+def _supervise(jail: Jail, warden: int, ended: int, report: Report) -> None:
     """Wait for the end, the time-out or the caller's death; then leave nothing running."""
     poll = select.poll()
     poll.register(ended, 0)
@@ -200,7 +203,7 @@ def _watch(jail: Jail, warden: int, ended: int, report: Report) -> None:
         processes.end(warden)
     else:
         processes.end_descendants()
-    report.say(timed_out=not events)
+    report.write(timed_out=not events)
 
 
 if __name__ == "__main__":

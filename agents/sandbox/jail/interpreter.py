@@ -1,4 +1,4 @@
-"""What of this machine a program needs to see to run on our interpreter: nothing else is shown."""
+"""What of this machine a program needs to see to run on our interpreter: nothing else is paths."""
 
 import os
 import site
@@ -25,11 +25,11 @@ def readable() -> list[str]:
         sysconfig.get_path("platstdlib"),
         os.path.join(sys.base_prefix, "lib"),
     ]
-    shown: list[str] = []
+    paths: list[str] = []
     for path in [*SYSTEM, *map(os.path.realpath, own)]:
-        if os.path.lexists(path) and not is_beneath(path, shown):
-            shown.append(path)
-    return shown
+        if os.path.lexists(path) and not is_beneath(path, paths):
+            paths.append(path)
+    return paths
 
 
 def packages() -> list[str]:

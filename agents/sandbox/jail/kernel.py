@@ -70,8 +70,8 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str
 
 def make_read_only(target: str, *, devices: bool = False, recursive: bool = True) -> None:
     """Turn a mount (and what is mounted beneath) read-only, without set-user-id programs."""
-    wanted = MS_RDONLY | MS_NOSUID | (0 if devices else MS_NODEV)
-    attributes = struct.pack("<4Q", wanted, 0, 0, 0)
+    flags = MS_RDONLY | MS_NOSUID | (0 if devices else MS_NODEV)
+    attributes = struct.pack("<4Q", flags, 0, 0, 0)
     depth = AT_RECURSIVE if recursive else 0
     syscall(NR_MOUNT_SETATTR, AT_FDCWD, os.fsencode(target), depth, attributes, len(attributes))
 

@@ -21,9 +21,9 @@ def apply(config: Mapping[str, object], *, user_threads: int) -> None:
     _set(resource.RLIMIT_NPROC, MAX_PROCESSES + user_threads)
 
 
-def _set(kind: int, wanted: int) -> None:
+def _set(kind: int, limit: int) -> None:
     hard = resource.getrlimit(kind)[1]
-    bound = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    bound = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
     resource.setrlimit(kind, (bound, bound))
 
 

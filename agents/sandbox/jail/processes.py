@@ -6,10 +6,10 @@ import signal
 
 def unprivileged_user() -> int:
     """A user id that nothing else runs as, or nobody where the host maps no such ids."""
-    wanted = 0x60000000 + os.getpid()
+    user_id = 0x60000000 + os.getpid()
     with open("/proc/self/uid_map") as ranges:
         starts = [(int(first), int(count)) for first, _, count in map(str.split, ranges)]
-    return wanted if any(s <= wanted < s + count for s, count in starts) else 65534
+    return user_id if any(s <= user_id < s + count for s, count in starts) else 65534
 
 
 def end(pid: int) -> None:
@@ -44,12 +44,12 @@ def _descendants(root: int) -> set[int]:
     children: dict[int, list[int]] = {}
     for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
         children.setdefault(_parent(pid), []).append(pid)
-    found, waiting = set(), [root]
+    descendants, waiting = set(), [root]
     while waiting:
         young = children.get(waiting.pop(), [])
-        found.update(young)
+        descendants.update(young)
         waiting.extend(young)
-    return found
+    return descendants
 
 
 def _parent(pid: int) -> int:

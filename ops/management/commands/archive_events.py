@@ -4,7 +4,6 @@ from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -14,7 +13,7 @@ from audit.archive_verifier import Broken
 from core.errors import DomainError
 from projects.enums import ProjectStatus
 from projects.models import Project
-from projects.services import lock_project
+from projects.transaction import ProjectTransaction
 
 FINISHED = (ProjectStatus.COMPLETED, ProjectStatus.FAILED, ProjectStatus.CANCELLED)
 
@@ -61,9 +60,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{archive.path}: events {archive.first} to {archive.last}{done}")
 
 
-@transaction.atomic
 def _erase(archive: Archive) -> int:
-    project = lock_project(archive.project)
-    if project.status not in FINISHED:
-        return 0
-    return erase_archived(archive, Actor.of_system("archive"))
+    actor = Actor.of_system("archive")
+    with ProjectTransaction(archive.project, actor) as tx:
+        return erase_archived(archive, actor) if tx.project.status in FINISHED else 0

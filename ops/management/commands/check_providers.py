@@ -5,13 +5,13 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseAway
 
-from agents.providers.trial import Trial, outside_models, provider_of, try_models
+from agents.providers.probes import Probe, outside_models, probe_models, provider_of
 from agents.services import note_check
 from core.text import one_line
 
 SECONDS = 30.0
-NOT_CONFIGURED = "No model provider is configured: the offline rules serve every agent."
-NO_CALL = "The offline rules need no call."
+NOT_CONFIGURED = "No model provider is configured: the demo model serves every agent."
+NO_CALL = "The demo model needs no call."
 
 
 class Command(BaseCommand):
@@ -31,53 +31,53 @@ class Command(BaseCommand):
         if provider:
             _check_is_used(provider)
             models = {one: by for one, by in models.items() if provider_of(one) == provider}
-        trials = list(try_models(models, seconds=timeout))
-        self._note(trials)
-        self._show_json(trials) if options["json"] else self._show(trials)
-        failed = sum(trial.error is not None for trial in trials)
+        probes = list(probe_models(models, seconds=timeout))
+        self._note(probes)
+        self._show_json(probes) if options["json"] else self._show(probes)
+        failed = sum(probe.error is not None for probe in probes)
         if failed:
-            raise CommandError(f"{failed} of {len(trials)} did not answer as they should.")
+            raise CommandError(f"{failed} of {len(probes)} did not answer as they should.")
 
-    def _note(self, trials: list[Trial]) -> None:
+    def _note(self, probes: list[Probe]) -> None:
         """For `llm_providers`; last what failed, so that it is the newest of a provider."""
-        called = [trial for trial in trials if trial.was_called]
+        called = [probe for probe in probes if probe.was_called]
         try:
-            for trial in sorted(called, key=lambda one: one.error is not None):
-                code = trial.error.code if trial.error else ""
-                note_check(provider=trial.provider, error_code=code)
+            for probe in sorted(called, key=lambda one: one.error is not None):
+                code = probe.error.code if probe.error else ""
+                note_check(provider=probe.provider, error_code=code)
         except DatabaseAway as error:
             self.stderr.write(f"Not noted for /health: {type(error).__name__}.")
 
-    def _show(self, trials: list[Trial]) -> None:
-        for trial in trials:
-            verdict = "failed" if trial.error else "ok"
-            took, agents = f"{trial.seconds * 1000:.0f} ms", ", ".join(trial.agents)
-            self.stdout.write(one_line(f"{verdict}: {trial.model}, {took}, for {agents}"))
-            if trial.error:
-                said = f"{trial.error.code}: {trial.error.detail}"
-                self.stdout.write(f"    {one_line(said)}\n    {trial.remedy}")
-        if not trials:
+    def _show(self, probes: list[Probe]) -> None:
+        for probe in probes:
+            verdict = "failed" if probe.error else "ok"
+            took, agents = f"{probe.seconds * 1000:.0f} ms", ", ".join(probe.agents)
+            self.stdout.write(one_line(f"{verdict}: {probe.model}, {took}, for {agents}"))
+            if probe.error:
+                said = f"{probe.error.code}: {probe.error.detail}"
+                self.stdout.write(f"    {one_line(said)}\n    {probe.remedy}")
+        if not probes:
             self.stdout.write(_nothing_called())
 
-    def _show_json(self, trials: list[Trial]) -> None:
+    def _show_json(self, probes: list[Probe]) -> None:
         report = {
-            "ok": all(trial.error is None for trial in trials),
-            "message": "" if trials else _nothing_called(),
-            "providers": [_as_json(trial) for trial in trials],
+            "ok": all(probe.error is None for probe in probes),
+            "message": "" if probes else _nothing_called(),
+            "providers": [_as_json(probe) for probe in probes],
         }
         self.stdout.write(json.dumps(report, indent=2))
 
 
-def _as_json(trial: Trial) -> dict[str, Any]:
+def _as_json(probe: Probe) -> dict[str, Any]:
     return {
-        "provider": trial.provider,
-        "model": trial.model.partition(":")[2],
-        "agents": trial.agents,
-        "ok": trial.error is None,
-        "latency_ms": round(trial.seconds * 1000, 1),
-        "error_code": trial.error.code if trial.error else None,
-        "detail": trial.error.detail if trial.error else None,
-        "remedy": trial.remedy or None,
+        "provider": probe.provider,
+        "model": probe.model.partition(":")[2],
+        "agents": probe.agents,
+        "ok": probe.error is None,
+        "latency_ms": round(probe.seconds * 1000, 1),
+        "error_code": probe.error.code if probe.error else None,
+        "detail": probe.error.detail if probe.error else None,
+        "remedy": probe.remedy or None,
     }
 
 

@@ -13,8 +13,8 @@ from ops.devserver import DevServerError, runtime
 from ops.devserver.console import Console
 from ops.devserver.data_dir import open_data_dir
 from ops.devserver.dev_server import DevServer
+from orchestrator.environment import with_secrets
 from orchestrator.model_names import check_models
-from orchestrator.secret_files import with_secrets
 
 
 class Command(BaseCommand):

@@ -13,18 +13,20 @@ from django.db import transaction
 
 from audit.actors import Actor
 from audit.canonical import canonical
-from audit.enums import EventType
-from audit.services import Draft, record_all
-from context.enums import ArtifactType, Granularity, VersionStatus
+from context.artifact_types import artifact_types
+from context.enums import Granularity, VersionStatus
 from context.services import Checked, check_content, store_imported
+from context.types.user_input import USER_INPUT
 from core.errors import DomainError, InvalidInput
 from orchestrator.engine.imports.archive import MANIFEST, Archive, refused
 from orchestrator.engine.imports.choices import choices_for
 from orchestrator.engine.imports.trail import Trail, verify_trail
 from orchestrator.models import ImportedFile, ProjectImport
-from projects.enums import AgentType
+from projects.agent_types import agent_types
+from projects.events import PROJECT_UPDATED
 from projects.models import Project
-from projects.services import create_project, lock_project
+from projects.services import create_project
+from projects.transaction import ProjectTransaction
 
 TRAIL = "audit/events.jsonl"
 STATUSES = {VersionStatus.ACCEPTED, VersionStatus.DRAFT, VersionStatus.REJECTED}
@@ -57,23 +59,32 @@ def _store(
     actor: Actor, archive: Archive, items: list[Item], trail: Trail, fields: Item
 ) -> Project:
     manifest = archive.manifest
-    made = create_project(actor=actor, auto_start=False, **fields)
-    project = lock_project(made.pk)
-    origin = ProjectImport.objects.create(
-        project=project,
-        imported_by=actor.user,
-        origin_project=_line(manifest, "project", 100),
-        origin_name=_line(manifest, "name", 200),
-        origin_status=_line(manifest, "status", 50),
-        archive_sha256=archive.sha256,
-        trail_events=trail.events,
-        trail_head_hash=trail.head_hash,
-        trail_broken_at=trail.first_broken_sequence,
-    )
-    _keep_the_past(origin, archive)
-    drafts = [store_imported(project=project, importer=actor, **item) for item in items]
-    record_all(project.pk, [_announcement(origin, actor, len(items)), *drafts])
-    return project
+    project = create_project(actor=actor, auto_start=False, **fields)
+    with ProjectTransaction(project.pk, actor) as tx:
+        origin = ProjectImport.objects.create(
+            project=tx.project,
+            imported_by=actor.user,
+            origin_project=_line(manifest, "project", 100),
+            origin_name=_line(manifest, "name", 200),
+            origin_status=_line(manifest, "status", 50),
+            archive_sha256=archive.sha256,
+            trail_events=trail.events,
+            trail_head_hash=trail.head_hash,
+            trail_broken_at=trail.first_broken_sequence,
+        )
+        _keep_the_past(origin, archive)
+        imported = {
+            "origin_project": origin.origin_project,
+            "archive_sha256": origin.archive_sha256,
+            "artifacts": len(items),
+            "trail_events": origin.trail_events,
+            "trail_head_hash": origin.trail_head_hash,
+            "trail_is_valid": origin.trail_broken_at is None,
+        }
+        tx.record(PROJECT_UPDATED, changed=["origin"], fields={}, imported=imported)
+        for item in items:
+            store_imported(tx, **item)
+    return tx.project
 
 
 def _keep_the_past(origin: ProjectImport, archive: Archive) -> None:
@@ -87,19 +98,6 @@ def _keep_the_past(origin: ProjectImport, archive: Archive) -> None:
         )
         for path in past
     )
-
-
-def _announcement(origin: ProjectImport, actor: Actor, artifacts: int) -> Draft:
-    imported = {
-        "origin_project": origin.origin_project,
-        "archive_sha256": origin.archive_sha256,
-        "artifacts": artifacts,
-        "trail_events": origin.trail_events,
-        "trail_head_hash": origin.trail_head_hash,
-        "trail_is_valid": origin.trail_broken_at is None,
-    }
-    data = {"changed": ["origin"], "fields": {}, "imported": imported}
-    return Draft(EventType.PROJECT_UPDATED, actor, data)
 
 
 def _project_fields(manifest: Item, items: list[Item], name: str) -> Item:
@@ -123,14 +121,14 @@ def _text(manifest: Item, field: str) -> str:
 
 
 def _first_input(items: list[Item]) -> str:
-    inputs = (item for item in items if item["artifact_type"] == ArtifactType.USER_INPUT)
+    inputs = (item for item in items if item["artifact_type"] == USER_INPUT)
     return next((item["checked"].content["text"] for item in inputs), "")
 
 
 def _item(archive: Archive, file: Item) -> Item:
     """What one artifact is to be stored with. Raises InvalidInput, which names the file."""
     path = file["path"]
-    artifact_type = _one_of(file, "artifact_type", ArtifactType.values)
+    artifact_type = _one_of(file, "artifact_type", artifact_types.values)
     try:
         content = json.loads(archive.kept[path])
         checked = _stored(artifact_type, content, file.get("content_sha256"))
@@ -140,7 +138,7 @@ def _item(archive: Archive, file: Item) -> Item:
         raise refused("content_invalid", f"{path!r} is not JSON.") from error
     if checked.sha256 != file.get("content_sha256"):
         raise refused("hash_mismatch", f"{path!r} has not the content that {MANIFEST} names.")
-    source_agent = _one_of(file, "source_agent", ["", *AgentType.values], "")
+    source_agent = _one_of(file, "source_agent", ["", *agent_types.values], "")
     return {
         "artifact_type": artifact_type,
         "title": _line(file, "title", 300) or artifact_type,

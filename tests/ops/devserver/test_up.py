@@ -114,7 +114,7 @@ def test_it_says_where_to_go_how_to_log_in_and_who_serves(up):
     assert up.base_url in up.printed
     assert up.shown("Login") == "admin"
     assert len(up.shown("Password")) >= 16
-    assert "offline" in up.printed
+    assert "demo" in up.printed
     assert str(up.data_dir / "logs") in up.printed
     assert re.search(r"Ready after [\d.]+ s", up.printed)
 

@@ -1,3 +1,3 @@
-from tests.probes import closed_port, fresh_checks, nobody_there, silent_port, stopwatch
+from tests.probes import closed_port, fresh_checks, report, silent_port, stopwatch
 
-__all__ = ["closed_port", "fresh_checks", "nobody_there", "silent_port", "stopwatch"]
+__all__ = ["closed_port", "fresh_checks", "report", "silent_port", "stopwatch"]

@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 
 from agents.models import ProviderCheck
 from agents.protocols import Reply, Usage
-from ops.health import views
+from ops.health.check import checks
 from tests.openai_server import OpenAIServer, hang, raw, refusal
 
 pytestmark = pytest.mark.django_db
@@ -22,7 +22,7 @@ def server(settings):
     with OpenAIServer() as running:
         settings.OPENAI_API_KEY = KEY
         settings.OPENAI_BASE_URL = running.base_url
-        settings.AGENT_MODELS = {"analyst": TEXT, "coder": TEXT, "tester": "offline"}
+        settings.AGENT_MODELS = {"analyst": TEXT, "coder": TEXT, "tester": "demo"}
         yield running
 
 
@@ -51,7 +51,7 @@ def noted():
 
 
 def llm(client):
-    views.CHECKS["llm_providers"].forget()
+    checks["llm_providers"].forget()
     return client.get("/health/detailed").json()["components"]["llm_providers"]
 
 
@@ -140,7 +140,7 @@ def test_several_providers_are_called_side_by_side(server, settings, capsys):
         "analyst": TEXT,
         "architect": "openai-chat:missing",
         "coder": "nobody:some-model",
-        "tester": "offline",
+        "tester": "demo",
     }
     server.then(refusal(404), refusal(404))
 
@@ -167,21 +167,21 @@ def test_one_of_several_that_fails_fails_the_whole(server, settings, capsys):
 
 
 def test_without_a_provider_it_says_so_and_is_well(settings, capsys):
-    settings.AGENT_MODELS = {"coder": "offline"}
+    settings.AGENT_MODELS = {"coder": "demo"}
 
     is_well, text = check(capsys)
     body = report(capsys)
 
     assert is_well
     assert text == (
-        "No model provider is configured: the offline rules serve every agent. "
-        "The offline rules need no call.\n"
+        "No model provider is configured: the demo model serves every agent. "
+        "The demo model needs no call.\n"
     )
     assert (body["providers"], body["message"]) == ([], text.strip())
 
 
-def test_the_offline_rules_need_no_call(server, capsys):
-    assert check(capsys, "--provider", "offline") == (True, "The offline rules need no call.\n")
+def test_the_demo_model_needs_no_call(server, capsys):
+    assert check(capsys, "--provider", "demo") == (True, "The demo model needs no call.\n")
     assert server.requests == []
 
 
@@ -189,7 +189,7 @@ def test_a_provider_that_serves_no_agent_is_refused_with_those_that_do(server, c
     is_well, text = check(capsys, "--provider", "anthropic")
 
     assert not is_well
-    assert text.endswith("MODEL_... name: offline, openai-chat.\n")
+    assert text.endswith("MODEL_... name: demo, openai-chat.\n")
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "soon", "nan", "601"])

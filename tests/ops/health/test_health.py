@@ -7,10 +7,9 @@ import pytest
 from django.db import connection, connections
 from django.test import Client
 
+from agents.worker.registry import report_consumer, report_scheduler
 from audit.models import Event, Stream
-from ops.health import views
-from ops.health.check import Check
-from ops.worker_registry import forget_worker, note_beat, note_worker
+from ops.health.check import checks
 from orchestrator.celery import app
 from projects.models import Project
 
@@ -20,15 +19,11 @@ COMPONENTS = {"database", "redis", "celery", "channel_layer", "audit", "llm_prov
 
 
 @pytest.fixture
-def workers():
-    """As two workers and the scheduler would say that they are there."""
-    live = [("engine@test", ["engine"]), ("agents@test", ["agents"])]
-    for worker in live:
-        note_worker(*worker)
-    note_beat()
-    yield
-    for worker in live:
-        forget_worker(*worker)
+def workers(report):
+    """As two workers and the scheduler would report themselves."""
+    report(report_consumer, "engine@test", ["engine"])
+    report(report_consumer, "agents@test", ["agents"])
+    report(report_scheduler)
 
 
 def statuses(response):
@@ -177,7 +172,7 @@ def test_the_text_of_an_unexpected_error_is_kept_to_the_log(client, monkeypatch,
     def break_down():
         raise RuntimeError("password=secret")
 
-    monkeypatch.setitem(views.CHECKS, "audit", Check("audit", break_down))
+    monkeypatch.setattr(checks["audit"], "_run", break_down)
 
     response = client.get("/health/detailed")
 

@@ -5,9 +5,9 @@ from datetime import datetime
 import pytest
 
 from agents.models import TaskAttempt
+from agents.worker.registry import report_consumer, report_scheduler
 from agents.worker.run import run
-from ops.health import views
-from ops.worker_registry import note_beat, note_worker
+from ops.health.check import checks
 from tests.openai_server import OpenAIServer, raw, refusal
 from tests.scenes import running, side_task
 
@@ -40,7 +40,7 @@ def works(project, server):
 
 
 def report(client):
-    for check in views.CHECKS.values():
+    for check in checks:
         check.forget()
     response = client.get("/health/detailed/")
     assert response.status_code == 200
@@ -53,9 +53,9 @@ def component(client):
 
 
 def test_without_a_provider_it_is_not_configured_and_that_is_well(client, settings):
-    settings.AGENT_MODELS = dict.fromkeys(settings.AGENT_TYPES, "offline")
-    note_worker("both@test", ["engine", "agents"])
-    note_beat()
+    settings.AGENT_MODELS = dict.fromkeys(settings.AGENT_TYPES, "demo")
+    report_consumer("both@test", ["engine", "agents"])
+    report_scheduler()
 
     body = report(client)
 
@@ -63,8 +63,8 @@ def test_without_a_provider_it_is_not_configured_and_that_is_well(client, settin
     assert found.pop("response_time_ms") >= 0
     assert found == {
         "status": "not_configured",
-        "message": "the offline rules serve every agent",
-        "providers": {"openai": {"status": "not_configured"}, "offline": {"status": "healthy"}},
+        "message": "the demo model serves every agent",
+        "providers": {"openai": {"status": "not_configured"}, "demo": {"status": "healthy"}},
     }
     assert body["status"] == "healthy"
     assert client.get("/health/z").json()["checks"]["llm_providers"] == "pass"
@@ -178,7 +178,7 @@ def test_the_worst_of_several_providers_counts_and_all_that_fail_are_named(clien
 
 def test_a_provider_that_serves_no_agent_any_more_is_not_shown(client, works, settings):
     works(refusal(401))
-    settings.AGENT_MODELS = dict.fromkeys(settings.AGENT_TYPES, "offline")
+    settings.AGENT_MODELS = dict.fromkeys(settings.AGENT_TYPES, "demo")
 
     found = component(client)
     assert (found["status"], NAME in found["providers"]) == ("not_configured", False)
@@ -191,11 +191,11 @@ def test_a_request_that_was_refused_as_too_long_is_no_success(client, works):
     assert (one["last_error_code"], one["last_success_at"]) == ("model_input_too_long", None)
 
 
-def test_the_offline_rules_are_not_taken_for_an_answer_of_a_provider(client, works, settings):
-    settings.AGENT_MODELS = settings.AGENT_MODELS | {"architect": "offline"}
+def test_the_demo_model_is_not_taken_for_an_answer_of_a_provider(client, works, settings):
+    settings.AGENT_MODELS = settings.AGENT_MODELS | {"architect": "demo"}
     works(agent_type="architect")
 
-    assert TaskAttempt.objects.filter(provider="offline", outcome="completed").exists()
+    assert TaskAttempt.objects.filter(provider="demo", outcome="completed").exists()
     found = component(client)
-    assert found["providers"]["offline"] == {"status": "healthy"}
+    assert found["providers"]["demo"] == {"status": "healthy"}
     assert found["providers"][NAME]["last_success_at"] is None

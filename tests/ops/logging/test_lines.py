@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.log_fields import log_fields
-from ops.logging.formatters import Hidden, TextLines
-from orchestrator.secret_files import secrets_in
+from ops.logging.formatters import SecretMask, TextLines
+from orchestrator.environment import secret_values
 from tests.ops.logging.lines import written
 
 logger = logging.getLogger("tests.ops.logging")
@@ -117,8 +117,8 @@ def test_known_secrets_are_not_written_whoever_quotes_them(kind):
 def test_secrets_are_known_by_the_names_of_their_variables():
     environment = {"OPENAI_API_KEY": "a", "METRICS_TOKEN": "b", "ADMIN_PASSWORD": "c", "PATH": "d"}
 
-    assert secrets_in(environment | {"SECRET_KEY": ""}, "e", "") == ["a", "b", "c", "e"]
-    assert Hidden([])("nothing is hidden") == "nothing is hidden"
+    assert secret_values(environment | {"SECRET_KEY": ""}, "e", "") == ["a", "b", "c", "e"]
+    assert SecretMask([])("nothing is hidden") == "nothing is hidden"
 
 
 def test_a_request_is_told_of_by_its_route_and_never_by_its_path(client):

@@ -5,9 +5,9 @@ from audit.actors import Actor
 from hitl.models import HitlRequest
 from orchestrator.engine.advance import advance_project
 from projects.services import start_project
-from tests.probes import closed_port, fresh_checks, nobody_there, silent_port, stopwatch
+from tests.probes import closed_port, fresh_checks, report, silent_port, stopwatch
 
-__all__ = ["closed_port", "fresh_checks", "nobody_there", "silent_port", "stopwatch"]
+__all__ = ["closed_port", "fresh_checks", "report", "silent_port", "stopwatch"]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 from agents.services import claim_task, hand_back
 from agents.worker.run import run
 from audit.actors import Actor
-from audit.enums import EventType
+from audit.events import SYSTEM_WARNING
 from audit.services import record
 from hitl.services import decide
 from orchestrator.engine.advance import advance_project
@@ -40,7 +40,7 @@ def append(project, *, fails=False):
     with transaction.atomic():
         record(
             project_id=project.pk,
-            event_type=EventType.SYSTEM_WARNING,
+            event_type=SYSTEM_WARNING,
             actor=Actor.of_system("test"),
         )
         if fails:
@@ -61,7 +61,7 @@ def test_attempts_waits_and_calls_are_counted_by_agent(make_project, owner):
         "paraph_attempt_seconds_count", agent_type="orchestrator", outcome="completed"
     )
     waits = Counted("paraph_queue_wait_seconds_count", agent_type="orchestrator")
-    calls = Counted("paraph_model_calls_total", provider="offline")
+    calls = Counted("paraph_model_calls_total", provider="demo")
     project = make_project()
     start_project(project_id=project.pk, actor=Actor.of_user(owner))
     advance_project(project.pk)

@@ -9,9 +9,9 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from agents.worker.registry import report_consumer
 from ops.devserver.runtime import PROJECT_DIR
 from ops.metrics.server import serve_metrics
-from ops.worker_registry import note_worker
 
 pytestmark = pytest.mark.django_db
 
@@ -36,8 +36,8 @@ def read(text):
     return {(one.name, tuple(sorted(one.labels.items()))): one.value for one in samples}
 
 
-def test_it_is_prometheus_text_for_who_asks_on_this_machine(client):
-    note_worker("agents@test", ["agents"])
+def test_it_is_prometheus_text_for_who_asks_on_this_machine(client, report):
+    report(report_consumer, "agents@test", ["agents"])
 
     response = client.get("/metrics")
 

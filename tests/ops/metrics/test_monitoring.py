@@ -9,11 +9,11 @@ from prometheus_client import REGISTRY
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.parser import text_string_to_metric_families
 
+from agents.worker.registry import report_scheduler
 from hitl.enums import RequestStatus
 from ops.devserver.runtime import PROJECT_DIR
-from ops.health.views import CHECKS
+from ops.health.check import checks
 from ops.metrics.state import OPEN_CHECK
-from ops.worker_registry import note_beat
 
 pytestmark = pytest.mark.django_db
 
@@ -39,9 +39,9 @@ def alert_text():
 
 
 @pytest.fixture
-def exported(client):
+def exported(client, report):
     """Every name of a series that /metrics gives, or would give once something was counted."""
-    note_beat()
+    report(report_scheduler)
     names = set()
     for family in text_string_to_metric_families(client.get("/metrics").content.decode()):
         endings = {
@@ -55,7 +55,7 @@ def exported(client):
 @pytest.fixture
 def labels(transactional_db, asked, client):
     """The labels of each family, counted already or not."""
-    note_beat()
+    report_scheduler()
     # What the test before has found is kept for a second.
     OPEN_CHECK.forget()
     declared = {
@@ -140,5 +140,5 @@ def test_the_words_in_alerts_are_those_of_the_product():
     components = re.search(r'component=~"([^"]+)"', text)[1].split("|")
     statuses = re.findall(r'requests_closed_total\{status="(\w+)"', text)
 
-    assert set(components) <= set(CHECKS)
+    assert set(components) <= set(checks.values)
     assert set(statuses) <= set(RequestStatus.values)

@@ -23,7 +23,7 @@ model_for("coder")
 {then}
 """
 # redis-py looks by itself whether it could count there, which takes the part for metrics along.
-OF_TRACES = ("opentelemetry.sdk.trace", "opentelemetry.exporter", "ops.tracing.open")
+OF_TRACES = ("opentelemetry.sdk.trace", "opentelemetry.exporter", "ops.tracing")
 LOADED = f"print(sorted(m for m in sys.modules if m.startswith({OF_TRACES})))"
 
 
@@ -89,7 +89,7 @@ def test_what_compose_passes_on_unset_is_what_the_library_does_by_itself():
     }
     done = start(
         TRACES="true",
-        then="from ops.tracing.switch import tracing\n"
+        then="from ops.tracing import tracing\n"
         f"print(tracing().provider.sampler.get_description())\n{LOADED}",
         **compose,
     )

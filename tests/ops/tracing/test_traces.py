@@ -49,12 +49,12 @@ def test_one_trace_joins_request_job_and_model_call_and_the_next_one_begins_with
     answer, created = ask("projects/", {"name": "Library", "brief": BRIEF})
     project = answer.json()["id"]
 
-    call = eventually(lambda: receiver.of_trace(created, "model call"))[0]
+    call = eventually(lambda: receiver.of_trace(created, "paraph.model_call"))[0]
     eventually(lambda: receiver.of_trace(created, "POST api/v1/projects/"))
     way = eventually(lambda: way_from_request(receiver, call, "POST api/v1/projects/"))
-    assert way[:3] == ["model call", "attempt", "job agents.tasks.run_task"]
+    assert way[:3] == ["paraph.model_call", "paraph.attempt", "job agents.tasks.run_task"]
     assert "job orchestrator.tasks.advance" in way
-    assert call.facts["gen_ai.provider.name"] == "offline"
+    assert call.facts["gen_ai.provider.name"] == "demo"
     assert (call.service, call.has_failed) == ("paraph", False)
     of_request = receiver.of_trace(created, "POST api/v1/projects/")[0]
     assert of_request.facts["http.response.status_code"] == 201
@@ -66,9 +66,9 @@ def test_one_trace_joins_request_job_and_model_call_and_the_next_one_begins_with
     path = f"hitl/requests/{request.pk}/decisions/"
     _, decided = ask(path, {"action": "approve", "subject_digest": request.subject_digest})
 
-    resumed = eventually(lambda: receiver.of_trace(decided, "start step"))[0]
+    resumed = eventually(lambda: receiver.of_trace(decided, "paraph.start_step"))[0]
     assert resumed.facts["paraph.resume_seconds"] >= 0
-    next_call = eventually(lambda: receiver.of_trace(decided, "model call"))[0]
+    next_call = eventually(lambda: receiver.of_trace(decided, "paraph.model_call"))[0]
     root = "POST api/v1/hitl/requests/<uuid:pk>/decisions/"
     assert eventually(lambda: way_from_request(receiver, next_call, root))
     assert decided != created
@@ -103,11 +103,11 @@ def test_a_call_that_fails_says_its_code_and_not_its_words(receiver, ask, start_
     start_worker(processes=1, **receiver.environment, **broken)
     _, trace = ask("projects/", {"name": "Library", "brief": BRIEF})
 
-    attempt = eventually(lambda: receiver.of_trace(trace, "attempt"))[0]
+    attempt = eventually(lambda: receiver.of_trace(trace, "paraph.attempt"))[0]
 
     assert attempt.has_failed
     assert attempt.facts["paraph.outcome"] == "permanent_error"
-    (call,) = receiver.of_trace(trace, "model call")
+    (call,) = receiver.of_trace(trace, "paraph.model_call")
     assert (call.has_failed, call.facts["error.type"]) == (True, "model_misconfigured")
     detail = TaskAttempt.objects.get().error_detail
     assert detail

@@ -4,7 +4,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from agents.models import EmergencyStop
-from agents.services import acknowledge_stops, report_worker
+from agents.stops.services import acknowledge_stops
+from agents.worker.registry import report_process
 from tests.agents.stops import stop
 
 pytestmark = pytest.mark.django_db
@@ -52,8 +53,8 @@ def test_who_may_not_is_told_why(project, viewer, verb):
 
 
 def test_a_worker_that_does_not_acknowledge_is_named_and_the_stop_stands(staff):
-    report_worker("host:1:2")
-    report_worker("host:1:3")
+    report_process("host:1:2")
+    report_process("host:1:3")
 
     with pytest.raises(CommandError, match=r"Not acknowledged: host:1:2, host:1:3"):
         command("activate", "--reason=Now", "--wait=0.1")
@@ -62,7 +63,7 @@ def test_a_worker_that_does_not_acknowledge_is_named_and_the_stop_stands(staff):
 
 
 def test_status_shows_who_stopped_what_why_and_how_fast(staff, owner, project):
-    report_worker("host:1:2")
+    report_process("host:1:2")
     standing = stop(staff, reason="It deletes\nfiles.")
     acknowledge_stops("host:1:2", [standing.pk])
 

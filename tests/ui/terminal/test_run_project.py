@@ -99,7 +99,7 @@ def test_a_question_is_never_answered_unattended(as_owner, tmp_path):
 
 
 def test_an_escalation_is_never_approved_unattended(as_owner, brief, settings):
-    settings.MODEL_PROVIDERS = {"offline": f"{__name__}.RefusingModel"}
+    settings.MODEL_PROVIDERS = {"demo": f"{__name__}.RefusingModel"}
 
     with work_goes_on():
         status, said = run_project(brief, as_owner, "--approve-all")
@@ -289,7 +289,7 @@ def test_control_characters_of_a_brief_do_not_reach_the_terminal(as_owner, tmp_p
 
 def test_a_person_on_a_terminal_is_shown_asked_and_obeyed(as_owner):
     with work_goes_on(), Typist(sys.executable, "run_project", str(EXAMPLE), as_owner) as typist:
-        typist.expect("Where a person decides")
+        typist.expect("What to look at when you decide")
         typist.expect("[l] leave it to somebody else")
         typist.type("")
         typist.expect("type one of the letters")

@@ -30,13 +30,13 @@ def work_returns(project: Project, outcome: Outcome) -> HitlRequest:
 def plan_outcome(title: str = "Run plan", **changes: Any) -> Completed:
     return Completed(
         (Output("agent_output", title, PLAN | changes),),
-        Usage("offline", "rules"),
+        Usage("demo", "rules"),
         notes="Two steps are enough here.",
     )
 
 
 def question_outcome() -> NeedsPerson:
-    return NeedsPerson(("Who lends?", "For how long?"), Usage("offline"), "The brief is silent.")
+    return NeedsPerson(("Who lends?", "For how long?"), Usage("demo"), "The brief is silent.")
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from agents.context_assembly import inject_context
+from agents.context_assembly import assemble_assignment
 from agents.services import claim_task
 from agents.worker.run import run
 from context.models import Artifact, ContextBuild
@@ -17,7 +17,7 @@ EVIL = "<script>alert(1)</script>"
 @pytest.fixture
 def build(project):
     task = pending_task(running(project))
-    inject_context(claim_task(task_id=task.pk, worker="test:1:1"))
+    assemble_assignment(claim_task(task_id=task.pk, worker="test:1:1"))
     return ContextBuild.objects.get(task=task.pk)
 
 

@@ -2,8 +2,8 @@
 
 from django.db import transaction
 
+from agents.events import TASK_PROGRESS
 from audit.actors import Actor
-from audit.enums import EventType
 from audit.services import Draft, record_all
 from tools.chaos.book import case
 from tools.chaos.model import Mood
@@ -20,7 +20,7 @@ def storm_with_a_slow_reader(run: Run) -> None:
     (project,) = run.create(1, Mood(), is_left_alone=True, auto_start=False)
     run.crowd.follow(project, 3)
     run.crowd.follow(project, 1, pause=0.001)
-    draft = Draft(EventType.TASK_PROGRESS, Actor.of_system("storm"), {"note": "A gust."})
+    draft = Draft(TASK_PROGRESS, Actor.of_system("storm"), {"note": "A gust."})
     for _ in range(STORM // BATCH):
         with transaction.atomic():
             record_all(project, [draft] * BATCH)

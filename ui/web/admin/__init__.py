@@ -4,6 +4,7 @@ from ui.web.admin import (  # noqa: F401 - each registers its models
     accounts,
     context,
     hitl,
+    jobs,
     projects,
     records,
     stops,

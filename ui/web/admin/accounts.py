@@ -4,13 +4,12 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
-from django_celery_results.models import GroupResult, TaskResult
 from rest_framework.authtoken.models import TokenProxy
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-# Celery's results are not stored, and those of others come back in the theme of this admin.
-for model in (TaskResult, GroupResult, User, Group, TokenProxy):
+# They come back in the theme of this admin.
+for model in (User, Group, TokenProxy):
     admin.site.unregister(model)
 
 

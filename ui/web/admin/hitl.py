@@ -13,9 +13,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from audit.actors import Actor
+from hitl.actions import Action, registered_actions
 from hitl.bulk import Item, decide_each
 from hitl.models import Decision, HitlRequest
-from hitl.presenter import ActionText, registered_actions
 from ui.web.admin.base import ProjectScopedAdmin, as_uuid
 from ui.web.inbox.inbox import count_waiting
 from ui.web.inbox.request_page import get_request, show_request
@@ -82,7 +82,7 @@ class HitlRequestAdmin(ProjectScopedAdmin):
         }
 
 
-def _bulk_handler(action: ActionText) -> Callable[..., HttpResponse | None]:
+def _bulk_handler(action: Action) -> Callable[..., HttpResponse | None]:
     """As Django calls an action. Where a comment is needed, its form comes first."""
 
     def handle(

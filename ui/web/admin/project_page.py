@@ -1,6 +1,5 @@
 """Everything that the project's page shows, in a constant number of reads."""
 
-import re
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -25,7 +24,6 @@ DECIDED_MAX = 10
 TIMELINE_MAX = 80
 # Not every event has a message, so more are read than are shown.
 TIMELINE_READ = 3 * TIMELINE_MAX
-MARK = re.compile(r"^\s*([!✓+?-])\s+")
 ICONS = {
     "!": "warning",
     "✓": "check_circle",
@@ -34,7 +32,6 @@ ICONS = {
     "?": "pan_tool",
     "": "circle",
 }
-TONES = {"green": "good", "red": "bad", "yellow": "warn", "cyan": "info", "magenta": "decided"}
 
 
 @dataclass(frozen=True)
@@ -86,16 +83,10 @@ def project_context(project: Project, user: Any) -> dict[str, Any]:
 
 
 def timeline_of(project_id: UUID, steps: list[dict[str, Any]]) -> list[TimelineEntry]:
-    """Newest first: the terminal's line, its mark as an icon and its colour as a tone."""
+    """Newest first; the mark of a message is an icon."""
     titles = {step["step"]: step["title"] for step in steps}
     entries = []
     for event in Event.objects.filter(project=project_id).order_by("-sequence")[:TIMELINE_READ]:
-        message = event_message(event, titles)
-        if message is None:
-            continue
-        text, style = message
-        mark = MARK.match(text)
-        tone = TONES.get(style.rpartition(" ")[2], "")
-        icon = ICONS[mark[1] if mark else ""]
-        entries.append(TimelineEntry(event, MARK.sub("", text).strip(), icon, tone))
+        if message := event_message(event, titles):
+            entries.append(TimelineEntry(event, message.text, ICONS[message.mark], message.tone))
     return entries[:TIMELINE_MAX]

@@ -14,7 +14,7 @@ from agents.services import activate_emergency_stop, release_emergency_stop
 from audit.actors import Actor
 from core.errors import DomainError
 from projects.access import MANAGE, role_of
-from projects.enums import AgentType
+from projects.agent_types import agent_types
 from projects.models import Project
 from ui.web.admin.base import ProjectScopedAdmin
 from ui.web.pages import render_page
@@ -60,7 +60,7 @@ class EmergencyStopAdmin(ProjectScopedAdmin):
             "title": "Emergency stop",
             "stops": stops,
             "may_stop_all": request.user.is_staff,
-            "agent_types": AgentType.values,
+            "agent_types": agent_types.values,
         }
         return render_page(request, "ui/emergency_stop.html", context)
 

@@ -8,8 +8,9 @@ from django.utils.safestring import SafeString, mark_safe
 
 from context.enums import Form
 from context.models import Concept, ContextBuild, Section
+from context.parts.sections import program_files
 from context.reading import highlighted, lexer_for, read_markdown
-from context.rendering import program_files, render_markdown
+from context.rendering import render_markdown
 from ui.wording import counted
 
 TREE_MAX_NODES = 2_000

@@ -7,10 +7,10 @@ from django import forms
 from django.http import HttpRequest
 
 from audit.actors import Actor
-from context.enums import ArtifactType
 from context.models import Artifact, ArtifactVersion
 from context.services import UPLOAD_MAX_BYTES, add_version, upload_file
 from context.services.uploads import too_large
+from context.types.user_input import USER_INPUT
 from core.errors import InvalidInput
 from projects.access import DECIDE, role_of
 
@@ -29,7 +29,7 @@ def may_upload(user: Any, project_id: UUID) -> bool:
 
 def may_write(user: Any, artifact: Artifact) -> bool:
     """Other types go on by a decision on a request, and are amended there."""
-    is_input = artifact.artifact_type == ArtifactType.USER_INPUT
+    is_input = artifact.artifact_type == USER_INPUT
     return is_input and may_upload(user, artifact.project_id)
 
 

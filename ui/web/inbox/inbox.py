@@ -14,12 +14,14 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from audit.models import Stream
+from hitl.actions import registered_actions
 from hitl.enums import RequestKind
 from hitl.models import HitlRequest
-from hitl.presenter import deadlines_of, registered_actions
+from hitl.presenter import deadlines_of
 from hitl.selectors import overdue, waiting_for_me
 from orchestrator.engine.blocked_steps import blocked_steps
-from projects.enums import AgentType, Phase
+from projects.agent_types import agent_types
+from projects.enums import Phase
 from projects.models import Project
 from ui.web.pages import render_page
 from ui.wording import deadline_text, label
@@ -77,7 +79,7 @@ class InboxFilter(forms.Form):
         for name, values in (
             ("kind", RequestKind.values),
             ("phase", Phase.values),
-            ("agent_type", AgentType.values),
+            ("agent_type", agent_types.values),
         ):
             self.fields[name].choices = ANY + [(value, label(value)) for value in values]
         self.is_valid()

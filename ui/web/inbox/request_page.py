@@ -8,9 +8,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
+from context.artifact_types import artifact_types
 from context.models import Artifact, ArtifactVersion
 from context.reading import read_markdown
-from context.schemas import SCHEMAS
 from context.side_by_side import ComparedFile, compare_contents
 from core.errors import DomainError
 from hitl.models import HitlRequest
@@ -127,5 +127,5 @@ def _editor(presented: PresentedRequest, typed: str | None) -> dict[str, Any] | 
     if artifact_type is None:
         return None
     content = json.dumps(presented.content or {}, indent=2, ensure_ascii=False)
-    schema = SCHEMAS[artifact_type].model_json_schema()
+    schema = artifact_types[artifact_type].schema.model_json_schema()
     return {"text": typed or content, "schema": schema}

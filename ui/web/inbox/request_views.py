@@ -15,7 +15,6 @@ from django.views.decorators.http import require_POST
 from audit.actors import Actor
 from context.services import check_content
 from core.errors import DomainError, InvalidInput, NotFound
-from hitl.enums import Action
 from hitl.models import HitlRequest
 from hitl.services import add_comment, claim_request, decide, reassign_request, release_request
 from hitl.subject import amended_type
@@ -104,9 +103,9 @@ def change_assignment(request: HttpRequest, request_id: UUID, verb: str) -> Http
 def content_from(form: QueryDict, hitl_request: HitlRequest) -> Any:
     """What the action needs as content, or None. Raises InvalidInput."""
     action = form.get("action")
-    if action == Action.AMEND:
+    if action == "amend":
         return parse_content(form.get("content", ""))
-    if action != Action.ANSWER:
+    if action != "answer":
         return None
     # One text, or with several questions one for each that was answered.
     questions = hitl_request.subject["questions"]

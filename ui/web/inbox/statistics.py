@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
-from hitl.presenter import registered_actions
+from hitl.actions import registered_actions
 from hitl.statistics import USUAL_PERIOD, statistics
 from projects.models import Project
 from ui.web.pages import render_page

@@ -10,7 +10,7 @@ from audit.actors import Actor
 from audit.request_context import origin
 from core.errors import DomainError
 from core.text import clean, one_line
-from projects.enums import AgentType
+from projects.agent_types import agent_types
 from ui.terminal.lookup import acting_user, add_user_option
 
 WAIT_SECONDS = 10.0
@@ -33,7 +33,7 @@ class Command(BaseCommand):
                 "--reason", required=True, help="why; everybody concerned can read it"
             )
             command.add_argument("--project", type=_id, metavar="ID", help="in this project only")
-            command.add_argument("--agent-type", choices=AgentType.values, default="")
+            command.add_argument("--agent-type", choices=agent_types.values, default="")
             add_user_option(command)
         activate.add_argument("--wait", type=float, default=WAIT_SECONDS, metavar="SECONDS")
         status = commands.add_parser("status", help="the active stops")

@@ -6,9 +6,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from core.errors import DomainError
 from core.text import clean
-from hitl.enums import Action
+from hitl.actions import Action, get_action, registered_actions
 from hitl.models import HitlRequest
-from hitl.presenter import ActionText, get_action, present_request, registered_actions
+from hitl.presenter import present_request
 from ui.terminal.console import Terminal
 from ui.terminal.decisions import (
     ASSIGNMENTS,
@@ -89,7 +89,7 @@ class Command(BaseCommand):
             _report_errors(_decide, terminal, request, person, action, options)
 
 
-def _add_decision(parser: CommandParser, action: ActionText) -> None:
+def _add_decision(parser: CommandParser, action: Action) -> None:
     parser.add_argument("id", help="the request's id, or the beginning of it")
     parser.add_argument("--digest", help="the subject_digest of what you were shown")
     parser.add_argument("--yes", action="store_true", help="do not ask again (needs --digest)")
@@ -97,7 +97,7 @@ def _add_decision(parser: CommandParser, action: ActionText) -> None:
     parser.add_argument(
         "--break-glass", action="store_true", help="override the rules; --comment says why"
     )
-    if action.key == Action.ANSWER:
+    if action.key == "answer":
         parser.add_argument("--text", default="", help="the answer")
         parser.add_argument("--text-file", type=Path, help="the answer, from a file")
     elif action.needs_content:
@@ -119,7 +119,7 @@ def _report_errors(do: Callable[..., None], *arguments: Any) -> None:
 
 
 def _decide(
-    terminal: Terminal, request: HitlRequest, user: Any, action: ActionText, options: dict[str, Any]
+    terminal: Terminal, request: HitlRequest, user: Any, action: Action, options: dict[str, Any]
 ) -> None:
     digest = options["digest"]
     if digest is None:
@@ -136,7 +136,7 @@ def _decide(
         comment = terminal.ask_text(action.comment_question)
     if action.needs_comment and not comment.strip():
         raise CommandError("comment_required: say why with --comment TEXT.")
-    if action.key == Action.ANSWER:
+    if action.key == "answer":
         content = _answer(terminal, options)
     elif action.needs_content:
         content = _content(terminal, request, user, options["content_file"])

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from agents.providers import demo_hint
 from audit.actors import Actor
 from audit.request_context import origin
 from core.errors import DomainError
@@ -65,6 +66,8 @@ class Command(BaseCommand):
         with origin(channel="cli"):
             project, after = _project(person, options)
         terminal.say(f"Project {project.pk}: {project.name}", "bold")
+        if hint := demo_hint():
+            terminal.say(hint, "yellow")
         session = Session(
             project_id=project.pk,
             user=person,

@@ -1,0 +1,112 @@
+"""What the worker adds to every model: cancellation, a span of each call, and progress."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from inspect import iscoroutine
+from typing import Any
+
+from pydantic import BaseModel
+
+from agents.models import Task
+from agents.protocols import Assignment, Model, Questions, Reply, Usage, WorkError
+from agents.worker.cancellation import Cancellation
+from audit.stream.notifier import publish_ephemeral
+from context.rendering import render_markdown
+from core.tracing import Facts, Span, span
+
+EXCERPT_LENGTH = 2_000
+
+
+class CancellableModel:
+    """Asks before each call whether the work may go on, and ends the call when it may not.
+
+    Only a model whose `produce` is a coroutine can be ended in the middle; of any other the answer
+    is waited for, and then not used.
+    """
+
+    def __init__(self, model: Model, cancellation: Cancellation) -> None:
+        self.model = model
+        self.cancellation = cancellation
+
+    def produce(self, *arguments: Any, artifact_type: str, **named: Any) -> Reply:
+        self.cancellation.check()
+        try:
+            with call_span(artifact_type) as call:
+                reply = self.model.produce(*arguments, artifact_type=artifact_type, **named)
+                if iscoroutine(reply):
+                    reply = self.cancellation.run(reply)
+                call.add(usage_facts(reply.usage))
+            return reply
+        finally:
+            # Whatever came of the call, an error included, is not used.
+            self.cancellation.raise_if_requested()
+
+
+@contextmanager
+def call_span(artifact_type: str) -> Iterator[Span]:
+    """Who served a call and how much it took, never what was said."""
+    with span("model call", {"paraph.artifact_type": artifact_type}) as call:
+        try:
+            yield call
+        except WorkError as error:
+            call.add(usage_facts(error.usage))
+            raise
+
+
+def usage_facts(usage: Usage | None) -> Facts:
+    """In the words of OpenTelemetry, where it has them."""
+    if usage is None:
+        return {}
+    return {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": usage.provider,
+        "gen_ai.request.model": usage.model or None,
+        "gen_ai.usage.input_tokens": usage.input_tokens,
+        "gen_ai.usage.output_tokens": usage.output_tokens,
+        "paraph.model_calls": usage.calls,
+    }
+
+
+class ProgressReportingModel:
+    """Those who listen to the project see what is being written. Nobody keeps it."""
+
+    def __init__(self, model: Model, task: Task) -> None:
+        self.model = model
+        self.task = task
+        self.number = 0
+
+    def produce(
+        self,
+        assignment: Assignment,
+        *,
+        artifact_type: str,
+        output_type: type[BaseModel],
+        **named: Any,
+    ) -> Reply:
+        self.number += 1
+        self._publish("progress", artifact_type)
+        reply = self.model.produce(
+            assignment, artifact_type=artifact_type, output_type=output_type, **named
+        )
+        # The last output is stored in a moment, and an event will say so.
+        if self.number < len(assignment.expected) and not isinstance(reply.content, Questions):
+            text = excerpt(artifact_type, reply.content)
+            self._publish("partial_output", artifact_type, text=text)
+        return reply
+
+    def _publish(self, kind: str, artifact_type: str, **more: Any) -> None:
+        content = {
+            "kind": kind,
+            "task": str(self.task.pk),
+            "step": self.task.step,
+            "agent_type": str(self.task.agent_type),
+            "artifact_type": artifact_type,
+            "number": self.number,
+            "of": max(self.number, len(self.task.handoff.get("expected_outputs", ()))),
+        }
+        publish_ephemeral(self.task.project_id, content | more)
+
+
+def excerpt(artifact_type: str, content: BaseModel) -> str:
+    """The beginning of an output as Markdown; it is not checked yet."""
+    return render_markdown(artifact_type, content.model_dump(mode="json"))[:EXCERPT_LENGTH]

@@ -1,0 +1,12 @@
+from audit.event_types import Message, register_event_type
+from audit.models import Event
+
+
+def _problem(event: Event, step: str) -> Message:
+    text = f"{step}: {event.data.get('code', '')}: {event.data.get('detail', '')}"
+    return Message(text, "!", "bad")
+
+
+EVENTS_ARCHIVED = register_event_type("events_archived", erases_payloads=True)
+SYSTEM_WARNING = register_event_type("system_warning", message=_problem)
+SYSTEM_ERROR = register_event_type("system_error", message=_problem)

@@ -1,0 +1,308 @@
+"""Artifacts and their versions, the parts of these, and where they come from."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils.functional import cached_property
+
+from context.artifact_types import artifact_type_choices
+from context.enums import ConceptKind, DerivationKind, Granularity, SectionKind, VersionStatus
+from context.parts import join_sections
+from core.ids import new_id
+from projects.agent_types import agent_type_choices
+from projects.models import Project
+
+JOINED = ("pointer", "kind", "body__text")
+
+
+class ArtifactQuerySet(models.QuerySet):
+    def visible_to(self, user: Any) -> "ArtifactQuerySet":
+        return self.filter(project__in=Project.objects.visible_to(user))
+
+
+class Artifact(models.Model):
+    """A thing the work produces, through all its versions."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="artifacts")
+    artifact_type = models.CharField(max_length=30, choices=artifact_type_choices)
+    granularity = models.CharField(max_length=10, choices=Granularity, default=Granularity.DOCUMENT)
+    title = models.CharField(max_length=300)
+    source_agent = models.CharField(
+        max_length=20, blank=True, default="", choices=agent_type_choices
+    )
+    step = models.CharField(max_length=100, blank=True, default="")
+    task = models.UUIDField(null=True, blank=True, help_text="The task that made the last version.")
+    version = models.PositiveIntegerField(default=0, help_text="The last version's number.")
+    accepted_version = models.PositiveIntegerField(null=True, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = ArtifactQuerySet.as_manager()
+
+    class Meta:
+        db_table = "context_artifacts"
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(granularity__in=Granularity.values), name="artifact_granularity_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(accepted_version__isnull=True) | Q(accepted_version__lte=F("version")),
+                name="artifact_accepted_version_exists",
+            ),
+            models.UniqueConstraint(
+                fields=["project", "step", "artifact_type"],
+                condition=~Q(step=""),
+                name="artifact_once_a_step_and_type",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["project", "artifact_type"], name="artifacts_of_a_type"),
+            models.Index(fields=["-created_at", "-id"], name="artifacts_newest_first"),
+            models.Index(fields=["task"], name="artifacts_of_a_task"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.title} (version {self.version})"
+
+
+class ArtifactVersion(models.Model):
+    """Immutable content. Only the status moves."""
+
+    artifact = models.ForeignKey(Artifact, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    # Older code, and rows that fit, have the content here; else the sections give it back.
+    inline_content = models.JSONField(null=True, blank=True, db_column="content")
+    sha256 = models.CharField(max_length=64, help_text="Over the canonical JSON of the content.")
+    status = models.CharField(max_length=10, choices=VersionStatus, default=VersionStatus.DRAFT)
+    source_agent = models.CharField(
+        max_length=20, blank=True, default="", choices=agent_type_choices
+    )
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    task = models.UUIDField(null=True, blank=True)
+    attempt = models.PositiveIntegerField(null=True, blank=True)
+    fence = models.PositiveIntegerField(null=True, blank=True)
+    provider = models.CharField(max_length=50, blank=True, default="")
+    model = models.CharField(max_length=200, blank=True, default="")
+    prompt_sha256 = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Over all that the model was given; empty where no model was asked.",
+    )
+    decision = models.UUIDField(
+        null=True, blank=True, help_text="The decision by which a person wrote it."
+    )
+    comment = models.TextField(blank=True, default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "context_artifact_versions"
+        ordering = ["artifact", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["artifact", "number"], name="version_number_once"),
+            models.UniqueConstraint(
+                fields=["artifact", "task", "fence"],
+                condition=Q(task__isnull=False) & Q(fence__isnull=False),
+                name="version_once_an_attempt",
+            ),
+            models.UniqueConstraint(
+                fields=["artifact"],
+                condition=Q(status=VersionStatus.ACCEPTED),
+                name="version_accepted_once_an_artifact",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=VersionStatus.values), name="version_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(source_agent="", author__isnull=False)
+                | (~Q(source_agent="") & Q(author__isnull=True)),
+                name="version_by_an_agent_or_a_person",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.artifact_id} version {self.number}"
+
+    @cached_property
+    def content(self) -> dict[str, Any]:
+        if self.inline_content is not None:
+            return self.inline_content
+        return join_sections(self.sections.order_by("position").values_list(*JOINED))
+
+    @property
+    def is_by_person(self) -> bool:
+        return self.source_agent == ""
+
+
+class Body(models.Model):
+    """The text of sections and concepts, stored once a project however many versions have it."""
+
+    # The index below begins with it.
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
+    sha256 = models.CharField(max_length=64, help_text="Over the UTF-8 bytes of the text.")
+    text = models.TextField()
+    tokens = models.PositiveIntegerField(help_text="About how many tokens a model makes of it.")
+
+    class Meta:
+        db_table = "context_bodies"
+        # A search begins with the newest text that its caller may see.
+        indexes = [models.Index(fields=["project", "id"], name="bodies_by_project_and_age")]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "sha256"], name="body_once_a_project")
+        ]
+
+    def __str__(self) -> str:
+        return self.sha256[:12]
+
+
+class Section(models.Model):
+    """A part of a version by its structure; all of them, in order, give back the content."""
+
+    # The unique index below begins with it.
+    version = models.ForeignKey(
+        ArtifactVersion, on_delete=models.CASCADE, related_name="sections", db_index=False
+    )
+    position = models.PositiveSmallIntegerField(help_text="From 0.")
+    pointer = models.CharField(
+        max_length=300, blank=True, help_text="Where in the content it belongs: RFC 6901."
+    )
+    path = models.CharField(max_length=500, help_text="Its name in the version.")
+    title = models.CharField(max_length=300)
+    kind = models.CharField(max_length=10, choices=SectionKind)
+    body = models.ForeignKey(Body, on_delete=models.RESTRICT, related_name="sections")
+    # Said again, so that the index of the search can tell projects apart.
+    project = models.ForeignKey(
+        Project,
+        on_delete=models.CASCADE,
+        related_name="+",
+        null=True,
+        blank=True,
+        editable=False,
+        db_index=False,
+    )
+
+    class Meta:
+        db_table = "context_sections"
+        ordering = ["version", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["version", "position"], name="section_position_once"),
+            models.CheckConstraint(
+                condition=Q(kind__in=SectionKind.values), name="section_kind_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.path
+
+
+class Concept(models.Model):
+    """A single requirement, decision, question, endpoint or entity that a version names."""
+
+    # The unique index below begins with it.
+    version = models.ForeignKey(
+        ArtifactVersion, on_delete=models.CASCADE, related_name="concepts", db_index=False
+    )
+    position = models.PositiveSmallIntegerField(help_text="From 0.")
+    kind = models.CharField(max_length=12, choices=ConceptKind)
+    identifier = models.CharField(max_length=200, help_text="The same in every version.")
+    title = models.CharField(max_length=300)
+    body = models.ForeignKey(Body, on_delete=models.RESTRICT, related_name="concepts")
+    project = models.ForeignKey(
+        Project,
+        on_delete=models.CASCADE,
+        related_name="+",
+        null=True,
+        blank=True,
+        editable=False,
+        db_index=False,
+    )
+
+    class Meta:
+        db_table = "context_concepts"
+        ordering = ["version", "position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["version", "identifier"], name="concept_once_a_version"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=ConceptKind.values), name="concept_kind_known"
+            ),
+        ]
+        indexes = [models.Index(fields=["identifier"], name="concepts_of_an_identifier")]
+
+    def __str__(self) -> str:
+        return self.identifier
+
+
+class Derivation(models.Model):
+    """`derived` was made from `source` (PROV: wasDerivedFrom). Written with the derived version."""
+
+    derived = models.ForeignKey(
+        ArtifactVersion, on_delete=models.CASCADE, related_name="derivations"
+    )
+    source = models.ForeignKey(ArtifactVersion, on_delete=models.CASCADE, related_name="uses")
+    kind = models.CharField(max_length=10, choices=DerivationKind)
+
+    class Meta:
+        db_table = "context_derivations"
+        ordering = ["derived", "source"]
+        constraints = [
+            models.UniqueConstraint(fields=["derived", "source"], name="derivation_once"),
+            # Versions are numbered as they are written, so nothing can come of itself.
+            models.CheckConstraint(
+                condition=Q(source__lt=F("derived")), name="derivation_from_an_older_version"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=DerivationKind.values), name="derivation_kind_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.derived_id} {self.kind} {self.source_id}"
+
+
+class ContextBuild(models.Model):
+    """What one attempt of a task was given of the store, and why. Never changes."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    task = models.UUIDField()
+    attempt = models.PositiveIntegerField()
+    fence = models.PositiveIntegerField()
+    step = models.CharField(max_length=100, blank=True, default="")
+    agent_type = models.CharField(max_length=20, choices=agent_type_choices)
+    model = models.CharField(max_length=200, help_text="As the settings name it.")
+    budget = models.PositiveIntegerField(help_text="Tokens, by our estimate.")
+    base_tokens = models.PositiveIntegerField(help_text="Brief, instructions, answers, comments.")
+    tokens = models.PositiveIntegerField(help_text="Of what was chosen.")
+    items = models.JSONField(help_text="Each thing that was considered, in order.")
+    sha256 = models.CharField(max_length=64, blank=True, help_text="Over what was chosen.")
+    error_code = models.CharField(max_length=50, blank=True, default="")
+    error_detail = models.TextField(blank=True, default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "context_builds"
+        ordering = ["task", "fence"]
+        constraints = [
+            models.UniqueConstraint(fields=["task", "fence"], name="context_build_once_a_claim"),
+            models.CheckConstraint(
+                condition=models.Q(base_tokens__lte=models.F("budget") - models.F("tokens"))
+                | ~models.Q(error_code=""),
+                name="context_build_within_budget",
+            ),
+        ]
+        indexes = [models.Index(fields=["project", "-created_at"], name="builds_of_a_project")]
+
+    def __str__(self) -> str:
+        return f"{self.step or self.agent_type} {self.created_at}"

@@ -1,0 +1,1 @@
+"""One module an artifact type, found by itself."""

@@ -1,0 +1,1 @@
+"""The monthly expense report of a shared flat."""

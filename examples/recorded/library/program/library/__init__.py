@@ -1,0 +1,1 @@
+"""The lending library of the Riverside community house."""

@@ -1,0 +1,1 @@
+"""The parcel price calculator of the Harbour Couriers."""

@@ -1,0 +1,67 @@
+from agents.models import Task
+from agents.services import accept_result, output_reference
+from context.models import Artifact
+from context.services import accept_versions, record_version, write_version
+from hitl.actions.base import Action, DecisionInput
+from hitl.actions.registry import register
+from hitl.enums import RequestKind, RequestStatus
+from hitl.models import Decision, HitlRequest
+from hitl.services.records import settle
+from projects.transaction import ProjectTransaction
+
+
+@register
+class Amend(Action):
+    key = "amend"
+    label = "Amend"
+    summary = "go on with your own content"
+    shortcut = "m"
+    order = 2
+    outcome = RequestStatus.AMENDED
+    needs_content = True
+
+    def is_allowed_for(self, request: HitlRequest) -> bool:
+        """A step that made nothing can be done by a person instead; work on its own cannot."""
+        if request.kind == RequestKind.CLARIFICATION:
+            return False
+        is_empty = request.kind == RequestKind.ESCALATION and not request.subject["outputs"]
+        return not is_empty or bool(request.step)
+
+    def consequence(self, request: HitlRequest, follows: str) -> str:
+        if request.kind == RequestKind.ESCALATION and not request.subject["outputs"]:
+            return f"Your text stands in for what the agent could not make. {follows}"
+        return f"Your text becomes the next version. {follows}"
+
+    def apply(
+        self, tx: ProjectTransaction, request: HitlRequest, task: Task, data: DecisionInput
+    ) -> Decision:
+        shown = request.subject["outputs"]
+        decision = settle(tx, request, data)
+        if shown:
+            artifact = Artifact.objects.get(pk=shown[0]["artifact"])
+        else:
+            # What the step should have made.
+            artifact, _ = Artifact.objects.get_or_create(
+                project=tx.project,
+                step=task.step,
+                artifact_type=task.handoff["expected_outputs"][0],
+                defaults={"title": task.title, "source_agent": task.agent_type, "task": task.pk},
+            )
+        version = write_version(
+            tx,
+            artifact,
+            content=data.content,
+            base_version=shown[0]["version"] if shown else None,
+            comment=data.comment,
+            decision=decision.pk,
+        )
+        record_version(tx, artifact, version)
+        outputs = [output_reference(artifact, version), *shown[1:]]
+        if request.required_approvals > 1 and not data.is_break_glass:
+            # Several are to stand behind what goes on: the engine asks the others about it.
+            task.result = task.result | {"outputs": outputs}
+            task.save(update_fields=["result"])
+        else:
+            accept_versions(outputs)
+            accept_result(tx, task, outputs)
+        return decision

@@ -1,0 +1,45 @@
+from typing import Any
+
+from agents.models import Task
+from agents.services import accept_result
+from context.services import accept_versions
+from hitl.actions.base import Action, DecisionInput
+from hitl.actions.registry import register
+from hitl.enums import RequestKind, RequestStatus
+from hitl.models import Decision, HitlRequest
+from hitl.services.records import record_decision, settle
+from projects.transaction import ProjectTransaction
+
+
+@register
+class Approve(Action):
+    key = "approve"
+    label = "Approve"
+    summary = "go on with exactly what was shown"
+    shortcut = "a"
+    order = 1
+    outcome = RequestStatus.APPROVED
+
+    def is_allowed_for(self, request: HitlRequest) -> bool:
+        """Where there is something to approve."""
+        if request.kind == RequestKind.CLARIFICATION:
+            return False
+        return request.kind != RequestKind.ESCALATION or bool(request.subject["outputs"])
+
+    def consequence(self, request: HitlRequest, follows: str) -> str:
+        return f"The work continues with exactly this. {follows}"
+
+    def apply(
+        self, tx: ProjectTransaction, request: HitlRequest, task: Task, data: DecisionInput
+    ) -> Decision:
+        request.approvals += 1
+        if request.approvals < request.required_approvals and not data.is_break_glass:
+            # Counted; nothing goes on yet, and the next person is not held up by a claim.
+            request.claimed_by = request.claimed_until = None
+            request.save(update_fields=["approvals", "claimed_by", "claimed_until"])
+            return record_decision(tx, request, data)
+        decision = settle(tx, request, data)
+        outputs: list[dict[str, Any]] = request.subject["outputs"]
+        accept_versions(outputs)
+        accept_result(tx, task, outputs)
+        return decision

@@ -1,0 +1,70 @@
+from audit.event_types import EventType, Message, MessageBuilder, register_event_type, who
+from audit.models import Event
+
+
+def _hitl_event(name: str, message: MessageBuilder) -> EventType:
+    """Whatever happens to a request may change what waits for somebody."""
+    label = name.removeprefix("hitl_").replace("_", " ").capitalize()
+    return register_event_type(name, label=label, message=message, changes_inbox=True)
+
+
+def _person(text: str) -> MessageBuilder:
+    return lambda event, step: Message(f"{who(event)} {text}")
+
+
+def _deadline(text: str) -> MessageBuilder:
+    return lambda event, step: Message(text, "!", "warn")
+
+
+def _decided(event: Event, step: str) -> Message:
+    action = event.data.get("action", "").replace("_", " ")
+    comment = f": {event.data['comment']}" if event.data.get("comment") else ""
+    return Message(f"{who(event)} decided: {action}{comment}", tone="decided")
+
+
+def _policy(event: Event, step: str) -> Message:
+    changed = ", ".join(event.data.get("changed", [])).replace("_", " ")
+    return Message(f"{who(event)} changed the policy: {changed}")
+
+
+REQUEST_CREATED = _hitl_event(
+    "hitl_request_created",
+    lambda event, step: Message(str(event.data.get("title")), "?", "decided", stands_out=True),
+)
+DECISION_RECORDED = _hitl_event("hitl_decision_recorded", _decided)
+# Its decision is in the log already, with a message of its own.
+REQUEST_RESOLVED = _hitl_event("hitl_request_resolved", lambda event, step: None)
+REQUEST_EXPIRED = _hitl_event(
+    "hitl_request_expired",
+    lambda event, step: Message(f"Nobody decided in time: {step}", "!", "warn"),
+)
+REQUEST_SUPERSEDED = _hitl_event(
+    "hitl_request_superseded",
+    lambda event, step: Message(
+        f"{step} has changed, so a new request replaces the old one", "-", "warn"
+    ),
+)
+REQUEST_REMINDED = _hitl_event("hitl_request_reminded", _deadline("Reminder: a request is waiting"))
+REQUEST_OVERDUE = _hitl_event("hitl_request_overdue", _deadline("A request is overdue"))
+REQUEST_ESCALATED = _hitl_event(
+    "hitl_request_escalated", _deadline("Nobody decided in time, so only an owner can decide now")
+)
+REQUEST_CLAIMED = _hitl_event("hitl_request_claimed", _person("claimed a request"))
+REQUEST_RELEASED = _hitl_event("hitl_request_released", _person("released a request"))
+REQUEST_REASSIGNED = _hitl_event(
+    "hitl_request_reassigned",
+    lambda event, step: Message(
+        f"{who(event)} reassigned a request to {event.data.get('username')}"
+    ),
+)
+COMMENT_ADDED = _hitl_event("hitl_comment_added", _person("commented on a request"))
+BREAK_GLASS_USED = _hitl_event(
+    "hitl_break_glass_used",
+    lambda event, step: Message(
+        f"{who(event)} decided against the rules: {event.data.get('reason')}",
+        "!",
+        "bad",
+        stands_out=True,
+    ),
+)
+POLICY_CHANGED = _hitl_event("hitl_policy_changed", _policy)

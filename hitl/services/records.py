@@ -1,0 +1,97 @@
+"""The records that a decision leaves, and the end of a request."""
+
+from typing import Any
+
+from hitl.actions import DecisionInput
+from hitl.enums import RequestStatus
+from hitl.events import (
+    BREAK_GLASS_USED,
+    DECISION_RECORDED,
+    REQUEST_EXPIRED,
+    REQUEST_RESOLVED,
+    REQUEST_SUPERSEDED,
+)
+from hitl.metrics import DECISION_SECONDS, DECISIONS, REQUESTS_CLOSED
+from hitl.models import Decision, HitlRequest
+from projects.transaction import ProjectTransaction
+
+CLOSING_EVENTS = {
+    RequestStatus.SUPERSEDED: REQUEST_SUPERSEDED,
+    RequestStatus.EXPIRED: REQUEST_EXPIRED,
+}
+
+
+def record_decision(tx: ProjectTransaction, request: HitlRequest, data: DecisionInput) -> Decision:
+    """The immutable record of what a person decided."""
+    decision = Decision.objects.create(
+        request=request,
+        action=data.action.key,
+        decided_by=data.actor.user,
+        comment=data.comment,
+        content=data.content if data.action.needs_content else None,
+        subject_digest=request.subject_digest,
+        channel=data.channel,
+        is_break_glass=data.is_break_glass,
+    )
+    tx.record(
+        DECISION_RECORDED,
+        request=request,
+        decision=str(decision.pk),
+        action=data.action.key,
+        comment=data.comment,
+        subject_digest=request.subject_digest,
+        approvals=request.approvals,
+        required_approvals=request.required_approvals,
+    )
+    if data.bypassed is not None:
+        tx.record(
+            BREAK_GLASS_USED,
+            request=request,
+            decision=str(decision.pk),
+            action=data.action.key,
+            reason=data.comment,
+            bypassed=list(data.bypassed),
+        )
+
+    def count() -> None:
+        DECISIONS.labels(data.action.key, data.channel).inc()
+        seconds = (decision.created_at - request.created_at).total_seconds()
+        DECISION_SECONDS.labels(str(request.kind)).observe(max(0.0, seconds))
+
+    tx.on_commit(count)
+    return decision
+
+
+def settle(tx: ProjectTransaction, request: HitlRequest, data: DecisionInput) -> Decision:
+    """As `record_decision`, and the request ends with it."""
+    decision = record_decision(tx, request, data)
+    request.close(data.action.outcome)
+    save_outcome(request)
+    tx.record(
+        REQUEST_RESOLVED,
+        request=request,
+        status=str(request.status),
+        kind=request.kind,
+        step=request.step,
+    )
+    tx.request_advance()
+    return decision
+
+
+def close_request(
+    tx: ProjectTransaction, request: HitlRequest, status: RequestStatus, **data: Any
+) -> None:
+    """It ends without anybody's decision."""
+    request.close(status)
+    save_outcome(request)
+    closed = REQUESTS_CLOSED.labels(str(request.kind), str(status))
+    tx.on_commit(closed.inc)
+    event_type = CLOSING_EVENTS.get(status, REQUEST_RESOLVED)
+    tx.record(event_type, request=request, status=str(status), step=request.step, **data)
+
+
+def save_outcome(request: HitlRequest) -> None:
+    """By compare-and-set: beside the locks, nothing that has an outcome can get another one."""
+    outcome = {name: getattr(request, name) for name in ("status", "resolved_at", "approvals")}
+    if HitlRequest.objects.pending().filter(pk=request.pk).update(**outcome) != 1:
+        raise RuntimeError(f"request {request.pk} has an outcome already")

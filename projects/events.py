@@ -1,0 +1,39 @@
+from audit.event_types import Message, MessageBuilder, register_event_type, who
+from audit.models import Event
+
+
+def _status(text: str, tone: str = "") -> MessageBuilder:
+    def message(event: Event, step: str) -> Message:
+        reason = f": {event.data['reason']}" if event.data.get("reason") else ""
+        return Message(f"{text} by {who(event)}{reason}", tone=tone, stands_out=True)
+
+    return message
+
+
+def _rewound(event: Event, step: str) -> Message:
+    cause = {"loop": "the verdict was fail", "changes_requested": "changes were requested"}.get(
+        event.data.get("cause", ""), who(event)
+    )
+    return Message(f"Back to {step}: {cause}", "-", "warn", stands_out=True)
+
+
+PROJECT_CREATED = register_event_type("project_created")
+PROJECT_UPDATED = register_event_type("project_updated")
+PROJECT_STARTED = register_event_type("project_started", message=_status("Project started"))
+PROJECT_PAUSED = register_event_type(
+    "project_paused", message=_status("Project paused", tone="warn")
+)
+PROJECT_RESUMED = register_event_type("project_resumed", message=_status("Project resumed"))
+PROJECT_REWOUND = register_event_type("project_rewound", message=_rewound)
+PROJECT_COMPLETED = register_event_type(
+    "project_completed", message=_status("Project completed", tone="good")
+)
+PROJECT_FAILED = register_event_type(
+    "project_failed", message=_status("Project failed", tone="bad")
+)
+PROJECT_CANCELLED = register_event_type(
+    "project_cancelled", message=_status("Project cancelled", tone="bad")
+)
+PROJECT_ERASED = register_event_type("project_erased", erases_payloads=True)
+MEMBER_ADDED = register_event_type("member_added", changes_inbox=True)
+MEMBER_REMOVED = register_event_type("member_removed", changes_inbox=True, changes_access=True)

@@ -1,0 +1,1 @@
+"""One module a kind, as somebody would add it."""

@@ -1,0 +1,181 @@
+"""A turn is one transaction: what a person or an agent does, the advance, and what comes next."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from redis import Redis
+
+from agents.models import Task
+from agents.services import claim_task, finish_task
+from audit.actors import Actor
+from audit.models import Event
+from core.failpoints import Faults
+from hitl.models import Decision, HitlRequest
+from orchestrator.engine import advance as engine
+from orchestrator.engine.sweep import sweep
+from orchestrator.tasks import advance
+from projects.models import Project
+from projects.services import create_project
+from tests.scenes import asked, pending_task, running, work
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WORKER = "test:1:1"
+
+
+class Statements(CaptureQueriesContext):
+    """What went to PostgreSQL, by Django's own list."""
+
+    def __init__(self) -> None:
+        super().__init__(connection)
+
+    @property
+    def texts(self) -> list[str]:
+        return [query["sql"] or "" for query in self.captured_queries]
+
+    @property
+    def transactions(self) -> int:
+        return self.texts.count("COMMIT")
+
+    @property
+    def count(self) -> int:
+        """SAVEPOINT and RELEASE count, BEGIN and COMMIT do not."""
+        return sum(text not in ("BEGIN", "COMMIT") for text in self.texts)
+
+
+@pytest.fixture
+def queue(settings):
+    """How many messages wait for the agents' workers, and for the engine's."""
+    prefix = settings.CELERY_BROKER_TRANSPORT_OPTIONS["global_keyprefix"]
+    names = [f"{prefix}agents", f"{prefix}engine"]
+    redis = Redis.from_url(settings.REDIS_URL)
+    redis.delete(*names)
+    yield lambda: tuple(redis.llen(name) for name in names)
+    redis.delete(*names)
+
+
+@pytest.fixture
+def unattended(make_project):
+    """A project whose plan and results need no approval."""
+    return make_project(oversight_level="low")
+
+
+@pytest.fixture
+def failing_advance(monkeypatch, tmp_path):
+    """From now on the engine fails, once for each call of this."""
+    monkeypatch.setattr(engine, "fault_point", Faults("in_advance:1", tmp_path).pass_by)
+    return lambda: (tmp_path / "in_advance").write_text("fail")
+
+
+def test_creating_a_project_takes_eight_statements_before_the_engine_begins(owner):
+    with Statements() as statements:
+        create_project(actor=Actor.of_user(owner), name="Library", brief="Lend books.")
+
+    before_advance = next(n for n, text in enumerate(statements.texts) if "SAVEPOINT" in text)
+    assert statements.texts[0] == "BEGIN"
+    assert before_advance - 1 <= 8
+    assert statements.transactions == 1
+
+
+def test_from_a_decision_to_the_next_claim_there_are_two_transactions_and_one_message(
+    project, approver, client_of, queue
+):
+    request = asked(project)
+    client = client_of(approver)
+    url = f"/api/v1/hitl/requests/{request.pk}/decisions/"
+    waiting = queue()
+
+    with Statements() as statements:
+        said = {"action": "approve", "subject_digest": request.subject_digest}
+        answer = client.post(url, said, content_type="application/json")
+        claim = claim_task(task_id=pending_task(project).pk, worker=WORKER)
+
+    assert (answer.status_code, claim.task.step) == (201, pending_step(project))
+    assert queue() == (waiting[0] + 1, waiting[1])
+    assert statements.transactions == 2
+    # One of them is this test's own look for the task.
+    assert statements.count - 1 <= 32, "\n".join(statements.texts)
+
+
+def pending_step(project: Project) -> str:
+    return Task.objects.get(project=project, status="working").step
+
+
+def test_a_finish_and_the_request_that_it_leads_to_are_one_transaction(project):
+    task = pending_task(running(project))
+    claim = claim_task(task_id=task.pk, worker=WORKER)
+
+    with Statements() as statements:
+        assert finish_task(claim=claim, outcome=work())
+
+    assert statements.transactions == 1
+    assert HitlRequest.objects.pending().get().task_id == task.pk
+
+
+def test_a_finish_and_the_next_task_are_one_transaction(unattended, queue):
+    task = pending_task(running(unattended))
+    claim = claim_task(task_id=task.pk, worker=WORKER)
+    waiting = queue()
+
+    with Statements() as statements:
+        assert finish_task(claim=claim, outcome=work())
+
+    assert statements.transactions == 1
+    assert Task.objects.filter(project=unattended, status="pending").count() == 1
+    assert queue() == (waiting[0] + 1, waiting[1])
+
+
+def test_a_decision_stands_where_advancing_fails_and_the_sweep_takes_over(
+    project, approver, client_of, failing_advance, queue
+):
+    request = asked(project)
+    failing_advance()
+
+    said = {"action": "approve", "subject_digest": request.subject_digest}
+    url = f"/api/v1/hitl/requests/{request.pk}/decisions/"
+    answer = client_of(approver).post(url, said, content_type="application/json")
+
+    assert answer.status_code == 201
+    assert Decision.objects.get().request_id == request.pk
+    assert Task.objects.get(pk=request.task_id).status == "completed"
+    assert not Task.objects.filter(project=project, status="pending").exists()
+    marked = Project.objects.get(pk=project.pk)
+    assert (marked.attention_since is not None, marked.engine_failures) == (True, 1)
+
+    Project.objects.filter(pk=project.pk).update(
+        attention_since=marked.created_at - timedelta(minutes=1)
+    )
+    waiting = queue()
+    assert sweep()["projects_rung"] == 1
+    assert queue() == (waiting[0], waiting[1] + 1)
+    advance(str(project.pk))
+    assert Task.objects.filter(project=project, status="pending").count() == 1
+    assert Project.objects.get(pk=project.pk).attention_since is None
+
+
+def test_what_a_failed_advance_did_is_undone_with_its_events_and_messages(
+    unattended, monkeypatch, queue
+):
+    task = pending_task(running(unattended))
+    claim = claim_task(task_id=task.pk, worker=WORKER)
+    create = engine.create_task
+
+    def create_and_fail(*arguments, **fields):
+        create(*arguments, **fields)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(engine, "create_task", create_and_fail)
+    waiting, created = queue(), events("task_created")
+    assert finish_task(claim=claim, outcome=work())
+
+    assert Task.objects.get(pk=task.pk).status == "completed"
+    assert Task.objects.filter(project=unattended).count() == 1
+    assert events("task_created") == created
+    assert events("task_completed") == 1
+    assert queue() == waiting
+
+
+def events(event_type: str) -> int:
+    return Event.objects.filter(event_type=event_type).count()
