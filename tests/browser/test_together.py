@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 from audit.actors import Actor
 from hitl.models import Comment, Decision, HitlRequest
 from hitl.services import add_comment, claim_request
-from tests.browser.test_admin_inbox_live import request_page
+from tests.browser.test_inbox import request_page
 from tests.hitl.people import set_policy
 from tests.ui.web.conftest import plan_outcome, work_returns
 
