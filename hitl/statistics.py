@@ -123,12 +123,10 @@ def statistics(
         requests = requests.filter(project=project_id)
     # Over all time.
     rows = requests.values_list("status", "kind").annotate(count=Count("pk"))
-    by_status, by_kind = (
-        dict.fromkeys(RequestStatus.values, 0),
-        dict.fromkeys(RequestKind.values, 0),
-    )
-    for request_status, kind, count in rows:
-        by_status[request_status] += count
+    by_status = dict.fromkeys(RequestStatus.values, 0)
+    by_kind = dict.fromkeys(RequestKind.values, 0)
+    for status, kind, count in rows:
+        by_status[status] += count
         by_kind[kind] += count
     decided = sum(by_status[status] for status in DECIDED)
     answered = requests.filter(status__in=ANSWERED).annotate(took=TOOK)
