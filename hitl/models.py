@@ -49,7 +49,7 @@ class HitlRequest(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     resolved_at = models.DateTimeField(null=True, blank=True)
 
-    # What the project's policy said when the request was opened; a later change is for later ones.
+    # The project's policy when the request was opened; later changes apply to later requests.
     required_approvals = models.PositiveSmallIntegerField(default=1, db_default=1)
     deciding_roles = ArrayField(
         models.CharField(max_length=10), null=True, blank=True, help_text="Null: all that decide."
@@ -67,7 +67,7 @@ class HitlRequest(models.Model):
     due_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
 
-    # What has come of it so far.
+    # Its progress so far.
     approvals = models.PositiveSmallIntegerField(default=0, db_default=0)
     reminded_at = models.DateTimeField(null=True, blank=True)
     overdue_noted_at = models.DateTimeField(null=True, blank=True)

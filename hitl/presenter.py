@@ -87,7 +87,7 @@ class Deadlines:
 
 @dataclass(frozen=True)
 class PresentedRequest:
-    """A request as one person sees it. What costs a query is read when it is used."""
+    """A request as one person sees it. What needs a query is read when it is first used."""
 
     request: HitlRequest
     user: Any

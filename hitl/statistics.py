@@ -1,4 +1,4 @@
-"""How much is asked, how people decide, and how soon the work goes on after them."""
+"""How many requests there are, how people decide, and how soon the work goes on."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -79,8 +79,8 @@ class Percentile(Aggregate):
 TIMES = {"p50": Percentile("took", 0.5), "p95": Percentile("took", 0.95)}
 NEVER = {"count": 0, "mean": None, "p50": None, "p95": None}
 
-# What follows a decision first. Where it is no start of a task, nothing had to go on: the
-# project stood still or had ended, or another decision was waited for.
+# Event types that can follow a decision. Where the first is not the start of a task, no work was
+# waiting: the project was paused or had ended, or another decision was needed.
 FOLLOWS = (
     TASK_STARTED,
     DECISION_RECORDED,

@@ -1,4 +1,4 @@
-"""From wants to pieces below a budget, with the record of what was chosen and why."""
+"""Choosing pieces within a budget, with a record of what was chosen and why."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ Weigh = Callable[[Piece], int]
 
 @dataclass(frozen=True)
 class Choice:
-    """What became of one candidate. `tokens` is 0 where nothing of it goes in."""
+    """How a candidate is given. `tokens` is 0 where nothing of it is."""
 
     piece: Piece
     form: Form
@@ -26,7 +26,7 @@ class Choice:
 
 
 class DoesNotFit(Exception):
-    """What must be there does not fit. `choices` are what was weighed."""
+    """What the step requires does not fit. `choices` are all that were weighed."""
 
     def __init__(self, choices: list[Choice], budget: int) -> None:
         self.choices = choices

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from context.models import Artifact, Concept, Section
 from context.search.queries import Hit
 
-# Two letters for private use stand for the marks; texts are freed of them before.
+# Two private-use characters stand for the marks; they are removed from texts before.
 START, STOP = "\ue000", "\ue001"
 OPTIONS = (
     f"StartSel={START}, StopSel={STOP}, MaxFragments=2, MinWords=12, MaxWords=35,"

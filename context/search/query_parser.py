@@ -10,7 +10,7 @@ from django.db import connection, transaction
 
 from context.search.scope import Scope, windows
 
-# `querytree` is what is left of words without what must not be there.
+# `querytree` is the query without the words that must not be there.
 MEANING = """
     SELECT words::text, querytree(words),
         CASE WHEN %(text)s ~ '^[[:alpha:]]{{3,}}$'
@@ -22,8 +22,8 @@ ENDS_IN_THE_STORE = """
     SELECT ARRAY[(SELECT min(id) FROM {table})] AS oldest,
         ARRAY[(SELECT max(id) FROM {table})] AS newest
 """
-# By project, so that a window asks for those alone that have rows in it. The list of projects is
-# there only once: to send and read it takes as long as to look at the index.
+# By project, so that a window names only projects with rows in it. The list of projects is sent
+# once, because to send and read it takes as long as the look at the index.
 ENDS_IN_PROJECTS = """
     SELECT array_agg(first ORDER BY place) AS oldest, array_agg(last ORDER BY place) AS newest
     FROM (
@@ -35,7 +35,7 @@ ENDS_IN_PROJECTS = """
 """
 OF_ONE = "part.project_id = scope.project"
 TEXTS = "context_bodies"
-# Names are looked for among rows with trigrams alone; so their index by project is of these.
+# Names are searched only in rows with trigrams, so their index by project has only these.
 NAMED = f"{OF_ONE} AND part.trigrams IS NOT NULL"
 PHRASE = re.compile(r"('(?:[^']|'')*')|<(?:-|\d+)>")
 NOTHING_TO_ASK_FOR = "T"

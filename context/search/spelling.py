@@ -6,9 +6,9 @@ from typing import Any
 from context.search.query_parser import VisibleWindow
 from context.search.scope import CELLS
 
-# A name has at least so much of what was asked for.
+# A name shares at least so much of the trigrams.
 ALIKE = 0.5
-# The newest names that could be meant are compared; materialized, or the planner may compare them
+# The newest names that may match are compared; materialized, or the planner may compare them
 # again for every artifact that it joins.
 NEAR = """
     near_{kind} AS MATERIALIZED (
@@ -63,7 +63,7 @@ def near(
 
 
 def groups_of(trigrams: list[str]) -> Iterator[list[str]]:
-    """What has at least half of them has one of any group of more than half: four such groups."""
+    """Four groups of more than half: a name that shares half of all trigrams has one of each."""
     size = len(trigrams) - -(-len(trigrams) // 2) + 1
     turned = trigrams[::2] + trigrams[1::2]
     yield from (trigrams[:size], trigrams[-size:], turned[:size], turned[-size:])

@@ -35,7 +35,7 @@ ENCODINGS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 MARKDOWN_ENDINGS = (".md", ".markdown")
-HINT = "Only text is taken: plain or Markdown, as UTF-8 or UTF-16. Convert it, then send it again."
+HINT = "Convert it to plain text or Markdown in UTF-8 or UTF-16, then send it again."
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def sniff_text(data: bytes, name: str) -> SniffedText:
         is_text = False
     if not is_text or "\0" in text:
         kinds = (kind for signature, kind in SIGNATURES if data.startswith(signature))
-        kind = next(kinds, "no text in UTF-8 or UTF-16")
+        kind = next(kinds, "not text in UTF-8 or UTF-16")
         raise UnsupportedMedia("not_text", f"The file is {kind}. {HINT}")
     is_markdown = name.lower().endswith(MARKDOWN_ENDINGS)
     return SniffedText(text, "text/markdown" if is_markdown else "text/plain")
