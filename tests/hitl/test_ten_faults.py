@@ -196,7 +196,7 @@ def test_9_no_restart_from_a_step_or_one_that_replays_stale_answers(project, own
     assert task.answers == []
     assert (repeated.status, repeated.previous) == ("pending", before)
     assert repeated.subject_digest != before.subject_digest
-    with pytest.raises(Conflict, match="not what would go on"):
+    with pytest.raises(Conflict, match="what you were shown"):
         say(approver, repeated, subject_digest=before.subject_digest)
     assert fresh(repeated).status == "pending"
 
