@@ -3,7 +3,8 @@ from django.contrib.messages import get_messages
 
 from context.models import Artifact
 from projects.models import Project
-from tests.ui.web.conftest import logged_in, plan_outcome, work_returns
+from tests.scenes import agent_returns, work
+from tests.ui.web.conftest import logged_in
 
 pytestmark = pytest.mark.django_db
 ADD = "/admin/projects/project/add/"
@@ -107,7 +108,7 @@ def test_it_takes_as_many_queries_with_much_history_as_with_little(
     decide = f"/admin/hitl/hitlrequest/{plan_request.pk}/decide/"
     data = {"action": "request_changes", "comment": "Again"}
     client.post(decide, data | {"subject_digest": plan_request.subject_digest})
-    work_returns(running, plan_outcome(body="Other"))
+    agent_returns(running, work(body="Other"))
     with django_assert_max_num_queries(25):
         client.get(page_of(running))
 
