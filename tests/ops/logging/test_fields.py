@@ -24,10 +24,9 @@ from ops.logging import celery_logging
 from orchestrator.celery import app
 from orchestrator.tasks import sweep
 from orchestrator.views import ProgressView
-from tests.agents.moves import claim, let_lease_run_out
 from tests.ops.logging.lines import written
 from tests.probes import closed_port
-from tests.scenes import pending_task, running, side_task
+from tests.scenes import claim, let_lease_run_out, pending_task, running, side_task
 
 __all__ = ["closed_port"]
 pytestmark = pytest.mark.django_db

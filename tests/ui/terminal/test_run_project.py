@@ -14,9 +14,8 @@ from hitl.models import Decision, HitlRequest
 from projects.models import Project
 from projects.services import cancel_project, pause_project
 from tests.fixtures import BRIEF
-from tests.hitl.people import set_policy
+from tests.scenes import set_policy, work_goes_on
 from tests.terminals import Typist
-from tests.working import work_goes_on
 from ui.terminal import project_state, session
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -5,7 +5,7 @@ from django.test.utils import CaptureQueriesContext
 
 from context.models import Artifact
 from projects.models import Project
-from tests.ui.web.conftest import logged_in, plan_outcome, work_returns
+from tests.ui.web.conftest import logged_in
 
 pytestmark = pytest.mark.django_db
 ADD = "/admin/projects/project/add/"
