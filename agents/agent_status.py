@@ -1,10 +1,11 @@
 """The status board of a project's agents follows their tasks."""
 
+from django.db import connection
+
 from agents.enums import AgentState
 from agents.events import AGENT_STATUS_CHANGED
 from agents.models import AgentStatus
-from core.sql import prepared_cursor
-from projects.enums import AgentType
+from projects.agent_types import agent_types
 from projects.transaction import ProjectTransaction
 
 # The most telling of a type's current tasks decides. All agents of a change in one statement; an
@@ -39,13 +40,13 @@ REFRESH = """
 def create_agent_statuses(tx: ProjectTransaction) -> None:
     """Every agent type of a new project, idle."""
     AgentStatus.objects.bulk_create(
-        [AgentStatus(project=tx.project, agent_type=agent) for agent in AgentType.values]
+        [AgentStatus(project=tx.project, agent_type=agent) for agent in agent_types.values]
     )
 
 
 def refresh_agent_statuses(tx: ProjectTransaction, agent_types: list[str]) -> None:
     """Bring their rows up to date, with an event for each whose status changed."""
-    with prepared_cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(REFRESH, {"project": tx.project.pk, "agents": agent_types})
         rows = sorted(cursor.fetchall())
     for agent_type, new, task_id, old in rows:

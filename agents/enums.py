@@ -61,7 +61,3 @@ class WorkerKind(models.TextChoices):
     CONSUMER = "consumer"
     #: Puts the periodic jobs into the queue.
     SCHEDULER = "scheduler"
-
-
-# Goes when nothing imports it any more.
-WaitsFor = RequestKind

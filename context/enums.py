@@ -1,26 +1,5 @@
 from django.db import models
 
-from context.artifact_types import artifact_types
-
-
-class _Registered(type):
-    def __getattr__(cls, name: str) -> str:
-        if name.lower() in artifact_types:
-            return name.lower()
-        raise AttributeError(name)
-
-    @property
-    def values(cls) -> list[str]:
-        return artifact_types.values
-
-    @property
-    def choices(cls) -> list[tuple[str, str]]:
-        return artifact_types.choices
-
-
-class ArtifactType(str, metaclass=_Registered):
-    """Goes when nothing imports it any more: use `context.artifact_types` and `context.types`."""
-
 
 class Granularity(models.TextChoices):
     DOCUMENT = "document", "Document"

@@ -9,8 +9,8 @@ from django.db.models import Q
 
 from agents.models import Task
 from context.briefs import sha256_of_brief
-from context.enums import ArtifactType
 from context.models import ArtifactVersion
+from context.types.user_input import USER_INPUT
 from hitl.models import Decision, Policy
 from projects.models import Project
 
@@ -43,9 +43,7 @@ def _of_amended_briefs(task: Task) -> set[int]:
     The brief itself bars nobody: whoever gives an order may judge whether it was carried out.
     """
     inputs = [
-        one
-        for one in task.handoff.get("materials", [])
-        if one["artifact_type"] == ArtifactType.USER_INPUT
+        one for one in task.handoff.get("materials", []) if one["artifact_type"] == USER_INPUT
     ]
     if not task.step:
         return set()

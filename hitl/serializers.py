@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from context.models import Artifact, ArtifactVersion
 from context.rendering import render_markdown
-from core.fields import ContentField, FlagField, IdField, TextField
+from core.fields import ContentField, FlagField, IdField, KindField, TextField
 from core.serializers import StrictSerializer
 from hitl.actions import action_choices
 from hitl.models import Decision, HitlRequest
@@ -20,7 +20,7 @@ BULK_MAX = 200
 class DecisionInput(StrictSerializer):
     """`comment` is needed for reject and request_changes, `content` for amend and answer."""
 
-    action = serializers.ChoiceField(choices=action_choices())
+    action = KindField(choices=action_choices)
     subject_digest = TextField(max_length=64, help_text="That of the request as it was shown.")
     comment = TextField(max_length=10_000, allow_blank=True, default="")
     content = ContentField(required=False, allow_null=True)
@@ -36,7 +36,7 @@ class BulkItem(StrictSerializer):
 
 
 class BulkInput(StrictSerializer):
-    action = serializers.ChoiceField(choices=action_choices())
+    action = KindField(choices=action_choices)
     comment = TextField(max_length=10_000, allow_blank=True, default="")
     items = serializers.ListField(child=BulkItem(), min_length=1, max_length=BULK_MAX)
 
@@ -121,7 +121,7 @@ class RequestListSerializer(serializers.ModelSerializer):
         )
         read_only_fields = fields
 
-    @extend_schema_field(serializers.ListField(child=serializers.ChoiceField(action_choices())))
+    @extend_schema_field(serializers.ListField(child=KindField(choices=action_choices)))
     def get_allowed_actions(self, request: HitlRequest) -> list[str]:
         return allowed_actions(request)
 

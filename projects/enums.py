@@ -1,7 +1,5 @@
 from django.db import models
 
-from projects.agent_types import agent_types
-
 
 class ProjectStatus(models.TextChoices):
     #: Not started.
@@ -43,17 +41,3 @@ class Phase(models.TextChoices):
     BUILD = "build", "Build"
     VALIDATE = "validate", "Validate"
     LAUNCH = "launch", "Launch"
-
-
-class _Registered(type):
-    @property
-    def values(cls) -> list[str]:
-        return agent_types.values
-
-    @property
-    def choices(cls) -> list[tuple[str, str]]:
-        return agent_types.choices
-
-
-class AgentType(str, metaclass=_Registered):
-    """Goes when nothing imports it any more: use `projects.agent_types`."""

@@ -5,6 +5,7 @@ import textwrap
 from importlib import import_module
 
 import pytest
+from django.core.management import call_command
 from django.db import transaction
 
 from agents.models import AgentStatus, Task
@@ -14,10 +15,12 @@ from audit.event_types import event_types
 from audit.services import record
 from context.artifact_types import artifact_types
 from core.registry import Registry
+from hitl.actions.registry import actions
 from ops.health.check import checks
 from orchestrator.engine.definition import parse_definition
 from projects.agent_types import agent_types
 from projects.services import start_project
+from tests.scenes import asked
 from tests.ui.web.conftest import logged_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -47,13 +50,14 @@ def add_kind():
 
 
 def test_a_role_is_given_work_by_the_api_and_by_a_workflow(
-    add_kind, make_project, owner, client_of, settings
+    add_kind, project, owner, client_of, settings
 ):
-    assert client_of(owner).get("/api/v1/tasks/", {"agent_type": "reviewer"}).status_code == 400
-
-    add_kind("reviewer", agent_types)
-    api, project = client_of(owner), make_project()
+    api = client_of(owner)
     wanted = {"project": str(project.pk), "agent_type": "reviewer", "instructions": "Read it."}
+    assert api.post("/api/v1/tasks/", wanted).status_code == 400
+
+    # The project is older than the role.
+    add_kind("reviewer", agent_types)
     settings.AGENT_MODELS = settings.AGENT_MODELS | {"reviewer": settings.MODEL_DEFAULT}
     task = api.post("/api/v1/tasks/", wanted)
     run(task_id=task.json()["id"], worker="test:1:1")
@@ -124,6 +128,29 @@ def test_an_event_type_is_recorded_filtered_and_told(add_kind, project, owner, c
 def test_an_unregistered_event_type_is_refused(project, owner):
     with transaction.atomic(), pytest.raises(KeyError):
         record(project_id=project.pk, event_type="work_praised", actor=Actor.of_user(owner))
+
+
+def test_a_decision_action_is_offered_taken_and_recorded(
+    add_kind, project, owner, approver, client_of, capsys
+):
+    request = asked(project)
+    url = f"/api/v1/hitl/requests/{request.pk}/"
+    decision = {"action": "thank", "subject_digest": request.subject_digest}
+    assert client_of(approver).post(f"{url}decisions/", decision).status_code == 400
+
+    add_kind("thanks", actions)
+    api = client_of(approver)
+
+    assert "thank" in api.get(url).json()["allowed_actions"]
+    page = logged_in(owner).get(f"/admin/hitl/hitlrequest/{request.pk}/change/").content.decode()
+    assert "Approve with thanks" in page
+    with pytest.raises(SystemExit):
+        call_command("hitl", "--help")
+    assert "say thanks" in capsys.readouterr().out
+    answer = api.post(f"{url}decisions/", decision)
+    assert answer.status_code == 201, answer.json()
+    assert answer.json()["request"]["status"] == "approved"
+    assert Task.objects.filter(project=project, status="pending").exists()
 
 
 def test_a_health_check_is_in_every_report(add_kind, client):

@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from agents.enums import FINAL, AgentState, AttemptOutcome, TaskStatus, WaitsFor
+from agents.enums import FINAL, AgentState, AttemptOutcome, RequestKind, TaskStatus
 from core.errors import Conflict
 from core.ids import new_id
 from projects.agent_types import agent_type_choices
@@ -94,11 +94,11 @@ class Task(models.Model):
                 condition=Q(status__in=TaskStatus.values), name="task_status_known"
             ),
             models.CheckConstraint(
-                condition=Q(gate__in=["", *WaitsFor.values]), name="task_gate_known"
+                condition=Q(gate__in=["", *RequestKind.values]), name="task_gate_known"
             ),
             models.CheckConstraint(
                 condition=(
-                    Q(status=TaskStatus.WAITING_FOR_HITL, waits_for__in=WaitsFor.values)
+                    Q(status=TaskStatus.WAITING_FOR_HITL, waits_for__in=RequestKind.values)
                     | (~Q(status=TaskStatus.WAITING_FOR_HITL) & Q(waits_for=""))
                 ),
                 name="task_waits_for_something_iff_waiting",

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models.functions import Now
 
-from agents.enums import AttemptOutcome, TaskStatus, WaitsFor
+from agents.enums import AttemptOutcome, RequestKind, TaskStatus
 from agents.events import TASK_COMPLETED, TASK_PROGRESS, TASK_RETRIED
 from agents.metrics import count_retry
 from agents.models import Task
@@ -23,11 +23,11 @@ from agents.protocols import (
 from agents.services.claims import Claim, close_attempt, lock_claimed
 from audit.actors import Actor
 from audit.events import SYSTEM_WARNING
-from context.enums import ArtifactType, DerivationKind, Form
+from context.enums import DerivationKind, Form
 from context.models import Artifact, ArtifactVersion, ContextBuild
 from context.services import Source, record_version, store_output
+from context.types.agent_output import AGENT_OUTPUT
 from core.errors import InvalidInput
-from core.sql import update_row
 from core.text import is_storable
 from projects.transaction import ProjectTransaction
 
@@ -87,7 +87,7 @@ def fail_attempt(*, claim: Claim, error: WorkError) -> bool:
 
 def escalate(tx: ProjectTransaction, task: Task, code: str, detail: str) -> None:
     """Stop and wait for a person."""
-    task.wait_for(WaitsFor.ESCALATION)
+    task.wait_for(RequestKind.ESCALATION)
     task.result = {"error": {"code": code, "detail": detail}}
     data = {"code": code, "detail": detail, "step": task.step, "attempt": task.attempt}
     tx.record(SYSTEM_WARNING, task=task, **data)
@@ -98,7 +98,7 @@ def _ask(tx: ProjectTransaction, task: Task, outcome: NeedsPerson) -> None:
     if not all(is_storable(text) for text in (*outcome.questions, outcome.reason)):
         raise InvalidInput.of("questions", "binary", "The questions are not plain text.")
     close_attempt(task, AttemptOutcome.NEEDS_PERSON, **_usage_fields(outcome.usage))
-    task.wait_for(WaitsFor.CLARIFICATION)
+    task.wait_for(RequestKind.CLARIFICATION)
     task.result = {"questions": list(outcome.questions), "reason": outcome.reason}
     questions = len(outcome.questions)
     tx.record(TASK_PROGRESS, task=task, step=task.step, questions=questions)
@@ -109,7 +109,7 @@ def _deliver(tx: ProjectTransaction, task: Task, outcome: Completed) -> None:
     # A failed verdict loops back until its rounds are used up.
     waits_for = task.gate
     if outcome.verdict == "fail":
-        waits_for = WaitsFor.ESCALATION if task.escalates_on_fail else ""
+        waits_for = RequestKind.ESCALATION if task.escalates_on_fail else ""
     stored = _store_all(task, outcome, not waits_for)
     task.result = {
         "outputs": [output_reference(artifact, version) for artifact, version in stored],
@@ -185,7 +185,7 @@ def _store(
 
 def _title(task: Task, output: Output) -> str:
     """A free answer is named after what was asked for."""
-    is_free = output.artifact_type == ArtifactType.AGENT_OUTPUT
+    is_free = output.artifact_type == AGENT_OUTPUT
     return task.title if is_free and task.title else output.title
 
 
@@ -220,7 +220,7 @@ def _plan_retry(tx: ProjectTransaction, task: Task, delay: float, error: WorkErr
 
 def _stop(tx: ProjectTransaction, task: Task) -> None:
     """The agent is done with it for now; what comes next is the engine's, or a person's."""
-    update_row(task, RESULT)
+    task.save(update_fields=RESULT)
     tx.refresh_agent(task.agent_type)
     tx.request_advance()
 

@@ -4,7 +4,7 @@ from uuid import UUID
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from agents.enums import TaskStatus, WaitsFor
+from agents.enums import RequestKind, TaskStatus
 from agents.events import TASK_CANCELLED, TASK_CREATED, TASK_RETRIED
 from agents.models import Task
 from agents.queue import enqueue_task_on_commit
@@ -13,11 +13,11 @@ from audit.actors import Actor
 from context.briefs import brief_of
 from context.models import Artifact
 from core.errors import Conflict, InvalidInput
-from core.sql import insert_row
 from core.text import is_storable
 from projects import hooks
 from projects.access import MANAGE
-from projects.enums import AgentType, OversightLevel, ProjectStatus
+from projects.agent_types import agent_types
+from projects.enums import OversightLevel, ProjectStatus
 from projects.models import Project
 from projects.transaction import ProjectTransaction
 
@@ -30,7 +30,7 @@ ACCEPTS_TASKS = {ProjectStatus.DRAFT, ProjectStatus.ACTIVE, ProjectStatus.PAUSED
 def create_task(tx: ProjectTransaction, **fields: Any) -> Task:
     """A new task, in the queue once the transaction has committed."""
     task = Task(project=tx.project, rung_at=Now(), **fields)
-    insert_row(task)
+    task.save(force_insert=True)
     tx.record(
         TASK_CREATED,
         task=task,
@@ -61,14 +61,17 @@ def request_task(
         if project.status not in ACCEPTS_TASKS:
             detail = f"A project that is {project.status} takes no new tasks."
             raise Conflict("invalid_transition", detail)
+        if agent_type not in agent_types:
+            detail = f"There is no such agent type. Use one of: {', '.join(agent_types.values)}."
+            raise InvalidInput.of("agent_type", "invalid_choice", detail)
         _check_instructions(instructions)
         needs_approval = project.oversight_level != OversightLevel.LOW
         return create_task(
             tx,
-            agent_type=AgentType(agent_type),
+            agent_type=agent_type,
             title=instructions.strip().splitlines()[0][:80],
             instructions=instructions,
-            gate=WaitsFor.RESULT_APPROVAL if needs_approval else "",
+            gate=RequestKind.RESULT_APPROVAL if needs_approval else "",
             handoff=_handoff(project, agent_type, instructions, context_ids or []),
             created_by=actor.user,
         )

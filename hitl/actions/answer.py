@@ -2,8 +2,8 @@ from typing import Any
 
 from agents.models import Task
 from agents.services import requeue_with_answer
-from context.enums import ArtifactType
 from context.services import store_input
+from context.types.hitl_response import HITL_RESPONSE
 from core.errors import Unprocessable
 from core.text import is_storable
 from hitl.actions.base import Action, DecisionInput
@@ -44,7 +44,7 @@ class Answer(Action):
         }
         store_input(
             tx,
-            artifact_type=ArtifactType.HITL_RESPONSE,
+            artifact_type=HITL_RESPONSE,
             title=f"Answer: {task.title or task.agent_type}"[:300],
             content=content,
         )

@@ -13,7 +13,7 @@ from agents.stops.queries import all_agents, stopped_agents
 from audit.actors import Actor
 from audit.events import SYSTEM_ERROR
 from core.errors import DomainError
-from core.failpoints import fault_point
+from core.failpoints import failpoint
 from core.sql import fetch_row
 from core.tracing import span
 from hitl.services import open_request, supersede_request
@@ -105,7 +105,7 @@ class _Advance:
         self.project: Project = tx.project
 
     def act(self) -> int:
-        fault_point("in_advance")
+        failpoint("in_advance")
         project = self.project
         if project.attention_since is not None or project.engine_failures:
             project.attention_since, project.engine_failures, project.engine_error = None, 0, ""

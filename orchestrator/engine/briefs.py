@@ -11,9 +11,9 @@ from django.db.models import OuterRef, Subquery
 from agents.services.tasks import version_reference
 from audit.actors import Actor
 from context.briefs import brief_of, sha256_of_brief
-from context.enums import ArtifactType
 from context.models import Artifact
 from context.services import store_input
+from context.types.user_input import USER_INPUT
 from orchestrator.models import WorkflowRun
 from projects.models import BRIEF_MAX_LENGTH, Project
 from projects.transaction import ProjectTransaction
@@ -32,7 +32,7 @@ def hand_in_brief(tx: ProjectTransaction) -> Artifact:
     return store_input(
         tx,
         author=Actor.of_user(project.created_by),
-        artifact_type=ArtifactType.USER_INPUT,
+        artifact_type=USER_INPUT,
         title="Brief",
         content={"text": project.brief},
     )

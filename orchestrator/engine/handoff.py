@@ -8,8 +8,8 @@ from typing import Any
 
 from agents.models import Task
 from agents.services.tasks import material_reference
-from context.enums import ArtifactType
 from context.models import Artifact
+from context.types.user_input import USER_INPUT
 from orchestrator.engine.briefs import pinned_brief, version_for
 from orchestrator.engine.definition import Definition, Step, Want
 from orchestrator.models import WorkflowRun
@@ -50,7 +50,7 @@ def _materials(
     if not wanted:
         return
     artifacts = _artifacts(run, wanted)
-    for artifact_type in sorted(step.requires, key=lambda one: one != ArtifactType.USER_INPUT):
+    for artifact_type in sorted(step.requires, key=lambda one: one != USER_INPUT):
         for artifact in _accepted(definition, step, artifact_type, artifacts):
             yield material_reference(artifact, version_for(run, artifact))
     if is_again:
@@ -70,7 +70,7 @@ def _accepted(
     definition: Definition, step: Step, artifact_type: str, artifacts: list[Artifact]
 ) -> list[Artifact]:
     """What steps before this one have made of a type; of the people's input, all of it."""
-    if artifact_type == ArtifactType.USER_INPUT:
+    if artifact_type == USER_INPUT:
         found = [one for one in artifacts if one.artifact_type == artifact_type]
     else:
         made, sources = _made(artifacts), definition.sources(step.id, artifact_type)

@@ -17,7 +17,7 @@ from audit.actors import Actor
 from context.models import Artifact
 from tests.agents.keeper import LONG_SECONDS, blocking_model, endless_model, start_keeper, work_on
 from tests.agents.moves import WORKER, claim, first_task, in_background, let_lease_run_out, seen
-from tests.end_to_end.workers import eventually
+from tests.live import eventually
 from tests.scenes import side_task
 
 __all__ = ["blocking_model", "endless_model", "start_keeper"]
@@ -117,16 +117,15 @@ def test_work_that_swallows_its_cancellation_is_cancelled_again(project, keeper,
     swallowed = []
 
     async def stubborn():
+        in_background(lambda: cancel(task)).join()
         while len(swallowed) < 3:
             try:
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
                 swallowed.append(True)
 
-    with hold_lease(claim(task)) as cancellation:
-        in_background(lambda: cancel(task)).join()
-        with pytest.raises(LeaseLost):
-            cancellation.run(stubborn())
+    with hold_lease(claim(task)) as cancellation, pytest.raises(LeaseLost):
+        cancellation.run(stubborn())
 
     assert len(swallowed) == 3
 

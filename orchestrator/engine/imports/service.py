@@ -13,8 +13,10 @@ from django.db import transaction
 
 from audit.actors import Actor
 from audit.canonical import canonical
-from context.enums import ArtifactType, Granularity, VersionStatus
+from context.artifact_types import artifact_types
+from context.enums import Granularity, VersionStatus
 from context.services import Checked, check_content, store_imported
+from context.types.user_input import USER_INPUT
 from core.errors import DomainError, InvalidInput
 from orchestrator.engine.imports.archive import MANIFEST, Archive, refused
 from orchestrator.engine.imports.choices import choices_for
@@ -119,14 +121,14 @@ def _text(manifest: Item, field: str) -> str:
 
 
 def _first_input(items: list[Item]) -> str:
-    inputs = (item for item in items if item["artifact_type"] == ArtifactType.USER_INPUT)
+    inputs = (item for item in items if item["artifact_type"] == USER_INPUT)
     return next((item["checked"].content["text"] for item in inputs), "")
 
 
 def _item(archive: Archive, file: Item) -> Item:
     """What one artifact is to be stored with. Raises InvalidInput, which names the file."""
     path = file["path"]
-    artifact_type = _one_of(file, "artifact_type", ArtifactType.values)
+    artifact_type = _one_of(file, "artifact_type", artifact_types.values)
     try:
         content = json.loads(archive.kept[path])
         checked = _stored(artifact_type, content, file.get("content_sha256"))
