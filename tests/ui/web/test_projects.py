@@ -107,7 +107,7 @@ def test_it_takes_as_many_queries_with_much_history_as_with_little(
         data = {"action": "request_changes", "comment": "Again"}
         decide = f"/admin/hitl/hitlrequest/{request.pk}/decide/"
         client.post(decide, data | {"subject_digest": request.subject_digest})
-        request = work_returns(running, plan_outcome(body=body))
+        request = agent_returns(running, work(body=body))
         with CaptureQueriesContext(connection) as queries:
             client.get(page_of(running))
         counts.append(len(queries))
