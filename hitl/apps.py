@@ -6,7 +6,7 @@ class HitlConfig(AppConfig):
 
     def ready(self) -> None:
         from audit.stream.subscription import register_inbox
-        from hitl.inbox import inbox_items
+        from hitl.selectors import inbox_items
         from hitl.services import cancel_requests, sync_deadlines
         from projects import hooks
 

@@ -10,8 +10,8 @@ from agents.models import Task
 from agents.queue import enqueue_task_on_commit
 from agents.services.claims import give_up
 from audit.actors import Actor
-from context.briefs import brief_of
 from context.models import Artifact
+from context.selectors import brief_of
 from core.errors import Conflict, InvalidInput
 from core.text import is_storable
 from projects import hooks

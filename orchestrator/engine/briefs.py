@@ -10,8 +10,8 @@ from django.db.models import OuterRef, Subquery
 
 from agents.services.tasks import version_reference
 from audit.actors import Actor
-from context.briefs import brief_of, sha256_of_brief
 from context.models import Artifact
+from context.selectors import brief_of, sha256_of_brief
 from context.services import store_input
 from context.types.user_input import USER_INPUT
 from orchestrator.models import WorkflowRun

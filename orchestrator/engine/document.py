@@ -15,11 +15,11 @@ from django.template.loader import render_to_string
 from agents.models import Task
 from audit.actors import Actor
 from audit.canonical import canonical
+from context.html import read_markdown
 from context.markdown import plain
 from context.models import Artifact, ArtifactVersion
 from context.printing.blocks import PrintBudget
 from context.printing.pdf import print_pdf
-from context.reading import read_markdown
 from context.rendering import lowered
 from orchestrator.engine.document_parts import Part, fact_of_what_is_left_out, parts_of
 from orchestrator.models import AssembledDocument

@@ -84,7 +84,7 @@ def test_what_is_overdue_is_noted_once_and_listed(expiring, approver, client_of)
     assert [apply_deadlines(), apply_deadlines()] == [1, 0]
     assert types_of(expiring).count("hitl_request_overdue") == 1
     listed = client_of(approver).get("/api/v1/hitl/requests/?overdue=true").json()["results"]
-    assert [(one["id"], one["is_overdue"]) for one in listed] == [(str(expiring.pk), True)]
+    assert [(row["id"], row["is_overdue"]) for row in listed] == [(str(expiring.pk), True)]
 
 
 def test_on_reject_it_expires_and_the_project_stops_because_nobody_decided(expiring, project):
@@ -246,15 +246,15 @@ def test_an_escalation_takes_a_claim_away(escalating, approver, owner, client_of
     assert decide_as(owner, escalating).action == "approve"
 
 
-@pytest.mark.parametrize("what", ["remind_at", "due_at", "expires_at"])
-def test_clocks_stand_still_while_the_project_is_paused(expiring, project, owner, what):
-    actor, before = Actor.of_user(owner), getattr(expiring, what)
+@pytest.mark.parametrize("field", ["remind_at", "due_at", "expires_at"])
+def test_clocks_stand_still_while_the_project_is_paused(expiring, project, owner, field):
+    actor, before = Actor.of_user(owner), getattr(expiring, field)
     pause_project(project_id=project.pk, actor=actor)
-    held = fresh(expiring).held_since
-    HitlRequest.objects.update(held_since=held - timedelta(hours=5))
+    held_since = fresh(expiring).held_since
+    HitlRequest.objects.update(held_since=held_since - timedelta(hours=5))
     resume_project(project_id=project.pk, actor=actor)
 
-    moved = getattr(fresh(expiring), what) - before
+    moved = getattr(fresh(expiring), field) - before
     assert moved.total_seconds() == pytest.approx(5 * HOUR, abs=60)
     assert fresh(expiring).held_since is None
 
@@ -270,11 +270,11 @@ def test_nothing_expires_while_the_project_is_paused(expiring, project, owner, a
 
 def test_pausing_again_by_a_rewind_does_not_start_the_hold_anew(expiring, project, owner):
     pause_project(project_id=project.pk, actor=Actor.of_user(owner))
-    held = fresh(expiring).held_since
+    held_since = fresh(expiring).held_since
 
     rewind_project(project_id=project.pk, step="orchestrate", actor=Actor.of_user(owner))
 
-    assert fresh(expiring).held_since == held
+    assert fresh(expiring).held_since == held_since
 
 
 def test_what_follows_on_requested_changes_has_its_own_time(expiring, project, approver):

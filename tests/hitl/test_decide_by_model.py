@@ -199,9 +199,9 @@ class DecideMachine(RuleBasedStateMachine):
     def model_looks(self, who: str, act, when_settled: str = "") -> None:
         before = self.model.is_escalated, self.model.claimed_by
         self.model.look_at_the_clock()
-        wanted = self.model.refusal(who)
+        expected = self.model.refusal(who)
         if when_settled and self.model.status != "pending" and who != "vera":
-            wanted = when_settled
+            expected = when_settled
         self.last_code = ""
         try:
             act()
@@ -212,7 +212,7 @@ class DecideMachine(RuleBasedStateMachine):
         if when_settled and who == "vera" and self.model.status != "pending":
             assert self.last_code in ("request_closed", "role_too_low")
             return
-        assert self.last_code == wanted
+        assert self.last_code == expected
 
     def about(self, who: str) -> dict:
         return {"request_id": self.request.pk, "actor": Actor.of_user(self.people[who])}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from audit.actors import Actor
-from hitl.inbox import inbox_items
+from hitl.selectors import inbox_items
 from hitl.services import decide
 from projects.services import remove_member
 from tests.live import WebServer

@@ -46,7 +46,7 @@ def test_the_form_shows_what_holds_in_the_words_it_takes(running, owner, viewer)
     ("wrong", "says"),
     [
         ({"due_after": "soon"}, "Write a number with s, min, h or days"),
-        ({"due_after": "1 min"}, "Not before the one before it"),
+        ({"due_after": "1 min"}, "Keep the order"),
         ({"required_approvals": "0"}, "greater than or equal to 1"),
         ({"on_timeout": "approve"}, "Select a valid choice"),
         ({"expire_after": "999999999 days"}, "Seconds from 1 to"),

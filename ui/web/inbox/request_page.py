@@ -9,8 +9,8 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from context.artifact_types import artifact_types
+from context.html import read_markdown
 from context.models import Artifact, ArtifactVersion
-from context.reading import read_markdown
 from context.side_by_side import ComparedFile, compare_contents
 from core.errors import DomainError
 from hitl.models import HitlRequest

@@ -1,3 +1,5 @@
+"""Requests to people, their decisions and comments, and the policy of a project."""
+
 from datetime import datetime
 from typing import Any
 
@@ -9,9 +11,12 @@ from django.utils import timezone
 
 from agents.models import Task
 from core.ids import new_id
+from hitl.actions.registry import action_choices
 from hitl.enums import OnTimeout, RequestKind, RequestStatus
 from projects.enums import Phase
 from projects.models import Project
+
+APPROVALS_MAX = 50
 
 
 class RequestQuerySet(models.QuerySet):
@@ -44,7 +49,7 @@ class HitlRequest(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     resolved_at = models.DateTimeField(null=True, blank=True)
 
-    # What the project's policy said when the request was opened; a later change is for later ones.
+    # The project's policy when the request was opened; later changes apply to later requests.
     required_approvals = models.PositiveSmallIntegerField(default=1, db_default=1)
     deciding_roles = ArrayField(
         models.CharField(max_length=10), null=True, blank=True, help_text="Null: all that decide."
@@ -62,7 +67,7 @@ class HitlRequest(models.Model):
     due_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
 
-    # What has come of it so far.
+    # Its progress so far.
     approvals = models.PositiveSmallIntegerField(default=0, db_default=0)
     reminded_at = models.DateTimeField(null=True, blank=True)
     overdue_noted_at = models.DateTimeField(null=True, blank=True)
@@ -141,7 +146,7 @@ class HitlRequest(models.Model):
         return self.status == RequestStatus.PENDING
 
     def is_timed_out(self, now: datetime) -> bool:
-        """Nobody decides any more, or only an owner; by the sweep, or by the first who tries."""
+        """Its time is over: nobody can decide any more, or only an owner."""
         return self.held_since is None and self.expires_at is not None and self.expires_at <= now
 
     def is_overdue(self, now: datetime) -> bool:
@@ -153,7 +158,7 @@ class HitlRequest(models.Model):
         )
 
     def claimant_id(self, now: datetime) -> int | None:
-        """Who has the request for themselves, while that lasts."""
+        """Who has claimed it, while the claim lasts."""
         is_claimed = self.claimed_until is not None and self.claimed_until > now
         return self.claimed_by_id if is_claimed else None
 
@@ -162,3 +167,106 @@ class HitlRequest(models.Model):
         if not self.is_pending:
             raise RuntimeError(f"request {self.pk} is {self.status}, not pending")
         self.status, self.resolved_at = status, timezone.now()
+
+
+class Decision(models.Model):
+    """What a person decided, when, through which channel, and about exactly what. Immutable."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    request = models.ForeignKey(HitlRequest, on_delete=models.CASCADE, related_name="decisions")
+    action = models.CharField(max_length=20, choices=action_choices)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="decisions"
+    )
+    comment = models.TextField(blank=True, default="")
+    content = models.JSONField(null=True, blank=True)
+    subject_digest = models.CharField(max_length=64)
+    channel = models.CharField(max_length=20)
+    is_break_glass = models.BooleanField(
+        default=False, db_default=False, help_text="Past the rules, for the reason in the comment."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "hitl_decisions"
+        ordering = ["created_at", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["request", "decided_by"], name="decision_once_a_person"
+            ),
+            models.CheckConstraint(
+                condition=~Q(action__in=["reject", "request_changes"]) | ~Q(comment=""),
+                name="decision_comment_where_it_is_needed",
+            ),
+            models.CheckConstraint(
+                condition=~Q(action__in=["amend", "answer"]) | Q(content__isnull=False),
+                name="decision_content_where_it_is_needed",
+            ),
+            models.CheckConstraint(
+                condition=Q(is_break_glass=False) | ~Q(comment=""),
+                name="decision_past_the_rules_says_why",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} by {self.decided_by}"
+
+
+class Comment(models.Model):
+    """A comment in the thread of a request, for all members. It decides nothing."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    request = models.ForeignKey(HitlRequest, on_delete=models.CASCADE, related_name="comments")
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="hitl_comments"
+    )
+    text = models.TextField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "hitl_comments"
+        ordering = ["created_at", "id"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(text=""), name="hitl_comment_says_something")
+        ]
+        indexes = [models.Index(fields=["request", "created_at"], name="comments_of_a_request")]
+
+    def __str__(self) -> str:
+        return f"{self.author}: {self.text[:60]}"
+
+
+class Policy(models.Model):
+    """How a project decides. Without a row the defaults of the settings hold."""
+
+    project = models.OneToOneField(
+        Project, primary_key=True, on_delete=models.CASCADE, related_name="hitl_policy"
+    )
+    prevent_self_approval = models.BooleanField()
+    answers_count_as_content = models.BooleanField(
+        help_text="Who answered an agent's questions wrote of what it made of them."
+    )
+    required_approvals = models.PositiveSmallIntegerField()
+    roles_by_kind = models.JSONField(default=dict, help_text="{kind: [role]}; else all who decide.")
+    roles_by_phase = models.JSONField(default=dict, help_text="{phase: [role]}")
+    # Seconds from when a request is opened; null: never.
+    remind_after = models.PositiveIntegerField(null=True, blank=True)
+    due_after = models.PositiveIntegerField(null=True, blank=True)
+    expire_after = models.PositiveIntegerField(null=True, blank=True)
+    on_timeout = models.CharField(max_length=10, choices=OnTimeout)
+    updated_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "hitl_policies"
+        verbose_name_plural = "policies"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(required_approvals__gte=1, required_approvals__lte=APPROVALS_MAX),
+                name="policy_asks_for_1_to_50_approvals",
+            ),
+            models.CheckConstraint(
+                condition=Q(on_timeout__in=OnTimeout.values), name="policy_on_timeout_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"policy of {self.project_id}"

@@ -94,8 +94,8 @@ def test_the_same_candidates_give_the_same_choice(candidates, budget):
 
 
 @given(CANDIDATES, st.integers(0, 300))
-def test_nothing_is_shortened_where_everything_fits(candidates, more):
-    budget = sum(weigh(one.full) for one in candidates) + more
+def test_nothing_is_shortened_where_everything_fits(candidates, spare):
+    budget = sum(weigh(candidate.full) for candidate in candidates) + spare
 
     choices = fit(candidates, budget, weigh)
 

@@ -49,11 +49,11 @@ def _markdown() -> MarkdownIt:
     options = {"html": False, "linkify": False, "highlight": _fence}
     markdown = MarkdownIt("commonmark", options).enable(["table", "strikethrough"])
     markdown.disable("image")
-    markdown.core.ruler.push("fit_the_page", _fit_the_page)
+    markdown.core.ruler.push("adapt_to_page", _adapt_to_page)
     return markdown
 
 
-def _fit_the_page(state: Any) -> None:
+def _adapt_to_page(state: Any) -> None:
     """Headings go below the page's own; wide tables scroll, so the keyboard must reach them."""
     for token in state.tokens:
         if token.type in {"heading_open", "heading_close"}:

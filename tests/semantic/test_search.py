@@ -58,10 +58,10 @@ def test_both_ways_together_find_what_either_finds(semantic, project, viewer, cl
     note(project, f"{CARS}\n\n# Slang\n\nWheels, a car\n\n{BOOKS}")
     embed_missing()
 
-    found = titles(asked(client_of(viewer), q="car", mode="hybrid"))
+    results = titles(asked(client_of(viewer), q="car", mode="hybrid"))
 
-    assert found[0] == "Slang"
-    assert "Cars" in found
+    assert results[0] == "Slang"
+    assert "Cars" in results
 
 
 def test_nobody_finds_what_they_may_not_see(semantic, project, outsider, staff, client_of):
@@ -98,8 +98,8 @@ def test_a_document_is_named_once(semantic, project, viewer, client_of):
     embed_missing()
 
     for mode in ("semantic", "hybrid"):
-        found = asked(client_of(viewer), q="car", mode=mode, granularity="document")
-        assert titles(found) == ["On cars"]
+        results = asked(client_of(viewer), q="car", mode=mode, granularity="document")
+        assert titles(results) == ["On cars"]
 
 
 def test_it_is_said_where_older_texts_were_not_compared(
@@ -228,14 +228,14 @@ def test_nothing_is_embedded_while_everything_is_stopped(semantic, project, staf
 
 
 def test_the_texts_of_a_stopped_project_wait_for_its_release(semantic, make_project, owner):
-    one, other = make_project(), make_project()
-    note(one, CARS)
+    first, other = make_project(), make_project()
+    note(first, CARS)
     note(other, CARS)
     actor = Actor.of_user(owner)
-    activate_emergency_stop(actor=actor, reason="Halt.", project_id=one.pk)
+    activate_emergency_stop(actor=actor, reason="Halt.", project_id=first.pk)
     free = embed_missing()
     assert embed_missing(is_whole=True) == 0
-    release_emergency_stop(actor=actor, reason="Go on.", project_id=one.pk)
+    release_emergency_stop(actor=actor, reason="Go on.", project_id=first.pk)
 
     assert embed_missing() == free > 0
 
