@@ -13,7 +13,7 @@ from agents.stops.queries import all_agents, stopped_agents
 from audit.actors import Actor
 from audit.events import SYSTEM_ERROR
 from core.errors import DomainError
-from core.failpoints import fault_point
+from core.failpoints import failpoint
 from core.metrics import SHORT_BUCKETS
 from core.sql import fetch_row
 from core.tracing import span
@@ -113,7 +113,7 @@ class _Advance:
 
     def act(self) -> int:
         """Returns the number of actions."""
-        fault_point("in_advance")
+        failpoint("in_advance")
         project = self.project
         if project.attention_since is not None or project.engine_failures:
             project.attention_since, project.engine_failures, project.engine_error = None, 0, ""
