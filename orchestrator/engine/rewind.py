@@ -39,7 +39,7 @@ def rewind_project(*, project_id: UUID, step: str, actor: Actor, comment: str = 
             detail = f"There is no step '{step}'. Use one of: {', '.join(definition.order)}."
             raise InvalidInput.of("step", "does_not_exist", detail)
         current = Task.objects.filter(project=tx.project, is_current=True)
-        tasks = {task.step: task for task in current}
+        tasks = {task.step: task for task in current if task.step}
         if step not in tasks:
             raise Conflict("invalid_transition", f"The step '{step}' has not started yet.")
         # A rejected task outside of the workflow would stop the project again at once.

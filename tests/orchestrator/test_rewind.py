@@ -20,6 +20,7 @@ from tests.orchestrator.moves import (
     started,
     text,
 )
+from tests.scenes import side_task
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("whole_logs")]
 
@@ -56,6 +57,18 @@ def test_a_completed_project_goes_on_from_the_step(unattended, owner):
     do(unattended, "join")
     do(unattended, "check")
     assert Project.objects.get().status == "completed"
+
+
+def test_a_project_that_rejected_work_on_its_own_stopped_can_be_rewound(project, owner, approver):
+    started(project)
+    task = side_task(project)
+    finish_task(claim=claim_task(task_id=task.pk, worker="t:1:1"), outcome=text("One."))
+    say(HitlRequest.objects.get(task=task), approver, "reject", comment="Stop all of it.")
+
+    now = rewind(project, owner, "left")
+
+    assert now.status == "active"
+    assert rounds(project) == {"left": 2, "right": 2}
 
 
 def test_only_what_depends_on_the_step_runs_again(unattended, owner):
