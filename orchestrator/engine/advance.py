@@ -102,7 +102,7 @@ def open_run(tx: ProjectTransaction, definition: Definition) -> WorkflowRun:
 
 
 class _Advance:
-    """One advance of one project, under its lock."""
+    """One advance of a project, under its lock."""
 
     run: WorkflowRun | None = None
     definition: Definition | None = None
@@ -125,9 +125,9 @@ class _Advance:
             self.run = run or open_run(self.tx, load_definition(project.workflow))
             self.definition = definition_of(self.run)
         self.stopped = stopped_agents(project.pk)
-        self.is_held = project.status == ProjectStatus.PAUSED or self.stopped == all_agents()
+        self.starts_nothing = project.status == ProjectStatus.PAUSED or self.stopped == all_agents()
         loaded = load(project, self.run)
-        count = self._serve_side_tasks(loaded)
+        count = self._advance_side_tasks(loaded)
         while actions := self._plan(loaded):
             count += len(actions)
             for action in actions:
@@ -142,7 +142,7 @@ class _Advance:
         if self.definition is None or self.project.finished_at is not None:
             return []
         actions = plan(self.definition, loaded.state)
-        if self.is_held:
+        if self.starts_nothing:
             # Nothing starts in a paused or stopped project, but a rejection still ends it.
             return [action for action in actions if isinstance(action, FailRun)]
         if actions == [CompleteRun()] and open_side_tasks(loaded):
@@ -204,7 +204,7 @@ class _Advance:
         supersede_request(self.tx, loaded.requests[str(task.pk)])
         open_request(self.tx, task)
 
-    def _serve_side_tasks(self, loaded: Loaded) -> int:
+    def _advance_side_tasks(self, loaded: Loaded) -> int:
         """Tasks outside of the workflow: open their requests; one that failed stops the project."""
         count = 0
         for task in loaded.side_tasks:
@@ -212,7 +212,7 @@ class _Advance:
             if task.status == TaskStatus.FAILED:
                 fail_project(self.tx, task.stop_reason or "a task failed")
                 return count + 1
-            if self.is_held:
+            if self.starts_nothing:
                 continue
             if task.status != TaskStatus.WAITING_FOR_HITL:
                 continue
