@@ -147,12 +147,12 @@ class _Advance:
             return [action for action in actions if isinstance(action, FailRun)]
         if actions == [CompleteRun()] and open_side_tasks(loaded):
             return []
-        return [action for action in actions if not self._is_stopped(action)]
-
-    def _is_stopped(self, action: Action) -> bool:
-        if not isinstance(action, StartStep):
-            return False
-        return self.definition.step(action.step).agent in self.stopped
+        stopped = {step.id for step in self.definition.steps if step.agent in self.stopped}
+        return [
+            action
+            for action in actions
+            if not (isinstance(action, StartStep) and action.step in stopped)
+        ]
 
     def _apply(self, action: Action, loaded: Loaded) -> None:
         match action:

@@ -25,7 +25,7 @@ from projects.models import Project
 
 # The earliest time that a ZIP can hold, so that the same project gives the same bytes.
 NO_TIME = (1980, 1, 1, 0, 0, 0)
-EVENTS_A_CHUNK = 1000
+EVENTS_PER_CHUNK = 1000
 
 
 def write_export(project: Project, target: BinaryIO) -> None:
@@ -53,7 +53,20 @@ def export_files(project: Project) -> Iterator[tuple[str, bytes]]:
         sha256 = hashlib.sha256(content).hexdigest()
         files.append({"path": path, "sha256": sha256, "bytes": len(content)} | about)
         yield path, content
-    manifest = _manifest(project) | {"files": files}
+    manifest: dict[str, Any] = {
+        "format": "paraph.export.v1",
+        "project": str(project.pk),
+        "name": project.name,
+        "brief": accepted_brief_text(project),
+        "workflow": project.workflow,
+        "oversight_level": project.oversight_level,
+        "status": project.status,
+    }
+    # A draft is not bound to a version of its workflow.
+    if run := WorkflowRun.objects.filter(project=project).first():
+        manifest["workflow_version"] = run.definition["version"]
+        manifest["workflow_sha256"] = run.definition_hash
+    manifest["files"] = files
     yield "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
@@ -80,7 +93,12 @@ def _contents(project: Project) -> Iterator[tuple[str, bytes, dict[str, Any]]]:
     if sources.versions:
         for form, ending in ENDINGS.items():
             yield f"document/project.{ending}", read_document(sources, form), {}
-    yield "audit/events.jsonl", b"".join(_trail(project)), {}
+    events = Event.objects.filter(project=project.pk).order_by("sequence")
+    lines = (
+        json.dumps(to_wire(event), ensure_ascii=False).encode() + b"\n"
+        for event in events.iterator(chunk_size=EVENTS_PER_CHUNK)
+    )
+    yield "audit/events.jsonl", b"".join(lines), {}
     for file in ImportedFile.objects.filter(origin__project=project).order_by("path"):
         yield file.path, gzip.decompress(file.body), {}
 
@@ -100,26 +118,3 @@ def _about(artifact: Artifact, version: ArtifactVersion) -> dict[str, Any]:
         "is_by_person": version.is_by_person,
         "step": artifact.step,
     }
-
-
-def _manifest(project: Project) -> dict[str, Any]:
-    manifest = {
-        "format": "paraph.export.v1",
-        "project": str(project.pk),
-        "name": project.name,
-        "brief": accepted_brief_text(project),
-        "workflow": project.workflow,
-        "oversight_level": project.oversight_level,
-        "status": project.status,
-    }
-    # A draft is not bound to a version of its workflow.
-    if run := WorkflowRun.objects.filter(project=project).first():
-        manifest["workflow_version"] = run.definition["version"]
-        manifest["workflow_sha256"] = run.definition_hash
-    return manifest
-
-
-def _trail(project: Project) -> Iterator[bytes]:
-    events = Event.objects.filter(project=project.pk).order_by("sequence")
-    for event in events.iterator(chunk_size=EVENTS_A_CHUNK):
-        yield json.dumps(to_wire(event), ensure_ascii=False).encode() + b"\n"
