@@ -68,8 +68,13 @@ def advance_project(project_id: UUID) -> int:
 
 def advance(tx: ProjectTransaction) -> int:
     """Advance within the transaction of a change. Returns the number of actions."""
-    with span("advance", {"paraph.project": str(tx.project.pk)}):
-        return _Advance(tx).act()
+    # What follows is done by the engine, not by the person or agent whose change led to it.
+    actor, tx.actor = tx.actor, ENGINE
+    try:
+        with span("advance", {"paraph.project": str(tx.project.pk)}):
+            return _Advance(tx).act()
+    finally:
+        tx.actor = actor
 
 
 def note_failure(tx: ProjectTransaction, error: Exception) -> None:
