@@ -18,7 +18,7 @@ from orchestrator.engine.definition import definition_hash, load_definition
 from orchestrator.engine.export import export_files, write_export
 from orchestrator.engine.imports import archive as archives
 from orchestrator.engine.imports.archive import open_archive
-from orchestrator.engine.imports.trail import verify_trail
+from orchestrator.engine.imports.service import verify_trail
 from orchestrator.models import ImportedFile, ProjectImport
 from projects.models import Project
 from projects.services import start_project

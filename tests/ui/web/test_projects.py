@@ -5,6 +5,7 @@ from django.test.utils import CaptureQueriesContext
 
 from context.models import Artifact
 from projects.models import Project
+from tests.scenes import agent_returns, work
 from tests.ui.web.conftest import logged_in
 
 pytestmark = pytest.mark.django_db
