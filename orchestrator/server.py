@@ -44,7 +44,7 @@ def main() -> None:
         server_header=False,
         # By name: `auto` would take whatever else happens to be installed.
         loop="asyncio",
-        http="httptools",
+        http="h11",
         ws="websockets-sansio",
         ws_max_size=MAX_FRAME_BYTES,
         ws_ping_interval=20,
