@@ -35,7 +35,7 @@ def not_found(request: HttpRequest, exception: Any = None) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Also for what fails outside of a view, as the session that cannot be saved."""
+    """Also for errors outside of a view, such as a session that cannot be saved."""
     error = sys.exc_info()[1]
     if is_database_away(error):
         return database_away(request, error)
@@ -44,7 +44,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def database_away(request: HttpRequest, error: BaseException) -> HttpResponse:
-    """Asks nothing of the database, as a page with a menu would."""
+    """Without a menu, because that would query the database."""
     answer = database_away_problem(request, error)
     if is_for_programs(request):
         return answer

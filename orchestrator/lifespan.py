@@ -1,7 +1,7 @@
-"""What happens at SIGTERM, before the server closes its connections: listeners are told to leave.
+"""Asks listeners to leave at SIGTERM, before the server closes its connections.
 
-An ASGI server speaks of its shutdown only when all connections are gone. So the signal is taken
-first and handed on afterwards; the server then finishes what is being answered.
+An ASGI server reports its shutdown only when all connections are gone. So the signal is handled
+here first and passed on afterwards; the server then finishes what is being answered.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-# Then a thread hangs, say in a lock of the database: where is written to the log, and all ends.
+# After this a thread hangs, say in a database lock: log where, and exit.
 HANGING_SECONDS = 8
 
 
@@ -41,5 +41,5 @@ class Lifespan:
             self._leaving = asyncio.ensure_future(self.before_shutdown())
             self._leaving.add_done_callback(lambda _: self._servers_handlers[number](number, None))
         else:
-            # Asked twice: the server has its own way to hurry.
+            # The second signal: let the server stop at once.
             self._servers_handlers[number](number, None)

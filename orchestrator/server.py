@@ -1,4 +1,4 @@
-"""The web server, `python -m orchestrator.server`: uvicorn, as this application wants it.
+"""The web server, `python -m orchestrator.server`: uvicorn, configured for this application.
 
 `daphne orchestrator.asgi:application` works, too; docs/adr/0042 says what is then missing.
 """
@@ -14,9 +14,9 @@ import uvicorn
 APPLICATION = "orchestrator.asgi:application"
 # How long requests that are being answered may take when the server is asked to stop.
 FINISH_SECONDS = 5
-# Longer than proxies keep an idle connection, so that none sends into one that closes.
+# Longer than proxies keep an idle connection, so that none uses one that is being closed.
 KEEP_ALIVE_SECONDS = 180
-# The protocol allows 64 KiB and says so with a code of its own; beyond this nobody listens.
+# Our protocol allows 64 KiB and has an error code for it; larger frames are not even read.
 MAX_FRAME_BYTES = 2**20
 # Longer than the stream's own limit for a client that does not read.
 UNREAD_SECONDS = 120
@@ -44,12 +44,12 @@ def main() -> None:
         server_header=False,
         # By name: `auto` would take whatever else happens to be installed.
         loop="asyncio",
-        http="httptools",
+        http="h11",
         ws="websockets-sansio",
         ws_max_size=MAX_FRAME_BYTES,
         ws_ping_interval=20,
         ws_ping_timeout=30,
-        # It takes a quarter of a megabyte a connection.
+        # It would take a quarter of a megabyte per connection.
         ws_per_message_deflate=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=FINISH_SECONDS,
@@ -71,7 +71,7 @@ def _listener(options: argparse.Namespace) -> socket.socket:
         family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
         listener = socket.create_server((options.host, options.port), family=family, backlog=2048)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
-        # Its connections inherit it: one whose client reads nothing any more ends by itself.
+        # Connections inherit it: one whose client no longer reads ends by itself.
         milliseconds = UNREAD_SECONDS * 1000
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
     return listener

@@ -9,12 +9,12 @@ from core.problems import CONTENT_TYPE, problem
 from core.throttles import MINUTE, address_requests
 from orchestrator.errors import is_for_programs
 
-# Probes come from few addresses, and must not be refused for what others ask.
+# Probes come from few addresses, and must not be refused because of other requests.
 FREE = ("/health", "/metrics", "/static/")
 
 
 class ThrottleMiddleware:
-    """At most so much from one address; and the answer to too many tries to log in."""
+    """Limits requests per address, and answers too many login attempts."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -29,7 +29,7 @@ class ThrottleMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Of pages for people; the API has its own way."""
+        """For pages; the API has its own exception handler."""
         return too_many(request, exception) if isinstance(exception, TooMany) else None
 
 

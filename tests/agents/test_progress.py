@@ -10,8 +10,8 @@ from agents.providers.demo import DemoModel
 from agents.worker.run import run
 from audit.stream.asyncapi import server_schemas
 from audit.stream.notifier import publish_ephemeral
-from tests.agents.moves import WORKER, first_task, in_background
 from tests.live import hear, hear_until
+from tests.scenes import WORKER, first_task, in_background
 
 LONG_SECONDS = 60
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("whole_logs")]

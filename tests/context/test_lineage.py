@@ -11,8 +11,7 @@ from context.models import Artifact, ArtifactVersion, Derivation
 from context.services import Source, add_version, store_output
 from hitl.models import Decision
 from tests.context.documents import hand_in
-from tests.orchestrator.moves import asked, current, do, say, started
-from tests.scenes import CONTENT, USAGE, running
+from tests.scenes import CONTENT, USAGE, current, decide_as, do, request_at, running, started
 
 pytestmark = pytest.mark.django_db
 
@@ -101,7 +100,9 @@ def test_an_amendment_names_its_decision_and_the_version_it_replaces(project, ap
     started(project)
     do(project, "right")
 
-    say(asked(project, "right"), approver, "amend", content=CONTENT | {"body": "By hand."})
+    decide_as(
+        approver, request_at(project, "right"), "amend", content=CONTENT | {"body": "By hand."}
+    )
 
     document = lineage(client_of(approver), "right")
     [entity, before] = document["entities"]

@@ -6,8 +6,7 @@ from context.services import add_version
 from context.staleness import staleness_of
 from orchestrator.engine.rewind import rewind_project
 from tests.context.documents import hand_in
-from tests.orchestrator.moves import asked, do, look, say, started, text
-from tests.scenes import CONTENT
+from tests.scenes import CONTENT, advance, decide_as, do, request_at, started, text
 
 pytestmark = pytest.mark.django_db
 
@@ -89,7 +88,7 @@ def test_a_rewind_to_the_named_step_makes_it_fresh_again(done, owner):
     [step] = set(stale_steps(done).values())
 
     rewind_project(project_id=done.pk, step=step, actor=Actor.of_user(owner))
-    look(done)
+    advance(done)
     do(done, "left")
     half_way = stale_steps(done)
     do(done, "join")
@@ -125,7 +124,9 @@ def test_an_amended_result_is_stale_with_what_it_was_written_from(project, owner
     hand_in(project)
     started(project)
     do(project, "left")
-    say(asked(project, "left"), approver, "amend", content=CONTENT | {"body": "By hand."})
+    decide_as(
+        approver, request_at(project, "left"), "amend", content=CONTENT | {"body": "By hand."}
+    )
 
     edit_brief(project, owner)
 

@@ -46,7 +46,7 @@ def test_a_point_that_there_is_not_stops_the_start():
     done = passed_by("allowed", FAULT="before_lunch:1")
 
     assert done.returncode == 1
-    assert "there is no point 'before_lunch'" in done.stderr
+    assert "there is no failpoint 'before_lunch'" in done.stderr
 
 
 def test_with_tokens_only_who_takes_one_dies(tmp_path):

@@ -25,8 +25,7 @@ from orchestrator.engine.advance import advance_project
 from projects.models import Project
 from projects.services import add_member, create_project, pause_project, resume_project
 from tests.fixtures import BRIEF, make_user
-from tests.hitl.people import OWN, fresh, let_pass, say, set_policy, upload
-from tests.scenes import asked
+from tests.scenes import OWN, asked, decide_as, fresh, let_pass, set_policy, upload
 
 NAMES = ("owner", "ann", "bob", "cat", "vera")
 ROLES = {"owner": "owner", "ann": "approver", "bob": "approver", "cat": "approver"}
@@ -194,7 +193,7 @@ class DecideMachine(RuleBasedStateMachine):
 
     def attempt(self, who: str, action: str) -> bool:
         """Whether it was taken; that must be what the model says."""
-        self.model_looks(who, lambda: say(self.people[who], self.request, action))
+        self.model_looks(who, lambda: decide_as(self.people[who], self.request, action))
         return not self.last_code
 
     def model_looks(self, who: str, act, when_settled: str = "") -> None:

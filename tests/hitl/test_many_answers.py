@@ -17,9 +17,8 @@ from hitl.models import Decision, HitlRequest
 from orchestrator.engine.advance import advance_project
 from projects.models import Membership, Project
 from tests.fixtures import make_user
-from tests.hitl.people import OWN
 from tests.live import WebServer, token_of
-from tests.scenes import side_task, work
+from tests.scenes import OWN, side_task, work
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

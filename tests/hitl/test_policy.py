@@ -2,8 +2,7 @@ import pytest
 
 from audit.models import Event
 from hitl.models import Policy
-from tests.hitl.people import fresh, set_policy
-from tests.scenes import asked
+from tests.scenes import asked, fresh, set_policy
 
 pytestmark = pytest.mark.django_db
 

@@ -14,7 +14,6 @@ from hitl.models import Decision, HitlRequest
 from hitl.presenter import present_request
 from orchestrator.engine.advance import advance_project
 from orchestrator.engine.export import export_files
-from tests.hitl.people import join, set_policy
 from tests.scenes import (
     ALLOWED,
     CONTENT,
@@ -22,8 +21,10 @@ from tests.scenes import (
     USAGE,
     asked,
     finish,
+    join,
     pending_task,
     running,
+    set_policy,
     side_task,
     work,
 )
