@@ -14,7 +14,7 @@ from audit.events import EVENTS_ARCHIVED
 from audit.models import Event, Stream
 from audit.serialization import to_wire
 from core.errors import Conflict
-from core.snapshot import one_moment
+from core.snapshot import database_snapshot
 
 PAGE = 1000
 
@@ -36,7 +36,7 @@ def write_archive(project_id: UUID, folder: Path) -> Archive | None:
 
     A file that is there already is replaced as a whole. Verified before it is returned.
     """
-    with one_moment():
+    with database_snapshot():
         stream = Stream.objects.get(project=project_id)
         first, last = stream.erased_through + 1, stream.sequence
         if first > last:

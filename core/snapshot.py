@@ -7,7 +7,7 @@ from django.db import connection, transaction
 
 
 @contextmanager
-def one_moment() -> Iterator[None]:
+def database_snapshot() -> Iterator[None]:
     """All reads inside see one state of the database; in a transaction, that one's state."""
     if connection.in_atomic_block:
         yield
