@@ -1,4 +1,4 @@
-"""The database is away: nobody's mistake, and it passes. What was refused may be sent again."""
+"""The database cannot be reached: a passing state, after which a request may be sent again."""
 
 import logging
 
@@ -15,7 +15,7 @@ DETAIL = (
     "The database cannot be reached. Nothing that was acknowledged is lost. Send the request again "
     "in a moment, an unsafe one with the same Idempotency-Key."
 )
-# Connections broken, resources used up, shut down. Others, a deadlock for one, are ours to mend.
+# Broken connections, exhausted resources, shutdown. Others, such as deadlocks, are our own bugs.
 SQLSTATES = ("08", "53", "57P")
 
 

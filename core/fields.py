@@ -1,4 +1,4 @@
-"""Fields that take JSON at its word: a number is no text, and `"no"` is no boolean."""
+"""Strict JSON fields: a number is not accepted as text, nor `"no"` as a boolean."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ MAX_DEPTH = 64
 
 
 class TextField(serializers.CharField):
-    """Text as it was sent; no column can hold null characters and lone surrogates."""
+    """Text as it was sent, without trimming."""
 
     default_error_messages = {"invalid": "Send text (a JSON string)."}
 
@@ -49,7 +49,7 @@ class NumberField(serializers.IntegerField):
 
 
 class IdField(serializers.UUIDField):
-    """An id as text; a number is none, though a UUID could be made of it."""
+    """An id as text; a number is refused, though Python would make a UUID of it."""
 
     def to_internal_value(self, data: Any) -> UUID:
         if not isinstance(data, str):
