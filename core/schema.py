@@ -41,10 +41,8 @@ class AutoSchema(BaseAutoSchema):
         """What may be blank in the database may be blank in an answer."""
         if isinstance(field, ChoiceField) and field.read_only:
             model = getattr(getattr(field.parent, "Meta", None), "model", None)
-            columns = (
-                {column.name: column for column in model._meta.concrete_fields} if model else {}
-            )
-            if field.source in columns and columns[field.source].blank:
+            columns = model._meta.concrete_fields if model else ()
+            if any(column.name == field.source and column.blank for column in columns):
                 field.allow_blank = True
         return super()._map_serializer_field(field, direction, *args)
 

@@ -18,9 +18,8 @@ class StrictSerializer(serializers.Serializer):
     def to_internal_value(self, data: Any) -> Any:
         is_form = isinstance(data, MultiValueDict)
         names = set(data) - ({CSRF_FIELD} if is_form else set()) if hasattr(data, "keys") else set()
-        detail = (
-            f"There is no such field. Known fields: {', '.join(sorted(self.fields)) or 'none'}."
-        )
+        fields = ", ".join(sorted(self.fields)) or "none"
+        detail = f"There is no such field. Known fields: {fields}."
         errors = {
             name: [ErrorDetail(detail, code="unknown_field")]
             for name in sorted(names - set(self.fields))
