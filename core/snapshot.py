@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 @contextmanager
 def database_snapshot() -> Iterator[None]:
-    """All reads inside see one state of the database; in a transaction, that one's state."""
+    """All reads inside see the same state of the database; in a transaction, that transaction's."""
     if connection.in_atomic_block:
         yield
         return

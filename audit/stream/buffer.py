@@ -9,7 +9,7 @@ from django.db import InterfaceError, OperationalError
 
 from audit.stream.database import in_database
 from audit.stream.queries import Head, Item, Page, read_heads, read_page
-from core.log_fields import context_of_its_own
+from core.log_fields import detached_context
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Feed:
 
     def _start(self, work: Coroutine) -> asyncio.Task:
         """Not in the context of who happens to be first: it is done for all."""
-        context = context_of_its_own(project=str(self.project_id))
+        context = detached_context(project=str(self.project_id))
         return asyncio.create_task(work, context=context)
 
     async def _open(self) -> None:

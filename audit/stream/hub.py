@@ -15,7 +15,7 @@ from audit.stream.notifier import INBOX_GROUP, group_of
 from audit.stream.queries import read_heads
 from audit.stream.revocation import Watched, find_ended
 from audit.stream.shutdown import before_shutdown
-from core.log_fields import context_of_its_own
+from core.log_fields import detached_context
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Hub:
         self.inbox_changed = asyncio.Event()
         self.listeners: set[Listening] = set()
         work = (self._listen, self._poll, self._watch)
-        self._tasks = [asyncio.create_task(part(), context=context_of_its_own()) for part in work]
+        self._tasks = [asyncio.create_task(part(), context=detached_context()) for part in work]
         before_shutdown(self._say_goodbye)
 
     async def close(self) -> None:

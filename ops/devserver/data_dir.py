@@ -143,7 +143,7 @@ def open_data_dir(
 
 
 def private_dir(path: Path, *, owner: Account | None = None) -> Path:
-    """A folder of ours with mode 0700; one that exists is left as it is."""
+    """Creates a folder with mode 0700; an existing one is left as it is."""
     if not path.exists():
         path.mkdir(mode=0o700)
         _give(path, owner)

@@ -21,7 +21,7 @@ from ops.devserver.processes import end_programs_in
 NAME, EARLIER_NAME = "paraph", "countersign"
 SUPERUSER = "postgres"
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-# Nothing of ours: no secret, no PG* variable that would change what the server does.
+# Without our own variables: no secret, no PG* variable that would change what the server does.
 ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
 

@@ -26,7 +26,7 @@ class PidFile:
             self.entries = {}
 
     def add(self, name: str, pid: int, stop_signal: signal.Signals) -> None:
-        """A name keeps its place when it is started again; the start time tells who is gone."""
+        """A program that is started again keeps its place; the start time tells which one runs."""
         entry = {"pid": pid, "started": start_time(pid), "stop_signal": int(stop_signal)}
         self.entries[name] = entry
         write_private(self.path, json.dumps(self.entries, indent=2))
@@ -78,7 +78,7 @@ def group_members(leader: int, started: str, data_dir: Path) -> list[psutil.Proc
 
 
 def end_programs_in(folder: Path, name: str, stop_signal: signal.Signals) -> None:
-    """So that two servers never share a folder, even where nobody wrote down the first one."""
+    """So that two servers never share a folder, even if the first is in no pid file."""
 
     def works_there(process: psutil.Process) -> bool:
         try:
@@ -91,7 +91,7 @@ def end_programs_in(folder: Path, name: str, stop_signal: signal.Signals) -> Non
 
 
 def end(processes: Sequence[psutil.Process], stop_signal: signal.Signals) -> None:
-    """Asks the first one, which stops the others, and waits for it; kills what is left."""
+    """Asks the first process, which stops the others, and waits for it; kills the rest."""
     _signal(processes[:1], stop_signal)
     _wait(processes[:1], STOP_SECONDS)
     _signal(processes, signal.SIGKILL)

@@ -63,7 +63,7 @@ class Check:
             if self._running is None or (self._running.done() and not is_fresh):
                 self._running, self._began = Future(), time.monotonic()
                 name = f"health-{self.name}"
-                # A daemon: one that hangs must not keep the process from its end.
+                # A daemon, because a hanging check must not keep the process from ending.
                 arguments = (self._running, self._began)
                 threading.Thread(target=self._work, args=arguments, name=name, daemon=True).start()
             return self._running

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from audit.stream.sse import RAW_SEND
-from core.log_fields import PLAIN_ID, line_of_a_request, log_fields
+from core.log_fields import PLAIN_ID, log_fields, request_log_facts
 from ops.logging.log_context import method_of
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class AccessLog:
         request_id = header.decode("latin-1")
         if not PLAIN_ID.fullmatch(request_id):
             request_id = str(uuid.uuid4())
-        with log_fields(request_id=request_id), line_of_a_request() as facts:
+        with log_fields(request_id=request_id), request_log_facts() as facts:
             facts |= {"route": "none", "user": None}
             try:
                 if is_socket:

@@ -18,7 +18,7 @@ OMITTED = frozenset({*RESERVED_ATTRS, "message", "asctime", "taskName", "request
 # Could end a line, move the cursor, or make text look different from what it is.
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 PLAIN = re.compile(r"[^\s\"=\\]+")
-# Shorter ones would be found in the middle of words.
+# Shorter secrets would match in the middle of words.
 SECRET_LENGTH = 8
 
 

@@ -8,7 +8,7 @@ from ops.health.check import Finding, Status, check
 from ops.health.clients import database_cursor, redis_client
 
 QUEUES = ("engine", "agents")
-# It beats every second; the first seconds after a start are no reason to worry.
+# It beats every second; a start may take some seconds.
 LATE_BEAT_SECONDS = 15
 LONG_WAIT_SECONDS = 60
 

@@ -13,12 +13,12 @@ from agents.queue import put_into_queue
 from agents.worker.run import run
 from audit.stream.hub import Hub
 from core.log_fields import (
-    context_of_its_own,
     current_log_fields,
-    line_of_a_request,
+    detached_context,
     log_fields,
     note,
     note_project,
+    request_log_facts,
 )
 from ops.logging import celery_logging
 from orchestrator.celery import app
@@ -134,8 +134,8 @@ def test_requests_side_by_side_keep_their_fields_apart():
 
 def test_what_outlives_a_request_does_not_bear_its_id():
     async def start():
-        with log_fields(request_id="first"), line_of_a_request() as facts:
-            own = context_of_its_own(project="p")
+        with log_fields(request_id="first"), request_log_facts() as facts:
+            own = detached_context(project="p")
             task = asyncio.create_task(look_later(), context=own)
         assert await task == {"project": "p"}
         assert facts == {}
@@ -198,7 +198,7 @@ def test_a_thread_begins_without_fields():
 
 
 def test_a_request_that_writes_to_one_project_is_that_ones():
-    with line_of_a_request() as facts:
+    with request_log_facts() as facts:
         note_project("a")
         note_project("a")
         assert facts["project"] == "a"
