@@ -1,4 +1,4 @@
-"""Strict JSON fields: a number is not accepted as text, nor `"no"` as a boolean."""
+"""Fields that convert nothing: a number is not text, and `"no"` is not a boolean."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ MAX_DEPTH = 64
 
 
 class TextField(serializers.CharField):
-    """Text as it was sent, without trimming."""
+    """Text as it was sent; no column can hold null characters and lone surrogates."""
 
     default_error_messages = {"invalid": "Send text (a JSON string)."}
 
@@ -49,7 +49,7 @@ class NumberField(serializers.IntegerField):
 
 
 class IdField(serializers.UUIDField):
-    """An id as text; a number is refused, though Python would make a UUID of it."""
+    """An id as text: a number is refused, though a UUID could be made of it."""
 
     def to_internal_value(self, data: Any) -> UUID:
         if not isinstance(data, str):

@@ -1,4 +1,4 @@
-"""Filters of lists that refuse a value they do not know."""
+"""Filters of lists that refuse what they cannot read."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,11 +8,11 @@ from django import forms
 from django.utils.choices import CallableChoiceIterator
 from django_filters.widgets import BooleanWidget
 
-BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+WORDS = {"true": True, "1": True, "false": False, "0": False}
 
 
 class RawBooleanWidget(BooleanWidget):
-    """Keeps the value as it was sent, so that an unknown one becomes an error."""
+    """Keeps what it cannot read, so that the field can refuse it."""
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
         return data.get(name)
@@ -24,9 +24,9 @@ class FlagFormField(forms.NullBooleanField):
     def to_python(self, value: Any) -> bool | None:
         if value in (None, ""):
             return None
-        if str(value).lower() not in BOOLEANS:
+        if str(value).lower() not in WORDS:
             raise forms.ValidationError("Send true or false.", code="invalid")
-        return BOOLEANS[str(value).lower()]
+        return WORDS[str(value).lower()]
 
 
 class FlagFilter(django_filters.BooleanFilter):

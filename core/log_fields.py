@@ -1,4 +1,4 @@
-"""The request, job, project and task that a log line belongs to. Only for logs."""
+"""For which request, job, project and task a log line was written. For logs only."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -7,11 +7,11 @@ from contextvars import Context, ContextVar, Token, copy_context
 from types import MappingProxyType
 from typing import Any
 
-# Ids from outside stay in logs and events for good: only plain ones of a reasonable length.
+# What comes from outside goes into logs and events for good: only plain ids of a sane length.
 PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-NO_FIELDS: Mapping[str, Any] = MappingProxyType({})
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-_fields: ContextVar[Mapping[str, Any]] = ContextVar("log_fields", default=NO_FIELDS)
+_fields: ContextVar[Mapping[str, Any]] = ContextVar("log_fields", default=NOTHING)
 _noted: ContextVar[dict[str, Any] | None] = ContextVar("noted", default=None)
 
 
@@ -30,7 +30,7 @@ def log_fields(**fields: Any) -> Iterator[None]:
 
 
 def begin_log_fields(**fields: Any) -> Token:
-    """From here on only these fields: for a job, whose end is a separate call."""
+    """From here on these and no others: for a job, whose end is another call."""
     return _fields.set(fields)
 
 
@@ -38,8 +38,8 @@ def end_log_fields(token: Token) -> None:
     _fields.reset(token)
 
 
-def detached_context(**fields: Any) -> Context:
-    """For what outlives the request that starts it, and serves other requests, too."""
+def context_of_its_own(**fields: Any) -> Context:
+    """For what outlives the request that happens to start it, and serves others, too."""
     context = copy_context()
     context.run(_fields.set, fields)
     context.run(_noted.set, None)
@@ -47,8 +47,8 @@ def detached_context(**fields: Any) -> Context:
 
 
 @contextmanager
-def request_log_facts() -> Iterator[dict[str, Any]]:
-    """Collects what is noted inside, for the line that is written at the end of the request."""
+def line_of_a_request() -> Iterator[dict[str, Any]]:
+    """Gathers what is noted inside, for the one line that is written at its end."""
     facts: dict[str, Any] = {}
     token = _noted.set(facts)
     try:
@@ -58,14 +58,14 @@ def request_log_facts() -> Iterator[dict[str, Any]]:
 
 
 def note(**facts: Any) -> None:
-    """Add to the line of the current request, if there is one."""
+    """Add to the line of the request at hand, if there is one."""
     noted = _noted.get()
     if noted is not None:
         noted.update(facts)
 
 
 def note_project(project_id: Any) -> None:
-    """Note the project of the current request, or none where it writes to several."""
+    """A request that writes to several projects belongs to none of them."""
     noted = _noted.get()
     if noted is not None:
         project = str(project_id)

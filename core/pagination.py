@@ -12,7 +12,7 @@ SIZE = re.compile(r"0*[1-9][0-9]{0,9}")
 
 
 class CheckedSize:
-    """A size above the maximum means the maximum; anything that is not a size is an error."""
+    """A page larger than the largest is the largest; anything but a size is an error."""
 
     def get_page_size(self, request: Request) -> int | None:
         """Raises InvalidInput."""
@@ -39,7 +39,7 @@ class CursorPagination(CheckedSize, pagination.CursorPagination):
     names = ("cursor", "page_size")
 
     def decode_cursor(self, request: Request) -> pagination.Cursor | None:
-        """Raises NotFound for a cursor that no page has handed out."""
+        """Raises NotFound for anything that no page has given as a position."""
         encoded = request.query_params.get(self.cursor_query_param)
         if encoded and not CURSOR.fullmatch(encoded):
             raise NotFound(self.invalid_cursor_message)

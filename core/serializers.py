@@ -8,42 +8,45 @@ from rest_framework.exceptions import ErrorDetail
 
 from core.fields import TextField
 
-# Sent with each form of the browsable API.
+# A page of the browsable API sends it with each of its forms.
 CSRF_FIELD = "csrfmiddlewaretoken"
 
 
 class StrictSerializer(serializers.Serializer):
-    """For input: an unknown field, or one that is there twice, is an error and not ignored."""
+    """Input: an unknown or repeated field is an error, and never ignored."""
 
     def to_internal_value(self, data: Any) -> Any:
-        is_form = isinstance(data, MultiValueDict)
-        names = set(data) - ({CSRF_FIELD} if is_form else set()) if hasattr(data, "keys") else set()
-        fields = ", ".join(sorted(self.fields)) or "none"
-        detail = f"There is no such field. Known fields: {fields}."
-        errors = {
-            name: [ErrorDetail(detail, code="unknown_field")]
-            for name in sorted(names - set(self.fields))
-        }
-        # Of a form, fields and files alike: only the last of several values would count.
-        for name, values in data.lists() if is_form else ():
-            if faults := list(faults_of(values)):
-                errors[name] = faults
+        faults = self._unknown(data) | _ambiguous(data)
         try:
-            value = super().to_internal_value(data)
+            known = super().to_internal_value(data)
         except serializers.ValidationError as error:
-            raise serializers.ValidationError({**error.detail, **errors}) from error
-        if errors:
-            raise serializers.ValidationError(errors)
-        return value
+            raise serializers.ValidationError({**error.detail, **faults}) from error
+        if faults:
+            raise serializers.ValidationError(faults)
+        return known
+
+    def _unknown(self, data: Any) -> dict[str, list]:
+        page_fields = {CSRF_FIELD} if isinstance(data, MultiValueDict) else set()
+        names = set(data) - page_fields if hasattr(data, "keys") else set()
+        unknown = sorted(names - set(self.fields))
+        known = ", ".join(sorted(self.fields)) or "none"
+        detail = f"Unknown field. Known fields: {known}."
+        return {name: [ErrorDetail(detail, code="unknown_field")] for name in unknown}
 
 
-def faults_of(values: list[Any]) -> Iterator[ErrorDetail]:
-    """What is wrong with the values of a name, whatever its meaning."""
-    if len(values) > 1:
-        yield ErrorDetail(f"It is there {len(values)} times. Send one.", code="repeated")
-    # Django puts this character in place of bytes that it cannot decode.
-    if any(isinstance(value, str) and "\N{REPLACEMENT CHARACTER}" in value for value in values):
-        yield ErrorDetail("It is not UTF-8. Send text in UTF-8.", code="not_utf8")
+def _ambiguous(data: Any) -> dict[str, list]:
+    """Of a form, fields and files alike: only the last of several would count."""
+    form = data.lists() if isinstance(data, MultiValueDict) else ()
+    return {name: faults for name, sent in form if (faults := list(faults_of(sent)))}
+
+
+def faults_of(sent: list[Any]) -> Iterator[ErrorDetail]:
+    """What is wrong with the values of one name, whatever it means."""
+    if len(sent) > 1:
+        yield ErrorDetail(f"Sent {len(sent)} times. Send it once.", code="repeated")
+    # Which is what Django makes of bytes that it cannot decode.
+    if any(isinstance(value, str) and "\N{REPLACEMENT CHARACTER}" in value for value in sent):
+        yield ErrorDetail("Not valid UTF-8. Send text in UTF-8.", code="not_utf8")
 
 
 class NoInput(StrictSerializer):

@@ -28,7 +28,6 @@ from context.models import Artifact, ArtifactVersion, ContextBuild
 from context.services import Source, record_version, store_output
 from context.types.agent_output import AGENT_OUTPUT
 from core.errors import InvalidInput
-from core.sql import update_row
 from core.text import is_storable
 from projects.transaction import ProjectTransaction
 
@@ -221,7 +220,7 @@ def _plan_retry(tx: ProjectTransaction, task: Task, delay: float, error: WorkErr
 
 def _stop(tx: ProjectTransaction, task: Task) -> None:
     """The agent is done with it for now; what comes next is the engine's, or a person's."""
-    update_row(task, RESULT)
+    task.save(update_fields=RESULT)
     tx.refresh_agent(task.agent_type)
     tx.request_advance()
 

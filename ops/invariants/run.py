@@ -3,7 +3,7 @@ from pathlib import Path
 from uuid import UUID
 
 from audit.models import Event, Stream
-from core.snapshot import database_snapshot
+from core.database import consistent_snapshot
 from ops.invariants.histories import check_histories
 from ops.invariants.rows import Violation, check_project, check_settled
 from projects.models import Project
@@ -25,7 +25,7 @@ def check(
     checked_ids = [*projects.values_list("pk", flat=True)]
     for project_id in checked_ids:
         # As of one moment: work that goes on meanwhile must not look like a contradiction.
-        with database_snapshot():
+        with consistent_snapshot():
             project = Project.objects.get(pk=project_id)
             violations = [*check_project(project)]
             if is_settled:

@@ -13,10 +13,9 @@ from agents.services import (
     tell_stopped_projects,
 )
 from audit.actors import Actor
-from tests.agents.moves import WORKER, first_task, seen
-from tests.agents.stops import told
-from tests.end_to_end.workers import eventually
+from tests.live import eventually
 from tests.probes import somebody_waits_for_us
+from tests.scenes import WORKER, first_task, fresh, told
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("whole_logs")]
 
@@ -64,7 +63,7 @@ def test_a_claim_does_not_wait_for_a_stop_that_is_not_committed_and_a_later_one_
         late = elsewhere(pool, claim_task, task_id=task.pk, worker=WORKER)
         assert late.result(30) is None
 
-    assert seen(task).attempt == 1
+    assert fresh(task).attempt == 1
 
 
 def test_of_many_who_stop_and_release_at_once_none_fails_and_the_work_goes_on(project, owner):

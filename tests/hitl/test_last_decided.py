@@ -24,14 +24,14 @@ OWN = {"summary": "My own plan.", "body": "By hand."}
 STEP = "orchestrate"
 
 
-def settle(request: HitlRequest, user: User, action: str, **said) -> None:
+def settle(request: HitlRequest, user: User, action: str, **fields) -> None:
     decide(
         request_id=request.pk,
         actor=Actor.of_user(user),
         action=action,
         subject_digest=request.subject_digest,
         channel="rest",
-        **said,
+        **fields,
     )
     advance_project(request.project_id)
 
@@ -62,8 +62,8 @@ def compared(client_of, approver):
     """The number of the version compared with, by every channel; they must agree."""
 
     def number(request: HitlRequest) -> int | None:
-        shown = client_of(approver).get(f"/api/v1/hitl/requests/{request.pk}/").json()
-        rest = shown["diff"] and shown["diff"]["from"]
+        row = client_of(approver).get(f"/api/v1/hitl/requests/{request.pk}/").json()
+        rest = row["diff"] and row["diff"]["from"]
         against = present_request(request, approver).contents[0].last_decided
         out = StringIO()
         call_command("hitl", "show", str(request.pk), "--user=approver", stdout=out)

@@ -65,7 +65,7 @@ def unattended(make_project):
 @pytest.fixture
 def failing_advance(monkeypatch, tmp_path):
     """From now on the engine fails, once for each call of this."""
-    monkeypatch.setattr(engine, "fault_point", Failpoints("in_advance:1", tmp_path).pass_by)
+    monkeypatch.setattr(engine, "failpoint", Failpoints("in_advance:1", tmp_path).hit)
     return lambda: (tmp_path / "in_advance").write_text("fail")
 
 

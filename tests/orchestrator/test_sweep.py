@@ -18,7 +18,7 @@ from audit.models import Event
 from orchestrator.engine.sweep import sweep
 from projects.models import Project
 from projects.services import pause_project
-from tests.orchestrator.moves import current, look, open_steps, started
+from tests.scenes import advance, current, open_steps, started
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("whole_logs")]
 
@@ -93,7 +93,7 @@ def test_a_ring_is_lost_sooner_where_no_job_waits_in_the_queue(lost, redis, jobs
 
 
 def test_a_project_that_was_looked_at_is_not_rung_for(lost, rung):
-    look(lost)
+    advance(lost)
 
     assert sweep()["projects_rung"] == 0
     assert rung("engine") == 0

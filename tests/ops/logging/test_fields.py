@@ -9,25 +9,24 @@ from celery import shared_task
 from celery.app.trace import build_tracer
 
 from agents import queue
-from agents.queue import put_into_queue
+from agents.queue import ADVANCE, enqueue
 from agents.worker.run import run
 from audit.stream.hub import Hub
 from core.log_fields import (
+    context_of_its_own,
     current_log_fields,
-    detached_context,
+    line_of_a_request,
     log_fields,
     note,
     note_project,
-    request_log_facts,
 )
 from ops.logging import celery_logging
 from orchestrator.celery import app
-from orchestrator.tasks import advance, sweep
+from orchestrator.tasks import sweep
 from orchestrator.views import ProgressView
-from tests.agents.moves import claim, let_lease_run_out
 from tests.ops.logging.lines import written
 from tests.probes import closed_port
-from tests.scenes import pending_task, running, side_task
+from tests.scenes import claim, let_lease_run_out, pending_task, running, side_task
 
 __all__ = ["closed_port"]
 pytestmark = pytest.mark.django_db
@@ -74,8 +73,8 @@ def test_fields_end_with_their_block_also_when_it_fails():
 
 def test_a_message_carries_the_id_of_the_request_and_nothing_else(sent):
     with log_fields(request_id="r-1", project="p"):
-        assert put_into_queue(advance, uuid.uuid4())
-    assert put_into_queue(advance, uuid.uuid4())
+        assert enqueue(ADVANCE, uuid.uuid4())
+    assert enqueue(ADVANCE, uuid.uuid4())
 
     assert [headers.get("request_id") for headers in sent] == ["r-1", None]
     assert "project" not in sent[0]
@@ -134,8 +133,8 @@ def test_requests_side_by_side_keep_their_fields_apart():
 
 def test_what_outlives_a_request_does_not_bear_its_id():
     async def start():
-        with log_fields(request_id="first"), request_log_facts() as facts:
-            own = detached_context(project="p")
+        with log_fields(request_id="first"), line_of_a_request() as facts:
+            own = context_of_its_own(project="p")
             task = asyncio.create_task(look_later(), context=own)
         assert await task == {"project": "p"}
         assert facts == {}
@@ -198,7 +197,7 @@ def test_a_thread_begins_without_fields():
 
 
 def test_a_request_that_writes_to_one_project_is_that_ones():
-    with request_log_facts() as facts:
+    with line_of_a_request() as facts:
         note_project("a")
         note_project("a")
         assert facts["project"] == "a"
