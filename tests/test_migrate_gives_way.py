@@ -34,7 +34,7 @@ def test_a_request_in_the_middle_goes_on_and_the_migration_begins_again(empty_da
             cwd=settings.BASE_DIR,
             stderr=errors,
         )
-        eventually(lambda: said.read_text().count("tried again") > 1)
+        eventually(lambda: said.read_text().count("A table is in use") > 1)
         request.execute("SET LOCAL lock_timeout = '900ms'")
         request.execute("SELECT count(*) FROM hitl_requests")
         assert program.poll() is None
