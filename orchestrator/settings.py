@@ -148,6 +148,8 @@ STATIC_ROOT = BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = True
 # Before `collectstatic` the finders serve; that needs no warning at every start.
 warnings.filterwarnings("ignore", message="No directory at", category=UserWarning)
+# Files are sent from disk, in a thread; the text of the warning would stand between lines of JSON.
+warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous")
 
 # A brief has up to 100,000 characters, of up to 4 bytes each, escaped as JSON.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024

@@ -114,6 +114,7 @@ def hand_in(owner: User, brief: str, **fields: Any) -> Project:
 
 
 def running(project: Project) -> Project:
+    project = Project.objects.get(pk=project.pk)
     if project.status == "draft":
         start_project(project_id=project.pk, actor=Actor.of_user(project.created_by))
     advance_project(project.pk)
