@@ -202,7 +202,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 5,
     "socket_connect_timeout": 1,
     "socket_keepalive": True,
-    # A ring that cannot be sent is lost at once; the sweep rings again.
+    # A message that cannot be sent is lost at once; the sweep enqueues again.
     "max_retries": 0,
     "global_keyprefix": env.QUEUE_PREFIX,
 }
@@ -323,9 +323,9 @@ TASK_RETRY_DELAYS_SECONDS = (1, 2, 4)
 TASK_MAX_CRASHES = 3
 # How often a worker looks for an emergency stop that no hint told it of.
 STOP_POLL_SECONDS = 1
-# A due task or project nobody picked up is rung for again after this long; sooner where no job
-# waits in the queue, for then the ring was lost.
-RING_AGAIN_SECONDS = 10
+# A due task or project that nobody picked up is enqueued again after this long; sooner where no
+# message waits in the queue, for then it was lost.
+REDELIVERY_SECONDS = 10
 
 # Where the processes of one machine count side by side. The library reads its own variable when it
 # is first imported.

@@ -40,7 +40,7 @@ CLAIM = f"""
 LOCK_CLAIMED = """
     SELECT 1 FROM tasks WHERE id = %s AND fence = %s AND status = 'working' FOR NO KEY UPDATE
 """
-REQUEUED = ("status", "waits_for", "lease_expires_at", "fence", "run_after", "rung_at")
+REQUEUED = ("status", "waits_for", "lease_expires_at", "fence", "run_after", "enqueued_at")
 ENDED = (
     "outcome",
     "error_code",
@@ -122,7 +122,7 @@ def hand_back_task(*, task_id: UUID, fence: int, cause: str = "worker_stopped") 
         close_attempt(task, AttemptOutcome.HANDED_BACK)
         task.move(TaskStatus.PENDING)
         task.attempt, task.fence = task.attempt - 1, task.fence + 1
-        task.run_after = task.rung_at = Now()
+        task.run_after = task.enqueued_at = Now()
         task.save(update_fields=[*REQUEUED, "attempt"])
         tx.record(TASK_RETRIED, task=task, step=task.step, cause=cause)
         tx.refresh_agent(task.agent_type)

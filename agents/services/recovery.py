@@ -80,7 +80,7 @@ def _take_back(task_id: UUID) -> bool:
             escalate(tx, task, "poison_task", text)
             return True
         task.move(TaskStatus.PENDING)
-        task.run_after = task.rung_at = Now()
+        task.run_after = task.enqueued_at = Now()
         task.save(update_fields=[*REQUEUED, "crashes"])
         data = {"step": task.step, "attempt": task.attempt, "cause": "worker_lost"}
         tx.record(TASK_RETRIED, task=task, **data)

@@ -40,7 +40,7 @@ RESULT = [
     "failures",
     "crashes",
     "run_after",
-    "rung_at",
+    "enqueued_at",
     "result",
     "finished_at",
 ]
@@ -204,7 +204,7 @@ def _plan_retry(tx: ProjectTransaction, task: Task, delay: float, error: WorkErr
     # Up to a quarter more, so that tasks that failed together do not return together.
     wait = max(delay, getattr(error, "retry_after", None) or 0) * (1 + random.random() / 4)  # noqa: S311 - jitter, no secret
     task.move(TaskStatus.PENDING)
-    task.run_after, task.rung_at = Now() + timedelta(seconds=wait), None
+    task.run_after, task.enqueued_at = Now() + timedelta(seconds=wait), None
     task.save(update_fields=RESULT)
     tx.record(
         TASK_RETRIED,

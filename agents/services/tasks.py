@@ -24,13 +24,13 @@ from projects.transaction import ProjectTransaction
 
 INSTRUCTIONS_MAX_LENGTH = 20_000
 CANCELLED = ["status", "waits_for", "lease_expires_at", "fence", "finished_at", "result"]
-REQUEUED = [*CANCELLED, "failures", "crashes", "run_after", "rung_at"]
+REQUEUED = [*CANCELLED, "failures", "crashes", "run_after", "enqueued_at"]
 ACCEPTS_TASKS = {ProjectStatus.DRAFT, ProjectStatus.ACTIVE, ProjectStatus.PAUSED}
 
 
 def create_task(tx: ProjectTransaction, **fields: Any) -> Task:
     """A new task, in the queue once the transaction has committed."""
-    task = Task(project=tx.project, rung_at=Now(), **fields)
+    task = Task(project=tx.project, enqueued_at=Now(), **fields)
     insert_row(task)
     tx.record(
         TASK_CREATED,
@@ -168,6 +168,6 @@ def requeue(task: Task, *also: str) -> None:
     task.move(TaskStatus.PENDING)
     task.failures, task.crashes, task.fence = 0, 0, task.fence + 1
     task.finished_at, task.result = None, {}
-    task.run_after = task.rung_at = Now()
+    task.run_after = task.enqueued_at = Now()
     task.save(update_fields=[*REQUEUED, *also])
     enqueue_task_on_commit(task.pk)

@@ -48,8 +48,8 @@ def _parts() -> dict[str, Callable[[], int]]:
         "tasks_taken_back": take_back_lost_tasks,
         "stops_told": tell_stopped_projects,
         "deadlines_applied": apply_deadlines,
-        "tasks_rung": enqueue_due_tasks,
-        "projects_rung": _enqueue_waiting_projects,
+        "tasks_enqueued": enqueue_due_tasks,
+        "projects_enqueued": _enqueue_waiting_projects,
         "idempotency_keys_forgotten": forget_old_keys,
     }
 

@@ -275,13 +275,13 @@ def test_after_the_release_the_same_task_is_done(project, staff, model):
 
 def test_nobody_rings_for_what_is_stopped(project, staff):
     task = first_task(project)
-    Task.objects.update(rung_at=None)
+    Task.objects.update(enqueued_at=None)
     stop(staff)
     assert enqueue_due_tasks() == 0
 
     release(staff)
 
-    assert seen(task).rung_at is not None
+    assert seen(task).enqueued_at is not None
 
 
 def test_every_worker_that_is_there_is_expected_to_acknowledge(project, staff):
