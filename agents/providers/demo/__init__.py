@@ -1,4 +1,4 @@
-"""The model that serves where none is connected: it quotes, and claims nothing."""
+"""The model that serves where none is connected: it quotes the brief, and claims nothing."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ QUESTION = "What is to be built, and for whom? Whatever you answer is quoted in 
 
 
 class DemoModel:
-    """Serves every role. Never a stand-in for a model that somebody pays for."""
+    """Serves every role. It never replaces a model that the settings name."""
 
     def produce(
         self,
@@ -47,14 +47,14 @@ class DemoModel:
             notes, content = SHORT, Questions((QUESTION,), SHORT)
         else:
             notes, content = documents.WORDS["label"], documents.write(case, artifact_type)
-        given = prompt_sha256(name, prompt_for(assignment, artifact_type), output_type)
+        sha256 = prompt_sha256(name, prompt_for(assignment, artifact_type), output_type)
         usage = Usage("demo", name, calls=1, input_tokens=0, output_tokens=0, cost_micros=0)
         answer = output_type.model_validate(content) if isinstance(content, dict) else content
-        return Reply(answer, usage, notes, given)
+        return Reply(answer, usage, notes, sha256)
 
 
 def _must_ask(case: Case, artifact_type: str, is_remark: bool) -> bool:
-    """Once where the brief is very short; and wherever there is nothing at all to quote."""
+    """Once where the brief is very short, and always where there is nothing to quote."""
     if is_remark or artifact_type == "deployment_log":
         return False
     is_short = len(storable(case.assignment.brief).strip().encode()) < SHORTEST_BRIEF
