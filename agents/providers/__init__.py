@@ -19,7 +19,7 @@ CONNECT = (
 )
 LLM_MODEL = "agents.providers.llm.LLMModel"
 # At level DEBUG these write whole requests, prompts included; at INFO where each one went.
-TALKATIVE = ("openai", "httpx", "httpx2", "httpcore", "httpcore2", "pydantic_ai")
+VERBOSE_LIBRARIES = ("openai", "httpx", "httpx2", "httpcore", "httpcore2", "pydantic_ai")
 
 
 def demo_hint() -> str:
@@ -63,5 +63,5 @@ def _misconfigured(prefix: str, detail: str) -> PermanentError:
 
 def quiet_libraries() -> None:
     """Before each call, since some set their own level when they are imported."""
-    for name in TALKATIVE:
+    for name in VERBOSE_LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -33,8 +33,8 @@ logger = logging.getLogger(__name__)
 REASON_MAX_LENGTH = 2_000
 TRIES = 5
 # In the logs of how many projects a request, and a sweep, records a stop at most.
-TOLD_AT_ONCE = 50
-TOLD_A_SWEEP = 200
+NOTICES_AT_ONCE = 50
+NOTICES_A_SWEEP = 200
 
 ACTIVATE = """
     INSERT INTO emergency_stops
@@ -164,10 +164,10 @@ def _insert_notices(
 
 def _announce(stop_id: UUID) -> None:
     publish_stop_hint()
-    tell_stopped_projects(TOLD_AT_ONCE, stop_id=stop_id)
+    record_stop_notices(NOTICES_AT_ONCE, stop_id=stop_id)
 
 
-def tell_stopped_projects(limit: int = TOLD_A_SWEEP, *, stop_id: UUID | None = None) -> int:
+def record_stop_notices(limit: int = NOTICES_A_SWEEP, *, stop_id: UUID | None = None) -> int:
     """Record stops and releases in the logs that lack them, and let released work go on."""
     notices = StopNotice.objects.filter(
         Q(activation_told_at__isnull=True) | Q(is_release_due=True, release_told_at__isnull=True)

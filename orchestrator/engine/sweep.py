@@ -6,7 +6,7 @@ from collections.abc import Callable
 from django.db import connection
 
 from agents.queue import ADVANCE, enqueue, redelivery_timeout
-from agents.services import enqueue_due_tasks, take_back_lost_tasks, tell_stopped_projects
+from agents.services import enqueue_due_tasks, record_stop_notices, take_back_lost_tasks
 from core.idempotency import forget_old_keys
 from hitl.services import apply_deadlines
 from orchestrator.engine.metrics import SWEEP_REPAIRS, SWEEP_SECONDS
@@ -46,7 +46,7 @@ def sweep() -> dict[str, int]:
 def _parts() -> dict[str, Callable[[], int]]:
     return {
         "tasks_taken_back": take_back_lost_tasks,
-        "stops_told": tell_stopped_projects,
+        "stop_notices_recorded": record_stop_notices,
         "deadlines_applied": apply_deadlines,
         "tasks_enqueued": enqueue_due_tasks,
         "projects_enqueued": _enqueue_waiting_projects,

@@ -7,8 +7,8 @@ from django.contrib.auth.models import User
 from agents.models import EmergencyStop
 from agents.services import (
     activate_emergency_stop,
+    record_stop_notices,
     release_emergency_stop,
-    tell_stopped_projects,
 )
 from audit.actors import Actor
 from audit.models import Event
@@ -18,14 +18,14 @@ from projects.models import Project
 def stop(person: User, **scope: Any) -> EmergencyStop:
     wanted = {"reason": "It deletes files."} | scope
     standing, _ = activate_emergency_stop(actor=Actor.of_user(person), **wanted)
-    tell_stopped_projects()
+    record_stop_notices()
     return standing
 
 
 def release(person: User, **scope: Any) -> EmergencyStop:
     wanted = {"reason": "It was a drill."} | scope
     over, _ = release_emergency_stop(actor=Actor.of_user(person), **wanted)
-    tell_stopped_projects()
+    record_stop_notices()
     return over
 
 

@@ -11,7 +11,7 @@ from agents.services import (
     enqueue_due_tasks,
     finish_task,
     hand_back_task,
-    tell_stopped_projects,
+    record_stop_notices,
 )
 from agents.stops.queries import active_stops
 from agents.stops.services import acknowledge_stops
@@ -197,7 +197,7 @@ def test_many_projects_are_told_piece_by_piece(make_project, staff):
         first_task(project)
     activate_emergency_stop(actor=Actor.of_user(staff), reason="It deletes files.")
 
-    assert [tell_stopped_projects(2) for _ in range(3)] == [2, 1, 0]
+    assert [record_stop_notices(2) for _ in range(3)] == [2, 1, 0]
 
     assert [told(project)[0][0] for project in projects] == ["activated"] * 3
 
@@ -322,7 +322,7 @@ def test_a_worker_that_died_is_not_waited_for_but_told_of(staff):
 
     seen = EmergencyStop.objects.get()
     assert (seen.missing_workers, seen.gone_workers) == ([], ["host:1:3"])
-    assert seen.workers_words.startswith("1 of 2 workers have stopped, 1 is gone, the last after")
+    assert seen.workers_text.startswith("1 of 2 workers have stopped, 1 is gone, the last after")
     first = seen.seconds_to_last_acknowledgement
 
     # It was not dead.

@@ -34,7 +34,7 @@ def task(project):
 def test_with_nothing_to_repair_every_count_is_zero(db):
     assert sweep() == [
         "tasks_taken_back: 0",
-        "stops_told: 0",
+        "stop_notices_recorded: 0",
         "deadlines_applied: 0",
         "tasks_enqueued: 0",
         "projects_enqueued: 0",
