@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 
 from django.conf import settings
+from django.db import connection
 
 from agents.models import Task
 from agents.protocols import Answer, Assignment, Excerpt, Material, PermanentError
@@ -17,7 +18,7 @@ from context.enums import Form, Need
 from context.models import ArtifactVersion
 from context.parts import estimate_tokens
 from core.ids import new_id
-from core.sql import fetch_row, prepared_cursor
+from core.sql import fetch_row
 
 # The empty line between two blocks of a prompt.
 GAP_TOKENS = 1
@@ -130,7 +131,7 @@ def _record(claim: Claim, bare: Assignment, built: Built) -> None:
     model = _model(bare)
     numbers = [budget_of(model), base_tokens(bare), built.tokens]
     values = [new_id(), model, *numbers, json.dumps(built.items), built.sha256, code, detail]
-    with prepared_cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(RECORD, [*values, claim.task.pk, claim.fence])
         if cursor.rowcount == 0:
             raise LeaseLost

@@ -13,9 +13,8 @@ from audit.event_types import EventType, event_types
 from audit.metrics import EVENTS
 from audit.request_context import current_origin
 from audit.stream.notifier import publish_hint, publish_inbox_hint
-from core.failpoints import fault_point
+from core.failpoints import failpoint
 from core.log_fields import note_project
-from core.sql import prepared_cursor
 
 LOCK_HEAD = """
     SELECT epoch, sequence, head_hash, greatest(clock_timestamp(), head_at)
@@ -70,7 +69,7 @@ def record_all(project_id: UUID, drafts: Sequence[Draft], *, is_new: bool = Fals
         raise transaction.TransactionManagementError("An event needs the transaction of its change")
     changes_inbox = any(event_types[draft.event_type].changes_inbox for draft in drafts)
     note_project(project_id)
-    with prepared_cursor() as cursor:
+    with connection.cursor() as cursor:
         epoch, sequence, head_hash, now = _lock_head(cursor, project_id, is_new)
         rows, metadata = [], current_origin()
         for draft in drafts:
@@ -79,7 +78,7 @@ def record_all(project_id: UUID, drafts: Sequence[Draft], *, is_new: bool = Fals
             head_hash = event["hash"]
             rows.append(event)
         _append(cursor, project_id, rows, now)
-    fault_point("before_commit")
+    failpoint("before_commit")
     transaction.on_commit(lambda: _announce(project_id, epoch, sequence, drafts), robust=True)
     if changes_inbox:
         transaction.on_commit(lambda: publish_inbox_hint(), robust=True)
@@ -97,7 +96,7 @@ def begin_epoch() -> int:
 
 
 def _announce(project_id: UUID, epoch: str, head: int, drafts: Sequence[Draft]) -> None:
-    fault_point("after_commit_before_hint")
+    failpoint("after_commit_before_hint")
     publish_hint(project_id, epoch, head)
     for draft in drafts:
         EVENTS.labels(str(draft.event_type)).inc()

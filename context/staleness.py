@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from django.db import connection
+
 from context.models import Artifact
-from core.sql import prepared_cursor
 
 # From the version that counts (accepted, else the last) up to all that it was made from. What a
 # person rewrote carries on what the version before was made from; what an agent revised does not.
@@ -60,7 +61,7 @@ class Staleness:
 def staleness_of(artifact_ids: Iterable[UUID]) -> dict[UUID, Staleness]:
     """For each artifact that is stale, why; one query for all."""
     stale: dict[UUID, Staleness] = {}
-    with prepared_cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(OUTDATED, [list(artifact_ids)])
         for root, artifact, title, used, newer, step in cursor:
             staleness = stale.setdefault(root, Staleness())

@@ -1,4 +1,4 @@
-"""Filters of lists that take a value at its word."""
+"""Filters of lists that refuse what they cannot read."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,15 +11,15 @@ from django_filters.widgets import BooleanWidget
 WORDS = {"true": True, "1": True, "false": False, "0": False}
 
 
-class AsSent(BooleanWidget):
-    """What nobody can read is not nothing."""
+class RawBooleanWidget(BooleanWidget):
+    """Keeps what it cannot read, so that the field can refuse it."""
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
         return data.get(name)
 
 
 class FlagFormField(forms.NullBooleanField):
-    widget = AsSent
+    widget = RawBooleanWidget
 
     def to_python(self, value: Any) -> bool | None:
         if value in (None, ""):

@@ -8,7 +8,7 @@ from core.errors import InvalidInput
 
 
 class JSONParser(parsers.JSONParser):
-    """Holds to the body limit, and refuses politely what is nested beyond reason."""
+    """Keeps to the body limit, and refuses JSON that is nested too deeply or repeats a name."""
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         # Django checks the size only where the body is asked for as a whole.
@@ -24,14 +24,14 @@ class JSONParser(parsers.JSONParser):
 
 
 def _no_number(text: str) -> None:
-    raise ValueError(f"{text} is no JSON")
+    raise ValueError(f"{text} is not JSON")
 
 
 def _each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Who reads the last of two and who reads the first must not agree on different things."""
-    found: dict[str, Any] = {}
+    """One program reads the first of two values and another the last: they would disagree."""
+    content: dict[str, Any] = {}
     for name, value in pairs:
-        if name in found:
-            raise InvalidInput.of(name, "repeated", f"{name!r} is there more than once. Send one.")
-        found[name] = value
-    return found
+        if name in content:
+            raise InvalidInput.of(name, "repeated", f"{name!r} is repeated. Send it once.")
+        content[name] = value
+    return content

@@ -55,7 +55,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
 
 
 def printable(value: Any) -> Any:
-    """Errors quote what was sent; what no text may hold is replaced, so that they can be sent."""
+    """Errors quote what was sent; characters that no text may hold are replaced."""
     if isinstance(value, dict):
         return {printable(key): printable(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
@@ -98,7 +98,7 @@ def _from_drf(exc: exceptions.APIException) -> Response:
 
 
 def _retry_after(exc: Exception) -> dict[str, str]:
-    """Rounded up: who comes back at that very second is let in."""
+    """Rounded up, so that a client that comes back then is let in."""
     seconds = getattr(exc, "retry_after", None) or getattr(exc, "wait", None)
     return {"Retry-After": str(math.ceil(seconds))} if seconds else {}
 
@@ -127,7 +127,7 @@ def _join(path: str, key: Any) -> str:
 
 
 def label(response: Response, context: dict[str, Any]) -> None:
-    """Say that it is a problem document, except on a page for people."""
+    """Set the content type of problem documents, except on a page for people."""
     renderer = getattr(context.get("request"), "accepted_renderer", None)
     if renderer is None or renderer.format == "json":
         response.content_type = CONTENT_TYPE

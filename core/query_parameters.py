@@ -1,7 +1,7 @@
-"""What stands behind the `?`: a misspelt name, or one that is there twice, is refused.
+"""Query parameters: a misspelled name, or a repeated one, is refused.
 
-A filter that is misspelt would show everything, and look like an answer. Names that resemble none
-of ours are ignored, as everywhere on the web: clients add some for others than us.
+A misspelled filter would show everything, and look like an answer. Names that resemble none of ours
+are ignored, as everywhere on the web: clients add some for others.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,10 +14,10 @@ from rest_framework.serializers import Serializer
 from core.errors import InvalidInput
 from core.serializers import faults_of
 
-# Whether a page or JSON is wanted: any route takes it.
+# Whether the answer is a page or JSON: any route takes it.
 ALWAYS = {"format"}
 # From 0 to 1 for the same name.
-MISSPELT_FROM = 0.75
+MISSPELLED_FROM = 0.75
 Query = type[Serializer] | Iterable[str]
 
 
@@ -53,7 +53,7 @@ def _faults(name: str, sent: list[str], known: set[str]) -> Iterator[dict[str, s
     if name in known:
         for fault in faults_of(sent):
             yield {"field": name, "code": fault.code, "detail": str(fault)}
-    elif meant := get_close_matches(name, sorted(known), n=1, cutoff=MISSPELT_FROM):
+    elif meant := get_close_matches(name, sorted(known), n=1, cutoff=MISSPELLED_FROM):
         listed = ", ".join(sorted(known))
-        detail = f"There is no such parameter. Is {meant[0]} meant? Known here: {listed}."
+        detail = f"Unknown parameter. Did you mean {meant[0]}? Known here: {listed}."
         yield {"field": name, "code": "unknown_field", "detail": detail}

@@ -13,28 +13,28 @@ CSRF_FIELD = "csrfmiddlewaretoken"
 
 
 class StrictSerializer(serializers.Serializer):
-    """Input: a field that is not known, or is there twice, is an error, not a silent nothing."""
+    """Input: an unknown or repeated field is an error, and never ignored."""
 
     def to_internal_value(self, data: Any) -> Any:
-        complaints = self._unknown(data) | _unclear(data)
+        faults = self._unknown(data) | _ambiguous(data)
         try:
             known = super().to_internal_value(data)
         except serializers.ValidationError as error:
-            raise serializers.ValidationError({**error.detail, **complaints}) from error
-        if complaints:
-            raise serializers.ValidationError(complaints)
+            raise serializers.ValidationError({**error.detail, **faults}) from error
+        if faults:
+            raise serializers.ValidationError(faults)
         return known
 
     def _unknown(self, data: Any) -> dict[str, list]:
-        of_the_page = {CSRF_FIELD} if isinstance(data, MultiValueDict) else set()
-        given = set(data) - of_the_page if hasattr(data, "keys") else set()
-        unknown = sorted(given - set(self.fields))
+        page_fields = {CSRF_FIELD} if isinstance(data, MultiValueDict) else set()
+        names = set(data) - page_fields if hasattr(data, "keys") else set()
+        unknown = sorted(names - set(self.fields))
         known = ", ".join(sorted(self.fields)) or "none"
-        detail = f"There is no such field. Known fields: {known}."
+        detail = f"Unknown field. Known fields: {known}."
         return {name: [ErrorDetail(detail, code="unknown_field")] for name in unknown}
 
 
-def _unclear(data: Any) -> dict[str, list]:
+def _ambiguous(data: Any) -> dict[str, list]:
     """Of a form, fields and files alike: only the last of several would count."""
     form = data.lists() if isinstance(data, MultiValueDict) else ()
     return {name: faults for name, sent in form if (faults := list(faults_of(sent)))}
@@ -43,10 +43,10 @@ def _unclear(data: Any) -> dict[str, list]:
 def faults_of(sent: list[Any]) -> Iterator[ErrorDetail]:
     """What is wrong with the values of one name, whatever it means."""
     if len(sent) > 1:
-        yield ErrorDetail(f"It is there {len(sent)} times. Send one.", code="repeated")
+        yield ErrorDetail(f"Sent {len(sent)} times. Send it once.", code="repeated")
     # Which is what Django makes of bytes that it cannot decode.
-    if any(isinstance(one, str) and "\N{REPLACEMENT CHARACTER}" in one for one in sent):
-        yield ErrorDetail("It is no UTF-8. Send text in UTF-8.", code="not_utf8")
+    if any(isinstance(value, str) and "\N{REPLACEMENT CHARACTER}" in value for value in sent):
+        yield ErrorDetail("Not valid UTF-8. Send text in UTF-8.", code="not_utf8")
 
 
 class NoInput(StrictSerializer):

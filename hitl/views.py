@@ -5,6 +5,7 @@ from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -63,12 +64,13 @@ class RequestViewSet(ThreadMixin, mixins.ListModelMixin, mixins.RetrieveModelMix
     @decisions.mapping.post
     def decide(self, request: Request, pk: UUID) -> Response:
         """Decide, on exactly what was shown."""
-        decision = decide(
-            request_id=pk,
-            actor=Actor.of_user(request.user),
-            channel=CHANNEL,
-            **self.input(request),
-        )
+        try:
+            data = self.input(request)
+        except ValidationError:
+            # Who may not see the request learns nothing of what it takes: 404 before 400.
+            self.get_object()
+            raise
+        decision = decide(request_id=pk, actor=Actor.of_user(request.user), channel=CHANNEL, **data)
         answer = {
             "decision": DecisionSerializer(decision).data,
             "request": self.output(requests_for(request.user).get(pk=pk)),

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.middleware import common
 
-from core.database_errors import is_database_away
+from core.database import is_database_away
 from orchestrator.errors import database_away
 
 

@@ -113,10 +113,10 @@ if env.DATABASE_POOL:
     # minutes more. A try that is given up makes room for a new one at once.
     pool = {"min_size": 2, "max_size": 20, "timeout": 5, "reconnect_timeout": 2}
     DATABASES["default"]["OPTIONS"]["pool"] = pool
-# Statements on the hot path are planned once a connection. Turn it off behind a pooler in
-# transaction mode that does not keep prepared statements apart.
+# PostgreSQL plans a statement once a connection, which halves its work. Turn it off behind a pooler
+# in transaction mode that does not keep prepared statements apart.
 if env.DATABASE_PREPARE:
-    DATABASES["default"]["OPTIONS"]["prepare_threshold"] = 2
+    DATABASES["default"]["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": 2}
 
 REDIS_URL = env.REDIS_URL
 
@@ -366,6 +366,8 @@ LOGGING = {
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
+        # Its lines show paths with their queries.
+        "uvicorn": {"level": "WARNING"},
         "daphne.http_protocol": {"level": "WARNING"},
         "django.channels.server": {"level": "WARNING"},
         # 4xx are in the line of each request; these would show its path.

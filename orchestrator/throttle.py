@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from core.errors import TooMany
 from core.problems import CONTENT_TYPE, problem
-from core.throttles import addresses
+from core.throttles import MINUTE, address_requests
 from orchestrator.errors import is_for_programs
 
 # Probes come from few addresses, and must not be refused for what others ask.
@@ -22,8 +22,8 @@ class ThrottleMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not request.path.startswith(FREE):
             address = request.META.get("REMOTE_ADDR", "")
-            seconds = addresses.seconds_to_wait(address, settings.THROTTLE_ADDRESS_PER_MINUTE)
-            if seconds:
+            limit = settings.THROTTLE_ADDRESS_PER_MINUTE
+            if seconds := address_requests.take(address, limit, MINUTE):
                 detail = "Too many requests from your address."
                 return too_many(request, TooMany("rate_limited", detail, retry_after=seconds))
         return self.get_response(request)

@@ -27,8 +27,8 @@ from rest_framework.serializers import Serializer
 from agents.selectors import board_for
 from audit.actors import Actor
 from audit.models import Stream
+from core.database import consistent_snapshot
 from core.errors import InvalidInput, TooLarge
-from core.snapshot import one_moment
 from core.viewsets import APIView
 from hitl.selectors import request_list_for
 from orchestrator.engine.document import ENDINGS, MEDIA_TYPES, document_of, sources_of
@@ -125,7 +125,7 @@ class ProgressView(APIView):
 
     @extend_schema(operation_id="projects_progress", responses=ProgressSerializer)
     def get(self, request: Request, project_id: UUID) -> Response:
-        with one_moment():
+        with consistent_snapshot():
             return Response(progress_of(get_visible_project(request.user, project_id)))
 
 
@@ -134,7 +134,7 @@ class SnapshotView(APIView):
 
     @extend_schema(operation_id="projects_snapshot", responses=SnapshotSerializer)
     def get(self, request: Request, project_id: UUID) -> Response:
-        with one_moment():
+        with consistent_snapshot():
             project = get_visible_project(request.user, project_id)
             head = Stream.objects.get(project=project.pk)
             snapshot = {"epoch": head.epoch, "sequence": head.sequence}
@@ -161,7 +161,7 @@ class ExportView(APIView):
     def get(self, request: Request, project_id: UUID) -> StreamingHttpResponse:
         file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - closed with the answer
         prepare_export(get_visible_project(request.user, project_id))
-        with one_moment():
+        with consistent_snapshot():
             project = get_visible_project(request.user, project_id)
             write_export(project, file)
         return zip_response(request, file, f"project-{project.pk}.zip")
@@ -189,7 +189,7 @@ class DocumentView(APIView):
         form = request.query_params.get("as", "html")
         if form not in MEDIA_TYPES:
             raise InvalidInput.of("as", "invalid_choice", f"Use one of: {', '.join(MEDIA_TYPES)}.")
-        with one_moment():
+        with consistent_snapshot():
             sources = sources_of(get_visible_project(request.user, project_id))
         etag = f'"{sources.sha256}-{form}"'
         known = get_conditional_response(request._request, etag=etag)

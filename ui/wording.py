@@ -6,12 +6,30 @@ from typing import Any
 
 from django.utils import timezone
 
-from hitl.enums import OnTimeout, RequestKind
+from agents.enums import AgentState, TaskStatus
+from audit.event_types import EventType, Message
+from audit.models import Event
+from context.artifact_types import artifact_types
+from context.enums import VersionStatus
+from hitl.enums import OnTimeout, RequestKind, RequestStatus
 from hitl.models import Decision, HitlRequest
 from hitl.presenter import Deadlines
-from projects.enums import OversightLevel
+from projects.agent_types import agent_types
+from projects.enums import OversightLevel, Phase, ProjectStatus
 
-STATES = {"": "not started", "waiting_for_hitl": "waiting for a person"}
+LABELS = {
+    value: text
+    for choices in (
+        ProjectStatus,
+        Phase,
+        TaskStatus,
+        AgentState,
+        RequestKind,
+        RequestStatus,
+        VersionStatus,
+    )
+    for value, text in choices.choices
+}
 WHY_ASKED = {
     RequestKind.PLAN_APPROVAL: "The {agent} has a plan and waits for approval to follow it.",
     RequestKind.RESULT_APPROVAL: "The {agent} has finished and waits for approval of the result.",
@@ -41,8 +59,26 @@ OBSTACLES = {
 
 
 def label(value: Any) -> str:
-    """A public value as people say it."""
-    return STATES.get(str(value)) or str(value).replace("_", " ")
+    """A status, kind or type as people say it within a sentence."""
+    name = str(value)
+    for registry in (artifact_types, agent_types):
+        if name in registry:
+            return _lower_first(registry.label(name))
+    return _lower_first(LABELS.get(name, name.replace("_", " ")))
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def event_message(event: Event, titles: dict[str, str]) -> Message | None:
+    """None for an event that the line of another one already covers.
+
+    `titles`: the title of each step by its id.
+    """
+    build = EventType.named(event.event_type).message
+    step = event.data.get("step", "")
+    return build and build(event, titles.get(step) or step or "A separate task")
 
 
 def counted(number: int, noun: str) -> str:

@@ -3,6 +3,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Q
 from django.db.models.functions import Now
 
@@ -14,7 +15,7 @@ from agents.queue import enqueue_task_on_commit
 from agents.stops.queries import IS_STOPPED
 from audit.actors import Actor
 from core.errors import DomainError
-from core.sql import fetch_row, prepared_cursor
+from core.sql import fetch_row
 from projects.enums import ProjectStatus
 from projects.transaction import ProjectTransaction
 
@@ -98,7 +99,7 @@ def lock_claimed(tx: ProjectTransaction, claim: Claim) -> Task | None:
 
     The fence has not moved, so no one has written the row since it was claimed.
     """
-    with prepared_cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(LOCK_CLAIMED, [claim.task.pk, claim.fence])
         if cursor.fetchone() is None:
             return None
@@ -143,5 +144,5 @@ def close_attempt(task: Task, outcome: AttemptOutcome, **fields: Any) -> None:
     """Note how the current attempt ended."""
     attempt = TaskAttempt(outcome=outcome, **fields)
     values = [getattr(attempt, name) for name in ENDED]
-    with prepared_cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(CLOSE_ATTEMPT, [*values, task.pk, task.fence])

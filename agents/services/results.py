@@ -27,7 +27,6 @@ from context.models import Artifact, ArtifactVersion, ContextBuild
 from context.services import Source, record_version, store_output
 from context.types.agent_output import AGENT_OUTPUT
 from core.errors import InvalidInput
-from core.sql import update_row
 from core.text import is_storable
 from projects.transaction import ProjectTransaction
 
@@ -204,7 +203,7 @@ def output_reference(artifact: Artifact, version: ArtifactVersion) -> dict[str, 
 
 def _stop(tx: ProjectTransaction, task: Task) -> None:
     """Save the end of the attempt, and let the engine decide what comes next."""
-    update_row(task, RESULT)
+    task.save(update_fields=RESULT)
     tx.refresh_agent(task.agent_type)
     tx.request_advance()
 

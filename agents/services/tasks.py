@@ -13,7 +13,6 @@ from audit.actors import Actor
 from context.briefs import brief_of
 from context.models import Artifact
 from core.errors import Conflict, InvalidInput
-from core.sql import insert_row
 from core.text import is_storable
 from projects import hooks
 from projects.access import MANAGE
@@ -31,7 +30,7 @@ ACCEPTS_TASKS = {ProjectStatus.DRAFT, ProjectStatus.ACTIVE, ProjectStatus.PAUSED
 def create_task(tx: ProjectTransaction, **fields: Any) -> Task:
     """A new task, in the queue once the transaction has committed."""
     task = Task(project=tx.project, enqueued_at=Now(), **fields)
-    insert_row(task)
+    task.save(force_insert=True)
     tx.record(
         TASK_CREATED,
         task=task,

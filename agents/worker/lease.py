@@ -24,7 +24,7 @@ from agents.worker.cancellation import (
 )
 from agents.worker.registry import REPORT_SECONDS, report_process
 from audit.request_context import origin
-from core.failpoints import fault_point
+from core.failpoints import failpoint
 
 logger = logging.getLogger(__name__)
 
@@ -158,7 +158,7 @@ class LeaseKeeper:
         now = time.monotonic()
         aging = {c.lease: c for c, renew_at in work.items() if renew_at <= now}
         if aging:
-            fault_point("in_heartbeat")
+            failpoint("in_heartbeat")
             renewed = renew_leases(aging.keys())
             with self._lock:
                 for lease in renewed:

@@ -26,7 +26,7 @@ from agents.services import Claim, claim_task, fail_attempt, finish_task, hand_b
 from agents.worker.cancellation import Cancellation, LeaseLost, StopRequested
 from agents.worker.lease import hold_lease
 from core.errors import DomainError
-from core.failpoints import fault_point
+from core.failpoints import failpoint
 from core.log_fields import log_fields
 from core.tracing import span
 
@@ -59,7 +59,7 @@ def run(*, task_id: UUID, worker: str) -> bool:
             log_fields(**fields),
             span("attempt", facts | {"paraph.task": str(task_id)}) as attempt_span,
         ):
-            fault_point("after_claim")
+            failpoint("after_claim")
             started = time.monotonic()
             outcome = str(_attempt(claim) or LOST)
             seconds = time.monotonic() - started
@@ -76,7 +76,7 @@ def _attempt(claim: Claim) -> AttemptOutcome | None:
     """How it ended; None where the lease was lost."""
     try:
         with hold_lease(claim) as cancellation:
-            fault_point("before_effect")
+            failpoint("before_effect")
             outcome = _work(cancellation)
     except LeaseLost:
         return None
@@ -85,7 +85,7 @@ def _attempt(claim: Claim) -> AttemptOutcome | None:
         return AttemptOutcome.HANDED_BACK
     except WorkError as error:
         return _fail(claim, error)
-    fault_point("after_effect_before_record")
+    failpoint("after_effect_before_record")
     return _finish(claim, outcome)
 
 

@@ -7,7 +7,7 @@ from context.models import Artifact, ArtifactVersion
 from context.services.content import check_content
 from context.services.storage import Source, insert_version
 from context.services.versions import supersede_accepted
-from core.sql import fetch_row, insert_row
+from core.sql import fetch_row
 
 OF_STEP = """
     SELECT {columns} FROM context_artifacts
@@ -46,7 +46,7 @@ def store_output(
     artifact = _next_artifact(project_id, step, task, artifact_type, title, is_accepted)
     artifact.source_agent, artifact.task = agent_type, task
     if artifact.version == 1:
-        insert_row(artifact)
+        artifact.save(force_insert=True)
     else:
         artifact.save()
     version = ArtifactVersion(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 
 from context.enums import DerivationKind
 from context.models import Artifact, ArtifactVersion
@@ -18,7 +18,6 @@ from context.parts import (
     split_content,
 )
 from context.services.content import Checked
-from core.sql import insert_row, prepared_cursor
 
 # Smaller contents are also kept whole, so that the work reads them without a join. Of larger ones
 # there are only the parts, so that a small edit stores little.
@@ -86,7 +85,7 @@ def insert_version(
     version.content, version.sha256 = checked.content, checked.sha256
     fits = checked.size_bytes <= INLINE_MAX_BYTES
     version.inline_content = checked.content if fits else None
-    insert_row(version)
+    version.save(force_insert=True)
     store_parts(version, artifact, sources)
 
 
@@ -111,7 +110,7 @@ def store_parts(
         *(_columns((s.artifact, s.version, s.kind) for s in sources) or [[]] * 3),
         artifact.project_id,
     ]
-    with prepared_cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(STORE_PARTS, parameters)
         stored = cursor.fetchone()
     if stored != (len(sections), len(concepts)):

@@ -116,16 +116,14 @@ class DevServer:
 
         # A schedule in memory is enough: every entry may run soon after a start.
         beat = ["beat", "--pidfile=", "--scheduler=celery.beat:Scheduler"]
-        # Daphne is handed the bound socket, so the port stays ours when it starts again. The
-        # product logs its own requests; Daphne's log shows paths with their queries.
+        # It is handed the bound socket, so the port stays ours when it starts again.
         listener = self.listener.fileno()
-        daphne = ["-m", "daphne", "--fd", str(listener), "--access-log", os.devnull]
-        application = "orchestrator.asgi:application"
+        server = ["-m", "orchestrator.server", "--fd", str(listener)]
         return [
             worker("engine", 1),
             worker("agents", max(2, os.cpu_count() or 1)),
             self._python("scheduler", *celery, *beat, stop_seconds=10),
-            self._python("web", *daphne, application, stop_seconds=15, pass_fds=(listener,)),
+            self._python("web", *server, stop_seconds=15, pass_fds=(listener,)),
         ]
 
     def _python(self, name: str, *arguments: str, **options: Any) -> Child:

@@ -3,7 +3,7 @@ from pathlib import Path
 from uuid import UUID
 
 from audit.models import Event, Stream
-from core.snapshot import one_moment
+from core.database import consistent_snapshot
 from ops.invariants.client_histories import check_histories
 from ops.invariants.rows import check_project, check_settled
 from ops.invariants.violation import Violation
@@ -34,7 +34,7 @@ def check(
 
 def _check_one(project_id: UUID, is_settled: bool) -> list[Violation]:
     """As of one moment: work that goes on meanwhile must not look like a contradiction."""
-    with one_moment():
+    with consistent_snapshot():
         project = Project.objects.get(pk=project_id)
         settled = check_settled(project) if is_settled else ()
         return [*check_project(project), *settled]

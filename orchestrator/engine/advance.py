@@ -13,7 +13,7 @@ from agents.stops.queries import all_agents, stopped_agents
 from audit.actors import Actor
 from audit.events import SYSTEM_ERROR
 from core.errors import DomainError
-from core.failpoints import fault_point
+from core.failpoints import failpoint
 from core.sql import fetch_row
 from core.tracing import span
 from hitl.services import open_request, supersede_request
@@ -61,8 +61,13 @@ def advance_project(project_id: UUID) -> int:
 
 def advance(tx: ProjectTransaction) -> int:
     """Do what is next within the transaction of what made it due; how many actions there were."""
-    with span("advance", {"paraph.project": str(tx.project.pk)}):
-        return _Advance(tx).act()
+    # What follows is the engine's act, not that of the person or agent who made it due.
+    actor, tx.actor = tx.actor, ENGINE
+    try:
+        with span("advance", {"paraph.project": str(tx.project.pk)}):
+            return _Advance(tx).act()
+    finally:
+        tx.actor = actor
 
 
 def note_failure(tx: ProjectTransaction, error: Exception) -> None:
@@ -105,7 +110,7 @@ class _Advance:
         self.project: Project = tx.project
 
     def act(self) -> int:
-        fault_point("in_advance")
+        failpoint("in_advance")
         project = self.project
         if project.attention_since is not None or project.engine_failures:
             project.attention_since, project.engine_failures, project.engine_error = None, 0, ""

@@ -17,7 +17,7 @@ from audit.actors import Actor
 from context.models import Artifact
 from tests.agents.keeper import LONG_SECONDS, blocking_model, endless_model, start_keeper, work_on
 from tests.agents.moves import WORKER, claim, first_task, in_background, let_lease_run_out, seen
-from tests.end_to_end.workers import eventually
+from tests.live import eventually
 from tests.scenes import side_task
 
 __all__ = ["blocking_model", "endless_model", "start_keeper"]

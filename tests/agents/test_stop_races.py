@@ -15,7 +15,7 @@ from agents.services import (
 from audit.actors import Actor
 from tests.agents.moves import WORKER, first_task, seen
 from tests.agents.stops import told
-from tests.end_to_end.workers import eventually
+from tests.live import eventually
 from tests.probes import somebody_waits_for_us
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("whole_logs")]

@@ -12,7 +12,7 @@ from agents.worker.run import run
 from tests.agents.keeper import LONG_SECONDS, blocking_model, endless_model, start_keeper, work_on
 from tests.agents.moves import WORKER, claim, first_task, in_background, seen
 from tests.agents.stops import release, stop
-from tests.end_to_end.workers import eventually
+from tests.live import eventually
 from tests.scenes import side_task
 
 __all__ = ["blocking_model", "endless_model", "start_keeper"]

@@ -9,7 +9,7 @@ from hitl.models import HitlRequest
 from hitl.services import decide
 from projects.models import Project
 from projects.services import create_project
-from tests.end_to_end.workers import eventually
+from tests.live import eventually
 
 OVER = {"completed", "failed", "cancelled"}
 

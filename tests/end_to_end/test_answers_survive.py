@@ -11,8 +11,7 @@ from django.contrib.auth.models import User
 
 from hitl.models import Decision, HitlRequest
 from projects.models import Project
-from tests.audit.live import Daphne, token_of
-from tests.end_to_end.workers import eventually
+from tests.live import WebServer, eventually, token_of
 from tests.scenes import asked
 
 pytestmark = [
@@ -46,7 +45,7 @@ class Web:
     """Servers on one port, the next one when one has died."""
 
     def __init__(self, *faults: str) -> None:
-        self.server = Daphne(FAULT=faults[0], **FAULTY)
+        self.server = WebServer(FAULT=faults[0], **FAULTY)
         self.url, self.faults, self.deaths = self.server.url, list(faults[1:]), 0
 
     def revive(self) -> None:
@@ -54,7 +53,7 @@ class Web:
             return
         self.deaths += 1
         fault = self.faults.pop(0) if self.faults else ""
-        self.server = Daphne(port=self.server.port, FAULT=fault, **FAULTY)
+        self.server = WebServer(port=self.server.port, FAULT=fault, **FAULTY)
 
     def stop(self) -> None:
         with contextlib.suppress(ProcessLookupError):

@@ -16,8 +16,8 @@ from audit.models import Stream
 from projects.models import Project
 from tests.databases import own_database
 from tests.end_to_end.people import asked, hand_in
-from tests.end_to_end.workers import eventually
 from tests.fixtures import BRIEF
+from tests.live import eventually
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

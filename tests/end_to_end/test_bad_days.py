@@ -15,11 +15,10 @@ from hitl.models import HitlRequest
 from ops.devserver.data_dir import open_data_dir
 from ops.devserver.valkey import Valkey
 from projects.models import Project
-from tests.audit.live import Daphne, token_of
 from tests.end_to_end.people import asked, hand_in
 from tests.end_to_end.quick_settings import TASK_LEASE_SECONDS
-from tests.end_to_end.workers import eventually
 from tests.fixtures import BRIEF
+from tests.live import WebServer, eventually, token_of
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -90,7 +89,7 @@ def test_a_worker_that_is_stopped_in_the_middle_gives_its_work_to_another(
 
 
 def test_a_project_made_while_redis_is_away_runs_when_it_is_back(owner, start_worker, redis):
-    web = Daphne(REDIS_URL=redis.url)
+    web = WebServer(REDIS_URL=redis.url)
     try:
         answer = httpx.post(
             f"{web.url}/api/v1/projects/",

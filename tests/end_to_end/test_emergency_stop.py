@@ -10,8 +10,8 @@ from audit.models import Event
 from orchestrator.models import WorkflowRun
 from tests.agents.stops import release, stop
 from tests.end_to_end.people import asked, hand_in
-from tests.end_to_end.workers import empty_queues, eventually
 from tests.fixtures import BRIEF
+from tests.live import empty_queues, eventually
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

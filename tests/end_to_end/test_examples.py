@@ -11,7 +11,7 @@ from context.models import Artifact, ArtifactVersion
 from hitl.models import Decision, HitlRequest
 from orchestrator.engine.export import export_files
 from tests.end_to_end.people import approve_all, asked, hand_in, say
-from tests.end_to_end.workers import eventually
+from tests.live import eventually
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

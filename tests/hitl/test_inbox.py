@@ -9,19 +9,19 @@ from audit.actors import Actor
 from hitl.inbox import inbox_items
 from hitl.services import decide
 from projects.services import remove_member
-from tests.audit.live import Daphne
 from tests.hitl.waiting import ask, plan
+from tests.live import WebServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def inbox_of(daphne: Daphne) -> Iterator[Callable[[Any], Callable[[], list]]]:
+def inbox_of(web_server: WebServer) -> Iterator[Callable[[Any], Callable[[], list]]]:
     """Opens a person's inbox; the answer waits for what it says next."""
     streams = []
 
     def opened(user: Any) -> Callable[[], list]:
-        stream = daphne.stream(user)
+        stream = web_server.stream(user)
         streams.append(stream)
         stream.say("subscribe", id="mine", project="inbox")
         return lambda: stream.hear(timeout=10)["items"]

@@ -16,9 +16,9 @@ from audit.verification import verify_stream
 from hitl.models import Decision, HitlRequest
 from orchestrator.engine.advance import advance_project
 from projects.models import Membership, Project
-from tests.audit.live import Daphne, token_of
 from tests.fixtures import make_user
 from tests.hitl.people import OWN
+from tests.live import WebServer, token_of
 from tests.scenes import side_task, work
 
 pytestmark = [
@@ -84,7 +84,7 @@ def send_all(
 def test_of_a_thousand_answers_a_hundred_stand_and_the_others_hear_which(
     make_project,
     owner: User,
-    daphne: Daphne,
+    web_server: WebServer,
 ):
     projects = [make_project(name=f"Project {number}") for number in range(PROJECTS)]
     requests, tokens = ask_many(projects), clients_of(projects)
@@ -93,7 +93,7 @@ def test_of_a_thousand_answers_a_hundred_stand_and_the_others_hear_which(
 
     with ThreadPoolExecutor(CLIENTS) as pool:
         sent = [
-            pool.submit(send_all, daphne.url, token, plan, start)
+            pool.submit(send_all, web_server.url, token, plan, start)
             for token, plan in zip(tokens, plans, strict=True)
         ]
         said = [pair for one in sent for pair in one.result(PATIENCE_SECONDS)]

@@ -62,19 +62,20 @@ def test_1_approved_x_but_executed_y(project, owner, approver):
 
 
 def test_2_the_answer_is_recorded_but_the_run_never_resumes(project, approver, monkeypatch):
-    """Every ring is lost; the sweep finds what was decided and goes on."""
-    monkeypatch.setattr("orchestrator.receivers.ring_engine", lambda project_id: None)
+    """The message is lost; the sweep finds the task that the decision made due."""
     request = asked(project)
-    rung = []
-    monkeypatch.setattr("orchestrator.engine.sweep.ring_engine", rung.append)
-    say(approver, request)
-    Project.objects.filter(pk=project.pk).update(attention_since="2000-01-01T00:00:00Z")
+    with monkeypatch.context() as outage:
+        outage.setattr("agents.queue.enqueue", lambda job, id: False)
+        say(approver, request)
+    task = Task.objects.get(project=project, step="project_plan")
+    Task.objects.filter(pk=task.pk).update(enqueued_at="2000-01-01T00:00:00Z")
+    enqueued = []
+    monkeypatch.setattr("agents.services.recovery.enqueue", lambda job, id: enqueued.append(id))
 
     sweep()
-    advance_project(rung[0])
 
-    assert rung == [project.pk]
-    assert Task.objects.filter(project=project, step="project_plan").exists()
+    assert enqueued == [task.pk]
+    assert task.status == "pending"
 
 
 def test_3_timer_and_person_race(project, approver):
@@ -180,7 +181,7 @@ def test_8_a_reject_or_an_edit_is_not_honoured_later(project, owner, approver):
     assert (material.content["body"], material.changed_by_person) == (OWN["body"], True)
     assert fresh(project).status == "failed"
     assert "Too dear." in fresh(project).status_reason
-    assert not Task.objects.filter(project=project, step="project_plan").exists()
+    assert not Task.objects.filter(project=project).open().exists()
 
 
 def test_9_no_restart_from_a_step_or_one_that_replays_stale_answers(project, owner, approver):

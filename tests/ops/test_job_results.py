@@ -14,7 +14,7 @@ from django_celery_results.models import TaskResult
 
 from orchestrator.celery import app
 from tests.end_to_end.conftest import start_worker
-from tests.end_to_end.workers import eventually
+from tests.live import eventually
 from tests.ui.web.conftest import logged_in
 
 __all__ = ["start_worker"]

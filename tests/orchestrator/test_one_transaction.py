@@ -11,7 +11,7 @@ from agents.models import Task
 from agents.services import claim_task, finish_task
 from audit.actors import Actor
 from audit.models import Event
-from core.failpoints import Faults
+from core.failpoints import Failpoints
 from hitl.models import Decision, HitlRequest
 from orchestrator.engine import advance as engine
 from orchestrator.engine.sweep import sweep
@@ -65,7 +65,7 @@ def unattended(make_project):
 @pytest.fixture
 def failing_advance(monkeypatch, tmp_path):
     """From now on the engine fails, once for each call of this."""
-    monkeypatch.setattr(engine, "fault_point", Faults("in_advance:1", tmp_path).pass_by)
+    monkeypatch.setattr(engine, "failpoint", Failpoints("in_advance:1", tmp_path).hit)
     return lambda: (tmp_path / "in_advance").write_text("fail")
 
 

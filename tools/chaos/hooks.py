@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from core.failpoints import fault_point
+from core.failpoints import failpoint
 
 FENCELESS = "SELECT 1 FROM tasks WHERE id = %s AND %s > 0 FOR NO KEY UPDATE"
 COPIES = 5
@@ -37,7 +37,7 @@ def _fall_between_pop_and_bookkeeping() -> None:
     note = QoS.append
 
     def append(self: Any, *args: Any, **kwargs: Any) -> Any:
-        fault_point("between_pop_and_bookkeeping")
+        failpoint("between_pop_and_bookkeeping")
         return note(self, *args, **kwargs)
 
     QoS.append = append

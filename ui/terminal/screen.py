@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agents.enums import AgentState, TaskStatus
+from audit.event_types import Message
 from core.text import one_line
 from ui.terminal.console import Harmless, Terminal
 from ui.terminal.project_state import State, StepRow
@@ -27,6 +28,7 @@ SIGNS = {
     TaskStatus.FAILED: ("✗", "red"),
     TaskStatus.CANCELLED: ("-", "yellow"),
 }
+COLOURS = {"good": "green", "bad": "red", "warn": "yellow", "info": "cyan", "decided": "magenta"}
 AGENT_STYLES = {
     AgentState.WORKING: "cyan",
     AgentState.WAITING_FOR_HITL: "magenta",
@@ -161,3 +163,13 @@ def clock(seconds: float) -> str:
     hours, rest = divmod(whole, 3600)
     minutes = f"{rest // 60:02}:{rest % 60:02}"
     return f"{hours}:{minutes}" if hours else minutes
+
+
+def terminal_line(message: Message) -> tuple[str, str]:
+    """Text and style of `rich`."""
+    indent = "" if message.stands_out or message.mark not in ("", "+") else "  "
+    if message.tone == "info":
+        indent = ""
+    mark = f"{message.mark} " if message.mark else ""
+    bold = "bold " if message.stands_out else ""
+    return f"{indent}{mark}{message.text}", f"{bold}{COLOURS.get(message.tone, '')}".strip()

@@ -16,12 +16,12 @@ from hitl.models import HitlRequest
 from hitl.rules import can_decide
 from projects.enums import ProjectStatus
 from projects.models import Project
-from ui.event_messages import event_message, terminal_line
 from ui.terminal.console import Terminal
 from ui.terminal.decisions import Choice, approvals_missing, ask_choice, send_decision
 from ui.terminal.project_state import State, WorkerWatch, events_after, load_state, titles_of
 from ui.terminal.requests import maker_of, show_request
-from ui.terminal.screen import screen_for
+from ui.terminal.screen import screen_for, terminal_line
+from ui.wording import event_message
 
 POLL_SECONDS = 0.25
 DATABASE_PATIENCE_SECONDS = 60

@@ -7,8 +7,7 @@ import uuid
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.audit.live import hear_until, token_of
-from tests.end_to_end.workers import eventually
+from tests.live import eventually, hear_until, token_of
 from tests.ops.logging.lines import entries_of
 
 # Who is in the database only for the test cannot be seen by another process.

@@ -4,7 +4,6 @@ from ui.web.admin import (  # noqa: F401 - each registers its models
     accounts,
     context,
     hitl,
-    jobs,
     projects,
     records,
     stops,

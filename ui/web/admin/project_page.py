@@ -16,9 +16,8 @@ from orchestrator.models import ProjectImport
 from projects.access import DECIDE
 from projects.enums import Role
 from projects.models import Project
-from ui.event_messages import event_message
 from ui.web.inbox.inbox import stream_heads
-from ui.wording import ON_TIMEOUT
+from ui.wording import ON_TIMEOUT, event_message
 
 DECIDED_MAX = 10
 TIMELINE_MAX = 80

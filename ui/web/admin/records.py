@@ -1,8 +1,9 @@
-"""Lists for looking things up: events and streams, tasks, agents, runs, members."""
+"""Lists for looking things up: events and streams, tasks, agents, runs, members, failed jobs."""
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django_celery_results.models import GroupResult, TaskResult
 
 from agents.models import AgentStatus, Task, TaskAttempt
 from audit.access import access_policy
@@ -85,3 +86,30 @@ class MembershipAdmin(ProjectScopedAdmin):
     list_filter = ("role",)
     list_select_related = ("project", "user")
     search_fields = ("project__name", "user__username")
+
+
+# There are no groups of jobs, and results come back in the theme of this admin.
+for model in (GroupResult, TaskResult):
+    admin.site.unregister(model)
+
+
+@admin.register(TaskResult)
+class JobResultAdmin(ReadOnlyAdmin):
+    """Jobs that failed: which, where and when. Their messages are in the logs, by `job_id`."""
+
+    list_display = ("task_name", "task_args", "status", "result", "date_done", "worker")
+    list_filter = ("task_name", "status")
+    search_fields = ("task_id", "task_args")
+    date_hierarchy = "date_done"
+    fields = readonly_fields = (
+        "task_id",
+        "task_name",
+        "task_args",
+        "task_kwargs",
+        "status",
+        "result",
+        "traceback",
+        "worker",
+        "date_created",
+        "date_done",
+    )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from context.lineage import Lineage, maker_name
+from context.lineage import Lineage
 from context.models import ArtifactVersion
 from context.staleness import Staleness, staleness_of
 
@@ -92,7 +92,7 @@ def _box(lineage: Lineage, pk: int, column: int, row: int, stale: dict[Any, Stal
         x=MARGIN + column * COLUMN_WIDTH,
         y=MARGIN + row * ROW_HEIGHT,
         title=title if len(title) <= TITLE_CHARACTERS else f"{title[: TITLE_CHARACTERS - 1]}…",
-        maker=maker_name(version),
+        maker=version.author.get_username() if version.author else f"the {version.source_agent}",
         stale=is_current and version.artifact_id in stale,
         sources=[
             (lineage.versions[link.source_id], link.kind)

@@ -102,11 +102,8 @@ def change_assignment(request: HttpRequest, request_id: UUID, verb: str) -> Http
 
 def content_from(form: QueryDict, hitl_request: HitlRequest) -> Any:
     """What the action needs as content, or None. Raises InvalidInput."""
-    action = form.get("action")
-    if action == "amend":
+    if form.get("action") != "answer":
         return parse_content(form.get("content", ""))
-    if action != "answer":
-        return None
     # One text, or with several questions one for each that was answered.
     questions = hitl_request.subject["questions"]
     answers = [form.get(f"answer-{n}", "").strip() for n in range(max(1, len(questions)))]

@@ -7,11 +7,10 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
-from hitl.actions import action_choices
+from hitl.actions import registered_actions
 from hitl.statistics import USUAL_PERIOD, statistics
 from projects.models import Project
 from ui.web.pages import render_page
-from ui.wording import label
 
 PERIODS = {
     "day": "the last 24 hours",
@@ -59,7 +58,8 @@ def show_statistics(request: HttpRequest) -> HttpResponse:
         "span": SPANS[period],
         "figures": _headline(figures, PERIODS[period]),
         "actions": [
-            (label(action), figures["by_action"][action]) for action, _ in action_choices()
+            (action.label, figures["by_action"].get(action.key, 0))
+            for action in registered_actions()
         ],
         "actions_total": sum(figures["by_action"].values()),
         "spans": spans,
@@ -116,5 +116,4 @@ def short_duration(seconds: float | None) -> str:
         return f"{seconds * 1000:.0f} ms"
     size, unit = next((size, unit) for least, size, unit in UNITS if seconds >= least)
     number = seconds / size
-    is_round = number >= 10 or number == int(number)
-    return f"{number:.0f} {unit}" if is_round else f"{number:.1f} {unit}"
+    return f"{number:.0f} {unit}" if number >= 10 else f"{number:.1f} {unit}".replace(".0 ", " ")

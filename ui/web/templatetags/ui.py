@@ -5,7 +5,9 @@ from typing import Any
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 
+from agents.providers import demo_hint
 from ui import wording
 
 register = template.Library()
@@ -43,6 +45,7 @@ STATE_ICONS = {
 register.filter("label", wording.label)
 register.filter("duration", wording.duration)
 register.filter("age", wording.time_since)
+register.filter("timestamp", wording.timestamp)
 
 
 @register.filter
@@ -51,17 +54,24 @@ def counted(number: int, noun: str) -> str:
 
 
 @register.simple_tag
-def chip(value: str) -> SafeString:
-    """A status or kind as a small coloured label."""
-    return format_html(
-        '<span class="chip {}">{}</span>', TONES.get(value, ""), wording.label(value)
-    )
+def chip(value: str, count: int | None = None) -> SafeString:
+    """A status or kind as a small coloured label, and how many there are of it."""
+    text = capfirst(wording.label(value))
+    if count is not None:
+        text = f"{text}: {count}"
+    return format_html('<span class="chip {}">{}</span>', TONES.get(value, ""), text)
 
 
 @register.simple_tag
 def step_icon(step: dict[str, Any]) -> SafeString:
     icon = STATE_ICONS.get(step["status"] if step["task"] else "", "circle")
     return format_html('<span class="icon mark" aria-hidden="true">{}</span>', icon)
+
+
+@register.inclusion_tag("ui/demo_hint.html", name="demo_hint")
+def show_demo_hint() -> dict[str, Any]:
+    """One sentence on how to connect a model, where the demo model serves."""
+    return {"hint": demo_hint()}
 
 
 @register.filter

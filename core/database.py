@@ -1,8 +1,10 @@
-"""The database is away: nobody's mistake, and it passes. What was refused may be sent again."""
+"""The database: reads as of one moment, and what its absence looks like."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.http import HttpRequest, JsonResponse
 
 from core.problems import CONTENT_TYPE, problem
@@ -10,13 +12,25 @@ from core.problems import CONTENT_TYPE, problem
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 2
-CODE = "database_away"
+DATABASE_AWAY = "database_away"
 DETAIL = (
     "The database cannot be reached. Nothing that was acknowledged is lost. Send the request again "
     "in a moment, an unsafe one with the same Idempotency-Key."
 )
 # Connections broken, resources used up, shut down. Others, a deadlock for one, are ours to mend.
 SQLSTATES = ("08", "53", "57P")
+
+
+@contextmanager
+def consistent_snapshot() -> Iterator[None]:
+    """All reads inside see one state of the database; in a transaction, that one's state."""
+    if connection.in_atomic_block:
+        yield
+        return
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
 
 
 def is_database_away(error: BaseException | None) -> bool:
@@ -30,8 +44,8 @@ def is_database_away(error: BaseException | None) -> bool:
     return sqlstate is None or sqlstate.startswith(SQLSTATES)
 
 
-def database_away(request: HttpRequest, error: BaseException) -> JsonResponse:
+def database_away_problem(request: HttpRequest, error: BaseException) -> JsonResponse:
     logger.warning("database away", extra={"path": request.path, "error": repr(error)})
-    body = problem(503, CODE, DETAIL)
+    body = problem(503, DATABASE_AWAY, DETAIL)
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
     return JsonResponse(body, status=503, content_type=CONTENT_TYPE, headers=headers)

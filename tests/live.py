@@ -1,5 +1,6 @@
-"""A real server process and real sockets to it."""
+"""Real processes of the product: web servers and sockets to them, workers with their scheduler."""
 
+import contextlib
 import json
 import os
 import re
@@ -7,14 +8,18 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.test import Client
+from redis import Redis
 from rest_framework.authtoken.models import Token
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
@@ -22,23 +27,26 @@ from websockets.sync.client import ClientConnection, connect
 from agents.events import TASK_PROGRESS
 from audit.actors import Actor
 from audit.services import Draft, record, record_all
+from ops.devserver.dev_server import SOFT_SHUTDOWN
 
 SUBPROTOCOL = "paraph.events.v1"
 # How long a machine with other work may keep a server or a test from what is due.
 BUSY_SECONDS = 10
-LISTENING = re.compile(r"Listening on TCP address 127\.0\.0\.1:(\d+)")
+WORKER_OPTIONS = ["-Q", "engine,agents", "--without-gossip", "--without-mingle", "--beat"]
+STOP_SECONDS = 20
+LONG_SECONDS = 50
+T = TypeVar("T")
+LISTENING = re.compile(r"listening on http://127\.0\.0\.1:(\d+)")
 
 
-class Daphne:
+class WebServer:
     """The product's server on a free port, with the database of the tests."""
 
     def __init__(self, port: int = 0, **environment: str) -> None:
         self._is_listening = threading.Event()
         self._lines: list[str] = []
-        command = [sys.executable, "-m", "daphne", "-e", f"tcp:{port}:interface=127.0.0.1"]
-        command += ["--access-log", os.devnull]
         self.process = subprocess.Popen(
-            [*command, "orchestrator.asgi:application"],
+            [sys.executable, "-m", "orchestrator.server", "--port", str(port)],
             env=os.environ
             # Its port is in a message of that level.
             | {"DATABASE_URL": test_database_url(), "LOG_LEVEL": "INFO"}
@@ -85,18 +93,18 @@ class Daphne:
         return stream
 
 
-class MortalDaphne:
+class MortalWebServer:
     """A server that is killed, and comes back on the same port."""
 
     def __init__(self) -> None:
-        self.server = Daphne()
+        self.server = WebServer()
         self.url = self.server.url
 
     def kill(self) -> None:
         self.server.stop(signal.SIGKILL)
 
     def start(self) -> None:
-        self.server = Daphne(port=self.server.port)
+        self.server = WebServer(port=self.server.port)
 
     def follow(self, *arguments: Any, **options: Any):
         return self.server.follow(*arguments, **options)
@@ -208,3 +216,60 @@ def burst(project_id, *, batches: int, size: int, padding: str) -> int:
         with transaction.atomic():
             head = record_all(project_id, [draft] * size)
     return head
+
+
+def eventually(fact: Callable[[], T], seconds: float = LONG_SECONDS) -> T:
+    """What the fact becomes once it is one."""
+    limit = time.monotonic() + seconds
+    while not (value := fact()):
+        assert time.monotonic() < limit, "it did not become so"
+        time.sleep(0.02)
+    return value
+
+
+def empty_queues() -> None:
+    """What other tests rang for in vain, and what workers that were killed had not acknowledged."""
+    prefix = settings.CELERY_BROKER_TRANSPORT_OPTIONS["global_keyprefix"]
+    with contextlib.closing(Redis.from_url(settings.REDIS_URL)) as redis:
+        names = ("engine", "agents", "unacked", "unacked_index")
+        redis.delete(*(f"{prefix}{name}" for name in names))
+
+
+class Worker:
+    """A process group of its own, so that a kill takes all of it."""
+
+    def __init__(self, folder: Path, *, processes: int = 2, **environment: str) -> None:
+        command = [sys.executable, "-m", "celery", "-A", "orchestrator", "worker", *WORKER_OPTIONS]
+        own = ["-c", str(processes), "-s", str(folder / "beat"), "-n", f"{folder.name}@test"]
+        self.log = folder / "worker.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [*command, *own, "-l", "INFO"],
+                env=os.environ
+                | {
+                    "DATABASE_URL": test_database_url(),
+                    "DJANGO_SETTINGS_MODULE": "tests.end_to_end.quick_settings",
+                }
+                | SOFT_SHUTDOWN
+                | environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def output(self) -> str:
+        return self.log.read_text()
+
+    def is_ready(self) -> bool:
+        return " ready." in self.output()
+
+    def kill(self) -> None:
+        """Parent, children and scheduler at once, as a lost machine is."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(STOP_SECONDS)
+
+    def stop(self) -> None:
+        """By SIGTERM, as an operator does."""
+        self.process.terminate()
+        self.process.wait(STOP_SECONDS)

@@ -34,7 +34,7 @@ def test_it_counts_what_waits_and_what_was_decided(plan_request, make_project, a
     assert figures(response)["Waiting now"] == 1
     assert figures(response)["Decisions"] == 1
     assert figures(response)["Approved as shown"] == "100 %"
-    assert dict(response.context["actions"])["approve"] == 1
+    assert dict(response.context["actions"])["Approve"] == 1
     newest = response.context["spans"][0]
     assert (newest["opened"], newest["decisions"], newest["waiting"]) == (2, 1, 1)
 
@@ -84,6 +84,7 @@ def test_it_takes_as_many_queries_for_many_projects_as_for_one(make_project, app
         (0.04, "40 ms"),
         (90, "1.5 min"),
         (7200, "2 h"),
+        (10860, "3 h"),
         (3 * 86400, "3 days"),
     ],
 )

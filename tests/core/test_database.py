@@ -3,7 +3,7 @@
 import pytest
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
-from core.database_errors import is_database_away
+from core.database import is_database_away
 
 RAISE = "DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = '{}'; END $$"
 
