@@ -93,7 +93,7 @@ def package_of(assignment: Assignment, code: Material) -> dict[str, Any]:
             f"python3 {entry} --help",
             f"Run the tests: {' '.join(code.content['test_command']) or '(there are none)'}",
         ],
-        "tests": _tests(assignment.newest("test_results")),
+        "tests": tests_of(assignment.newest("test_results")),
         "not_covered": code.content["not_covered"],
         "feedback": [
             {"comment": comment, "honoured": False, "response": UNCHANGED}
@@ -109,7 +109,8 @@ def checksum_of(files: list[dict[str, Any]]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def _tests(results: Material | None) -> dict[str, Any]:
+def tests_of(results: Material | None) -> dict[str, Any]:
+    """What the package says of its tests."""
     if results is None:
         return {
             "ran": False,

@@ -154,38 +154,36 @@ def _coverage(
     content: Mapping[str, Any], requirements: Sequence[str], outcomes: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     """Each requirement of the specification, and those that the program itself names."""
-    results = {item["requirement"]: _covered(item, outcomes) for item in content["covered"]}
-    results |= {
-        item["requirement"]: _untested(item["requirement"], item["reason"])
-        for item in content["not_covered"]
-    }
-    unnamed = [key for key in requirements if key not in results]
-    results |= {key: _untested(key, "The program does not mention it.") for key in unnamed}
+    results = {}
+    for item in content["covered"]:
+        # The status by the tests that the program names for the requirement.
+        tests = {name: outcomes.get(name.rsplit(".", 1)[-1], "") for name in item["tests"]}
+        failed = [name for name, outcome in tests.items() if outcome in ("FAIL", "ERROR")]
+        not_run = [n for n, outcome in tests.items() if outcome != "ok" and n not in failed]
+        status, reason = "passed", ""
+        if failed:
+            status, reason = "failed", f"Did not pass: {', '.join(failed)}"
+        elif not_run:
+            status, reason = "not_run", f"Did not run: {', '.join(not_run)}"
+        elif not tests:
+            status, reason = "not_run", "There is no test for it."
+        results[item["requirement"]] = {
+            "requirement": item["requirement"],
+            "status": status,
+            "tests": item["tests"],
+            "reason": reason,
+        }
+    for item in content["not_covered"]:
+        results[item["requirement"]] = _untested(item["requirement"], item["reason"])
+    for key in requirements:
+        results.setdefault(key, _untested(key, "The program does not mention it."))
     order = {key: place for place, key in enumerate(requirements)}
-    return sorted(results.values(), key=lambda item: order.get(item["requirement"], len(order)))[
-        :500
-    ]
+    ids = sorted(results, key=lambda key: order.get(key, len(order)))
+    return [results[key] for key in ids[:500]]
 
 
 def _untested(requirement: str, reason: str) -> dict[str, Any]:
     return {"requirement": requirement, "status": "not_covered", "tests": [], "reason": reason}
-
-
-def _covered(item: Mapping[str, Any], outcomes: Mapping[str, str]) -> dict[str, Any]:
-    """The status of a requirement, by the tests that the program names for it."""
-    tests = {name: outcomes.get(name.rsplit(".", 1)[-1], "") for name in item["tests"]}
-    failed = [name for name, outcome in tests.items() if outcome in ("FAIL", "ERROR")]
-    not_run = [name for name, outcome in tests.items() if outcome != "ok" and name not in failed]
-    if failed:
-        status, reason = "failed", f"Did not pass: {', '.join(failed)}"
-    elif not_run:
-        status, reason = "not_run", f"Did not run: {', '.join(not_run)}"
-    elif not tests:
-        status, reason = "not_run", "There is no test for it."
-    else:
-        status, reason = "passed", ""
-    requirement = {"requirement": item["requirement"], "tests": item["tests"]}
-    return requirement | {"status": status, "reason": reason}
 
 
 def _summary(

@@ -53,10 +53,16 @@ def finish_task(*, claim: Claim, outcome: Outcome) -> bool:
         task = lock_claimed(tx, claim)
         if task is None:
             return False
-        if isinstance(outcome, NeedsPerson):
-            _ask_person(tx, task, outcome)
-        else:
+        if not isinstance(outcome, NeedsPerson):
             _complete(tx, task, outcome)
+            _stop(tx, task)
+            return True
+        if not all(is_storable(text) for text in (*outcome.questions, outcome.reason)):
+            raise InvalidInput.of("questions", "binary", "The questions are not plain text.")
+        close_attempt(task, AttemptOutcome.NEEDS_PERSON, **_usage_fields(outcome.usage))
+        task.wait_for(RequestKind.CLARIFICATION)
+        task.result = {"questions": list(outcome.questions), "reason": outcome.reason}
+        tx.record(TASK_PROGRESS, task=task, step=task.step, questions=len(outcome.questions))
         _stop(tx, task)
     return True
 
@@ -100,16 +106,6 @@ def escalate(tx: ProjectTransaction, task: Task, code: str, detail: str) -> None
     data = {"code": code, "detail": detail, "step": task.step, "attempt": task.attempt}
     tx.record(SYSTEM_WARNING, task=task, **data)
     _stop(tx, task)
-
-
-def _ask_person(tx: ProjectTransaction, task: Task, outcome: NeedsPerson) -> None:
-    if not all(is_storable(text) for text in (*outcome.questions, outcome.reason)):
-        raise InvalidInput.of("questions", "binary", "The questions are not plain text.")
-    close_attempt(task, AttemptOutcome.NEEDS_PERSON, **_usage_fields(outcome.usage))
-    task.wait_for(RequestKind.CLARIFICATION)
-    task.result = {"questions": list(outcome.questions), "reason": outcome.reason}
-    questions = len(outcome.questions)
-    tx.record(TASK_PROGRESS, task=task, step=task.step, questions=questions)
 
 
 def _complete(tx: ProjectTransaction, task: Task, outcome: Completed) -> None:

@@ -86,7 +86,7 @@ def _attempt(claim: Claim) -> AttemptOutcome | None:
     except WorkError as error:
         return _fail(claim, error)
     failpoint("after_effect_before_record")
-    return _finish(claim, outcome)
+    return record_outcome(claim, outcome)
 
 
 def _work(cancellation: Cancellation) -> Outcome:
@@ -114,7 +114,8 @@ def _fail(claim: Claim, error: WorkError) -> AttemptOutcome | None:
     return AttemptOutcome.TRANSIENT_ERROR if is_transient else AttemptOutcome.PERMANENT_ERROR
 
 
-def _finish(claim: Claim, outcome: Outcome) -> AttemptOutcome | None:
+def record_outcome(claim: Claim, outcome: Outcome) -> AttemptOutcome | None:
+    """How it ended; None where the lease was lost. Outputs that do not fit are another try."""
     try:
         is_ours = finish_task(claim=claim, outcome=outcome)
     except DomainError as error:

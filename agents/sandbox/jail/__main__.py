@@ -99,7 +99,12 @@ class Jail:
 
 
 def main() -> None:
-    config = _read_config()
+    # One line on stdin; the pipe then stays open as the sign that the caller lives.
+    with open(0, "rb", buffering=0, closefd=False) as stdin:
+        line = stdin.readline()
+    if not line.endswith(b"\n"):
+        sys.exit(NOT_STARTED)
+    config = json.loads(line)
     report = Report(config["report"])
     os.umask(0o022)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -132,17 +137,6 @@ def main() -> None:
     else:
         processes.end_descendants()
     report.write(timed_out=not events)
-
-
-def _read_config() -> dict:
-    """One line on stdin; the pipe then stays open as the sign that the caller lives."""
-    line = b""
-    while not line.endswith(b"\n"):
-        piece = os.read(0, 65536)
-        if not piece:
-            sys.exit(NOT_STARTED)
-        line += piece
-    return json.loads(line)
 
 
 def _run_warden(jail: Jail, report: Report) -> None:
