@@ -327,7 +327,7 @@ TASK_MAX_CRASHES = 3
 STOP_POLL_SECONDS = 1
 # A due task or project that no worker took is enqueued again after this long; sooner if no job
 # waits in the queue, because then the message was lost.
-RING_AGAIN_SECONDS = 10
+REDELIVERY_SECONDS = 10
 
 # Where the processes of one machine share their counters. The library reads its own variable when
 # it is first imported.

@@ -73,7 +73,7 @@ def test_2_the_answer_is_recorded_but_the_run_never_resumes(project, approver, m
         outage.setattr("agents.queue.enqueue", lambda job, id: False)
         decide_as(approver, request)
     task = Task.objects.get(project=project, step="project_plan")
-    Task.objects.filter(pk=task.pk).update(rung_at="2000-01-01T00:00:00Z")
+    Task.objects.filter(pk=task.pk).update(enqueued_at="2000-01-01T00:00:00Z")
     enqueued = []
     monkeypatch.setattr("agents.services.recovery.enqueue", lambda job, id: enqueued.append(id))
 
