@@ -17,8 +17,8 @@ def item(project):
 
 @pytest.fixture
 def post(client_of, item):
-    def do(user, what, body=None):
-        return client_of(user).post(f"/api/v1/hitl/requests/{item.pk}/{what}/", body or {})
+    def do(user, verb, body=None):
+        return client_of(user).post(f"/api/v1/hitl/requests/{item.pk}/{verb}/", body or {})
 
     return do
 
@@ -87,8 +87,8 @@ def test_another_approver_may_not_take_it_away(item, post, project, approver):
     post(approver, "claim")
     other = join(project, "other")
 
-    for what, body in (("release", {}), ("reassign", {"user": "other"})):
-        answer = post(other, what, body)
+    for verb, body in (("release", {}), ("reassign", {"user": "other"})):
+        answer = post(other, verb, body)
         assert (answer.status_code, answer.json()["code"]) == (403, "claimed")
     assert fresh(item).claimed_by == approver
 
@@ -128,21 +128,21 @@ def test_reassigning_names_an_active_user(post, owner, body):
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "user")
 
 
-@pytest.mark.parametrize("what", ["claim", "release", "reassign", "comments"])
+@pytest.mark.parametrize("verb", ["claim", "release", "reassign", "comments"])
 @pytest.mark.parametrize(("name", "status"), [("viewer", 403), ("outsider", 404), ("staff", 403)])
-def test_who_may_not_decide_changes_nothing(item, post, request, what, name, status):
+def test_who_may_not_decide_changes_nothing(item, post, request, verb, name, status):
     user = request.getfixturevalue(name)
-    body = {"reassign": {"user": "approver"}, "comments": {"text": "Hello"}}.get(what)
+    body = {"reassign": {"user": "approver"}, "comments": {"text": "Hello"}}.get(verb)
 
-    assert post(user, what, body).status_code == status
+    assert post(user, verb, body).status_code == status
     assert types_of(item) == ["hitl_request_created"]
 
 
-@pytest.mark.parametrize("what", ["claim", "release", "reassign"])
-def test_what_is_settled_is_nobodys_any_more(item, post, approver, owner, what):
+@pytest.mark.parametrize("verb", ["claim", "release", "reassign"])
+def test_what_is_settled_is_nobodys_any_more(item, post, approver, owner, verb):
     decide_as(owner, item)
 
-    answer = post(approver, what, {"user": "owner"} if what == "reassign" else None)
+    answer = post(approver, verb, {"user": "owner"} if verb == "reassign" else None)
 
     assert (answer.status_code, answer.json()["code"]) == (409, "request_closed")
 
@@ -163,7 +163,7 @@ def test_a_comment_is_in_the_thread_that_all_members_read(item, post, approver, 
 
     thread = client_of(viewer).get(f"/api/v1/hitl/requests/{item.pk}/comments/").json()
     assert answer.status_code == 201
-    assert [one["text"] for one in thread["results"]] == ["Is the risk known?"]
+    assert [comment["text"] for comment in thread["results"]] == ["Is the risk known?"]
     assert thread["results"][0]["author_username"] == "approver"
     assert event_of(item, "hitl_comment_added").data["comment"] == thread["results"][0]["id"]
 
