@@ -42,6 +42,8 @@ class Draft:
     data: dict[str, Any] = field(default_factory=dict)
     task: UUID | None = None
     hitl_request: UUID | None = None
+    #: Through which channel it came; of who made the draft, not of who appends it.
+    origin: dict[str, str] = field(default_factory=current_origin)
 
 
 def record(
@@ -71,10 +73,10 @@ def record_all(project_id: UUID, drafts: Sequence[Draft], *, is_new: bool = Fals
     note_project(project_id)
     with connection.cursor() as cursor:
         epoch, sequence, head_hash, now = _lock_head(cursor, project_id, is_new)
-        rows, metadata = [], current_origin()
+        rows = []
         for draft in drafts:
             sequence += 1
-            event = _seal(draft, project_id, epoch, sequence, now, head_hash, metadata)
+            event = _seal(draft, project_id, epoch, sequence, now, head_hash)
             head_hash = event["hash"]
             rows.append(event)
         _append(cursor, project_id, rows, now)
@@ -115,7 +117,7 @@ def _lock_head(cursor: Any, project_id: UUID, is_new: bool) -> tuple:
     return cursor.fetchone()
 
 
-def _seal(draft, project_id, epoch, sequence, now, previous_hash, metadata) -> dict[str, Any]:
+def _seal(draft, project_id, epoch, sequence, now, previous_hash) -> dict[str, Any]:
     data = dict(draft.data)
     if draft.actor.user is not None:
         data.setdefault("actor_name", draft.actor.name)
@@ -131,7 +133,7 @@ def _seal(draft, project_id, epoch, sequence, now, previous_hash, metadata) -> d
         "hitl_request": str(draft.hitl_request) if draft.hitl_request else None,
         "data": data,
         "salt": salt,
-        "metadata": metadata,
+        "metadata": draft.origin,
         "created_at": time_text(now),
         "payload_hash": payload_hash(salt, data),
         "previous_hash": previous_hash,

@@ -10,6 +10,7 @@ setting FAILPOINTS_ALLOWED.
 import os
 import signal
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from django.conf import settings
@@ -39,8 +40,8 @@ class Failpoints:
         for entry in filter(None, plan.split(",")):
             point, _, nth = entry.partition(":")
             if point not in POINTS:
-                known = ", ".join(POINTS)
-                raise ValueError(f"FAULT: there is no failpoint {point!r}. Use one of: {known}.")
+                names = ", ".join(POINTS)
+                raise ValueError(f"FAULT: there is no failpoint {point!r}. Use one of: {names}.")
             self.nth[point] = int(nth or 1)
         self.tokens = tokens
         self.hits: Counter[str] = Counter()
@@ -69,7 +70,7 @@ def _nothing(point: str) -> None:
     pass
 
 
-def _from_settings():
+def load_failpoint() -> Callable[[str], None]:
     plan = os.environ.get("FAULT", "")
     if not plan or not getattr(settings, "FAILPOINTS_ALLOWED", False):
         return _nothing
@@ -78,4 +79,4 @@ def _from_settings():
 
 
 # Chosen once: where none is allowed a failpoint costs the call of an empty function.
-failpoint = _from_settings()
+failpoint = load_failpoint()

@@ -8,7 +8,7 @@ from django import forms
 from django.utils.choices import CallableChoiceIterator
 from django_filters.widgets import BooleanWidget
 
-WORDS = {"true": True, "1": True, "false": False, "0": False}
+BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
 class RawBooleanWidget(BooleanWidget):
@@ -24,9 +24,9 @@ class FlagFormField(forms.NullBooleanField):
     def to_python(self, value: Any) -> bool | None:
         if value in (None, ""):
             return None
-        if str(value).lower() not in WORDS:
+        if str(value).lower() not in BOOLEANS:
             raise forms.ValidationError("Send true or false.", code="invalid")
-        return WORDS[str(value).lower()]
+        return BOOLEANS[str(value).lower()]
 
 
 class FlagFilter(django_filters.BooleanFilter):

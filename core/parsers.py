@@ -15,7 +15,7 @@ class JSONParser(parsers.JSONParser):
         body = stream.body if hasattr(stream, "body") else stream.read()
         try:
             return json.loads(
-                body.decode(), parse_constant=_no_number, object_pairs_hook=_each_name_once
+                body.decode(), parse_constant=refuse_constant, object_pairs_hook=unique_names
             )
         except ValueError as error:
             raise ParseError(f"JSON parse error - {error}") from error
@@ -23,12 +23,13 @@ class JSONParser(parsers.JSONParser):
             raise ParseError("The JSON is nested too deeply.") from error
 
 
-def _no_number(text: str) -> None:
+def refuse_constant(text: str) -> None:
+    """For NaN and Infinity, which Python would accept."""
     raise ValueError(f"{text} is not JSON")
 
 
-def _each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """One program reads the first of two values and another the last: they would disagree."""
+def unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of a repeated name some programs read the first value and others the last."""
     content: dict[str, Any] = {}
     for name, value in pairs:
         if name in content:

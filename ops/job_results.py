@@ -1,4 +1,4 @@
-"""The results of failed jobs, for people: django-celery-results without what was worked on."""
+"""The results of failed jobs, for people: django-celery-results without contents."""
 
 import logging
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Every request and every socket has an id, and leaves one line when it is over."""
+"""Every request and every socket has an id, and writes one line when it is over."""
 
 import logging
 import time
@@ -15,7 +15,7 @@ HEADER = b"x-request-id"
 
 
 class AccessLog:
-    """ASGI, outermost: what never reaches Django is answered with an id and logged, too."""
+    """ASGI, outermost: requests that never reach Django also get an id and a line."""
 
     def __init__(self, inner: Callable) -> None:
         self.inner = inner

@@ -12,6 +12,7 @@ from agents.services import create_task
 from agents.stops.queries import all_agents, stopped_agents
 from audit.actors import Actor
 from audit.events import SYSTEM_ERROR
+from audit.request_context import origin
 from core.errors import DomainError
 from core.failpoints import failpoint
 from core.metrics import SHORT_BUCKETS
@@ -71,7 +72,7 @@ def advance(tx: ProjectTransaction) -> int:
     # What follows is done by the engine, not by the person or agent whose change led to it.
     actor, tx.actor = tx.actor, ENGINE
     try:
-        with span("advance", {"paraph.project": str(tx.project.pk)}):
+        with origin(channel="engine"), span("advance", {"paraph.project": str(tx.project.pk)}):
             return _Advance(tx).act()
     finally:
         tx.actor = actor

@@ -18,7 +18,7 @@ from orchestrator.engine.sweep import sweep
 from orchestrator.tasks import advance
 from projects.models import Project
 from projects.services import create_project
-from tests.scenes import asked, pending_task, running, work
+from tests.scenes import asked, decide_as, pending_task, running, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -101,6 +101,20 @@ def test_from_a_decision_to_the_next_claim_there_are_two_transactions_and_one_me
 
 def pending_step(project: Project) -> str:
     return Task.objects.get(project=project, status="working").step
+
+
+def test_the_log_names_the_engine_for_what_the_engine_does(project, approver):
+    request = asked(project)
+    decide_as(approver, request)
+
+    last = Event.objects.filter(project=project.pk).order_by("-sequence")
+    created, decided = (
+        last.get(task=pending_task(project).pk),
+        last.filter(event_type="hitl_decision_recorded").first(),
+    )
+    assert (created.event_type, created.actor) == ("task_created", "system:engine")
+    assert created.metadata["channel"] == "engine"
+    assert decided.actor == f"user:{approver.pk}"
 
 
 def test_a_finish_and_the_request_that_it_leads_to_are_one_transaction(project):
