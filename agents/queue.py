@@ -50,7 +50,7 @@ def enqueue(job: str, id: UUID) -> bool:
     if time.monotonic() < _silent_until:
         MESSAGES_LOST.labels(queue).inc()
         return False
-    failpoint("after_commit_before_ring")
+    failpoint("after_commit_before_enqueue")
     try:
         current_app.send_task(job, [str(id)], queue=queue, ignore_result=True)
     except (OperationalError, OSError) as error:
@@ -102,7 +102,7 @@ def redelivery_timeout(queue: str) -> float:
         with redis.Redis.from_url(settings.REDIS_URL, **options) as client:
             is_empty = client.llen(f"{prefix}{queue}") == 0
     except (redis.RedisError, OSError):
-        return settings.RING_AGAIN_SECONDS
+        return settings.REDELIVERY_SECONDS
     return (
-        min(LOST_SECONDS, settings.RING_AGAIN_SECONDS) if is_empty else settings.RING_AGAIN_SECONDS
+        min(LOST_SECONDS, settings.REDELIVERY_SECONDS) if is_empty else settings.REDELIVERY_SECONDS
     )

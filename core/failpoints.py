@@ -20,7 +20,7 @@ POINTS = (
     "before_effect",
     "after_effect_before_record",
     "before_commit",
-    "after_commit_before_ring",
+    "after_commit_before_enqueue",
     "after_commit_before_hint",
     "after_publish_before_mark",
     "in_replay",

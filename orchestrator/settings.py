@@ -148,6 +148,8 @@ STATIC_ROOT = BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = True
 # Before `collectstatic` the finders serve; that needs no warning at every start.
 warnings.filterwarnings("ignore", message="No directory at", category=UserWarning)
+# Files are sent from disk, in a thread; the text of the warning would stand between lines of JSON.
+warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous")
 
 # A brief has up to 100,000 characters, of up to 4 bytes each, escaped as JSON.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
@@ -325,7 +327,7 @@ TASK_MAX_CRASHES = 3
 STOP_POLL_SECONDS = 1
 # A due task or project that no worker took is enqueued again after this long; sooner if no job
 # waits in the queue, because then the message was lost.
-RING_AGAIN_SECONDS = 10
+REDELIVERY_SECONDS = 10
 
 # Where the processes of one machine share their counters. The library reads its own variable when
 # it is first imported.

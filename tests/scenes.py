@@ -22,9 +22,9 @@ from agents.services import (
     claim_task,
     fail_attempt,
     finish_task,
+    record_stop_notices,
     release_emergency_stop,
     request_task,
-    tell_stopped_projects,
 )
 from agents.worker.run import run
 from audit.actors import Actor
@@ -114,6 +114,7 @@ def hand_in(owner: User, brief: str, **fields: Any) -> Project:
 
 
 def running(project: Project) -> Project:
+    project = Project.objects.get(pk=project.pk)
     if project.status == "draft":
         start_project(project_id=project.pk, actor=Actor.of_user(project.created_by))
     advance_project(project.pk)
@@ -322,14 +323,14 @@ def time_out(request: HitlRequest, seconds: float = 100_000) -> HitlRequest:
 def stop(person: User, **scope: Any) -> EmergencyStop:
     fields = {"reason": "It deletes files."} | scope
     standing, _ = activate_emergency_stop(actor=Actor.of_user(person), **fields)
-    tell_stopped_projects()
+    record_stop_notices()
     return standing
 
 
 def release(person: User, **scope: Any) -> EmergencyStop:
     fields = {"reason": "It was a drill."} | scope
     over, _ = release_emergency_stop(actor=Actor.of_user(person), **fields)
-    tell_stopped_projects()
+    record_stop_notices()
     return over
 
 

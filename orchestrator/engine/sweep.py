@@ -7,7 +7,7 @@ from django.db import connection
 from prometheus_client import Counter, Histogram
 
 from agents.queue import ADVANCE, enqueue, redelivery_timeout
-from agents.services import enqueue_due_tasks, take_back_lost_tasks, tell_stopped_projects
+from agents.services import enqueue_due_tasks, record_stop_notices, take_back_lost_tasks
 from core.idempotency import forget_old_keys
 from core.metrics import SHORT_BUCKETS
 from hitl.services import apply_deadlines
@@ -39,10 +39,10 @@ def sweep() -> dict[str, int]:
     """
     repairs: dict[str, Callable[[], int]] = {
         "tasks_taken_back": take_back_lost_tasks,
-        "stops_told": tell_stopped_projects,
+        "stop_notices_recorded": record_stop_notices,
         "deadlines_applied": apply_deadlines,
-        "tasks_rung": enqueue_due_tasks,
-        "projects_rung": enqueue_waiting_projects,
+        "tasks_enqueued": enqueue_due_tasks,
+        "projects_enqueued": enqueue_waiting_projects,
         "idempotency_keys_forgotten": forget_old_keys,
     }
     repaired = dict.fromkeys(repairs, 0)

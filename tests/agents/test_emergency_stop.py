@@ -11,7 +11,7 @@ from agents.services import (
     enqueue_due_tasks,
     finish_task,
     hand_back_task,
-    tell_stopped_projects,
+    record_stop_notices,
 )
 from agents.stops.queries import active_stops
 from agents.stops.services import acknowledge_stops
@@ -206,7 +206,7 @@ def test_many_projects_are_told_piece_by_piece(make_project, staff):
         first_task(project)
     activate_emergency_stop(actor=Actor.of_user(staff), reason="It deletes files.")
 
-    assert [tell_stopped_projects(2) for _ in range(3)] == [2, 1, 0]
+    assert [record_stop_notices(2) for _ in range(3)] == [2, 1, 0]
 
     assert [told(project)[0][0] for project in projects] == ["activated"] * 3
 
@@ -284,13 +284,13 @@ def test_after_the_release_the_same_task_is_done(project, staff, model):
 
 def test_nobody_rings_for_what_is_stopped(project, staff):
     task = first_task(project)
-    Task.objects.update(rung_at=None)
+    Task.objects.update(enqueued_at=None)
     stop(staff)
     assert enqueue_due_tasks() == 0
 
     release(staff)
 
-    assert fresh(task).rung_at is not None
+    assert fresh(task).enqueued_at is not None
 
 
 def test_every_worker_that_is_there_is_expected_to_acknowledge(project, staff):
@@ -331,7 +331,7 @@ def test_a_worker_that_died_is_not_waited_for_but_told_of(staff):
 
     activated = EmergencyStop.objects.get()
     assert (activated.missing_workers, activated.gone_workers) == ([], ["host:1:3"])
-    assert activated.workers_words.startswith(
+    assert activated.workers_text.startswith(
         "1 of 2 workers have stopped, 1 is gone, the last after"
     )
     first = activated.seconds_to_last_acknowledgement

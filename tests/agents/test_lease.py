@@ -226,7 +226,7 @@ def test_the_connection_of_the_keeper_is_not_from_the_pool():
     options = []
 
     def look():
-        lease._use_connection_outside_pool()
+        lease.use_connection_outside_pool()
         options.append(connections["default"].settings_dict["OPTIONS"])
 
     before = connections["default"].settings_dict["OPTIONS"]

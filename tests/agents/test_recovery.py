@@ -106,30 +106,30 @@ def test_a_lost_task_of_a_paused_project_is_taken_back_and_waits(project, owner)
 
     assert take_back_lost_tasks() == 1
     assert fresh(task).status == "pending"
-    Task.objects.update(rung_at=None)
+    Task.objects.update(enqueued_at=None)
     assert enqueue_due_tasks() == 0
 
 
-def test_a_due_task_is_rung_for_only_after_a_while(project):
+def test_a_due_task_is_enqueued_again_only_after_a_while(project):
     task = first_task(project)
     due_again = enqueue_due_tasks()
-    Task.objects.update(rung_at=F("rung_at") - HOUR)
+    Task.objects.update(enqueued_at=F("enqueued_at") - HOUR)
 
     assert (due_again, enqueue_due_tasks(), enqueue_due_tasks()) == (0, 1, 0)
     assert fresh(task).status == "pending"
 
 
-def test_a_retry_is_rung_for_when_it_is_due_and_not_before(project):
+def test_a_retry_is_enqueued_when_it_is_due_and_not_before(project):
     task = first_task(project)
-    Task.objects.update(run_after=Now() + HOUR, rung_at=None)
+    Task.objects.update(run_after=Now() + HOUR, enqueued_at=None)
     before = enqueue_due_tasks()
     make_due(task)
 
     assert (before, enqueue_due_tasks()) == (0, 1)
 
 
-def test_work_of_a_draft_is_rung_for_too(project):
+def test_work_of_a_draft_is_enqueued_too(project):
     side_task(project)
-    Task.objects.update(rung_at=None)
+    Task.objects.update(enqueued_at=None)
 
     assert enqueue_due_tasks() == 1

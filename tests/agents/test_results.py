@@ -10,7 +10,7 @@ from agents.services import (
     hand_back,
     take_back_lost_tasks,
 )
-from agents.worker.run import _finish
+from agents.worker.run import record_outcome
 from audit.actors import Actor
 from context.models import Artifact, ArtifactVersion
 from core.errors import InvalidInput
@@ -236,7 +236,7 @@ def test_content_that_does_not_fit_leaves_nothing_behind(project):
 def test_questions_that_cannot_be_stored_are_tried_again(project):
     held = claim(first_task(project))
 
-    assert _finish(held, NeedsPerson(("Who\0lends?",), USAGE))
+    assert record_outcome(held, NeedsPerson(("Who\0lends?",), USAGE))
 
     assert fresh(held.task).status == "pending"
     assert event_data(held.task, "task_retried")[0]["code"] == "invalid_output"
@@ -245,11 +245,11 @@ def test_questions_that_cannot_be_stored_are_tried_again(project):
 def test_content_that_does_not_fit_is_tried_again_and_then_a_persons_matter(project):
     task = first_task(project)
     for _ in range(3):
-        assert _finish(claim(task), MISFIT) == "transient_error"
+        assert record_outcome(claim(task), MISFIT) == "transient_error"
         assert fresh(task).status == "pending"
         make_due(task)
 
-    _finish(claim(task), MISFIT)
+    record_outcome(claim(task), MISFIT)
     advance_project(project.pk)
 
     now = fresh(task)

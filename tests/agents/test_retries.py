@@ -189,9 +189,9 @@ def test_a_task_that_a_rewind_dropped_is_not_retried(project, owner):
         retry_task(actor=Actor.of_user(owner), task_id=task.pk)
 
 
-def test_a_retry_is_to_be_rung_for_as_soon_as_it_is_due(project):
+def test_a_retry_is_to_be_enqueued_as_soon_as_it_is_due(project):
     task = first_task(project)
 
     fail(task)
 
-    assert fresh(task).rung_at is None
+    assert fresh(task).enqueued_at is None

@@ -9,8 +9,8 @@ from agents.models import StopNotice
 from agents.services import (
     activate_emergency_stop,
     claim_task,
+    record_stop_notices,
     release_emergency_stop,
-    tell_stopped_projects,
 )
 from audit.actors import Actor
 from tests.live import eventually
@@ -41,7 +41,7 @@ def test_a_log_that_is_told_in_the_moment_of_the_release_is_told_all(project, ow
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
             release_emergency_stop(actor=actor, reason="A drill.", project_id=project.pk)
-            telling = elsewhere(pool, tell_stopped_projects)
+            telling = elsewhere(pool, record_stop_notices)
             eventually(somebody_waits_for_us)
         assert telling.result(30) == 1
 
@@ -76,7 +76,7 @@ def test_of_many_who_stop_and_release_at_once_none_fails_and_the_work_goes_on(pr
         for one in [elsewhere(pool, verb, reason="A drill.", **scope) for verb in work]:
             one.result(30)
     release_emergency_stop(reason="At last.", **scope)
-    tell_stopped_projects()
+    record_stop_notices()
 
     kinds = [kind for kind, _ in told(project)]
     assert kinds.count("activated") == kinds.count("released")

@@ -103,11 +103,11 @@ def test_a_section_handed_in_as_such_is_not_split_and_is_found_by_its_granularit
 def test_every_artifact_type_is_described_by_a_schema(viewer, client_of):
     page = client_of(viewer).get("/api/v1/artifact-types/").json()
 
-    assert {one["artifact_type"] for one in page["results"]} == set(artifact_types.values)
-    for one in page["results"]:
-        Draft202012Validator.check_schema(one["schema"])
-        assert one["max_bytes"] == 2 * 1024 * 1024
-        assert one["description"]
+    assert {row["artifact_type"] for row in page["results"]} == set(artifact_types.values)
+    for row in page["results"]:
+        Draft202012Validator.check_schema(row["schema"])
+        assert row["max_bytes"] == 2 * 1024 * 1024
+        assert row["description"]
 
 
 def test_a_schema_tells_valid_content_from_other(viewer, client_of):

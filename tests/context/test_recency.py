@@ -35,7 +35,7 @@ def test_newer_rows_never_lie_in_a_later_window(spans, data):
     ordered = list(windows(spans))
 
     def place(row):
-        return next(n for n, one in enumerate(ordered) if cells_of(row) & set(one.cells))
+        return next(n for n, window in enumerate(ordered) if cells_of(row) & set(window.cells))
 
     assert place(newer) <= place(older)
     assert place(max(newest for _, newest in spans)) == 0

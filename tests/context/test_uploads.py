@@ -50,8 +50,8 @@ def test_a_file_with_a_byte_order_mark_is_read_by_it(send, encoding):
         (b"PK\x03\x04rest", "ZIP"),
         (b"\x89PNG\r\n\x1a\nrest", "PNG"),
         (b"\x7fELF\x02\x01", "program"),
-        (b"words\0words", "no text"),
-        (b"\xc3\x28 words", "no text"),
+        (b"words\0words", "not text"),
+        (b"\xc3\x28 words", "not text"),
         (b"GIF89a\xff\xfe", "GIF"),
     ],
 )

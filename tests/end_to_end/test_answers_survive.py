@@ -67,7 +67,7 @@ def project(make_project):
 
 def test_an_answer_whose_server_died_before_it_rang_resumes(project, approver, start_worker):
     request = asked(project)
-    web = Web("after_commit_before_ring:1")
+    web = Web("after_commit_before_enqueue:1")
     try:
         with pytest.raises(httpx.TransportError):
             approve(web.url, request, approver, "once")
@@ -119,7 +119,7 @@ def test_every_answer_of_many_resumes_though_web_and_worker_die_on_the_way(
     token_of(approver)
     worker = start_worker(FAULT="after_claim:3", **FAULTY)
     eventually(worker.is_ready)
-    web = Web("after_commit_before_ring:3", "before_commit:3")
+    web = Web("after_commit_before_enqueue:3", "before_commit:3")
     try:
         with ThreadPoolExecutor(PROJECTS) as pool:
             sent = [pool.submit(send_until_heard, web, request, approver) for request in requests]

@@ -22,8 +22,8 @@ from tests.scenes import (
 pytestmark = pytest.mark.django_db
 
 
-def break_glass(user, request, action="approve", **said):
-    return decide_as(user, request, action, break_glass=True, **said)
+def break_glass(user, request, action="approve", **fields):
+    return decide_as(user, request, action, break_glass=True, **fields)
 
 
 def test_a_superuser_who_is_no_member_needs_it(project, staff):
@@ -144,9 +144,9 @@ def test_a_decision_within_the_rules_is_not_marked(project, approver):
 def test_everybody_sees_before_whether_they_may(project, request, client_of, name, may):
     item = asked(project)
 
-    shown = client_of(request.getfixturevalue(name)).get(f"/api/v1/hitl/requests/{item.pk}/")
+    response = client_of(request.getfixturevalue(name)).get(f"/api/v1/hitl/requests/{item.pk}/")
 
-    assert shown.json()["may_break_glass"] is may
+    assert response.json()["may_break_glass"] is may
 
 
 def test_rest_takes_it_as_a_flag_only(project, staff, client_of):
@@ -155,7 +155,7 @@ def test_rest_takes_it_as_a_flag_only(project, staff, client_of):
     body = {"action": "approve", "subject_digest": item.subject_digest, "comment": "Urgent."}
 
     refused = api.post(path, body | {"break_glass": "yes"})
-    taken = api.post(path, body | {"break_glass": True})
+    response = api.post(path, body | {"break_glass": True})
 
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, "break_glass")
-    assert (taken.status_code, taken.json()["decision"]["is_break_glass"]) == (201, True)
+    assert (response.status_code, response.json()["decision"]["is_break_glass"]) == (201, True)

@@ -43,7 +43,7 @@ def test_meanwhile_others_are_refused_and_it_is_not_theirs_to_do(item, post, app
         decide_as(owner, item)
 
     assert refusal.value.code == "claimed"
-    assert "approver has taken it" in refusal.value.detail
+    assert "approver has claimed it" in refusal.value.detail
     assert (mine(owner), mine(approver)) == (False, True)
     assert post(owner, "claim").json()["code"] == "claimed"
 

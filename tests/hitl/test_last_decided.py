@@ -16,7 +16,7 @@ from hitl.services import decide
 from orchestrator.engine.advance import advance_project
 from orchestrator.engine.rewind import rewind_project
 from projects.models import Project
-from tests.scenes import asked, escalated, finish, pending_task, work
+from tests.scenes import asked, escalate, finish, pending_task, work
 
 pytestmark = pytest.mark.django_db
 
@@ -94,7 +94,7 @@ def test_an_amendment_counts_as_the_persons_version(project, owner, approver, co
 
 def test_an_amendment_where_there_was_nothing_counts_too(project, owner, approver, compared):
     settle(asked(project), approver, "request_changes", comment="Risks?")
-    settle(escalated(fresh(project)), approver, "amend", content=OWN)
+    settle(escalate(fresh(project)), approver, "amend", content=OWN)
     rewind(project, owner)
 
     assert compared(ask_again(project, "Another plan.")) == 2

@@ -167,9 +167,9 @@ def test_the_others_compare_an_amendment_with_what_it_changed(
     decide_as(approver, request_for_two, "amend")
     advance_project(project.pk)
 
-    shown = client_of(owner).get(f"/api/v1/hitl/requests/{pending_request(project).pk}/").json()
+    row = client_of(owner).get(f"/api/v1/hitl/requests/{pending_request(project).pk}/").json()
 
-    assert (shown["diff"]["from"], shown["diff"]["to"]) == (1, 2)
+    assert (row["diff"]["from"], row["diff"]["to"]) == (1, 2)
 
 
 def test_a_changed_subject_starts_the_count_anew(project, request_for_two, approver, third):
@@ -197,12 +197,12 @@ def test_who_has_approved_is_not_asked_again(request_for_two, approver, owner, c
     decide_as(approver, request_for_two)
 
     everything = HitlRequest.objects.all()
-    shown = client_of(approver).get(f"/api/v1/hitl/requests/{request_for_two.pk}/").json()
+    row = client_of(approver).get(f"/api/v1/hitl/requests/{request_for_two.pk}/").json()
     assert not waiting_for_me(everything, approver).exists()
     assert waiting_for_me(everything, owner).exists()
-    assert shown["can_decide"]["code"] == "already_decided"
-    assert "1 of 2" in shown["can_decide"]["detail"]
-    assert (shown["approvals"], shown["required_approvals"]) == (1, 2)
+    assert row["can_decide"]["code"] == "already_decided"
+    assert "1 of 2" in row["can_decide"]["detail"]
+    assert (row["approvals"], row["required_approvals"]) == (1, 2)
 
 
 def test_the_terminal_counts_too(request_for_two, approver, owner):
@@ -217,6 +217,6 @@ def test_every_word_is_in_the_log_with_the_count(request_for_two, approver, owne
     decide_as(owner, request_for_two)
 
     words = Event.objects.filter(event_type="hitl_decision_recorded").order_by("sequence")
-    assert [one.data["approvals"] for one in words] == [1, 2]
-    assert {one.data["required_approvals"] for one in words} == {2}
+    assert [event.data["approvals"] for event in words] == [1, 2]
+    assert {event.data["required_approvals"] for event in words} == {2}
     assert Decision.objects.filter(request=request_for_two).count() == 2

@@ -13,18 +13,18 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Count
 
 from agents.models import Task
 from audit.actors import Actor
 from audit.models import Event
-from audit.services import record_all
 from audit.verification import verify_stream
 from core.errors import Gone
 from hitl.models import Decision, HitlRequest
 from hitl.services import apply_deadlines, open_request
 from projects.models import Project
+from projects.transaction import ProjectTransaction
 from tests.scenes import decide_as, set_policy
 
 RACES = int(os.environ.get("RACES", "200"))
@@ -48,21 +48,18 @@ def ask_many(projects: list[Project]) -> list[HitlRequest]:
     return [_ask(projects[number % PROJECTS]) for number in range(RACES)]
 
 
-@transaction.atomic
 def _ask(project: Project) -> HitlRequest:
-    Project.objects.lock().get(pk=project.pk)
-    task = Task.objects.create(
-        project=project,
-        agent_type="analyst",
-        instructions="Compare.",
-        status="waiting_for_hitl",
-        waits_for="clarification",
-        handoff={"expected_outputs": ["agent_output"], "materials": [], "feedback": []},
-        result={"questions": ["Which?"]},
-    )
-    request, drafts = open_request(task=task, actor=Actor.of_system("engine"))
-    record_all(project.pk, drafts)
-    return request
+    with ProjectTransaction(project.pk, Actor.of_system("engine")) as tx:
+        task = Task.objects.create(
+            project=project,
+            agent_type="analyst",
+            instructions="Compare.",
+            status="waiting_for_hitl",
+            waits_for="clarification",
+            handoff={"expected_outputs": ["agent_output"], "materials": [], "feedback": []},
+            result={"questions": ["Which?"]},
+        )
+        return open_request(tx, task)
 
 
 def in_a_thread(work: Callable[[], Any]) -> Any:
@@ -74,15 +71,15 @@ def in_a_thread(work: Callable[[], Any]) -> Any:
 
 def race(people: Iterator[HitlRequest], lock: threading.Lock, user: User) -> dict[str, str]:
     """One person's answers, each sent when the time is about up; what they were told."""
-    told, chance = {}, random.Random(threading.get_ident())
+    outcomes, chance = {}, random.Random(threading.get_ident())
     while True:
         with lock:
             request = next(people, None)
         if request is None:
-            return told
+            return outcomes
         with connection.cursor() as cursor:
             cursor.execute(DEADLINE, [chance.uniform(-0.002, 0.03), request.pk])
-        told[str(request.pk)] = answer(request, user)
+        outcomes[str(request.pk)] = answer(request, user)
 
 
 def answer(request: HitlRequest, user: User) -> str:
@@ -103,8 +100,8 @@ def sweep_until(is_over: threading.Event) -> int:
 def outcomes_in_the_log() -> Counter:
     """By request: how often it ended, in whatever way."""
     ends = ("hitl_request_resolved", "hitl_request_expired")
-    found = Event.objects.filter(event_type__in=ends).values_list("hitl_request", flat=True)
-    return Counter(str(pk) for pk in found)
+    request_ids = Event.objects.filter(event_type__in=ends).values_list("hitl_request", flat=True)
+    return Counter(str(pk) for pk in request_ids)
 
 
 def test_there_are_never_two_outcomes(make_project, approver):
@@ -120,15 +117,17 @@ def test_there_are_never_two_outcomes(make_project, approver):
             pool.submit(in_a_thread, lambda: race(people, lock, approver)) for _ in range(PEOPLE)
         ]
         try:
-            told = {pk: s for one in answers for pk, s in one.result(PATIENCE_SECONDS).items()}
+            outcomes = {}
+            for future in answers:
+                outcomes |= future.result(PATIENCE_SECONDS)
         finally:
             is_over.set()
-        swept = sum(one.result(PATIENCE_SECONDS) for one in sweeps)
+        swept = sum(future.result(PATIENCE_SECONDS) for future in sweeps)
 
     status = {str(pk): s for pk, s in HitlRequest.objects.values_list("pk", "status")}
     tasks = dict(Task.objects.values_list("status").order_by().annotate(n=Count("pk")))
     answered = {pk for pk, s in status.items() if s == "answered"}
-    assert told == status
+    assert outcomes == status
     assert set(outcomes_in_the_log().values()) == {1}
     assert len(outcomes_in_the_log()) == len(status) == RACES
     assert {str(pk) for pk in Decision.objects.values_list("request", flat=True)} == answered

@@ -152,9 +152,9 @@ def test_everybody_sees_who_is_barred(project, owner, viewer, client_of):
     asked(project)
     upload(owner, project)
 
-    shown = client_of(viewer).get(f"/api/v1/hitl/requests/{pending_request(project).pk}/").json()
+    row = client_of(viewer).get(f"/api/v1/hitl/requests/{pending_request(project).pk}/").json()
 
-    assert shown["barred_authors"] == [owner.pk]
+    assert row["barred_authors"] == [owner.pk]
 
 
 def test_an_answer_counts_where_the_policy_says_so(project, owner, approver):

@@ -60,10 +60,10 @@ def test_1_approved_x_but_executed_y(project, owner, approver):
 
     following = Task.objects.get(project=project, step="project_plan")
     handed = {m.artifact_type: m for m in assignment_of(following).materials}
-    shown = request.subject["outputs"][0]
-    assert handed["agent_output"].sha256 == shown["sha256"]
+    output = request.subject["outputs"][0]
+    assert handed["agent_output"].sha256 == output["sha256"]
     assert handed["agent_output"].content["body"] == OWN["body"]
-    assert fresh(artifact).accepted_version == shown["version"]
+    assert fresh(artifact).accepted_version == output["version"]
 
 
 def test_2_the_answer_is_recorded_but_the_run_never_resumes(project, approver, monkeypatch):
@@ -73,7 +73,7 @@ def test_2_the_answer_is_recorded_but_the_run_never_resumes(project, approver, m
         outage.setattr("agents.queue.enqueue", lambda job, id: False)
         decide_as(approver, request)
     task = Task.objects.get(project=project, step="project_plan")
-    Task.objects.filter(pk=task.pk).update(rung_at="2000-01-01T00:00:00Z")
+    Task.objects.filter(pk=task.pk).update(enqueued_at="2000-01-01T00:00:00Z")
     enqueued = []
     monkeypatch.setattr("agents.services.recovery.enqueue", lambda job, id: enqueued.append(id))
 
@@ -179,7 +179,7 @@ def test_8_a_reject_or_an_edit_is_not_honoured_later(project, owner, approver):
     """An edit is the truth of every later round; a reject stops the project, for its reason."""
     decide_as(approver, asked(project), "amend")
     task = rewind(fresh(project), owner)
-    material = next(one for one in assignment_of(task).materials if one.revises)
+    material = next(item for item in assignment_of(task).materials if item.revises)
     decide_as(owner, finish(task, work(**OWN)), "reject", comment="Too dear.")
     advance_project(project.pk)
 
@@ -222,6 +222,6 @@ def test_10_too_many_prompts_and_no_overview(make_project, owner, approver, clie
     ).json()["results"]
 
     assert listed["count"] == numbers["pending"] == 3
-    assert [one["status"] for one in done] == [201, 201, 201]
+    assert [result["status"] for result in done] == [201, 201, 201]
     assert not waiting_for_me(HitlRequest.objects.all(), owner).exists()
     assert all(types_of(r).count("hitl_request_resolved") == 1 for r in waiting)

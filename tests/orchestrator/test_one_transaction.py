@@ -162,7 +162,7 @@ def test_a_decision_stands_where_advancing_fails_and_the_sweep_takes_over(
         attention_since=marked.created_at - timedelta(minutes=1)
     )
     waiting = queue()
-    assert sweep()["projects_rung"] == 1
+    assert sweep()["projects_enqueued"] == 1
     assert queue() == (waiting[0], waiting[1] + 1)
     advance(str(project.pk))
     assert Task.objects.filter(project=project, status="pending").count() == 1

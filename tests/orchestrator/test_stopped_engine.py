@@ -105,7 +105,7 @@ def test_the_sweep_tells_what_a_request_could_not_tell(project, owner):
     stop(owner, project_id=project.pk)
     StopNotice.objects.update(activation_told_at=None)
 
-    assert sweep()["stops_told"] == 1
+    assert sweep()["stop_notices_recorded"] == 1
     assert types_of(project.pk)[-1] == "emergency_stop_activated"
 
 

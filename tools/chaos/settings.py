@@ -13,5 +13,5 @@ FAILPOINTS_ALLOWED = True
 if os.environ.get("CHAOS_TIMES") != "product":
     TASK_LEASE_SECONDS = 5
     TASK_HEARTBEAT_SECONDS = 1.5
-    RING_AGAIN_SECONDS = 2
+    REDELIVERY_SECONDS = 2
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

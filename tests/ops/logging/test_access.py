@@ -166,5 +166,7 @@ def test_a_stream_over_http_is_told_of_when_its_reader_has_gone(server, project,
 
 def test_every_line_of_the_server_is_one_json_object(server):
     assert Asked(server, "GET", "/health").line
+    lines = server.output().splitlines()
 
-    assert [line for line in server.output().splitlines() if not line.startswith("{")] == []
+    assert [line for line in lines if not line.startswith("{")] == []
+    assert all(json.loads(line) for line in lines)

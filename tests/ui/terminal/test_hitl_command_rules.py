@@ -42,7 +42,7 @@ def test_the_policy_is_shown_and_changed(project):
         ("expire_after=0", "Seconds from 1"),
         ("prevent_self_approval=1", "takes bool"),
         ("on_timeout=approve", "Use one of"),
-        ('roles_by_kind={"clarification": ["viewer"]}', "a viewer never decides"),
+        ('roles_by_kind={"clarification": ["viewer"]}', "can't decide"),
     ],
 )
 def test_a_bad_policy_is_an_error_that_says_why(project, assignment, complaint):
