@@ -165,7 +165,8 @@ class ProjectAdmin(ProjectScopedAdmin):
         return redirect("admin:context_artifact_change", artifact.pk)
 
     def _get(self, request: HttpRequest, project_id: UUID) -> Project:
-        project = self.get_queryset(request).filter(pk=project_id).first()
+        projects = self.get_queryset(request).select_related("created_by")
+        project = projects.filter(pk=project_id).first()
         if project is None:
             raise Http404("There is no such project, or you may not see it.")
         return project
