@@ -41,4 +41,4 @@ COPY examples examples
 RUN python manage.py collectstatic --noinput --verbosity 0 && python -m compileall -q .
 USER 10001:10001
 EXPOSE 8000
-CMD ["daphne", "--bind", "0.0.0.0", "--port", "8000", "--proxy-headers", "--access-log", "/dev/null", "orchestrator.asgi:application"]
+CMD ["python", "-m", "orchestrator.server", "--host", "0.0.0.0", "--port", "8000", "--proxy-headers"]

@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 DATA_DIR ?= .data
 TESTS ?=
+WORKERS ?= 2
 SECTIONS ?= 1000000
 KEEP ?=
 SEED ?= 1
@@ -28,10 +29,10 @@ run: $(VENV)/.installed ## Run everything on this machine (PORT=, DATA_DIR=); Ct
 	@exec $(BIN)/python manage.py up --stop-with-parent --port '$(PORT)' --data-dir '$(DATA_DIR)'
 
 test: $(VENV)/.installed-dev ## Run the tests on PostgreSQL and Redis that they start themselves (TESTS=)
-	@$(WRITE_BYTECODE) $(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+	@$(WRITE_BYTECODE) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
 
 test-slow: $(VENV)/.installed-dev ## Run the tests that start, stop and kill whole servers
-	@$(WRITE_BYTECODE) $(BIN)/python -m pytest -n 2 --dist loadfile -m slow $(TESTS)
+	@$(WRITE_BYTECODE) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m slow $(TESTS)
 
 test-browser: $(VENV)/.installed-browser ## Click through the admin in Chromium (CHROMIUM=, TESTS=)
 	@chromium=$$(sh tests/browser/chromium.sh) && BROWSER_TESTS=1 CHROMIUM="$$chromium" \
@@ -50,7 +51,11 @@ test-races: $(VENV)/.installed-dev ## Let 2,000 deadlines and answers race (RACE
 
 test-schema: $(VENV)/.installed-checks ## Send everything that the API's description allows (SCHEMA_EXAMPLES=)
 	@SCHEMA_TESTS=1 LOGIN_TRIES=0 THROTTLE_USER_PER_MINUTE=0 THROTTLE_ADDRESS_PER_MINUTE=0 \
-		$(BIN)/python -m pytest -n 2 --show-capture=no tests/schema
+		$(BIN)/python -m pytest -n $(WORKERS) --show-capture=no tests/schema
+
+.PHONY: test-schema-long
+test-schema-long: ## The same with a hundred examples of each operation: an hour
+	@$(MAKE) test-schema SCHEMA_EXAMPLES=100
 
 test-deploy: $(VENV)/.installed-checks ## Check the files in deploy/, with nginx and Caddy where they are installed
 	@DEPLOY_TESTS=1 $(BIN)/python -m pytest tests/deploy

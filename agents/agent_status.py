@@ -1,9 +1,10 @@
 """The status board of a project's agents follows their tasks."""
 
+from django.db import connection
+
 from agents.enums import AgentState
 from agents.events import AGENT_STATUS_CHANGED
 from agents.models import AgentStatus
-from core.sql import prepared_cursor
 from projects.agent_types import agent_types
 from projects.transaction import ProjectTransaction
 
@@ -45,7 +46,7 @@ def create_agent_statuses(tx: ProjectTransaction) -> None:
 
 def refresh_agent_statuses(tx: ProjectTransaction, agent_types: list[str]) -> None:
     """Bring their rows up to date, with an event for each whose status changed."""
-    with prepared_cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(REFRESH, {"project": tx.project.pk, "agents": agent_types})
         rows = sorted(cursor.fetchall())
     for agent_type, new, task_id, old in rows:

@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 
 from django.conf import settings
+from django.db import connection
 
 from agents.models import Task
 from agents.protocols import Answer, Assignment, Excerpt, Material, PermanentError
@@ -17,11 +18,11 @@ from context.enums import Form, Need
 from context.models import ArtifactVersion
 from context.parts import estimate_tokens
 from core.ids import new_id
-from core.sql import fetch_row, prepared_cursor
+from core.sql import fetch_row
 
-# Between two blocks of a prompt stands an empty line.
+# The empty line between two blocks of a prompt.
 GAP_TOKENS = 1
-# One statement: nothing is written where another has the task by now.
+# One statement, so that nothing is written once another worker has the task.
 RECORD = """
     INSERT INTO context_builds
         (id, project_id, task, attempt, fence, step, agent_type, model, budget, base_tokens,
@@ -34,16 +35,16 @@ VERSION = "SELECT {columns} FROM context_artifact_versions WHERE artifact_id = %
 
 
 def assignment_of(task: Task) -> Assignment:
-    """What the agent gets, all in all. Raises PermanentError as `assemble_assignment` does."""
+    """All that the agent gets. Raises PermanentError as `assemble_assignment` does."""
     bare = bare_assignment(task)
     built = _build_context(task, bare)
     return _with_context(task, bare, built) if built else bare
 
 
 def assemble_assignment(claim: Claim) -> Assignment:
-    """The same, with the build on record before any call of a model.
+    """The same, and records the build before any call of a model.
 
-    Raises PermanentError where what must be there is missing or does not fit, LeaseLost.
+    Raises PermanentError where a required artifact is missing or does not fit, and LeaseLost.
     """
     bare = bare_assignment(claim.task)
     built = _build_context(claim.task, bare)
@@ -54,7 +55,7 @@ def assemble_assignment(claim: Claim) -> Assignment:
 
 
 def _build_context(task: Task, bare: Assignment) -> Built | None:
-    """None where nothing is asked of the store, and the prompt is not too large without."""
+    """None where the task needs nothing from the store and the prompt fits the budget."""
     wants, tokens_left = wants_of(task), budget_of(_model(bare)) - base_tokens(bare)
     if not wants and tokens_left >= 0:
         return None
@@ -66,7 +67,7 @@ def _model(assignment: Assignment) -> str:
 
 
 def wants_of(task: Task) -> list[Want]:
-    """Everything handed over must be there; what the step's `context` says comes on top."""
+    """All materials of the handoff are required; what the step's `context` lists is added."""
     handed_over = [
         Want(Need.MUST, material["artifact_type"], ((material["artifact"], material["version"]),))
         for material in task.handoff.get("materials", [])
@@ -75,13 +76,13 @@ def wants_of(task: Task) -> list[Want]:
 
 
 def budget_of(model: str) -> int:
-    """Tokens for a whole prompt: of the model, or of its provider, or of all."""
+    """Tokens for a whole prompt: the model's own, its provider's, or the default."""
     budgets = settings.CONTEXT_BUDGETS
     return budgets.get(model) or budgets.get(model.partition(":")[0]) or settings.CONTEXT_BUDGET
 
 
 def base_tokens(assignment: Assignment) -> int:
-    """Of what the model is told in any case, the rules of its role included."""
+    """Tokens of the part that every prompt has, the rules of the role included."""
     role = with_ground_rules(role_for(assignment.agent_type).instructions)
     return max(
         estimate_tokens(instructions_for(role, artifact_type))
@@ -115,7 +116,7 @@ def _with_context(task: Task, assignment: Assignment, built: Built) -> Assignmen
 
 
 def is_material(piece: Piece) -> bool:
-    """A whole document in full."""
+    """Whether it is a whole document, in full."""
     return piece.form == Form.FULL and not piece.part
 
 
@@ -130,7 +131,7 @@ def _record(claim: Claim, bare: Assignment, built: Built) -> None:
     model = _model(bare)
     numbers = [budget_of(model), base_tokens(bare), built.tokens]
     values = [new_id(), model, *numbers, json.dumps(built.items), built.sha256, code, detail]
-    with prepared_cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(RECORD, [*values, claim.task.pk, claim.fence])
         if cursor.rowcount == 0:
             raise LeaseLost
@@ -138,7 +139,11 @@ def _record(claim: Claim, bare: Assignment, built: Built) -> None:
 
 def bare_assignment(task: Task) -> Assignment:
     """The stored handoff, before anything is taken from the store."""
-    handoff = task.handoff
+    handoff, brief = task.handoff, task.project.brief
+    if pinned := handoff.get("brief"):
+        # As the handoff pins it, so that the prompt never shows two versions of it.
+        parameters = [pinned["artifact"], pinned["version"]]
+        brief = fetch_row(ArtifactVersion, VERSION, parameters).content["text"]
     return Assignment(
         project_name=task.project.name,
         agent_type=task.agent_type,
@@ -146,7 +151,7 @@ def bare_assignment(task: Task) -> Assignment:
         phase=task.phase,
         round=task.round,
         instructions=task.instructions,
-        brief=_pinned_brief(task),
+        brief=brief,
         expected=tuple(handoff.get("expected_outputs", ["agent_output"])),
         answers=tuple(
             Answer(tuple(stored["questions"]), stored["answer"], stored["answered_by"])
@@ -157,15 +162,6 @@ def bare_assignment(task: Task) -> Assignment:
         key=work_key(task),
         fence=task.fence,
     )
-
-
-def _pinned_brief(task: Task) -> str:
-    """As the handoff pins it, so that the prompt never says two different things of it."""
-    pinned = task.handoff.get("brief")
-    if pinned is None:
-        return task.project.brief
-    version = fetch_row(ArtifactVersion, VERSION, [pinned["artifact"], pinned["version"]])
-    return version.content["text"]
 
 
 def work_key(task: Task) -> str:

@@ -19,7 +19,7 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from agents.metrics import MESSAGES_LOST
-from core.failpoints import fault_point
+from core.failpoints import failpoint
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def enqueue(job: str, id: UUID) -> bool:
     if time.monotonic() < _silent_until:
         MESSAGES_LOST.labels(queue).inc()
         return False
-    fault_point("after_commit_before_ring")
+    failpoint("after_commit_before_enqueue")
     try:
         current_app.send_task(job, [str(id)], queue=queue, ignore_result=True)
     except (OperationalError, OSError) as error:
@@ -59,7 +59,7 @@ def enqueue(job: str, id: UUID) -> bool:
         row = "task" if job == RUN_TASK else "project"
         logger.warning("message lost", extra={"job": job, row: str(id), "error": repr(error)})
         return False
-    fault_point("after_publish_before_mark")
+    failpoint("after_publish_before_mark")
     return True
 
 
@@ -102,7 +102,7 @@ def redelivery_timeout(queue: str) -> float:
         with redis.Redis.from_url(settings.REDIS_URL, **options) as client:
             is_empty = client.llen(f"{prefix}{queue}") == 0
     except (redis.RedisError, OSError):
-        return settings.RING_AGAIN_SECONDS
+        return settings.REDELIVERY_SECONDS
     return (
-        min(LOST_SECONDS, settings.RING_AGAIN_SECONDS) if is_empty else settings.RING_AGAIN_SECONDS
+        min(LOST_SECONDS, settings.REDELIVERY_SECONDS) if is_empty else settings.REDELIVERY_SECONDS
     )

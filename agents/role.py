@@ -1,4 +1,4 @@
-"""A role asks the model for each expected artifact, checks it, and hands it on."""
+"""The roles of agents: each asks the model for the expected artifacts and checks them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -38,8 +38,10 @@ ASCII.
 
 
 def role(agent_type: str, *, phase: Phase) -> Callable[[type], type]:
-    """Register a class as the role of an agent type. `phase`: where most of its work is; people
-    see the types in this order."""
+    """Register a class as the role of an agent type.
+
+    `phase` is where most of its work is; people see the types in this order.
+    """
 
     def register(role_class: type) -> type:
         role_class.agent_type = agent_type
@@ -62,17 +64,17 @@ class ModelRole:
 
     def run(self, assignment: Assignment, model: Model) -> Outcome:
         """One artifact after the other; the next one may build on the one before."""
-        at_hand, outputs, notes, usage = assignment, [], [], None
+        outputs, notes, usage = [], [], None
         for artifact_type in assignment.expected:
             answer = ask(
-                at_hand, model, artifact_type=artifact_type, instructions=self.instructions
+                assignment, model, artifact_type=artifact_type, instructions=self.instructions
             )
             usage = total(usage, answer.usage)
             if answer.questions:
                 return NeedsPerson(answer.questions.questions, usage, answer.questions.reason)
             outputs.append(answer.output)
             notes.append(answer.notes)
-            at_hand = with_output(at_hand, answer.output, self.agent_type)
+            assignment = with_output(assignment, answer.output, self.agent_type)
         return Completed(tuple(outputs), usage or NOTHING, notes=joined(notes))
 
 
@@ -80,7 +82,7 @@ NOTHING = Usage("none", calls=0, input_tokens=0, output_tokens=0, cost_micros=0)
 
 
 def usage_of_facts(agent_type: str) -> Usage:
-    """Of work that asked no model. Where the demo model serves, it is labelled as its own."""
+    """Of work that called no model. Where the demo model serves, it is labelled as demo."""
     provider = DEMO if settings.AGENT_MODELS.get(agent_type) == DEMO else "none"
     return replace(NOTHING, provider=provider, model="measured here")
 
@@ -90,8 +92,8 @@ def with_ground_rules(instructions: str) -> str:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What the model gave: an output or questions."""
+class CheckedReply:
+    """A model's answer: an output that fits its type, or questions."""
 
     usage: Usage
     output: Output | None = None
@@ -99,7 +101,9 @@ class Asked:
     notes: str = ""
 
 
-def ask(assignment: Assignment, model: Model, *, artifact_type: str, instructions: str) -> Asked:
+def ask(
+    assignment: Assignment, model: Model, *, artifact_type: str, instructions: str
+) -> CheckedReply:
     """One artifact from the model, checked. Raises TransientError or PermanentError."""
     if artifact_type not in artifact_types:
         raise PermanentError("unknown_artifact_type", f"No agent creates {artifact_type!r}.")
@@ -110,10 +114,10 @@ def ask(assignment: Assignment, model: Model, *, artifact_type: str, instruction
         instructions=with_ground_rules(instructions),
     )
     if isinstance(reply.content, Questions):
-        return Asked(reply.usage, questions=reply.content, notes=reply.notes)
+        return CheckedReply(reply.usage, questions=reply.content, notes=reply.notes)
     content = checked(artifact_type, reply.content.model_dump(mode="json"), reply.usage)
     output = replace(titled(artifact_type, content), prompt_sha256=reply.prompt_sha256)
-    return Asked(reply.usage, output=output, notes=reply.notes)
+    return CheckedReply(reply.usage, output=output, notes=reply.notes)
 
 
 def checked(artifact_type: str, content: dict[str, Any], usage: Usage) -> dict[str, Any]:
@@ -132,15 +136,15 @@ def titled(artifact_type: str, content: dict[str, Any]) -> Output:
 
 
 def with_output(assignment: Assignment, output: Output, agent_type: str) -> Assignment:
-    """The assignment with fresh content among its materials, for what is written next."""
-    fresh = Material(
+    """The assignment with the new output among its materials, for what is written next."""
+    material = Material(
         "", 0, output.artifact_type, output.title, output.content, "", agent_type, assignment.step
     )
-    return replace(assignment, materials=(*assignment.materials, fresh))
+    return replace(assignment, materials=(*assignment.materials, material))
 
 
 def needed(assignment: Assignment, artifact_type: str) -> Material:
-    """The material without which the work makes no sense. Raises PermanentError."""
+    """The newest material of a type that the work cannot do without. Raises PermanentError."""
     material = assignment.newest(artifact_type)
     if material is None:
         raise PermanentError("material_missing", f"There is no {artifact_type} to work on.")
@@ -148,7 +152,7 @@ def needed(assignment: Assignment, artifact_type: str) -> Material:
 
 
 def total(before: Usage | None, new: Usage) -> Usage:
-    """Both together; what is unknown in one is unknown in the sum."""
+    """The sum; what is unknown in either is unknown in the sum."""
     if before is None:
         return new
     return Usage(

@@ -50,17 +50,16 @@ class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
     @extend_schema(request=TaskInput, responses={201: TaskSerializer})
     def create(self, request: Request) -> Response:
         """Ask an agent for a single piece of work, outside of the workflow."""
-        wanted = self.input(request)
-        task = request_task(
-            actor=Actor.of_user(request.user), project_id=wanted.pop("project"), **wanted
-        )
+        data = self.input(request)
+        actor = Actor.of_user(request.user)
+        task = request_task(actor=actor, project_id=data.pop("project"), **data)
         location = {"Location": reverse("task-detail", args=[task.pk])}
-        return Response(self.shown(task.pk), status.HTTP_201_CREATED, headers=location)
+        return Response(self.representation(task.pk), status.HTTP_201_CREATED, headers=location)
 
     @extend_schema(request=NoInput, responses=TaskSerializer)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: UUID) -> Response:
-        """Give it up; a running worker's result is refused."""
+        """Give up a task; the result of a running worker is refused."""
         return self.change(request, cancel_task)
 
     @extend_schema(request=NoInput, responses=TaskSerializer)
@@ -80,9 +79,9 @@ class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
     def change(self, request: Request, service: Callable[..., Task]) -> Response:
         task = self.get_object()
         service(actor=Actor.of_user(request.user), task_id=task.pk, **self.input(request))
-        return Response(self.shown(task.pk))
+        return Response(self.representation(task.pk))
 
-    def shown(self, task_id: UUID) -> dict[str, Any]:
+    def representation(self, task_id: UUID) -> dict[str, Any]:
         return self.output(tasks_for(self.request.user).get(pk=task_id))
 
 
@@ -108,8 +107,8 @@ class AgentHistoryViewSet(mixins.ListModelMixin, GenericViewSet):
     def visible(self) -> QuerySet:
         agent_type = self.kwargs["agent_type"]
         if agent_type not in agent_types.values:
-            known = ", ".join(agent_types.values)
-            raise NotFound("not_found", f"There is no such agent type. Use one of: {known}.")
+            names = ", ".join(agent_types.values)
+            raise NotFound("not_found", f"There is no such agent type. Use one of: {names}.")
         query = HistoryQuery(data=self.request.query_params)
         query.is_valid(raise_exception=True)
         project_id = query.validated_data["project"]

@@ -13,8 +13,8 @@ from audit.erasure import erase_payloads
 from audit.events import EVENTS_ARCHIVED
 from audit.models import Event, Stream
 from audit.serialization import to_wire
+from core.database import consistent_snapshot
 from core.errors import Conflict
-from core.snapshot import one_moment
 
 PAGE = 1000
 
@@ -36,7 +36,7 @@ def write_archive(project_id: UUID, folder: Path) -> Archive | None:
 
     A file that is there already is replaced as a whole. Verified before it is returned.
     """
-    with one_moment():
+    with consistent_snapshot():
         stream = Stream.objects.get(project=project_id)
         first, last = stream.erased_through + 1, stream.sequence
         if first > last:

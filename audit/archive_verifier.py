@@ -108,9 +108,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Verifies archived events, offline.")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--head", metavar="HASH", help="what the last event's hash must be")
-    wanted = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        log = verify(lines_of(wanted.files), wanted.head)
+        log = verify(lines_of(options.files), options.head)
     except (Broken, OSError) as error:
         print(f"broken: {error}", file=sys.stderr)
         return 1

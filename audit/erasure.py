@@ -4,12 +4,11 @@ import secrets
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from audit.actors import Actor
 from audit.event_types import EventType
 from audit.services import record
-from core.sql import prepared_cursor
 
 # What stands where a payload was. Without its salt, its hash tells nothing of what it said.
 ERASED_DATA = {"erased": True}
@@ -32,7 +31,7 @@ def erase_payloads(
 
     The caller holds the lock of what the stream is about. It cannot be undone.
     """
-    with prepared_cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(ALLOW, [through, secrets.token_hex(8), project_id])
         cursor.execute(ERASE, [project_id, through])
         erased = cursor.rowcount

@@ -19,7 +19,7 @@ class IntegerFilter(django_filters.Filter):
 
 @extend_schema_field(int)
 class WaitFilter(IntegerFilter):
-    """Checked here, kept in `audit.stream.long_poll`: before the request gets to a view."""
+    """Checked here, kept in `audit.stream.sse`: before the request gets to a view."""
 
     def filter(self, queryset: Any, value: Any) -> Any:
         return queryset

@@ -28,8 +28,8 @@ def origin_of(request: HttpRequest) -> dict[str, str]:
 
 
 def request_id_of(request: HttpRequest) -> str:
-    given = request.headers.get("X-Request-ID", "")
-    return given if PLAIN_ID.fullmatch(given) else str(uuid.uuid4())
+    request_id = request.headers.get("X-Request-ID", "")
+    return request_id if PLAIN_ID.fullmatch(request_id) else str(uuid.uuid4())
 
 
 def named(response: HttpResponse, fields: dict[str, str]) -> None:

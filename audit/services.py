@@ -13,9 +13,8 @@ from audit.event_types import EventType, event_types
 from audit.metrics import EVENTS
 from audit.request_context import current_origin
 from audit.stream.notifier import publish_hint, publish_inbox_hint
-from core.failpoints import fault_point
+from core.failpoints import failpoint
 from core.log_fields import note_project
-from core.sql import prepared_cursor
 
 LOCK_HEAD = """
     SELECT epoch, sequence, head_hash, greatest(clock_timestamp(), head_at)
@@ -43,6 +42,8 @@ class Draft:
     data: dict[str, Any] = field(default_factory=dict)
     task: UUID | None = None
     hitl_request: UUID | None = None
+    #: Through which channel it came; of who made the draft, not of who appends it.
+    origin: dict[str, str] = field(default_factory=current_origin)
 
 
 def record(
@@ -70,16 +71,16 @@ def record_all(project_id: UUID, drafts: Sequence[Draft], *, is_new: bool = Fals
         raise transaction.TransactionManagementError("An event needs the transaction of its change")
     changes_inbox = any(event_types[draft.event_type].changes_inbox for draft in drafts)
     note_project(project_id)
-    with prepared_cursor() as cursor:
+    with connection.cursor() as cursor:
         epoch, sequence, head_hash, now = _lock_head(cursor, project_id, is_new)
-        rows, metadata = [], current_origin()
+        rows = []
         for draft in drafts:
             sequence += 1
-            event = _seal(draft, project_id, epoch, sequence, now, head_hash, metadata)
+            event = _seal(draft, project_id, epoch, sequence, now, head_hash)
             head_hash = event["hash"]
             rows.append(event)
         _append(cursor, project_id, rows, now)
-    fault_point("before_commit")
+    failpoint("before_commit")
     transaction.on_commit(lambda: _announce(project_id, epoch, sequence, drafts), robust=True)
     if changes_inbox:
         transaction.on_commit(lambda: publish_inbox_hint(), robust=True)
@@ -97,7 +98,7 @@ def begin_epoch() -> int:
 
 
 def _announce(project_id: UUID, epoch: str, head: int, drafts: Sequence[Draft]) -> None:
-    fault_point("after_commit_before_hint")
+    failpoint("after_commit_before_hint")
     publish_hint(project_id, epoch, head)
     for draft in drafts:
         EVENTS.labels(str(draft.event_type)).inc()
@@ -116,7 +117,7 @@ def _lock_head(cursor: Any, project_id: UUID, is_new: bool) -> tuple:
     return cursor.fetchone()
 
 
-def _seal(draft, project_id, epoch, sequence, now, previous_hash, metadata) -> dict[str, Any]:
+def _seal(draft, project_id, epoch, sequence, now, previous_hash) -> dict[str, Any]:
     data = dict(draft.data)
     if draft.actor.user is not None:
         data.setdefault("actor_name", draft.actor.name)
@@ -132,7 +133,7 @@ def _seal(draft, project_id, epoch, sequence, now, previous_hash, metadata) -> d
         "hitl_request": str(draft.hitl_request) if draft.hitl_request else None,
         "data": data,
         "salt": salt,
-        "metadata": metadata,
+        "metadata": draft.origin,
         "created_at": time_text(now),
         "payload_hash": payload_hash(salt, data),
         "previous_hash": previous_hash,

@@ -6,7 +6,7 @@ from audit.erasure import ERASED_DATA
 from audit.event_types import EventType
 from audit.models import Event, Stream
 from audit.serialization import to_wire
-from core.snapshot import one_moment
+from core.database import consistent_snapshot
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def verify_stream(project_id: UUID) -> Verification:
 
     Reads in pages, as of one moment; memory stays flat.
     """
-    with one_moment():
+    with consistent_snapshot():
         return _verify(project_id)
 
 

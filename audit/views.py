@@ -16,8 +16,12 @@ from audit.serializers import (
     VerificationSerializer,
     VerifyQuerySerializer,
 )
-from audit.stream.login import Credentials
-from audit.stream.tickets import TICKET_SECONDS, TicketsUnavailable, issue_ticket
+from audit.stream.authentication import (
+    TICKET_SECONDS,
+    Credentials,
+    TicketsUnavailable,
+    issue_ticket,
+)
 from audit.verification import verify_stream
 from core.errors import DomainError, NotFound
 from core.pagination import CursorPagination

@@ -73,11 +73,11 @@ class ContentError(ValueError):
 def validate_content(artifact_type: str, content: Any) -> Values:
     """The content as JSON, with defaults filled in. Raises ContentError.
 
-    It is taken at its word, as its JSON Schema is: a text is no number, and "yes" is not true.
+    Strictly, as its JSON Schema says: a text is no number, and "yes" is not true.
     """
     if artifact_type not in artifact_types:
-        known = ", ".join(artifact_types.values)
-        detail = f"Unknown artifact type {artifact_type!r}; one of: {known}."
+        names = ", ".join(artifact_types.values)
+        detail = f"Unknown artifact type {artifact_type!r}; use one of {names}."
         field = {"field": "artifact_type", "code": "unknown_artifact_type", "detail": detail}
         raise ContentError([field])
     schema = artifact_types[artifact_type].schema

@@ -12,13 +12,13 @@ MAX_INTEGER = 2**53 - 1
 TEXT_MAX_CHARACTERS = 400_000
 
 
-def _without_control_characters(text: str) -> str:
+def check_characters(text: str) -> str:
     if "\x00" in text:
         raise ValueError("must not contain the NUL character")
     return text
 
 
-def _relative_path(path: str) -> str:
+def check_path(path: str) -> str:
     parts = path.split("/")
     if "\\" in path or re.match(r"[A-Za-z]:", path) or path.startswith(("/", "~")):
         raise ValueError("must be a relative path with forward slashes")
@@ -29,7 +29,7 @@ def _relative_path(path: str) -> str:
     return path
 
 
-Stored = AfterValidator(_without_control_characters)
+Stored = AfterValidator(check_characters)
 Line = Annotated[str, StringConstraints(min_length=1, max_length=300), Stored]
 OptionalLine = Annotated[str, StringConstraints(max_length=300), Stored]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=20_000), Stored]
@@ -39,7 +39,10 @@ Count = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 RequirementId = Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,6}-[1-9][0-9]{0,3}$")]
 FilePath = Annotated[
-    str, StringConstraints(min_length=1, max_length=200), Stored, AfterValidator(_relative_path)
+    str,
+    StringConstraints(min_length=1, max_length=200),
+    Stored,
+    AfterValidator(check_path),
 ]
 
 

@@ -23,10 +23,10 @@ def changes_between(old: Any, new: Any, *names: str | int) -> Iterator[dict[str,
         yield _change(Change.CHANGED, old, new, names)
 
 
-def _member(old: Any, new: Any, was: bool, stays: bool, key: Any, *names: str | int):
-    if was and stays:
+def _member(old: Any, new: Any, in_old: bool, in_new: bool, key: Any, *names: str | int):
+    if in_old and in_new:
         yield from changes_between(old[key], new[key], *names)
-    elif stays:
+    elif in_new:
         yield _change(Change.ADDED, None, new[key], names)
     else:
         yield _change(Change.REMOVED, old[key], None, names)
@@ -39,7 +39,7 @@ def _change(change: Change, old: Any, new: Any, names: tuple[str | int, ...]) ->
 
 
 def apply_changes(old: Any, changes: list[dict[str, Any]]) -> Any:
-    """The newer value, of the older one and all changes between them."""
+    """The newer value, from the older one and all changes between them."""
     value = json.loads(json.dumps(old))
     removed = [change for change in changes if change["change"] == Change.REMOVED]
     for change in changes:
@@ -58,7 +58,7 @@ def apply_changes(old: Any, changes: list[dict[str, Any]]) -> Any:
     return value
 
 
-# Comparing lines takes quadratic time at worst; beyond this only the fact of a change is told.
+# Comparing lines takes quadratic time at worst; longer files are only reported as changed.
 MAX_LINES = 8_000
 MAX_CHANGES = 500
 NO_LINE_FEED = "\n\\ No newline at end of file\n"
@@ -69,19 +69,19 @@ Content = dict[str, Any]
 def diff_contents(artifact_type: str, old: Content, new: Content) -> dict[str, Any]:
     """`files` and `sections` with unified diffs, `changes` by path.
 
-    `is_complete`: nothing was cut short, so that `apply_changes` makes the newer of the older one.
+    `is_complete`: nothing was cut short, so `apply_changes` turns the older into the newer one.
     """
     before, after = _readable(artifact_type, old), _readable(artifact_type, new)
     files = [
         {
             "path": path,
-            "status": _fate(path, before, after),
+            "status": _change_of(path, before, after),
             "unified": _unified(path, before.get(path, ""), after.get(path, "")),
         }
         for path in sorted(before.keys() | after.keys())
         if before.get(path) != after.get(path)
     ]
-    sections = list(_diff_sections(artifact_type, old, new))
+    sections = list(section_diffs(artifact_type, old, new))
     changes = list(changes_between(old, new))
     is_complete = len(changes) <= MAX_CHANGES and all(
         part["unified"] is not None for part in (*files, *sections)
@@ -104,7 +104,7 @@ def _readable(artifact_type: str, content: Content) -> dict[str, str]:
     }
 
 
-def _fate(key: str, old: dict, new: dict) -> str:
+def _change_of(key: str, old: dict, new: dict) -> str:
     if key not in old:
         return str(Change.ADDED)
     return str(Change.CHANGED if key in new else Change.REMOVED)
@@ -123,7 +123,7 @@ def _lines(text: str) -> list[str]:
     return [line for line in re.split(r"(?<=\n)", text) if line]
 
 
-def _diff_sections(artifact_type: str, old: Content, new: Content) -> Iterator[dict[str, Any]]:
+def section_diffs(artifact_type: str, old: Content, new: Content) -> Iterator[dict[str, Any]]:
     """By section, in the order of the newer version; those that are gone at the end."""
     before = {part.path: part for part in whole_sections(artifact_type, old)}
     after = {part.path: part for part in whole_sections(artifact_type, new)}
@@ -136,7 +136,7 @@ def _diff_sections(artifact_type: str, old: Content, new: Content) -> Iterator[d
             "path": path,
             "title": part.title,
             "kind": str(part.kind),
-            "status": _fate(path, before, after),
+            "status": _change_of(path, before, after),
             "unified": _unified(
                 path, old_part.text if old_part else "", new_part.text if new_part else ""
             ),

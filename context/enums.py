@@ -33,7 +33,7 @@ class ConceptKind(models.TextChoices):
 class DerivationKind(models.TextChoices):
     """How one version came from another."""
 
-    #: Its maker had the other one at hand.
+    #: Its author had the other one at hand.
     USED = "used", "Used"
     #: It was written to replace the other one, or because of it.
     REVISED = "revised", "Revised"

@@ -11,7 +11,7 @@ VERSIONS_MAX = 500
 
 @dataclass(frozen=True)
 class Lineage:
-    """`versions` by id, the one asked for first; `depths`: steps away, sources negative.
+    """`versions` by id, `root` first; `depths`: steps away from it, sources negative.
 
     `is_complete`: nothing further lies beyond the depth or the limit of versions.
     """
@@ -46,7 +46,7 @@ def lineage_of(version: ArtifactVersion, *, direction: str = "both", depth: int 
 def _walk(
     start: int, depth: int, depths: dict[int, int], from_end: str, to_end: str, *, sign: int
 ) -> bool:
-    """Add what is reached, one query a step; whether that was all."""
+    """Add the depth of each version within reach; returns whether those were all."""
     frontier, seen = {start}, {start}
     for distance in range(1, depth + 2):
         edges = Derivation.objects.filter(**{f"{from_end}__in": frontier})
@@ -64,26 +64,35 @@ def _walk(
 
 def as_prov(lineage: Lineage) -> dict[str, Any]:
     """Entities are versions, activities are attempts and decisions, agents are who acted."""
-    versions = lineage.versions.values()
+    versions = lineage.versions
     used: dict[str, set[str]] = {}
     for derivation in lineage.derivations:
-        name = activity_name(lineage.versions[derivation.derived_id])
-        used.setdefault(name, set()).add(entity_name(lineage.versions[derivation.source_id]))
+        name = activity_name(versions[derivation.derived_id])
+        used.setdefault(name, set()).add(entity_name(versions[derivation.source_id]))
+    activities = {}
+    for version in versions.values():
+        if name := activity_name(version):
+            activities[name] = {
+                "id": name,
+                "task": version.task,
+                "attempt": version.attempt,
+                "decision": version.decision,
+                "agent": maker_name(version),
+                "provider": version.provider,
+                "model": version.model,
+                "prompt_sha256": version.prompt_sha256,
+                "used": sorted(used.get(name, ())),
+            }
     return {
         "artifact": str(lineage.root.artifact_id),
         "version": lineage.root.number,
         "is_complete": lineage.is_complete,
-        "entities": [_entity(version, lineage.depths[version.pk]) for version in versions],
-        "activities": [
-            activity | {"used": sorted(used.get(name, ()))}
-            for name, activity in {
-                activity_name(v): _activity(v) for v in versions if activity_name(v)
-            }.items()
-        ],
+        "entities": [_entity(version, lineage.depths[pk]) for pk, version in versions.items()],
+        "activities": list(activities.values()),
         "was_derived_from": [
             {
-                "derived": entity_name(lineage.versions[derivation.derived_id]),
-                "source": entity_name(lineage.versions[derivation.source_id]),
+                "derived": entity_name(versions[derivation.derived_id]),
+                "source": entity_name(versions[derivation.source_id]),
                 "kind": derivation.kind,
             }
             for derivation in lineage.derivations
@@ -127,17 +136,4 @@ def _entity(version: ArtifactVersion, depth: int) -> dict[str, Any]:
         "was_generated_by": activity_name(version) or None,
         "was_attributed_to": maker_name(version),
         "created_at": version.created_at,
-    }
-
-
-def _activity(version: ArtifactVersion) -> dict[str, Any]:
-    return {
-        "id": activity_name(version),
-        "task": version.task,
-        "attempt": version.attempt,
-        "decision": version.decision,
-        "agent": maker_name(version),
-        "provider": version.provider,
-        "model": version.model,
-        "prompt_sha256": version.prompt_sha256,
     }

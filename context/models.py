@@ -180,7 +180,7 @@ class Section(models.Model):
     title = models.CharField(max_length=300)
     kind = models.CharField(max_length=10, choices=SectionKind)
     body = models.ForeignKey(Body, on_delete=models.RESTRICT, related_name="sections")
-    # Said again, so that the index of the search can tell projects apart.
+    # Repeated here, so that the search index can filter by project.
     project = models.ForeignKey(
         Project,
         on_delete=models.CASCADE,

@@ -11,9 +11,29 @@ PART_MAX_CHARACTERS = 300_000
 
 
 def render_markdown(artifact_type: str, content: Values) -> str:
-    """The content as a Markdown document; as JSON what is of no known type or older than it."""
+    """The content as a Markdown document; as JSON where its type is unknown or its schema older."""
     try:
-        lines = [*artifact_types[artifact_type].render(content), *_common(content)]
+        lines = artifact_types[artifact_type].render(content)
+        # What most contents have: gaps, answers and what became of comments.
+        reasons: dict[str, list[str]] = {}
+        for item in content.get("not_covered") or []:
+            reasons.setdefault(item["reason"], []).append(item["requirement"])
+        missing = [[", ".join(ids), reason] for reason, ids in reasons.items()]
+        answers = [
+            f"- {plain(' / '.join(c['questions'])) or 'Remark'}: {plain(c['answer'])}"
+            for c in content.get("clarifications") or []
+        ]
+        notes = [
+            f"- {plain(n['comment'])} ({'honoured' if n['honoured'] else 'not honoured'}: "
+            f"{plain(n['response'])})"
+            for n in content.get("feedback") or []
+        ]
+        lines = [
+            *lines,
+            *section("Not covered", table(["Requirements", "Reason"], missing)),
+            *section("Answers taken into account", answers),
+            *section("What became of comments", notes),
+        ]
     except (AttributeError, KeyError, TypeError):
         # Versions are kept for good, so one may be older than its schema.
         lines = fenced(json.dumps(content, indent=2, ensure_ascii=False), "json")
@@ -32,32 +52,10 @@ def as_files(artifact_type: str, content: Values) -> dict[str, bytes | str]:
         return files
 
 
-def _common(content: Values) -> list[str]:
-    """What most contents have: gaps, answers and what became of comments."""
-    reasons: dict[str, list[str]] = {}
-    for item in content.get("not_covered") or []:
-        reasons.setdefault(item["reason"], []).append(item["requirement"])
-    missing = [[", ".join(ids), reason] for reason, ids in reasons.items()]
-    answers = [
-        f"- {plain(' / '.join(c['questions'])) or 'Remark'}: {plain(c['answer'])}"
-        for c in content.get("clarifications") or []
-    ]
-    notes = [
-        f"- {plain(n['comment'])} ({'honoured' if n['honoured'] else 'not honoured'}: "
-        f"{plain(n['response'])})"
-        for n in content.get("feedback") or []
-    ]
-    return [
-        *section("Not covered", table(["Requirements", "Reason"], missing)),
-        *section("Answers taken into account", answers),
-        *section("What became of comments", notes),
-    ]
-
-
 def part_markdown(artifact_type: str, content: Values, limit: int) -> str:
     """The artifact as a part of a printed document. Source files are only listed.
 
-    Beyond `limit` characters it is cut, and says so in a few more.
+    It is cut after `limit` characters, with a note that says so.
     """
     files = program_files(content) if artifact_type == "source_code" else []
     if files:

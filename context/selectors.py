@@ -6,8 +6,11 @@ from django.db.models import F, Prefetch, Q, QuerySet
 
 from context.enums import VersionStatus
 from context.models import Artifact, ArtifactVersion
-from context.search import Scope, artifacts_saying
+from context.search import Scope, artifacts_with_words
+from context.services.content import check_content
+from context.types.user_input import USER_INPUT
 from core.errors import NotFound
+from projects.models import Project
 
 
 def artifacts_for(user: Any, *, with_content: bool) -> QuerySet[Artifact]:
@@ -28,7 +31,7 @@ def search_artifacts(queryset: QuerySet[Artifact], text: str, scope: Scope) -> Q
     named = Q(title__icontains=text) | Q(step__icontains=text)
     if scope.projects == ():
         return queryset.none()
-    return queryset.filter(named | Q(pk__in=artifacts_saying(text, scope)))
+    return queryset.filter(named | Q(pk__in=artifacts_with_words(text, scope)))
 
 
 def versions_of(artifact: Artifact) -> QuerySet[ArtifactVersion]:
@@ -53,3 +56,17 @@ def last_accepted_before(artifact_id: Any, number: int) -> ArtifactVersion | Non
         .order_by("-number")
         .first()
     )
+
+
+def sha256_of_brief(text: str) -> str:
+    """That of a version with exactly this text."""
+    return check_content(USER_INPUT, {"text": text}).sha256
+
+
+def brief_of(project: Project) -> Artifact | None:
+    """The project's brief: the first input with a version that is the text it started with."""
+    inputs = Artifact.objects.filter(project=project, artifact_type=USER_INPUT)
+    briefs = inputs.filter(
+        accepted_version__isnull=False, versions__sha256=sha256_of_brief(project.brief)
+    )
+    return briefs.order_by("created_at", "id").first()

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from django.db import connection
+
 from context.models import Artifact
-from core.sql import prepared_cursor
 
 # From the version that counts (accepted, else the last) up to all that it was made from. What a
 # person rewrote carries on what the version before was made from; what an agent revised does not.
@@ -24,20 +25,20 @@ OUTDATED = """
         JOIN context_artifact_versions derived ON derived.id = reached.version_id
         JOIN context_derivations derivation ON derivation.derived_id = derived.id
         JOIN context_artifact_versions source ON source.id = derivation.source_id
-        JOIN context_artifacts made ON made.id = source.artifact_id
+        JOIN context_artifacts origin ON origin.id = source.artifact_id
         WHERE CASE derivation.kind
-            WHEN 'used' THEN coalesce(made.accepted_version, 0) <= source.number
+            WHEN 'used' THEN coalesce(origin.accepted_version, 0) <= source.number
             ELSE derived.source_agent = '' END
     )
-    SELECT root, made.id, made.title, source.number, made.accepted_version, holder.step
+    SELECT root, origin.id, origin.title, source.number, origin.accepted_version, holder.step
     FROM reached
     JOIN context_artifact_versions derived ON derived.id = reached.version_id
     JOIN context_artifacts holder ON holder.id = derived.artifact_id
     JOIN context_derivations derivation ON derivation.derived_id = derived.id
         AND derivation.kind = 'used'
     JOIN context_artifact_versions source ON source.id = derivation.source_id
-    JOIN context_artifacts made ON made.id = source.artifact_id
-        AND made.accepted_version > source.number
+    JOIN context_artifacts origin ON origin.id = source.artifact_id
+        AND origin.accepted_version > source.number
     ORDER BY derived.id, source.id
 """
 
@@ -60,7 +61,7 @@ class Staleness:
 def staleness_of(artifact_ids: Iterable[UUID]) -> dict[UUID, Staleness]:
     """For each artifact that is stale, why; one query for all."""
     stale: dict[UUID, Staleness] = {}
-    with prepared_cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(OUTDATED, [list(artifact_ids)])
         for root, artifact, title, used, newer, step in cursor:
             staleness = stale.setdefault(root, Staleness())

@@ -105,7 +105,7 @@ class ArtifactViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
     @action(detail=False, methods=["post"], parser_classes=[MultiPartParser])
     def upload(self, request: Request) -> Response:
         """A person's text file as `user_input`."""
-        # Before anything of it is read; the form around the file needs some room, too.
+        # Before any of it is read. The form around the file needs some room, too.
         if int(request.META.get("CONTENT_LENGTH") or 0) > UPLOAD_MAX_BYTES + FORM_BYTES:
             raise too_large()
         values = self.input(request)

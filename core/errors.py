@@ -1,4 +1,4 @@
-"""What a service raises that will not do what was asked; every channel shows code and detail."""
+"""What services raise when they refuse a call; every channel shows code and detail."""
 
 from typing import Any
 
@@ -32,13 +32,13 @@ class InvalidInput(DomainError):
 
 
 class Forbidden(DomainError):
-    """The caller may see it, and may not do it."""
+    """The caller may see it, but may not do this."""
 
     status = 403
 
 
 class NotFound(DomainError):
-    """It is not there, or the caller may not see it."""
+    """It does not exist, or the caller may not see it."""
 
     status = 404
 
@@ -50,7 +50,7 @@ class Conflict(DomainError):
 
 
 class Gone(DomainError):
-    """Its time has passed."""
+    """It has expired."""
 
     status = 410
 
@@ -62,7 +62,7 @@ class TooLarge(DomainError):
 
 
 class TooMany(DomainError):
-    """More than may be asked for. `retry_after` is in seconds."""
+    """Too many requests. `retry_after` is in seconds."""
 
     status = 429
 
@@ -72,18 +72,18 @@ class TooMany(DomainError):
 
 
 class Unavailable(DomainError):
-    """Something outside that it needs does not answer."""
+    """A service that this needs does not answer."""
 
     status = 503
 
 
 class UnsupportedMedia(DomainError):
-    """A file of a kind that is not taken; `detail` names it."""
+    """A file of a type that is not accepted; `detail` names it."""
 
     status = 415
 
 
 class Unprocessable(DomainError):
-    """Well-formed, and not acceptable as it is."""
+    """Well-formed, but not acceptable."""
 
     status = 422

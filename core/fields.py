@@ -1,4 +1,4 @@
-"""Fields that take JSON at its word: a number is no text, and `"no"` is no boolean."""
+"""Fields that convert nothing: a number is not text, and `"no"` is not a boolean."""
 
 from collections.abc import Callable
 from typing import Any
@@ -49,7 +49,7 @@ class NumberField(serializers.IntegerField):
 
 
 class IdField(serializers.UUIDField):
-    """An id as text; a number is none, though a UUID could be made of it."""
+    """An id as text: a number is refused, though a UUID could be made of it."""
 
     def to_internal_value(self, data: Any) -> UUID:
         if not isinstance(data, str):

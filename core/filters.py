@@ -1,4 +1,4 @@
-"""Filters of lists that take a value at its word."""
+"""Filters of lists that refuse what they cannot read."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,25 +8,25 @@ from django import forms
 from django.utils.choices import CallableChoiceIterator
 from django_filters.widgets import BooleanWidget
 
-WORDS = {"true": True, "1": True, "false": False, "0": False}
+BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
-class AsSent(BooleanWidget):
-    """What nobody can read is not nothing."""
+class RawBooleanWidget(BooleanWidget):
+    """Keeps what it cannot read, so that the field can refuse it."""
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
         return data.get(name)
 
 
 class FlagFormField(forms.NullBooleanField):
-    widget = AsSent
+    widget = RawBooleanWidget
 
     def to_python(self, value: Any) -> bool | None:
         if value in (None, ""):
             return None
-        if str(value).lower() not in WORDS:
+        if str(value).lower() not in BOOLEANS:
             raise forms.ValidationError("Send true or false.", code="invalid")
-        return WORDS[str(value).lower()]
+        return BOOLEANS[str(value).lower()]
 
 
 class FlagFilter(django_filters.BooleanFilter):

@@ -22,7 +22,7 @@ UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 
 
 class Replay(Exception):
-    """Carries the stored answer out of the handling of a request."""
+    """Ends the handling of a request with the stored answer."""
 
     def __init__(self, stored: IdempotencyKey) -> None:
         self.stored = stored
@@ -54,7 +54,7 @@ class IdempotentMixin:
         if self.reserved is not None and response.status_code < 500:
             store(self.reserved, response)
         elif self.reserved is not None:
-            # Not the last word: the same request may be sent again.
+            # A server error is not kept: the same request may be sent again.
             transaction.set_rollback(True)
         return super().finalize_response(request, response, *args, **kwargs)
 
@@ -103,6 +103,6 @@ def replay(row: IdempotencyKey, context: dict[str, Any]) -> Response:
 
 
 def forget_old_keys() -> int:
-    """Answers are replayed for a day; how many were forgotten."""
+    """Delete keys older than a day; returns how many."""
     limit = Now() - timedelta(hours=KEPT_HOURS)
     return IdempotencyKey.objects.filter(created_at__lt=limit).delete()[0]

@@ -1,4 +1,4 @@
-"""For which request, job, project and task a log line was written. Never decides anything."""
+"""For which request, job, project and task a log line was written. For logs only."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -65,7 +65,7 @@ def note(**facts: Any) -> None:
 
 
 def note_project(project_id: Any) -> None:
-    """A request that writes to several projects is no single one's."""
+    """A request that writes to several projects belongs to none of them."""
     noted = _noted.get()
     if noted is not None:
         project = str(project_id)

@@ -1,7 +1,7 @@
-"""Sizes that the metrics of all apps share. Each app declares its own in its `metrics.py`.
+"""Histogram buckets that all apps share. Each app declares its own metrics in its `metrics.py`.
 
-Counted is what has happened, after its commit. Labels are words of the glossary, never ids: each
-value is a series of its own, for good.
+Metrics count what has happened, after the commit. Labels are words of the glossary, never ids: each
+value makes a new series, which stays.
 """
 
 # Seconds.

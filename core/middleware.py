@@ -8,9 +8,9 @@ Answer = Callable[[HttpResponse], None]
 
 
 class Around:
-    """A middleware that is one context around the rest, whether that is called or awaited.
+    """A middleware that is a context manager around the rest, synchronous or asynchronous.
 
-    `around` yields what is to be done with the answer.
+    `around` yields a function that gets the answer.
     """
 
     sync_capable = True
@@ -23,16 +23,16 @@ class Around:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if iscoroutinefunction(self):
-            return self._call_async(request)
-        with self.around(request) as take:
+            return self.__acall__(request)
+        with self.around(request) as take_answer:
             response = self.get_response(request)
-            take(response)
+            take_answer(response)
         return response
 
-    async def _call_async(self, request: HttpRequest) -> HttpResponse:
-        with self.around(request) as take:
+    async def __acall__(self, request: HttpRequest) -> HttpResponse:
+        with self.around(request) as take_answer:
             response = await self.get_response(request)
-            take(response)
+            take_answer(response)
         return response
 
     def around(self, request: HttpRequest) -> AbstractContextManager[Answer]:

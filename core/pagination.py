@@ -12,12 +12,12 @@ SIZE = re.compile(r"0*[1-9][0-9]{0,9}")
 
 
 class CheckedSize:
-    """More than the largest page is the largest page; what is no size is an error."""
+    """A page larger than the largest is the largest; anything but a size is an error."""
 
     def get_page_size(self, request: Request) -> int | None:
         """Raises InvalidInput."""
-        wanted = request.query_params.get("page_size")
-        if wanted and not SIZE.fullmatch(wanted):
+        size = request.query_params.get("page_size")
+        if size and not SIZE.fullmatch(size):
             detail = f"Send a number from 1 to {self.max_page_size}."
             raise InvalidInput.of("page_size", "invalid", detail)
         return super().get_page_size(request)
@@ -39,7 +39,7 @@ class CursorPagination(CheckedSize, pagination.CursorPagination):
     names = ("cursor", "page_size")
 
     def decode_cursor(self, request: Request) -> pagination.Cursor | None:
-        """Raises NotFound for a position that no page of ours has named."""
+        """Raises NotFound for anything that no page has given as a position."""
         encoded = request.query_params.get(self.cursor_query_param)
         if encoded and not CURSOR.fullmatch(encoded):
             raise NotFound(self.invalid_cursor_message)

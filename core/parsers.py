@@ -8,14 +8,14 @@ from core.errors import InvalidInput
 
 
 class JSONParser(parsers.JSONParser):
-    """Holds to the body limit, and refuses politely what is nested beyond reason."""
+    """Keeps to the body limit, and refuses JSON that is nested too deeply or repeats a name."""
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         # Django checks the size only where the body is asked for as a whole.
         body = stream.body if hasattr(stream, "body") else stream.read()
         try:
             return json.loads(
-                body.decode(), parse_constant=_no_number, object_pairs_hook=_each_name_once
+                body.decode(), parse_constant=refuse_constant, object_pairs_hook=unique_names
             )
         except ValueError as error:
             raise ParseError(f"JSON parse error - {error}") from error
@@ -23,15 +23,16 @@ class JSONParser(parsers.JSONParser):
             raise ParseError("The JSON is nested too deeply.") from error
 
 
-def _no_number(text: str) -> None:
-    raise ValueError(f"{text} is no JSON")
+def refuse_constant(text: str) -> None:
+    """For NaN and Infinity, which Python would accept."""
+    raise ValueError(f"{text} is not JSON")
 
 
-def _each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Who reads the last of two and who reads the first must not agree on different things."""
-    found: dict[str, Any] = {}
+def unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of a repeated name some programs read the first value and others the last."""
+    content: dict[str, Any] = {}
     for name, value in pairs:
-        if name in found:
-            raise InvalidInput.of(name, "repeated", f"{name!r} is there more than once. Send one.")
-        found[name] = value
-    return found
+        if name in content:
+            raise InvalidInput.of(name, "repeated", f"{name!r} is repeated. Send it once.")
+        content[name] = value
+    return content

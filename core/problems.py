@@ -39,15 +39,26 @@ def problem(status: int, code: str, detail: str, errors: list | None = None, **e
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
-    """Turn what we and DRF raise into a problem; anything else is a bug and goes up."""
-    exc = _as_known(exc)
+    """Turn our errors and those of DRF into problems; anything else is a bug and is not caught."""
+    exc = as_domain_error(exc)
+    headers = {}
+    # Rounded up, so that a client that comes back at that second is let in.
+    if seconds := getattr(exc, "retry_after", None) or getattr(exc, "wait", None):
+        headers["Retry-After"] = str(math.ceil(seconds))
     if isinstance(exc, DomainError):
         body = problem(exc.status, exc.code, exc.detail, exc.errors, **exc.extra)
-        response = Response(body, status=exc.status, headers=_retry_after(exc))
+    elif isinstance(exc, exceptions.ValidationError):
+        errors = list(flatten(exc.get_full_details()))
+        detail = "; ".join(f"{error['field']}: {error['detail']}" for error in errors[:3])
+        body = problem(exc.status_code, "invalid", detail, errors)
     elif isinstance(exc, exceptions.APIException):
-        response = _from_drf(exc)
+        if getattr(exc, "auth_header", None):
+            headers["WWW-Authenticate"] = exc.auth_header
+        code = exc.get_codes()
+        body = problem(exc.status_code, PUBLIC_CODES.get(code, code), str(exc.detail))
     else:
         return None
+    response = Response(body, status=body["status"], headers=headers)
     set_rollback()
     response.data = printable(response.data)
     label(response, context)
@@ -55,7 +66,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
 
 
 def printable(value: Any) -> Any:
-    """Errors quote what was sent; what no text may hold is replaced, so that they can be sent."""
+    """Errors quote what was sent; characters that no text may hold are replaced."""
     if isinstance(value, dict):
         return {printable(key): printable(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
@@ -63,7 +74,7 @@ def printable(value: Any) -> Any:
     return UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) else value
 
 
-def _as_known(exc: Exception) -> Exception:
+def as_domain_error(exc: Exception) -> Exception:
     if isinstance(exc, Http404):
         return NotFound("not_found", "There is nothing here, or you may not see it.")
     if isinstance(exc, PermissionDenied):
@@ -79,28 +90,6 @@ def _as_known(exc: Exception) -> Exception:
         detail = f"The multipart body cannot be read: {broken}. Send one field after the other."
         return InvalidInput("malformed_multipart", detail)
     return exc
-
-
-def _from_drf(exc: exceptions.APIException) -> Response:
-    headers = _retry_after(exc)
-    if getattr(exc, "auth_header", None):
-        headers["WWW-Authenticate"] = exc.auth_header
-    errors = None
-    if isinstance(exc, exceptions.ValidationError):
-        code, errors = "invalid", list(flatten(exc.get_full_details()))
-        detail = "; ".join(f"{e['field']}: {e['detail']}" for e in errors[:3])
-    else:
-        code, detail = exc.get_codes(), str(exc.detail)
-        code = PUBLIC_CODES.get(code, code)
-    return Response(
-        problem(exc.status_code, code, detail, errors), status=exc.status_code, headers=headers
-    )
-
-
-def _retry_after(exc: Exception) -> dict[str, str]:
-    """Rounded up: who comes back at that very second is let in."""
-    seconds = getattr(exc, "retry_after", None) or getattr(exc, "wait", None)
-    return {"Retry-After": str(math.ceil(seconds))} if seconds else {}
 
 
 def flatten(details: Any, path: str = "") -> Iterator[dict[str, str]]:
@@ -127,7 +116,7 @@ def _join(path: str, key: Any) -> str:
 
 
 def label(response: Response, context: dict[str, Any]) -> None:
-    """Say that it is a problem document, except on a page for people."""
+    """Set the content type of problem documents, except on a page for people."""
     renderer = getattr(context.get("request"), "accepted_renderer", None)
     if renderer is None or renderer.format == "json":
         response.content_type = CONTENT_TYPE
@@ -144,15 +133,15 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonR
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
     """For what fails before a view; of forms that Django reads itself, too."""
-    known = _as_known(exception) if exception else None
+    error = as_domain_error(exception) if exception else None
     if isinstance(exception, DisallowedHost):
         detail = "This server does not answer under the name in the header Host (ALLOWED_HOSTS)."
-        known = InvalidInput.of("Host", "disallowed_host", detail)
-    if not isinstance(known, DomainError):
+        error = InvalidInput.of("Host", "disallowed_host", detail)
+    if not isinstance(error, DomainError):
         return _plain(request, 400, "bad_request", "The server could not understand this request.")
     return JsonResponse(
-        problem(known.status, known.code, known.detail, known.errors),
-        status=known.status,
+        problem(error.status, error.code, error.detail, error.errors),
+        status=error.status,
         content_type=CONTENT_TYPE,
     )
 

@@ -1,4 +1,4 @@
-"""Kinds that grow: each is one module that registers itself under its name."""
+"""Registries of kinds that grow: each kind is one module that registers itself by name."""
 
 import pkgutil
 import threading
@@ -71,29 +71,26 @@ class Registry(Generic[Item]):
 
     def _all(self) -> dict[str, Item]:
         if not self._is_complete:
-            # Other threads wait. A module that looks at the registry while it is imported for it
-            # sees what is there so far.
+            # Other threads wait. A module that reads the registry while it is being imported here
+            # sees what is registered so far.
             with self._lock:
                 if not self._is_discovering and not self._is_complete:
                     self._is_discovering = True
                     try:
-                        self._discover()
+                        self.discover()
                         self._is_complete = True
                     finally:
                         self._is_discovering = False
         return self._items
 
-    def _discover(self) -> None:
+    def discover(self) -> None:
         for app in settings.INSTALLED_APPS:
             name = f"{app.partition('.apps.')[0]}.{self.place}"
-            if _exists(name):
+            try:
+                is_there = find_spec(name) is not None
+            except ModuleNotFoundError:
+                is_there = False
+            if is_there:
                 module = import_module(name)
                 for inner in pkgutil.iter_modules(getattr(module, "__path__", []), f"{name}."):
                     import_module(inner.name)
-
-
-def _exists(name: str) -> bool:
-    try:
-        return find_spec(name) is not None
-    except ModuleNotFoundError:
-        return False

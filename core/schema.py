@@ -11,19 +11,19 @@ PROBLEM = "application/problem+json"
 ERRORS = {
     "400": "Bad input: `errors` names each field.",
     "401": "Not logged in.",
-    "403": "The caller may see it, and may not do it; `code` says why.",
-    "404": "Not there, or not for the caller to see.",
+    "403": "The caller may see it, but may not do this; `code` says why.",
+    "404": "It does not exist, or the caller may not see it.",
     "409": "Its state does not allow it; `code` and `detail` say what to do.",
     "413": "Over a limit, which `detail` names.",
     "415": "The body is not JSON.",
     "429": "Too many requests, or tries to log in; `Retry-After` says when to come back.",
-    "422": "Well-formed, and not acceptable as it is; `code` says why.",
+    "422": "Well-formed, but not acceptable; `code` says why.",
 }
 ERRORS_OF_READING = ("400", "401", "404", "429")
 
 
 class AutoSchema(BaseAutoSchema):
-    """Says what holds for every operation: the idempotency key and the shape of errors."""
+    """Adds what every operation has: the idempotency key and the shape of errors."""
 
     def get_override_parameters(self) -> list[OpenApiParameter]:
         if self.method in SAFE:
@@ -39,8 +39,11 @@ class AutoSchema(BaseAutoSchema):
 
     def _map_serializer_field(self, field: Any, direction: Any, *args: Any) -> Any:
         """What may be blank in the database may be blank in an answer."""
-        if isinstance(field, ChoiceField) and field.read_only and _may_be_blank(field):
-            field.allow_blank = True
+        if isinstance(field, ChoiceField) and field.read_only:
+            model = getattr(getattr(field.parent, "Meta", None), "model", None)
+            columns = model._meta.concrete_fields if model else ()
+            if any(column.name == field.source and column.blank for column in columns):
+                field.allow_blank = True
         return super()._map_serializer_field(field, direction, *args)
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
@@ -51,9 +54,3 @@ class AutoSchema(BaseAutoSchema):
                 problem = OpenApiResponse(ProblemSerializer, ERRORS[code])
                 responses[code] = self._get_response_for_code(problem, code, [PROBLEM], direction)
         return responses
-
-
-def _may_be_blank(field: ChoiceField) -> bool:
-    model = getattr(getattr(field.parent, "Meta", None), "model", None)
-    fields = {one.name: one for one in model._meta.concrete_fields} if model else {}
-    return field.source in fields and fields[field.source].blank

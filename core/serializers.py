@@ -13,40 +13,37 @@ CSRF_FIELD = "csrfmiddlewaretoken"
 
 
 class StrictSerializer(serializers.Serializer):
-    """Input: a field that is not known, or is there twice, is an error, not a silent nothing."""
+    """Input: an unknown or repeated field is an error, and never ignored."""
 
     def to_internal_value(self, data: Any) -> Any:
-        complaints = self._unknown(data) | _unclear(data)
+        is_form = isinstance(data, MultiValueDict)
+        names = set(data) - ({CSRF_FIELD} if is_form else set()) if hasattr(data, "keys") else set()
+        fields = ", ".join(sorted(self.fields)) or "none"
+        detail = f"Unknown field. Known fields: {fields}."
+        errors = {
+            name: [ErrorDetail(detail, code="unknown_field")]
+            for name in sorted(names - set(self.fields))
+        }
+        # Of a form, fields and files alike: only the last of several values would count.
+        for name, values in data.lists() if is_form else ():
+            if faults := list(faults_of(values)):
+                errors[name] = faults
         try:
-            known = super().to_internal_value(data)
+            value = super().to_internal_value(data)
         except serializers.ValidationError as error:
-            raise serializers.ValidationError({**error.detail, **complaints}) from error
-        if complaints:
-            raise serializers.ValidationError(complaints)
-        return known
-
-    def _unknown(self, data: Any) -> dict[str, list]:
-        of_the_page = {CSRF_FIELD} if isinstance(data, MultiValueDict) else set()
-        given = set(data) - of_the_page if hasattr(data, "keys") else set()
-        unknown = sorted(given - set(self.fields))
-        known = ", ".join(sorted(self.fields)) or "none"
-        detail = f"There is no such field. Known fields: {known}."
-        return {name: [ErrorDetail(detail, code="unknown_field")] for name in unknown}
+            raise serializers.ValidationError({**error.detail, **errors}) from error
+        if errors:
+            raise serializers.ValidationError(errors)
+        return value
 
 
-def _unclear(data: Any) -> dict[str, list]:
-    """Of a form, fields and files alike: only the last of several would count."""
-    form = data.lists() if isinstance(data, MultiValueDict) else ()
-    return {name: faults for name, sent in form if (faults := list(faults_of(sent)))}
-
-
-def faults_of(sent: list[Any]) -> Iterator[ErrorDetail]:
+def faults_of(values: list[Any]) -> Iterator[ErrorDetail]:
     """What is wrong with the values of one name, whatever it means."""
-    if len(sent) > 1:
-        yield ErrorDetail(f"It is there {len(sent)} times. Send one.", code="repeated")
-    # Which is what Django makes of bytes that it cannot decode.
-    if any(isinstance(one, str) and "\N{REPLACEMENT CHARACTER}" in one for one in sent):
-        yield ErrorDetail("It is no UTF-8. Send text in UTF-8.", code="not_utf8")
+    if len(values) > 1:
+        yield ErrorDetail(f"Sent {len(values)} times. Send it once.", code="repeated")
+    # Django puts this character in place of bytes that it cannot decode.
+    if any(isinstance(value, str) and "\N{REPLACEMENT CHARACTER}" in value for value in values):
+        yield ErrorDetail("Not valid UTF-8. Send text in UTF-8.", code="not_utf8")
 
 
 class NoInput(StrictSerializer):

@@ -1,12 +1,12 @@
 def is_storable(text: str) -> bool:
     """No column can hold null characters and lone surrogates.
 
-    Surrogates come from JSON that escapes them, and from bytes on a command line that are no UTF-8.
+    Surrogates come from JSON escapes, and from bytes on a command line that are not UTF-8.
     """
     return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
-# Directions that can make text read differently from what it is.
+# Direction marks, which can make text look different from what it is.
 _BIDI = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
 _UNPRINTABLE = (*range(0x80, 0xA0), *_BIDI, *range(0xD800, 0xE000))
 _TABLE = (

@@ -1,7 +1,7 @@
 """Spans of a trace, to see where time goes from a request to its last effect.
 
-The seam between our code and OpenTelemetry, whose spans are named `paraph.<name>`. Unless TRACES is
-on, nothing of it is imported. Spans are read outside: they carry ids and words, never contents.
+They are OpenTelemetry's, named `paraph.<name>`, which is imported only if TRACES is on. Spans leave
+the installation: they hold ids and names, never contents.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ Facts = Mapping[str, Any]
 
 class Span(Protocol):
     def add(self, facts: Facts) -> None:
-        """None is left out."""
+        """Values that are None are left out."""
 
     def fail(self, code: str) -> None:
         """The work did not succeed."""
@@ -37,7 +37,7 @@ _tracing: Tracing | None = None
 
 
 def trace_with(tracing: Tracing | None) -> None:
-    """From now on, in this process."""
+    """Set what records the spans of this process; None switches it off."""
     global _tracing
     _tracing = tracing
 

@@ -9,7 +9,7 @@ from core.viewsets import APIView
 
 
 class TokenView(APIView):
-    """Name and password for the key that goes into `Authorization: Token <key>`."""
+    """Exchange name and password for the key that goes into `Authorization: Token <key>`."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)

@@ -13,7 +13,7 @@ class APIView(IdempotentMixin, CheckedQuery, views.APIView):
 
 
 class GenericViewSet(IdempotentMixin, CheckedQuery, viewsets.GenericViewSet):
-    """`inputs` names what an action takes; `outputs` and `serializer_class` what it answers.
+    """`inputs` has the serializers of what an action takes, `outputs` of what it answers.
 
     `paged` are the actions that answer with pages.
     """
@@ -46,7 +46,7 @@ class GenericViewSet(IdempotentMixin, CheckedQuery, viewsets.GenericViewSet):
         return self.visible()
 
     def filter_queryset(self, queryset: QuerySet) -> QuerySet:
-        """Filters are for lists; a single thing is found by its id alone."""
+        """Filters are for lists; a single object is found by its id alone."""
         return super().filter_queryset(queryset) if self.action == "list" else queryset
 
     def known_names(self, request: Request) -> set[str]:

@@ -5,8 +5,8 @@ class HitlConfig(AppConfig):
     name = "hitl"
 
     def ready(self) -> None:
-        from audit.stream.inbox import register_inbox
-        from hitl.inbox import inbox_items
+        from audit.stream.subscription import register_inbox
+        from hitl.selectors import inbox_items
         from hitl.services import cancel_requests, sync_deadlines
         from projects import hooks
 

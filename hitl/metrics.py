@@ -17,7 +17,7 @@ REQUESTS_CLOSED = Counter(
 )
 UNDECIDED = (RequestStatus.EXPIRED, RequestStatus.SUPERSEDED, RequestStatus.CANCELLED)
 
-# A series that begins at one has not grown for Prometheus: the first that expired would go unseen.
+# Prometheus sees no growth in a series that begins at one, so every series begins at zero.
 for kind in RequestKind.values:
     for status in UNDECIDED:
         REQUESTS_CLOSED.labels(kind, str(status))

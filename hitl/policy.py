@@ -19,19 +19,19 @@ def policy_of(project_id: UUID) -> Policy:
 
 
 def roles_for(policy: Policy, kind: str, phase: str) -> list[str] | None:
-    """Who may decide on such a request; None: all that decide at all.
+    """The roles that may decide on such a request; None for every role that can decide.
 
-    Where kind and phase both say something, both must allow it; what no role is left for goes to
-    the owner.
+    Where the policy names roles for both kind and phase, both must allow it; where that leaves
+    nobody, the owner decides.
     """
-    said = [policy.roles_by_kind.get(kind), policy.roles_by_phase.get(phase)]
-    named = [set(roles) for roles in said if roles]
-    if not named:
+    by_kind, by_phase = policy.roles_by_kind.get(kind), policy.roles_by_phase.get(phase)
+    restrictions = [set(roles) for roles in (by_kind, by_phase) if roles]
+    if not restrictions:
         return None
-    left = set(DECIDE).intersection(*named)
-    return None if left == DECIDE else sorted(str(role) for role in left or {Role.OWNER})
+    roles = set(DECIDE).intersection(*restrictions)
+    return None if roles == DECIDE else sorted(str(role) for role in roles or {Role.OWNER})
 
 
 def as_dict(policy: Policy) -> dict[str, Any]:
-    """What can be set, by name."""
+    """The settings of a policy, by name."""
     return {name: getattr(policy, name) for name in settings.HITL_POLICY}

@@ -25,7 +25,7 @@ from hitl.rules import (
     obstacles,
     roles_of,
 )
-from hitl.selectors import asked_before, last_decided, shown_versions
+from hitl.selectors import earlier_requests, last_decided, shown_versions
 from hitl.subject import amended_type
 from projects.access import DECIDE, role_of
 from projects.enums import Role
@@ -87,7 +87,7 @@ class Deadlines:
 
 @dataclass(frozen=True)
 class PresentedRequest:
-    """A request as one person sees it. What costs a query is read when it is asked for."""
+    """A request as one person sees it. What needs a query is read when it is first used."""
 
     request: HitlRequest
     user: Any
@@ -107,7 +107,7 @@ class PresentedRequest:
 
     @property
     def versions(self) -> list[ArtifactVersion]:
-        return [shown.version for shown in self.contents]
+        return [content.version for content in self.contents]
 
     @property
     def content(self) -> dict[str, Any] | None:
@@ -132,9 +132,9 @@ class PresentedRequest:
 
     @cached_property
     def earlier(self) -> list[HitlRequest]:
-        """What was asked before about the same step, newest first."""
-        asked = asked_before(self.request).prefetch_related("decisions__decided_by")
-        return list(asked[:EARLIER_MAX])
+        """Requests about the same step before this one, newest first."""
+        requests = earlier_requests(self.request).prefetch_related("decisions__decided_by")
+        return list(requests[:EARLIER_MAX])
 
     @cached_property
     def replacement(self) -> HitlRequest | None:
@@ -148,8 +148,8 @@ class PresentedRequest:
     @cached_property
     def amended_type(self) -> str | None:
         """The artifact type of what a person may write instead; None where nothing is awaited."""
-        awaited = self.subject["outputs"] or self.request.task.handoff.get("expected_outputs")
-        return amended_type(self.request) if awaited else None
+        outputs = self.subject["outputs"] or self.request.task.handoff.get("expected_outputs")
+        return amended_type(self.request) if outputs else None
 
     @property
     def claimant(self) -> User | None:
@@ -194,9 +194,9 @@ class PresentedRequest:
         """The memberships of those who may decide on it, by the rules of role and authorship."""
         roles = roles_of(self.request, self.now)
         members = Membership.objects.filter(project=self.request.project_id, role__in=roles)
-        done = [decision.decided_by_id for decision in self.decisions]
-        barred = [*(self.request.barred_authors or []), *done]
-        return members.exclude(user__in=barred).select_related("user")
+        deciders = [decision.decided_by_id for decision in self.decisions]
+        excluded = [*(self.request.barred_authors or []), *deciders]
+        return members.exclude(user__in=excluded).select_related("user")
 
 
 def present_request(
@@ -209,23 +209,21 @@ def present_request(
         user=user,
         now=now,
         can_decide=can_decide(request, user, now),
-        actions=[_present_action(key, request, follows) for key in allowed_actions(request)],
+        actions=[
+            PresentedAction(
+                key=action.key,
+                label=action.label,
+                shortcut=action.shortcut,
+                needs_comment=action.needs_comment,
+                needs_content=action.needs_content,
+                is_destructive=action.is_destructive,
+                comment_question=action.comment_question,
+                consequence=action.consequence(request, follows).strip(),
+            )
+            for action in map(get_action, allowed_actions(request))
+        ],
         contents=[PresentedVersion(version, request) for version in shown_versions(request)],
         deadlines=deadlines_of(request, now),
-    )
-
-
-def _present_action(key: str, request: HitlRequest, follows: str) -> PresentedAction:
-    action = get_action(key)
-    return PresentedAction(
-        key=action.key,
-        label=action.label,
-        shortcut=action.shortcut,
-        needs_comment=action.needs_comment,
-        needs_content=action.needs_content,
-        is_destructive=action.is_destructive,
-        comment_question=action.comment_question,
-        consequence=action.consequence(request, follows).strip(),
     )
 
 

@@ -1,4 +1,4 @@
-"""Which actions a request allows, and who may take them. Asked before, and again under the lock."""
+"""Which actions a request allows, and who may take them. Checked again under the lock."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -7,7 +7,8 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
-from core.errors import Unprocessable
+from core.errors import InvalidInput, Unprocessable
+from core.text import is_storable
 from hitl.actions import Action, registered_actions
 from hitl.enums import OnTimeout
 from hitl.models import HitlRequest
@@ -16,7 +17,8 @@ from hitl.separation_of_duties import barred_authors
 from projects.access import DECIDE, role_of
 from projects.enums import Role
 
-# Whoever asks has not looked the role up.
+COMMENT_MAX_LENGTH = 10_000
+# The caller has not looked the role up.
 UNKNOWN_ROLE = "unknown"
 
 
@@ -92,14 +94,14 @@ def _by_role(request: HitlRequest, role: str | None, now: datetime) -> Verdict |
     if role is None:
         return Verdict(False, "not_a_member", "Only members of the project decide; ask an owner.")
     if role not in DECIDE:
-        detail = f"Your role is {role}; deciding needs the role approver or owner."
+        detail = f"Your role is {role}; only approvers and owners decide."
         return Verdict(False, "role_too_low", detail)
-    asked = roles_of(request, now)
-    if role in asked or not request.is_pending:
+    roles = roles_of(request, now)
+    if role in roles or not request.is_pending:
         return None
     if request.escalated_at or request.is_timed_out(now):
         return Verdict(False, "escalated", "Nobody decided in time; only an owner decides now.")
-    detail = f"By the policy, the role {' or '.join(asked)} decides on this; yours is {role}."
+    detail = f"The project's policy asks for {' or '.join(roles)}; your role is {role}."
     return Verdict(False, "role_too_low" if role != Role.OWNER else "role_not_asked", detail)
 
 
@@ -118,7 +120,7 @@ def _by_authorship(request: HitlRequest, user: Any) -> Verdict | None:
         barred = barred_authors(request.task, request.subject, policy)
     if user.pk not in barred:
         return None
-    detail = "You wrote of what is to be decided; another approver must decide on it."
+    detail = "You wrote part of this, so another approver must decide on it."
     return Verdict(False, "self_approval", detail)
 
 
@@ -126,8 +128,8 @@ def _by_own_decision(request: HitlRequest, user: Any) -> Verdict | None:
     """One decision a person: whoever approved waits for the others."""
     if not request.approvals or not request.decisions.filter(decided_by=user).exists():
         return None
-    given = f"{request.approvals} of {request.required_approvals}"
-    detail = f"You have approved it; {given} approvals are given."
+    count = f"{request.approvals} of {request.required_approvals}"
+    detail = f"You have approved it; it has {count} approvals."
     return Verdict(False, "already_decided", detail)
 
 
@@ -137,14 +139,22 @@ def _by_claim(request: HitlRequest, user: Any, now: datetime) -> Verdict | None:
         return None
     name = get_user_model().objects.get(pk=claimant).get_username()
     detail = (
-        f"{name} has taken it until {request.claimed_until:%Y-%m-%d %H:%M} UTC. "
+        f"{name} has claimed it until {request.claimed_until:%Y-%m-%d %H:%M} UTC. "
         f"{name} or an owner can release or reassign it."
     )
     return Verdict(False, "claimed", detail)
 
 
 def check_action(request: HitlRequest, action: Action, comment: str, content: Any) -> None:
-    """Raises Unprocessable for what the request does not allow or the action lacks."""
+    """Raises Unprocessable for what the request does not allow or the action lacks.
+
+    Raises InvalidInput where the comment is too long or no text.
+    """
+    if len(comment) > COMMENT_MAX_LENGTH:
+        detail = f"Shorten the comment to at most {COMMENT_MAX_LENGTH:,} characters."
+        raise InvalidInput.of("comment", "max_length", detail)
+    if not is_storable(comment):
+        raise InvalidInput.of("comment", "binary", "The comment is not plain text.")
     allowed = allowed_actions(request)
     if action.key not in allowed:
         detail = (

@@ -1,9 +1,8 @@
 """Reads of requests: what waits for whom, what is shown, and how people decide."""
 
 from typing import Any
-from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
@@ -15,13 +14,13 @@ from projects.access import DECIDE
 from projects.enums import Role
 from projects.models import Membership
 
-# As `barred_authors`, for what an older release opened without looking it up.
+# As `barred_authors`, for requests of an older release, which did not look the authors up.
 OWN_CONTENT = """
     SELECT request.id FROM hitl_requests AS request
-    CROSS JOIN LATERAL jsonb_array_elements(request.subject -> 'outputs') AS shown
+    CROSS JOIN LATERAL jsonb_array_elements(request.subject -> 'outputs') AS output
     JOIN context_artifact_versions AS version
-      ON version.artifact_id = (shown ->> 'artifact')::uuid
-     AND version.number = (shown ->> 'version')::int
+      ON version.artifact_id = (output ->> 'artifact')::uuid
+     AND version.number = (output ->> 'version')::int
     WHERE request.status = 'pending' AND version.author_id = %s
 """
 DECIDED = (
@@ -29,6 +28,14 @@ DECIDED = (
     RequestStatus.AMENDED,
     RequestStatus.REJECTED,
     RequestStatus.CHANGES_REQUESTED,
+)
+
+
+# More than anybody looks through; the list of the REST API has pages.
+INBOX_MAX = 500
+INBOX_FIELDS = (
+    *("id", "project", "project__name", "kind", "title"),
+    *("created_at", "due_at", "expires_at"),
 )
 
 
@@ -52,53 +59,57 @@ def request_list_for(user: Any) -> QuerySet[HitlRequest]:
 
 def waiting_for_me(queryset: QuerySet[HitlRequest], user: Any) -> QuerySet[HitlRequest]:
     """Pending requests on which the user may decide, by the rules of `hitl.rules.can_decide`."""
-    mine = Membership.objects.filter(user=user, role__in=DECIDE).values("project")
-    pending = queryset.pending().filter(project__in=mine)
+    memberships = Membership.objects.filter(user=user)
+    mine = memberships.filter(role__in=DECIDE).values("project")
+    owned = memberships.filter(role=Role.OWNER).values("project")
+    role_decides = Q(deciding_roles=None)
+    for role in DECIDE:
+        projects = memberships.filter(role=role).values("project")
+        role_decides |= Q(deciding_roles__contains=[role], project__in=projects)
+    # After its time, an escalated request is for the owners.
+    is_open = Q(expires_at=None) | Q(expires_at__gt=Now()) | Q(held_since__isnull=False)
+    is_open |= Q(on_timeout=OnTimeout.ESCALATE, project__in=owned)
+    is_free = Q(claimed_until=None) | Q(claimed_until__lte=Now()) | Q(claimed_by=user)
+    own_content = RawSQL(OWN_CONTENT, [user.pk])  # noqa: S611 - a constant with a parameter
+    own_decisions = Decision.objects.filter(request=OuterRef("pk"), decided_by=user)
     return (
-        pending.filter(_asks_a_role_of(user), _is_in_time_for(user), _is_free_for(user))
+        queryset.pending()
+        .filter(role_decides, is_open, is_free, project__in=mine)
         .exclude(barred_authors__contains=[user.pk])
-        .exclude(_is_own_content(user))
-        .exclude(_has_voted(user))
+        .exclude(Q(barred_authors=None) & Q(pk__in=own_content))
+        .exclude(Q(approvals__gt=0) & Q(Exists(own_decisions)))
     )
 
 
-def _in_role(user: Any, role: Role) -> Q:
-    return Q(project__in=Membership.objects.filter(user=user, role=role).values("project"))
+def inbox_items(user: Any) -> list[dict[str, Any]]:
+    """What waits for the user over all their projects, the most pressing first."""
+    waiting = waiting_for_me(HitlRequest.objects.all(), user)
+    ordered = waiting.order_by(F("due_at").asc(nulls_last=True), "created_at", "id")
+    items = []
+    for row in ordered.values(*INBOX_FIELDS)[:INBOX_MAX]:
+        # As the REST API writes times.
+        times = {
+            name: row[name].isoformat().replace("+00:00", "Z") if row[name] else None
+            for name in ("created_at", "due_at", "expires_at")
+        }
+        item = {
+            "request": str(row["id"]),
+            "project": str(row["project"]),
+            "project_name": row["project__name"],
+            "kind": row["kind"],
+            "title": row["title"],
+        }
+        items.append(item | times)
+    return items
 
 
-def _asks_a_role_of(user: Any) -> Q:
-    named = Q(deciding_roles=None)
-    for role in DECIDE:
-        named |= Q(deciding_roles__contains=[role]) & _in_role(user, role)
-    return named
-
-
-def _is_in_time_for(user: Any) -> Q:
-    runs = Q(expires_at=None) | Q(expires_at__gt=Now()) | Q(held_since__isnull=False)
-    return runs | (Q(on_timeout=OnTimeout.ESCALATE) & _in_role(user, Role.OWNER))
-
-
-def _is_free_for(user: Any) -> Q:
-    return Q(claimed_until=None) | Q(claimed_until__lte=Now()) | Q(claimed_by=user)
-
-
-def _is_own_content(user: Any) -> Q:
-    own = RawSQL(OWN_CONTENT, [user.pk])  # noqa: S611 - a constant with a parameter
-    return Q(barred_authors=None) & Q(pk__in=own)
-
-
-def _has_voted(user: Any) -> Q:
-    own = Decision.objects.filter(request=OuterRef("pk"), decided_by=user)
-    return Q(approvals__gt=0) & Q(Exists(own))
-
-
-def asked_before(request: HitlRequest) -> QuerySet[HitlRequest]:
-    """What was asked earlier about the same step, or the same task on its own; newest first."""
-    asked = HitlRequest.objects.filter(
+def earlier_requests(request: HitlRequest) -> QuerySet[HitlRequest]:
+    """About the same step, or the same task outside of a workflow; newest first."""
+    requests = HitlRequest.objects.filter(
         project=request.project_id, created_at__lt=request.created_at
     )
-    asked = asked.filter(step=request.step) if request.step else asked.filter(task=request.task_id)
-    return asked.order_by("-created_at", "-id")
+    about = {"step": request.step} if request.step else {"task": request.task_id}
+    return requests.filter(**about).order_by("-created_at", "-id")
 
 
 def overdue(queryset: QuerySet[HitlRequest]) -> QuerySet[HitlRequest]:
@@ -108,11 +119,11 @@ def overdue(queryset: QuerySet[HitlRequest]) -> QuerySet[HitlRequest]:
 def shown_versions(request: HitlRequest) -> list[ArtifactVersion]:
     """The versions that the request shows, in the order of the subject."""
     outputs = request.subject["outputs"]
-    wanted = Q(pk=None)
+    condition = Q(pk=None)
     for output in outputs:
-        wanted |= Q(artifact=output["artifact"], number=output["version"])
-    found = ArtifactVersion.objects.filter(wanted).select_related("artifact", "author")
-    versions = {(str(v.artifact_id), v.number): v for v in found}
+        condition |= Q(artifact=output["artifact"], number=output["version"])
+    rows = ArtifactVersion.objects.filter(condition).select_related("artifact", "author")
+    versions = {(str(version.artifact_id), version.number): version for version in rows}
     return [versions[(output["artifact"], output["version"])] for output in outputs]
 
 
@@ -122,29 +133,21 @@ def last_decided(request: HitlRequest, version: ArtifactVersion) -> ArtifactVers
     That is what the last decided request about the same step (or task) settled on, else what the
     work went on with before. Nothing is settled by a request that was superseded or cancelled.
     """
-    last = _decided_before(request, version.artifact_id)
-    number = _settled_number(last, version) if last else None
-    if number is None:
-        return last_accepted_before(version.artifact_id, version.number)
-    earlier = ArtifactVersion.objects.filter(artifact=version.artifact_id, number=number)
-    return earlier.filter(number__lt=version.number).first()
-
-
-def _decided_before(request: HitlRequest, artifact_id: UUID) -> HitlRequest | None:
-    """Of those that showed the artifact, or had it written by hand where there was nothing."""
+    artifact_id = version.artifact_id
+    # It showed the artifact, or had a person write it where the agent had made nothing.
     shows = Q(subject__outputs__contains=[{"artifact": str(artifact_id)}])
-    decided = asked_before(request).filter(status__in=DECIDED)
-    return decided.filter(shows | Q(status=RequestStatus.AMENDED)).first()
-
-
-def _settled_number(request: HitlRequest, version: ArtifactVersion) -> int | None:
-    """An amendment is always the version after the first one that was shown.
-
-    Where others are still asked about the amendment, they compare it with what it changed.
-    """
-    for place, output in enumerate(request.subject["outputs"]):
-        if output["artifact"] == str(version.artifact_id):
-            shown = output["version"]
-            is_amended = place == 0 and request.status == RequestStatus.AMENDED
-            return shown + 1 if is_amended and shown + 1 < version.number else shown
-    return None
+    decided = earlier_requests(request).filter(status__in=DECIDED)
+    last = decided.filter(shows | Q(status=RequestStatus.AMENDED)).first()
+    outputs = last.subject["outputs"] if last else []
+    for place, output in enumerate(outputs):
+        if output["artifact"] != str(artifact_id):
+            continue
+        number = output["version"]
+        # An amendment is always the version after the first one that was shown. Where others still
+        # have to approve the amendment, they compare it with what it changed.
+        is_amended = place == 0 and last.status == RequestStatus.AMENDED
+        if is_amended and number + 1 < version.number:
+            number += 1
+        settled = ArtifactVersion.objects.filter(artifact=artifact_id, number=number)
+        return settled.filter(number__lt=version.number).first()
+    return last_accepted_before(artifact_id, version.number)

@@ -1,3 +1,5 @@
+"""REST forms of requests, decisions, comments, policies and statistics."""
+
 from typing import Any
 
 from django.utils import timezone
@@ -6,13 +8,17 @@ from rest_framework import serializers
 
 from context.models import Artifact, ArtifactVersion
 from context.rendering import render_markdown
-from core.fields import ContentField, FlagField, IdField, KindField, TextField
+from core.fields import ContentField, FlagField, IdField, KindField, NumberField, TextField
 from core.serializers import StrictSerializer
 from hitl.actions import action_choices
-from hitl.models import Decision, HitlRequest
+from hitl.enums import OnTimeout
+from hitl.models import APPROVALS_MAX, Comment, Decision, HitlRequest, Policy
 from hitl.presenter import present_request
 from hitl.rules import allowed_actions, roles_of
+from hitl.services.comments import TEXT_MAX_LENGTH
+from hitl.statistics import PERIODS, USUAL_PERIOD
 from projects.enums import Role
+from projects.serializers import UserField
 
 BULK_MAX = 200
 
@@ -224,3 +230,128 @@ class RequestSerializer(PresentedFields, RequestListSerializer):
 class DecisionAnswer(serializers.Serializer):
     decision = DecisionSerializer()
     request = RequestSerializer()
+
+
+class ReassignInput(StrictSerializer):
+    user = UserField()
+
+
+class CommentInput(StrictSerializer):
+    text = TextField(max_length=TEXT_MAX_LENGTH)
+
+
+class CommentSerializer(serializers.ModelSerializer):
+    author_username = serializers.CharField(source="author.username", read_only=True)
+
+    class Meta:
+        model = Comment
+        fields = ("id", "request", "author", "author_username", "text", "created_at")
+        read_only_fields = fields
+
+
+class RolesField(serializers.DictField):
+    """`{kind or phase: [role]}`."""
+
+    child = serializers.ListField(child=serializers.ChoiceField(Role.choices), min_length=1)
+
+
+class PolicyChange(StrictSerializer):
+    """Only what is sent changes, and only for requests that are opened from then on."""
+
+    prevent_self_approval = FlagField(required=False)
+    answers_count_as_content = FlagField(required=False)
+    required_approvals = NumberField(min_value=1, max_value=APPROVALS_MAX, required=False)
+    roles_by_kind = RolesField(required=False)
+    roles_by_phase = RolesField(required=False)
+    remind_after = NumberField(min_value=1, allow_null=True, required=False)
+    due_after = NumberField(min_value=1, allow_null=True, required=False)
+    expire_after = NumberField(min_value=1, allow_null=True, required=False)
+    on_timeout = serializers.ChoiceField(OnTimeout.choices, required=False)
+
+
+class PolicySerializer(serializers.ModelSerializer):
+    """How requests of a project are decided. Times are in seconds from the opening."""
+
+    roles_by_kind = RolesField()
+    roles_by_phase = RolesField()
+
+    class Meta:
+        model = Policy
+        fields = (
+            "project",
+            "prevent_self_approval",
+            "answers_count_as_content",
+            "required_approvals",
+            "roles_by_kind",
+            "roles_by_phase",
+            "remind_after",
+            "due_after",
+            "expire_after",
+            "on_timeout",
+            "updated_at",
+        )
+        read_only_fields = fields
+
+
+class Percentiles(serializers.Serializer):
+    p50 = serializers.FloatField(allow_null=True)
+    p95 = serializers.FloatField(allow_null=True)
+
+
+class Times(Percentiles):
+    mean = serializers.FloatField(allow_null=True)
+
+
+class ResumeLatency(Times):
+    count = serializers.IntegerField()
+
+
+class CoveredPeriod(serializers.Serializer):
+    name = serializers.ChoiceField(choices=list(PERIODS))
+    since = serializers.DateTimeField()
+    until = serializers.DateTimeField()
+
+
+class Span(serializers.Serializer):
+    since = serializers.DateTimeField()
+    until = serializers.DateTimeField()
+    opened = serializers.IntegerField()
+    pending = serializers.IntegerField(help_text="How many waited at its end.")
+    expired = serializers.IntegerField()
+    by_action = serializers.DictField(child=serializers.IntegerField())
+    decision_time_seconds = Percentiles()
+    resume_latency_seconds = ResumeLatency()
+
+
+class StatisticsQuery(serializers.Serializer):
+    project = serializers.UUIDField(required=False)
+    period = serializers.ChoiceField(
+        choices=list(PERIODS),
+        default=USUAL_PERIOD,
+        help_text="`day` by hours, `week` by six hours, `month` by days, `quarter` by weeks.",
+    )
+
+
+class StatisticsSerializer(serializers.Serializer):
+    """Over the requests that the caller may see. Times are in seconds."""
+
+    total = serializers.IntegerField()
+    pending = serializers.IntegerField()
+    overdue = serializers.IntegerField()
+    oldest_pending_at = serializers.DateTimeField(allow_null=True)
+    by_status = serializers.DictField(child=serializers.IntegerField())
+    by_kind = serializers.DictField(child=serializers.IntegerField())
+    approval_rate = serializers.FloatField(
+        allow_null=True,
+        help_text="Approved as shown, of all approved, amended, rejected and sent back; 0 to 1.",
+    )
+    decision_time_seconds = Times()
+    period = CoveredPeriod(help_text="What all below is about; what is above is over all time.")
+    by_action = serializers.DictField(
+        child=serializers.IntegerField(), help_text="Decisions in the period."
+    )
+    expired = serializers.IntegerField()
+    resume_latency_seconds = ResumeLatency(
+        help_text="From a decision to the next start of a task in its project."
+    )
+    over_time = Span(many=True)

@@ -1,4 +1,4 @@
-"""How much is asked, how people decide, and how soon the work goes on after them."""
+"""How many requests there are, how people decide, and how soon the work goes on."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import (
     Avg,
     Count,
@@ -22,11 +23,19 @@ from django.db.models import (
 from django.db.models.aggregates import Aggregate
 from django.utils import timezone
 
+from agents.events import TASK_STARTED
 from hitl.actions import action_choices
 from hitl.enums import RequestKind, RequestStatus
+from hitl.events import DECISION_RECORDED
 from hitl.models import Decision, HitlRequest
-from hitl.resume_latency import resume_latencies
 from hitl.selectors import DECIDED, overdue
+from projects.events import (
+    PROJECT_CANCELLED,
+    PROJECT_COMPLETED,
+    PROJECT_FAILED,
+    PROJECT_PAUSED,
+    PROJECT_REWOUND,
+)
 
 ANSWERED = (*DECIDED, RequestStatus.ANSWERED)
 TOOK = ExpressionWrapper(F("resolved_at") - F("created_at"), output_field=DurationField())
@@ -68,9 +77,38 @@ class Percentile(Aggregate):
 
 
 TIMES = {"p50": Percentile("took", 0.5), "p95": Percentile("took", 0.95)}
-
-
 NEVER = {"count": 0, "mean": None, "p50": None, "p95": None}
+
+# Event types that can follow a decision. Where the first is not the start of a task, no work was
+# waiting: the project was paused or had ended, or another decision was needed.
+FOLLOWS = (
+    TASK_STARTED,
+    DECISION_RECORDED,
+    PROJECT_PAUSED,
+    PROJECT_REWOUND,
+    PROJECT_COMPLETED,
+    PROJECT_FAILED,
+    PROJECT_CANCELLED,
+)
+LATENCIES = """
+    SELECT span, count(*), avg(latency),
+           percentile_cont(0.5) WITHIN GROUP (ORDER BY latency),
+           percentile_cont(0.95) WITHIN GROUP (ORDER BY latency)
+    FROM (
+        SELECT date_bin(%s, decided.created_at, %s) AS span,
+               extract(epoch FROM follows.created_at - decided.created_at) AS latency
+        FROM event_log AS decided
+        CROSS JOIN LATERAL (
+            SELECT later.event_type, later.created_at FROM event_log AS later
+            WHERE later.project = decided.project AND later.sequence > decided.sequence
+              AND later.event_type = ANY(%s)
+            ORDER BY later.sequence LIMIT 1
+        ) AS follows
+        WHERE decided.event_type = 'hitl_decision_recorded' AND decided.created_at >= %s
+          AND decided.hitl_request IN ({requests}) AND follows.event_type = 'task_started'
+    ) AS resumed
+    GROUP BY GROUPING SETS ((span), ())
+"""
 
 
 def statistics(
@@ -80,60 +118,62 @@ def statistics(
 
     Counts, approval rate and `decision_time_seconds` are over all time, the rest over the period.
     """
-    requests = HitlRequest.objects.visible_to(user)
+    requests = HitlRequest.objects.visible_to(user).order_by()
     if project_id is not None:
         requests = requests.filter(project=project_id)
-    requests = requests.order_by()
-    return _over_all_time(requests) | _over_a_period(requests, PERIODS[period], period)
-
-
-def _over_all_time(requests: QuerySet[HitlRequest]) -> dict[str, Any]:
-    pairs = requests.values_list("status", "kind").annotate(count=Count("pk"))
-    counts = {(status, kind): count for status, kind, count in pairs}
-    by_status = _sums(RequestStatus.values, counts, 0)
+    # Over all time.
+    rows = requests.values_list("status", "kind").annotate(count=Count("pk"))
+    by_status = dict.fromkeys(RequestStatus.values, 0)
+    by_kind = dict.fromkeys(RequestKind.values, 0)
+    for status, kind, count in rows:
+        by_status[status] += count
+        by_kind[kind] += count
     decided = sum(by_status[status] for status in DECIDED)
-    approved = by_status[RequestStatus.APPROVED]
+    answered = requests.filter(status__in=ANSWERED).annotate(took=TOOK)
+    # Over the period.
+    now, width = timezone.now(), PERIODS[period].width
+    starts = PERIODS[period].spans(now)
+    latencies = resume_latencies(requests, starts[0], width)
+    spans = statistics_by_span(requests, starts, width)
+    for span in spans:
+        span["resume_latency_seconds"] = latencies.get(span["since"], NEVER)
     return {
-        "total": sum(counts.values()),
+        "total": sum(by_status.values()),
         "pending": by_status[RequestStatus.PENDING],
         "overdue": overdue(requests).count(),
         "oldest_pending_at": requests.pending().aggregate(oldest=Min("created_at"))["oldest"],
         "by_status": by_status,
-        "by_kind": _sums(RequestKind.values, counts, 1),
-        "approval_rate": round(approved / decided, 4) if decided else None,
-        "decision_time_seconds": _decision_times(requests),
+        "by_kind": by_kind,
+        "approval_rate": round(by_status["approved"] / decided, 4) if decided else None,
+        "decision_time_seconds": _in_seconds(answered.aggregate(mean=Avg("took"), **TIMES)),
+        "period": {"name": period, "since": starts[0], "until": now},
+        "by_action": {
+            action: sum(span["by_action"][action] for span in spans)
+            for action, _ in action_choices()
+        },
+        "expired": sum(span["expired"] for span in spans),
+        "resume_latency_seconds": latencies[None],
+        "over_time": spans,
     }
 
 
-def _over_a_period(requests: QuerySet[HitlRequest], period: Period, name: str) -> dict[str, Any]:
-    now = timezone.now()
-    starts = period.spans(now)
-    resumed = resume_latencies(requests, starts[0], period.width)
-    over_time = _over_time(requests, starts, period.width)
-    for span in over_time:
-        span["resume_latency_seconds"] = resumed.get(span["since"], NEVER)
-    by_action = [span["by_action"] for span in over_time]
-    return {
-        "period": {"name": name, "since": starts[0], "until": now},
-        "by_action": {key: sum(counts[key] for counts in by_action) for key, _ in action_choices()},
-        "expired": sum(span["expired"] for span in over_time),
-        "resume_latency_seconds": resumed[None],
-        "over_time": over_time,
-    }
-
-
-def _over_time(
+def statistics_by_span(
     requests: QuerySet[HitlRequest], starts: list[datetime], width: timedelta
 ) -> list[dict[str, Any]]:
     """One entry a span; `pending` is how many waited at its end."""
-    opened = _counts(requests, "created_at", starts[0], width)
-    resolved = _counts(requests, "resolved_at", starts[0], width)
-    expired = requests.filter(status=RequestStatus.EXPIRED)
-    expired = _counts(expired, "resolved_at", starts[0], width)
-    times = _times(requests, starts[0], width)
-    actions = _actions(requests, starts[0], width)
-    is_open = Q(resolved_at__isnull=True) | Q(resolved_at__gte=starts[0])
-    pending = requests.filter(is_open, created_at__lt=starts[0]).count()
+    since = starts[0]
+    opened = _counts(requests, "created_at", since, width)
+    resolved = _counts(requests, "resolved_at", since, width)
+    expired = _counts(requests.filter(status=RequestStatus.EXPIRED), "resolved_at", since, width)
+    answered = requests.filter(status__in=ANSWERED, resolved_at__gte=since).annotate(took=TOOK)
+    rows = answered.annotate(span=_span_of("resolved_at", since, width)).values("span")
+    times = {row.pop("span"): _in_seconds(row) for row in rows.annotate(**TIMES)}
+    decisions = Decision.objects.filter(created_at__gte=since, request__in=requests).order_by()
+    rows = decisions.annotate(span=_span_of("created_at", since, width)).values("span", "action")
+    rows = rows.annotate(count=Count("pk"))
+    actions = defaultdict(int, {(row["span"], row["action"]): row["count"] for row in rows})
+    is_open = Q(resolved_at__isnull=True) | Q(resolved_at__gte=since)
+    pending = requests.filter(is_open, created_at__lt=since).count()
     spans = []
     for start in starts:
         pending += opened[start] - resolved[start]
@@ -144,7 +184,7 @@ def _over_time(
                 "opened": opened[start],
                 "pending": pending,
                 "expired": expired[start],
-                "by_action": {key: actions[start, key] for key, _ in action_choices()},
+                "by_action": {action: actions[start, action] for action, _ in action_choices()},
                 "decision_time_seconds": times.get(start, dict.fromkeys(TIMES)),
             }
         )
@@ -166,31 +206,24 @@ def _counts(
     return defaultdict(int, pairs.annotate(count=Count("pk")))
 
 
-def _times(
-    requests: QuerySet[HitlRequest], since: datetime, width: timedelta
-) -> dict[datetime, dict[str, float | None]]:
-    recent = requests.filter(status__in=ANSWERED, resolved_at__gte=since)
-    spans = recent.annotate(span=_span_of("resolved_at", since, width), took=TOOK).values("span")
-    return {row.pop("span"): _in_seconds(row) for row in spans.annotate(**TIMES)}
-
-
-def _actions(
-    requests: QuerySet[HitlRequest], since: datetime, width: timedelta
-) -> dict[tuple[datetime, str], int]:
-    recent = Decision.objects.filter(created_at__gte=since, request__in=requests).order_by()
-    spans = recent.annotate(span=_span_of("created_at", since, width)).values("span", "action")
-    counted = spans.annotate(count=Count("pk"))
-    return defaultdict(int, {(row["span"], row["action"]): row["count"] for row in counted})
-
-
-def _sums(values: list[str], counts: dict[tuple[str, str], int], place: int) -> dict[str, int]:
-    return {one: sum(n for pair, n in counts.items() if pair[place] == one) for one in values}
-
-
-def _decision_times(requests: QuerySet[HitlRequest]) -> dict[str, float | None]:
-    answered = requests.filter(status__in=ANSWERED).annotate(took=TOOK)
-    return _in_seconds(answered.aggregate(mean=Avg("took"), **TIMES))
-
-
 def _in_seconds(times: dict[str, timedelta | None]) -> dict[str, float | None]:
     return {name: t.total_seconds() if t is not None else None for name, t in times.items()}
+
+
+def resume_latencies(
+    requests: QuerySet[HitlRequest], since: datetime, width: timedelta
+) -> dict[datetime | None, dict[str, Any]]:
+    """From a decision to the next start of a task in the project: `{count, mean, p50, p95}`.
+
+    By the beginning of each span of the width, where there are any; under None over all of them.
+    """
+    recent = requests.exclude(resolved_at__lt=since).values("pk")
+    sql, params = recent.query.sql_with_params()
+    event_types = [str(event_type) for event_type in FOLLOWS]
+    latencies = {}
+    with connection.cursor() as cursor:
+        cursor.execute(LATENCIES.format(requests=sql), [width, since, event_types, since, *params])
+        for span, count, *times in cursor.fetchall():
+            mean, p50, p95 = (float(time) if time is not None else None for time in times)
+            latencies[span] = {"count": count, "mean": mean, "p50": p50, "p95": p95}
+    return latencies

@@ -1,13 +1,14 @@
 """What a request is about: exactly what is shown, and exactly what will go on."""
 
 from typing import Any
+from uuid import UUID
 
 from agents.models import Task
 from audit.canonical import canonical, digest
 from context.models import Artifact, ArtifactVersion
 from hitl.models import HitlRequest
 
-# Of an erased request: the same names, so that whoever reads a subject finds what they look for.
+# Of an erased request: the same keys, so that code which reads subjects keeps working.
 ERASED_SUBJECT: dict[str, Any] = {
     **dict.fromkeys(("task", "step", "waits_for", "workflow", "definition_hash"), ""),
     **{"round": 0, "attempt": 0, "verdict": "", "outputs": [], "questions": []},
@@ -38,17 +39,18 @@ def subject_of(task: Task) -> dict[str, Any]:
 
 def current_outputs(task: Task) -> list[dict[str, Any]]:
     """The newest version of each artifact that the task made."""
-    shown = task.result.get("outputs", [])
-    artifacts = Artifact.objects.in_bulk([output["artifact"] for output in shown])
-    found = {str(pk): artifact for pk, artifact in artifacts.items()}
-    return [_as_it_is(output, found[output["artifact"]]) for output in shown]
-
-
-def _as_it_is(output: dict[str, Any], artifact: Artifact) -> dict[str, Any]:
-    if artifact.version == output["version"]:
-        return output
-    newest = ArtifactVersion.objects.get(artifact=artifact, number=artifact.version)
-    return output | {"version": newest.number, "sha256": newest.sha256, "title": artifact.title}
+    references = task.result.get("outputs", [])
+    artifacts = Artifact.objects.in_bulk([reference["artifact"] for reference in references])
+    outputs = []
+    for reference in references:
+        artifact = artifacts[UUID(reference["artifact"])]
+        if artifact.version == reference["version"]:
+            outputs.append(reference)
+            continue
+        newest = ArtifactVersion.objects.get(artifact=artifact, number=artifact.version)
+        newer = {"version": newest.number, "sha256": newest.sha256, "title": artifact.title}
+        outputs.append(reference | newer)
+    return outputs
 
 
 def digest_of(subject: dict[str, Any]) -> str:
@@ -56,7 +58,7 @@ def digest_of(subject: dict[str, Any]) -> str:
 
 
 def amended_type(request: HitlRequest) -> str:
-    """The type of the content that an amendment replaces: what is shown first, else is awaited."""
+    """The artifact type that an amendment replaces: of the first output, else the expected one."""
     if outputs := request.subject["outputs"]:
         return outputs[0]["artifact_type"]
     return request.task.handoff["expected_outputs"][0]

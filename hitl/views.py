@@ -1,3 +1,6 @@
+"""REST views of requests, statistics and policies."""
+
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -5,33 +8,103 @@ from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit.actors import Actor
-from core.serializers import ProblemSerializer
+from core.serializers import NoInput, ProblemSerializer
 from core.viewsets import APIView, GenericViewSet
-from hitl.bulk import Item, Result, decide_each
+from hitl.bulk import Item, decide_each
 from hitl.filters import RequestFilter
 from hitl.models import HitlRequest
+from hitl.policy import policy_of
 from hitl.selectors import request_list_for, requests_for
 from hitl.serializers import (
     BulkInput,
     BulkResults,
+    CommentInput,
+    CommentSerializer,
     DecisionAnswer,
     DecisionInput,
     DecisionSerializer,
+    PolicyChange,
+    PolicySerializer,
+    ReassignInput,
     RequestListSerializer,
     RequestSerializer,
+    StatisticsQuery,
+    StatisticsSerializer,
 )
-from hitl.services import decide
+from hitl.services import (
+    add_comment,
+    change_policy,
+    claim_request,
+    decide,
+    reassign_request,
+    release_request,
+)
 from hitl.statistics import statistics
-from hitl.statistics_serializers import StatisticsQuery, StatisticsSerializer
-from hitl.thread_views import INPUTS, OUTPUTS, ThreadMixin
 from projects.access import get_visible_project
 
 CHANNEL = "rest"
 EXPIRED = OpenApiResponse(ProblemSerializer, "`expired`: the time for this decision has passed.")
+
+
+OUTPUTS = {"comments": CommentSerializer}
+INPUTS = {
+    "claim": NoInput,
+    "release": NoInput,
+    "reassign": ReassignInput,
+    "add_comment": CommentInput,
+}
+
+
+class ThreadMixin:
+    """Claims and comments. Nothing here decides."""
+
+    @extend_schema(request=NoInput, responses=RequestSerializer)
+    @action(detail=True, methods=["post"])
+    def claim(self, request: Request, pk: UUID) -> Response:
+        """For a while nobody else can decide on it."""
+        return self._hand(request, claim_request)
+
+    @extend_schema(request=NoInput, responses=RequestSerializer)
+    @action(detail=True, methods=["post"])
+    def release(self, request: Request, pk: UUID) -> Response:
+        """Everyone who may decide can do so again."""
+        return self._hand(request, release_request)
+
+    @extend_schema(request=ReassignInput, responses=RequestSerializer)
+    @action(detail=True, methods=["post"])
+    def reassign(self, request: Request, pk: UUID) -> Response:
+        """Hand the claim to another member who may decide."""
+        return self._hand(request, reassign_request)
+
+    @extend_schema(responses=CommentSerializer(many=True), filters=False)
+    @action(detail=True)
+    def comments(self, request: Request, pk: UUID) -> Response:
+        """The thread that all members see, oldest first."""
+        thread = self.get_object().comments.select_related("author").order_by("created_at", "id")
+        page = self.paginate_queryset(thread)
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    @extend_schema(
+        operation_id="hitl_requests_comment",
+        request=CommentInput,
+        responses={201: CommentSerializer},
+    )
+    @comments.mapping.post
+    def add_comment(self, request: Request, pk: UUID) -> Response:
+        """Comment in the thread, also after the decision."""
+        actor = Actor.of_user(request.user)
+        comment = add_comment(request_id=self.get_object().pk, actor=actor, **self.input(request))
+        return Response(CommentSerializer(comment).data, status.HTTP_201_CREATED)
+
+    def _hand(self, request: Request, service: Callable[..., HitlRequest]) -> Response:
+        hitl_request, actor = self.get_object(), Actor.of_user(request.user)
+        service(request_id=hitl_request.pk, actor=actor, **self.input(request))
+        return Response(self.output(requests_for(request.user).get(pk=hitl_request.pk)))
 
 
 class RequestViewSet(ThreadMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet):
@@ -63,12 +136,13 @@ class RequestViewSet(ThreadMixin, mixins.ListModelMixin, mixins.RetrieveModelMix
     @decisions.mapping.post
     def decide(self, request: Request, pk: UUID) -> Response:
         """Decide, on exactly what was shown."""
-        decision = decide(
-            request_id=pk,
-            actor=Actor.of_user(request.user),
-            channel=CHANNEL,
-            **self.input(request),
-        )
+        try:
+            data = self.input(request)
+        except ValidationError:
+            # Who may not see the request learns nothing of what it takes: 404 before 400.
+            self.get_object()
+            raise
+        decision = decide(request_id=pk, actor=Actor.of_user(request.user), channel=CHANNEL, **data)
         answer = {
             "decision": DecisionSerializer(decision).data,
             "request": self.output(requests_for(request.user).get(pk=pk)),
@@ -79,18 +153,16 @@ class RequestViewSet(ThreadMixin, mixins.ListModelMixin, mixins.RetrieveModelMix
     @action(detail=False, methods=["post"], url_path="bulk-decisions")
     def bulk_decisions(self, request: Request) -> Response:
         """The same decision on up to 200 requests: one result an item, never all or nothing."""
-        said = self.input(request)
-        said["items"] = [Item(**item) for item in said["items"]]
-        results = decide_each(actor=Actor.of_user(request.user), channel=CHANNEL, **said)
-        return Response({"results": [_as_alone(result) for result in results]})
-
-
-def _as_alone(result: Result) -> dict[str, Any]:
-    """As the same decision alone would be answered, in short."""
-    answer: dict[str, Any] = {"request": str(result.request), "status": status.HTTP_201_CREATED}
-    if error := result.error:
-        answer |= {"status": error.status, "code": error.code, "detail": error.detail}
-    return answer
+        values = self.input(request)
+        values["items"] = [Item(**item) for item in values["items"]]
+        results = []
+        for result in decide_each(actor=Actor.of_user(request.user), channel=CHANNEL, **values):
+            # As the same decision alone would be answered, in short.
+            row = {"request": str(result.request), "status": status.HTTP_201_CREATED}
+            if error := result.error:
+                row |= {"status": error.status, "code": error.code, "detail": error.detail}
+            results.append(row)
+        return Response({"results": results})
 
 
 class StatisticsView(APIView):
@@ -109,5 +181,32 @@ class StatisticsView(APIView):
         project_id: Any = query.validated_data.get("project")
         if project_id is not None:
             get_visible_project(request.user, project_id)
-        found = statistics(request.user, project_id, query.validated_data["period"])
-        return Response(StatisticsSerializer(found).data)
+        data = statistics(request.user, project_id, query.validated_data["period"])
+        return Response(StatisticsSerializer(data).data)
+
+
+class PolicyView(APIView):
+    """How a project decides: who, how many, by when. Only an owner changes it."""
+
+    serializer_class = PolicyChange
+
+    def get_serializer(self, *args: Any, **kwargs: Any) -> PolicyChange:
+        return PolicyChange(*args, **kwargs)
+
+    @extend_schema(operation_id="projects_policy", responses=PolicySerializer)
+    def get(self, request: Request, project_id: UUID) -> Response:
+        project = get_visible_project(request.user, project_id)
+        return Response(PolicySerializer(policy_of(project.pk)).data)
+
+    @extend_schema(
+        operation_id="projects_policy_change", request=PolicyChange, responses=PolicySerializer
+    )
+    def patch(self, request: Request, project_id: UUID) -> Response:
+        """For requests that are opened from now on."""
+        project = get_visible_project(request.user, project_id)
+        form = self.get_serializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        policy = change_policy(
+            project_id=project.pk, actor=Actor.of_user(request.user), **form.validated_data
+        )
+        return Response(PolicySerializer(policy).data)

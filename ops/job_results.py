@@ -1,4 +1,4 @@
-"""The results of failed jobs, for people: django-celery-results without what was worked on."""
+"""The results of failed jobs, for people: django-celery-results without contents."""
 
 import logging
 from datetime import timedelta
@@ -9,7 +9,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.utils.timezone import now
 from django_celery_results.backends import DatabaseBackend
 
-from core.database_errors import is_database_away
+from core.database import is_database_away
 
 logger = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """OpenTelemetry behind the seam of `core.tracing`. Imported only where TRACES is on.
 
-The provider is ours alone and not the process's: a library that finds a global one may write of
-itself what we would not, such as prompts. A span says ids and words, never contents.
+The provider is not the process's global one: a library that finds a global provider may add spans
+with contents, such as prompts. Our spans hold ids and names, never contents.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ from ops.logging.log_context import method_of, route_of
 from orchestrator.throttle import FREE
 
 PROPAGATOR = TraceContextTextMapPropagator()
-CARRIED = ("traceparent", "tracestate")
+TRACE_HEADERS = ("traceparent", "tracestate")
 FLUSH_MILLISECONDS = 2000
 # It comes each second, and its trace would hold nothing else.
 UNTRACED_JOBS = {"orchestrator.tasks.sweep"}
@@ -49,8 +49,7 @@ class Span:
         self._span.update_name(name)
 
     def add(self, facts: Facts) -> None:
-        known = {key: value for key, value in facts.items() if value is not None}
-        self._span.set_attributes(known)
+        self._span.set_attributes({key: value for key, value in facts.items() if value is not None})
 
     def fail(self, code: str) -> None:
         self._span.set_status(StatusCode.ERROR)
@@ -89,13 +88,13 @@ class OpenTelemetry:
             try:
                 yield span
             except BaseException as error:
-                # Not its text, which may hold what the span must not.
+                # Not its message, which may quote contents.
                 code = getattr(error, "code", None)
                 span.fail(code if isinstance(code, str) else type(error).__name__)
                 raise
 
     def trace_jobs(self) -> None:
-        """A job continues the trace of who enqueued it, by a header of its message."""
+        """A job continues the trace in which it was enqueued, by a header of its message."""
 
         def inject(headers: dict[str, Any] | None = None, **kwargs: Any) -> None:
             if headers is not None:
@@ -104,9 +103,8 @@ class OpenTelemetry:
         def begin(task: Task, task_id: str, **kwargs: Any) -> None:
             if task.name in UNTRACED_JOBS:
                 return
-            sent = {
-                name: text for name in CARRIED if isinstance(text := task.request.get(name), str)
-            }
+            headers = {name: task.request.get(name) for name in TRACE_HEADERS}
+            carrier = {name: text for name, text in headers.items() if isinstance(text, str)}
             facts = {
                 "messaging.system": "celery",
                 "messaging.operation.name": "process",
@@ -114,13 +112,13 @@ class OpenTelemetry:
                 "paraph.request_id": current_log_fields().get("request_id"),
             }
             stack = ExitStack()
-            span = self.continue_trace(sent, f"job {task.name}", facts, SpanKind.CONSUMER)
+            span = self.continue_trace(carrier, f"job {task.name}", facts, SpanKind.CONSUMER)
             task.request.job_span = stack, stack.enter_context(span)
 
         def end(task: Task, state: str | None = None, **kwargs: Any) -> None:
-            if not (begun := task.request.get("job_span")):
+            if not (entered := task.request.get("job_span")):
                 return
-            stack, span = begun
+            stack, span = entered
             task.request.job_span = None
             if state != "SUCCESS":
                 span.fail(str(state).lower())
@@ -129,7 +127,7 @@ class OpenTelemetry:
         def flush(**kwargs: Any) -> None:
             self.provider.force_flush(FLUSH_MILLISECONDS)
 
-        # Not weakly: nobody else holds them.
+        # Not weakly: nothing else refers to these functions.
         before_task_publish.connect(inject, weak=False)
         task_prerun.connect(begin, weak=False)
         task_postrun.connect(end, weak=False)
@@ -138,7 +136,7 @@ class OpenTelemetry:
 
 @cache
 def tracing() -> OpenTelemetry:
-    """The one of this process, switched on when it is first asked for."""
+    """The one of this process, switched on at the first call."""
     telemetry = OpenTelemetry()
     trace_with(telemetry)
     telemetry.trace_jobs()
@@ -153,9 +151,9 @@ class TracesMiddleware(Around):
         if request.path.startswith(FREE):
             yield lambda response: None
             return
-        sent = {name: text for name in CARRIED if (text := request.headers.get(name))}
+        carrier = {name: text for name in TRACE_HEADERS if (text := request.headers.get(name))}
         method = method_of(request.method)
-        with tracing().continue_trace(sent, method, {}, SpanKind.SERVER) as span:
+        with tracing().continue_trace(carrier, method, {}, SpanKind.SERVER) as span:
             yield lambda response: describe(span, method, request, response)
 
 

@@ -1,4 +1,4 @@
-"""No request body beyond its limit is taken in, whatever its header says."""
+"""Refuses request bodies that are larger than allowed, whatever their header says."""
 
 import json
 from collections.abc import Callable
@@ -12,9 +12,9 @@ class BodyTooLarge(Exception):
 
 
 class BodyLimit:
-    """ASGI, around Django, which would keep the whole body on disk before any view is asked.
+    """ASGI, around Django, which would store the whole body on disk before a view runs.
 
-    `larger` names the few paths, by their end, that take more.
+    `larger` names the few paths, by their end, that accept more.
     """
 
     def __init__(self, inner: Callable, *, limit: int, larger: dict[str, int]) -> None:
@@ -23,40 +23,30 @@ class BodyLimit:
     async def __call__(self, scope: dict[str, Any], receive: Callable, send: Callable) -> None:
         path = scope["path"].rstrip("/")
         limit = next((n for end, n in self.larger.items() if path.endswith(end)), self.limit)
-        if _announced(scope) > limit:
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        if length.isdigit() and int(length) > limit:
             await _refuse(send, limit)
             return
-        has_begun = False
+        received_bytes, has_begun = 0, False
 
-        async def counted_send(message: dict[str, Any]) -> None:
+        async def counted_receive() -> dict[str, Any]:
+            nonlocal received_bytes
+            message = await receive()
+            received_bytes += len(message.get("body", b""))
+            if received_bytes > limit:
+                raise BodyTooLarge
+            return message
+
+        async def noted_send(message: dict[str, Any]) -> None:
             nonlocal has_begun
             has_begun = True
             await send(message)
 
         try:
-            await self.inner(scope, _counted(receive, limit), counted_send)
+            await self.inner(scope, counted_receive, noted_send)
         except BodyTooLarge:
             if not has_begun:
                 await _refuse(send, limit)
-
-
-def _announced(scope: dict[str, Any]) -> int:
-    length = dict(scope["headers"]).get(b"content-length", b"0")
-    return int(length) if length.isdigit() else 0
-
-
-def _counted(receive: Callable, limit: int) -> Callable:
-    taken = 0
-
-    async def counted() -> dict[str, Any]:
-        nonlocal taken
-        message = await receive()
-        taken += len(message.get("body", b""))
-        if taken > limit:
-            raise BodyTooLarge
-        return message
-
-    return counted
 
 
 async def _refuse(send: Callable, limit: int) -> None:

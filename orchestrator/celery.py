@@ -21,7 +21,7 @@ RECONNECT_SECONDS = 1
 
 
 class QuickReconnection(Connection):
-    """Celery would wait up to 30 s between two tries, and stand still long after Redis is back."""
+    """Celery would wait up to 30 s between retries, long after Redis is back."""
 
     def ensure_connection(self, *args: Any, **kwargs: Any) -> Connection:
         interval = {"interval_start": RECONNECT_SECONDS, "interval_step": 0}
@@ -33,7 +33,7 @@ class Broker(AMQP):
 
 
 class ImpatientProducer(Celery):
-    """A worker may wait long for messages; whoever sends one holds up a request, and may not."""
+    """A worker may wait long for messages; a producer must not, because it holds up a request."""
 
     amqp_cls = Broker
 
@@ -45,7 +45,7 @@ class ImpatientProducer(Celery):
 
 app = ImpatientProducer("paraph")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-# Celery would open a new database connection for every job, which costs more than most of our jobs.
+# Celery would open a new database connection for every job, which costs more than most jobs do.
 app.conf.CELERY_DB_REUSE_MAX = 1_000_000_000
 app.autodiscover_tasks()
 
@@ -76,7 +76,7 @@ app.steps["worker"].add(HandBack)
 
 
 class ConsumerReport(bootsteps.StartStopStep):
-    """A worker that takes jobs reports itself again and again; one that lost its queue cannot."""
+    """A worker reports itself while it consumes jobs; one that lost its queue does not."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 

@@ -1,7 +1,7 @@
-"""What the installation must not be started with, and what `check --deploy` says beside Django.
+"""Settings with which production does not start, and warnings for `check --deploy`.
 
-It is production as soon as others than this machine are answered: a host in ALLOWED_HOSTS that is
-not loopback, or a proxy in front.
+An installation is production if other machines can reach it: ALLOWED_HOSTS has a host that is not
+loopback, or there is a proxy in front.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from django.core.checks import CheckMessage, Tags, Warning, register
 LOOPBACK = {"localhost", "127.0.0.1", "[::1]", "::1"}
 KEY_LENGTH = 50
 KEY_VARIETY = 5
-# What examples and tutorials have in the place of a key.
+# Keys in examples and tutorials begin like this.
 PLACEHOLDERS = ("django-insecure", "insecure", "changeme", "change-me", "change_me", "your-")
 
 
@@ -26,16 +26,16 @@ def is_production(*, hosts: Iterable[str], behind_proxy: bool) -> bool:
 
 
 def why_not_start(*, debug: bool, secret_key: str) -> str:
-    """What is unsafe in production, for the person who starts it; empty if nothing."""
+    """What is unsafe in production, for the person who starts it, or ""."""
     if debug:
         return (
-            "DEBUG is on, and would show settings and code to anybody. Unset it, or let "
-            "ALLOWED_HOSTS name this machine only (localhost, 127.0.0.1)."
+            "DEBUG is on, and would show settings and code to everyone. Switch it off, or let "
+            "ALLOWED_HOSTS name only this machine (localhost, 127.0.0.1)."
         )
     if is_weak(secret_key):
         return (
-            f"SECRET_KEY is an example, or shorter than {KEY_LENGTH} characters, and who guesses "
-            "it can log in as anybody. Make one: "
+            f"SECRET_KEY is an example, or shorter than {KEY_LENGTH} characters. Anyone who "
+            "guesses it can log in as any user. Make one: "
             "python3 -c 'import secrets; print(secrets.token_urlsafe(50))'."
         )
     return ""
@@ -54,21 +54,21 @@ def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     ]
     warnings = [
         Warning(
-            f"CSRF_TRUSTED_ORIGINS trusts {origin}, which anybody on the way can change.",
+            f"CSRF_TRUSTED_ORIGINS trusts {origin}, which anyone on the network can tamper with.",
             hint="Use https://, or leave it out.",
             id="paraph.W002",
         )
         for origin in insecure
     ]
     if "*" in settings.ALLOWED_HOSTS:
-        hint = "Name the hosts: whoever may choose the name of a host may choose where links lead."
+        hint = "Name the hosts: anyone who can choose the host name can choose where links lead."
         warnings.append(Warning("ALLOWED_HOSTS answers to any name.", hint=hint, id="paraph.W001"))
     if settings.PRODUCTION and not settings.BEHIND_TLS_PROXY:
         hint = "Put a proxy with TLS in front, and set BEHIND_TLS_PROXY=true. docs/deployment.md"
         detail = "Passwords and cookies are sent without encryption."
         warnings.append(Warning(detail, hint=hint, id="paraph.W003"))
     if not redis.password and redis.hostname not in LOOPBACK:
-        hint = "redis://:PASSWORD@host: who reaches it can put jobs into the queue."
+        hint = "Use redis://:PASSWORD@host. Anyone who reaches Redis can put jobs into the queue."
         detail = "Redis on another host has no password."
         warnings.append(Warning(detail, hint=hint, id="paraph.W004"))
     if settings.PRODUCTION and not settings.LOGIN_TRIES:

@@ -6,7 +6,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.views import defaults
 
-from core import database_errors, problems
+from core import problems
+from core.database import database_away_problem, is_database_away
 
 AWAY_PAGE = """<!doctype html>
 <html lang="en">
@@ -34,17 +35,17 @@ def not_found(request: HttpRequest, exception: Any = None) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Also for what fails outside of a view, as the session that cannot be saved."""
+    """Also for errors outside of a view, such as a session that cannot be saved."""
     error = sys.exc_info()[1]
-    if database_errors.is_database_away(error):
+    if is_database_away(error):
         return database_away(request, error)
     page = problems.server_error if is_for_programs(request) else defaults.server_error
     return page(request)
 
 
 def database_away(request: HttpRequest, error: BaseException) -> HttpResponse:
-    """Asks nothing of the database, as a page with a menu would."""
-    answer = database_errors.database_away(request, error)
+    """Without a menu, because that would query the database."""
+    answer = database_away_problem(request, error)
     if is_for_programs(request):
         return answer
     return HttpResponse(AWAY_PAGE, status=503, headers={"Retry-After": answer["Retry-After"]})

@@ -4,12 +4,12 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.middleware import common
 
-from core.database_errors import is_database_away
+from core.database import is_database_away
 from orchestrator.errors import database_away
 
 
 class CommonMiddleware(common.CommonMiddleware):
-    """A path without its slash is sent on by 308, which keeps method and body, unlike 301."""
+    """Redirects a path without its slash by 308, which keeps method and body, unlike 301."""
 
     @staticmethod
     def response_redirect_class(path: str) -> HttpResponsePermanentRedirect:
@@ -20,17 +20,17 @@ class CommonMiddleware(common.CommonMiddleware):
 
 
 def is_probe(path: str) -> bool:
-    """Asked by address, or by the name of a container, which is in no ALLOWED_HOSTS.
+    """Probes use an address or the name of a container, which ALLOWED_HOSTS does not have.
 
-    These pages make no links of the name. Without a token metrics are for this machine only: then
-    the name is checked, lest a page in its browser reads them under a name of its own.
+    These pages make no links from the host name. Without a token metrics are for this machine only:
+    then the name is checked, so that no page in its browser can read them by DNS rebinding.
     """
     probed = ("health", "metrics") if settings.METRICS_TOKEN else ("health",)
     return path.split("/")[1] in probed
 
 
 class DatabaseAwayMiddleware:
-    """Without its database a view fails: 503, and come back soon, in place of 500."""
+    """Answers 503 with Retry-After, instead of 500, while the database cannot be reached."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

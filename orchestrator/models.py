@@ -6,7 +6,7 @@ from projects.models import Project
 
 
 class WorkflowRun(models.Model):
-    """A project's run. The definition is pinned: a later edit of the file changes no run."""
+    """A project's run. Its definition is pinned: editing the file later does not change it."""
 
     project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="run")
     workflow = models.CharField(max_length=100)
@@ -34,7 +34,7 @@ class WorkflowRun(models.Model):
 
 
 class AssembledDocument(models.Model):
-    """The last document of each form that somebody asked for: a copy that can be made again."""
+    """The last document of each form, kept because rendering is slow; it can be made again."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="documents")
     form = models.CharField(max_length=10)
@@ -53,7 +53,7 @@ class AssembledDocument(models.Model):
 
 
 class ProjectImport(models.Model):
-    """A project that came from an export: who took it in, and what it came with."""
+    """Where an imported project came from, and who imported it."""
 
     project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="origin")
     imported_by = models.ForeignKey(
@@ -78,7 +78,7 @@ class ProjectImport(models.Model):
 
 
 class ImportedFile(models.Model):
-    """What tells of a project's past elsewhere, as it came: manifest and log."""
+    """The manifest and the log of an imported project, as they came."""
 
     origin = models.ForeignKey(ProjectImport, on_delete=models.CASCADE, related_name="files")
     path = models.CharField(max_length=500)

@@ -16,7 +16,7 @@ class RewindInput(StrictSerializer):
 
 
 class EraseInput(StrictSerializer):
-    reason = TextField(max_length=1_000, help_text="Is recorded, and stays.")
+    reason = TextField(max_length=1_000, help_text="It is recorded and stays.")
 
 
 class WaitingSerializer(serializers.Serializer):
@@ -46,7 +46,7 @@ class StepSerializer(serializers.Serializer):
     task = serializers.UUIDField(allow_null=True)
     hitl_request = serializers.UUIDField(allow_null=True)
     stale = serializers.BooleanField(
-        help_text="What it made was made from something that has a newer accepted version by now."
+        help_text="Its artifacts were made from something that has a newer accepted version."
     )
 
 
@@ -72,11 +72,11 @@ class StateSerializer(serializers.Serializer):
     project = ProjectSerializer()
     progress = ProgressSerializer()
     agents = AgentStatusSerializer(many=True)
-    requests = RequestListSerializer(many=True, help_text="Those that are pending.")
+    requests = RequestListSerializer(many=True, help_text="Pending requests.")
 
 
 class SnapshotSerializer(serializers.Serializer):
-    """All events up to `sequence` are in `state`: listen for those after it."""
+    """`state` includes all events up to `sequence`; the stream continues after it."""
 
     epoch = serializers.CharField()
     sequence = serializers.IntegerField()
@@ -103,7 +103,7 @@ class ImportInput(StrictSerializer):
 
 
 class ProjectImportSerializer(serializers.ModelSerializer):
-    """The old log is in the export under `imported/`; here is whether its chain holds."""
+    """Whether the chain of the old log holds. The log itself is in exports under `imported/`."""
 
     imported_by_username = serializers.CharField(source="imported_by.username", read_only=True)
 

@@ -33,11 +33,11 @@ SECRET_KEY = env.SECRET_KEY
 ALLOWED_HOSTS = env.ALLOWED_HOSTS
 CSRF_TRUSTED_ORIGINS = env.CSRF_TRUSTED_ORIGINS
 
-# A proxy of ours speaks TLS to the world and sets X-Forwarded-Proto itself.
+# A proxy of this installation terminates TLS and sets X-Forwarded-Proto itself.
 BEHIND_TLS_PROXY = env.BEHIND_TLS_PROXY
 PRODUCTION = is_production(hosts=ALLOWED_HOSTS, behind_proxy=BEHIND_TLS_PROXY)
 if PRODUCTION and (reason := why_not_start(debug=DEBUG, secret_key=SECRET_KEY)):
-    raise ImproperlyConfigured(f"Not started, for this is production: {reason}")
+    raise ImproperlyConfigured(f"Not started, because this is production: {reason}")
 
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",
@@ -107,16 +107,16 @@ DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASES["default"]["OPTIONS"]["connect_timeout"] = 3
 if env.DATABASE_POOL:
     # The web server answers each request in a thread of its own: a connection that is kept by
-    # its thread would be opened anew for every request.
+    # its thread would be opened again for every request.
     DATABASES["default"]["CONN_MAX_AGE"] = 0
-    # It pauses twice as long after each try in vain; after an outage of minutes it would wait for
-    # minutes more. A try that is given up makes room for a new one at once.
+    # The pause doubles after each failed attempt: after an outage of minutes it would be minutes
+    # more. An attempt that is given up makes room for a new one at once.
     pool = {"min_size": 2, "max_size": 20, "timeout": 5, "reconnect_timeout": 2}
     DATABASES["default"]["OPTIONS"]["pool"] = pool
-# Statements on the hot path are planned once a connection. Turn it off behind a pooler in
-# transaction mode that does not keep prepared statements apart.
+# PostgreSQL plans a statement once a connection, which halves its work. Turn it off behind a pooler
+# in transaction mode that does not keep prepared statements apart.
 if env.DATABASE_PREPARE:
-    DATABASES["default"]["OPTIONS"]["prepare_threshold"] = 2
+    DATABASES["default"]["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": 2}
 
 REDIS_URL = env.REDIS_URL
 
@@ -131,9 +131,9 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 AUTHENTICATION_BACKENDS = ["core.login_throttle.GuardedBackend"]
-# Tries to log in, in five minutes: for a name from an address; ten times as many for an address.
+# Login attempts in five minutes, by name and address; ten times as many for an address.
 LOGIN_TRIES = env.LOGIN_TRIES
-# Requests to one server process. 0: as many as they like.
+# Requests to one server process. 0: no limit.
 THROTTLE_USER_PER_MINUTE = env.THROTTLE_USER_PER_MINUTE
 THROTTLE_ADDRESS_PER_MINUTE = env.THROTTLE_ADDRESS_PER_MINUTE
 LOGIN_URL = "admin:login"
@@ -148,6 +148,8 @@ STATIC_ROOT = BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = True
 # Before `collectstatic` the finders serve; that needs no warning at every start.
 warnings.filterwarnings("ignore", message="No directory at", category=UserWarning)
+# Files are sent from disk, in a thread; the text of the warning would stand between lines of JSON.
+warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous")
 
 # A brief has up to 100,000 characters, of up to 4 bytes each, escaped as JSON.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
@@ -158,9 +160,9 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS_PROXY
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS_PROXY else None
 SECURE_HSTS_SECONDS = 30 * 24 * 3600 if BEHIND_TLS_PROXY else 0
 SECURE_SSL_REDIRECT = BEHIND_TLS_PROXY
-# Asked from inside, without TLS.
+# Probes come from inside, without TLS.
 SECURE_REDIRECT_EXEMPT = [r"^health", r"^metrics"]
-# Whether names below ours, and lists in browsers, are bound to TLS too is for who owns the domain.
+# Whether subdomains and preload lists are bound to TLS too is up to the owner of the domain.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
@@ -176,7 +178,7 @@ CHANNEL_LAYERS = {
 }
 
 CELERY_BROKER_URL = REDIS_URL
-# Jobs leave rows of our own: tasks, attempts, events. Those that failed are listed in the admin.
+# Jobs write their own rows: tasks, attempts, events. Failed jobs are listed in the admin.
 CELERY_RESULT_BACKEND = "ops.job_results.JobResults"
 CELERY_RESULT_EXTENDED = True
 CELERY_RESULT_EXPIRES = timedelta(days=env.JOB_RESULT_DAYS)
@@ -202,7 +204,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 5,
     "socket_connect_timeout": 1,
     "socket_keepalive": True,
-    # A ring that cannot be sent is lost at once; the sweep rings again.
+    # A message that cannot be sent is lost at once; the sweep enqueues again.
     "max_retries": 0,
     "global_keyprefix": env.QUEUE_PREFIX,
 }
@@ -280,7 +282,7 @@ AGENT_MODELS = {
 }
 MODEL_PROVIDERS = {"demo": "agents.providers.demo.DemoModel"}
 MODEL_MAX_TOKENS = env.MODEL_MAX_TOKENS
-# Tokens of a whole prompt, by our estimate: for all models, and where one is named for it.
+# Estimated tokens of a whole prompt: for all models, and for single ones.
 CONTEXT_BUDGET = env.CONTEXT_BUDGET
 CONTEXT_BUDGETS = {"demo": 5_000_000} | env.CONTEXT_BUDGETS
 MODEL_TIMEOUT_SECONDS = env.MODEL_TIMEOUT_SECONDS
@@ -301,7 +303,7 @@ if SEMANTIC_SEARCH:
 SANDBOX_ALLOW_NETWORK = env.SANDBOX_ALLOW_NETWORK
 SANDBOX_ALLOW_FILES = env.SANDBOX_ALLOW_FILES
 
-# How a project decides that has no policy of its own. Seconds; 0: never.
+# The policy of projects that have none of their own. Seconds; 0: never.
 HITL_POLICY = {
     "prevent_self_approval": env.HITL_PREVENT_SELF_APPROVAL,
     "answers_count_as_content": env.HITL_ANSWERS_COUNT_AS_CONTENT,
@@ -313,7 +315,7 @@ HITL_POLICY = {
     "expire_after": env.HITL_EXPIRE_AFTER or None,
     "on_timeout": env.HITL_ON_TIMEOUT.value,
 }
-# A person who claims a request has it for themselves for so long.
+# For how long a claimed request is reserved for the person who claimed it.
 HITL_CLAIM_SECONDS = env.HITL_CLAIM_SECONDS
 
 # Seconds. A worker that does not renew its lease in time has lost the task.
@@ -321,21 +323,21 @@ TASK_LEASE_SECONDS = 30
 TASK_HEARTBEAT_SECONDS = 10
 TASK_RETRY_DELAYS_SECONDS = (1, 2, 4)
 TASK_MAX_CRASHES = 3
-# How often a worker looks for an emergency stop that no hint told it of.
+# How often a worker looks for an emergency stop that it was not notified of.
 STOP_POLL_SECONDS = 1
-# A due task or project nobody picked up is rung for again after this long; sooner where no job
-# waits in the queue, for then the ring was lost.
-RING_AGAIN_SECONDS = 10
+# A due task or project that no worker took is enqueued again after this long; sooner if no job
+# waits in the queue, because then the message was lost.
+REDELIVERY_SECONDS = 10
 
-# Where the processes of one machine count side by side. The library reads its own variable when it
-# is first imported.
+# Where the processes of one machine share their counters. The library reads its own variable when
+# it is first imported.
 METRICS_DIR = env.METRICS_DIR
 if METRICS_DIR:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = METRICS_DIR
 METRICS_TOKEN = env.METRICS_TOKEN
 METRICS_LISTEN = env.METRICS_LISTEN
 
-# Where they go, and how many, is said by the OTEL_... variables, which the library reads itself.
+# The OTEL_... variables, which the library reads itself, say where traces go and how many.
 TRACES = env.TRACES
 if TRACES:
     read_variables(TracingEnvironment)
@@ -366,6 +368,8 @@ LOGGING = {
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
+        # Its lines show paths with their queries.
+        "uvicorn": {"level": "WARNING"},
         "daphne.http_protocol": {"level": "WARNING"},
         "django.channels.server": {"level": "WARNING"},
         # 4xx are in the line of each request; these would show its path.

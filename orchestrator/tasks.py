@@ -13,7 +13,7 @@ _swept_at = 0.0
 
 @shared_task
 def advance(project_id: str) -> int:
-    """Do what is next in a project: for what the sweep finds marked, and messages of older code."""
+    """Advance a project that the sweep found marked."""
     from orchestrator.engine.advance import advance_project
 
     with origin(channel="engine"), log_fields(channel="engine", project=project_id):
@@ -22,9 +22,9 @@ def advance(project_id: str) -> int:
 
 @shared_task
 def sweep() -> dict[str, int]:
-    """One round of recovery. Of many that piled up while no worker was there, one is enough.
+    """One round of recovery. If messages piled up while there was no worker, one is enough.
 
-    The messages do not expire: with a clock that is ahead a worker would throw all of them away.
+    They have no expiry: a worker whose clock is ahead would discard all of them.
     """
     global _swept_at
     from orchestrator.engine.sweep import sweep as run_sweep

@@ -6,15 +6,15 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from core.errors import TooMany
 from core.problems import CONTENT_TYPE, problem
-from core.throttles import addresses
+from core.throttles import MINUTE, address_requests
 from orchestrator.errors import is_for_programs
 
-# Probes come from few addresses, and must not be refused for what others ask.
+# Probes come from few addresses, and must not be refused because of other requests.
 FREE = ("/health", "/metrics", "/static/")
 
 
 class ThrottleMiddleware:
-    """At most so much from one address; and the answer to too many tries to log in."""
+    """Limits requests per address, and answers too many login attempts."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -22,14 +22,14 @@ class ThrottleMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not request.path.startswith(FREE):
             address = request.META.get("REMOTE_ADDR", "")
-            seconds = addresses.seconds_to_wait(address, settings.THROTTLE_ADDRESS_PER_MINUTE)
-            if seconds:
+            limit = settings.THROTTLE_ADDRESS_PER_MINUTE
+            if seconds := address_requests.take(address, limit, MINUTE):
                 detail = "Too many requests from your address."
                 return too_many(request, TooMany("rate_limited", detail, retry_after=seconds))
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Of pages for people; the API has its own way."""
+        """For pages; the API has its own exception handler."""
         return too_many(request, exception) if isinstance(exception, TooMany) else None
 
 

@@ -5,7 +5,7 @@ from drf_spectacular.views import SpectacularAPIView
 
 from audit.stream.asyncapi import asyncapi_document
 from audit.urls import stream_urls
-from hitl.policy_views import PolicyView
+from hitl.views import PolicyView
 from ops.health import views as health
 from ops.metrics.views import metrics
 from orchestrator.views import (

@@ -1,4 +1,4 @@
-"""What spans the apps: how a project goes, its files, its way back."""
+"""Views across the apps: progress, snapshot, rewind, erasure, export, import and document."""
 
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -27,8 +27,8 @@ from rest_framework.serializers import Serializer
 from agents.selectors import board_for
 from audit.actors import Actor
 from audit.models import Stream
+from core.database import consistent_snapshot
 from core.errors import InvalidInput, TooLarge
-from core.snapshot import one_moment
 from core.viewsets import APIView
 from hitl.selectors import request_list_for
 from orchestrator.engine.document import ENDINGS, MEDIA_TYPES, document_of, sources_of
@@ -54,6 +54,8 @@ from projects.serializers import ProjectSerializer
 
 IN_MEMORY = 4 * 1024 * 1024
 CHUNK = 64 * 1024
+# For the multipart form around an archive.
+FORM_BYTES = 64 * 1024
 ROOT = {
     "projects": "project-list",
     "tasks": "task-list",
@@ -70,7 +72,7 @@ ROOT = {
 
 
 class RootView(APIView):
-    """Where everything is."""
+    """The entry points of the API."""
 
     @extend_schema(exclude=True)
     def get(self, request: Request) -> Response:
@@ -78,7 +80,7 @@ class RootView(APIView):
 
 
 class ProjectVerbView(APIView):
-    """A service of the engine that changes a project; the answer is the project as it is then."""
+    """A service of the engine that changes a project. Answers with the changed project."""
 
     serializer_class: type[Serializer]
     service: Callable[..., Any]
@@ -92,8 +94,8 @@ class ProjectVerbView(APIView):
         form.is_valid(raise_exception=True)
         actor = Actor.of_user(request.user)
         self.service(project_id=project.pk, actor=actor, **form.validated_data)
-        shown = projects_for(request.user).get(pk=project.pk)
-        return Response(ProjectSerializer(shown).data)
+        project = projects_for(request.user).get(pk=project.pk)
+        return Response(ProjectSerializer(project).data)
 
 
 @extend_schema_view(
@@ -102,7 +104,7 @@ class ProjectVerbView(APIView):
     )
 )
 class RewindView(ProjectVerbView):
-    """Run a step, and all that depends on it, again. What is dropped stays in history."""
+    """Run a step and its dependents again. What is dropped stays in history."""
 
     serializer_class = RewindInput
     service = staticmethod(rewind_project)
@@ -114,7 +116,7 @@ class RewindView(ProjectVerbView):
     )
 )
 class EraseView(ProjectVerbView):
-    """Erase what a finished project holds, for good; a tombstone and a log that verifies stay."""
+    """Erase the contents of a finished project for good; a tombstone and a valid log stay."""
 
     serializer_class = EraseInput
     service = staticmethod(erase_project)
@@ -125,16 +127,16 @@ class ProgressView(APIView):
 
     @extend_schema(operation_id="projects_progress", responses=ProgressSerializer)
     def get(self, request: Request, project_id: UUID) -> Response:
-        with one_moment():
+        with consistent_snapshot():
             return Response(progress_of(get_visible_project(request.user, project_id)))
 
 
 class SnapshotView(APIView):
-    """All of a project's state as of one event, to build upon with the stream."""
+    """The state of a project as of one event; the stream continues from there."""
 
     @extend_schema(operation_id="projects_snapshot", responses=SnapshotSerializer)
     def get(self, request: Request, project_id: UUID) -> Response:
-        with one_moment():
+        with consistent_snapshot():
             project = get_visible_project(request.user, project_id)
             head = Stream.objects.get(project=project.pk)
             snapshot = {"epoch": head.epoch, "sequence": head.sequence}
@@ -161,19 +163,19 @@ class ExportView(APIView):
     def get(self, request: Request, project_id: UUID) -> StreamingHttpResponse:
         file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - closed with the answer
         prepare_export(get_visible_project(request.user, project_id))
-        with one_moment():
+        with consistent_snapshot():
             project = get_visible_project(request.user, project_id)
             write_export(project, file)
         return zip_response(request, file, f"project-{project.pk}.zip")
 
 
-# The page brings its own style and nothing else; what stands in it cannot run or load anything.
+# The page has its own style and nothing else; its contents cannot run or load anything.
 DOCUMENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
 FORM = OpenApiParameter("as", str, enum=list(MEDIA_TYPES), description="Default: html.")
 
 
 class DocumentView(APIView):
-    """All that was accepted so far in one document, as it is now."""
+    """Everything that is accepted now, in one document."""
 
     queries = {"get": ("as",)}
 
@@ -189,14 +191,12 @@ class DocumentView(APIView):
         form = request.query_params.get("as", "html")
         if form not in MEDIA_TYPES:
             raise InvalidInput.of("as", "invalid_choice", f"Use one of: {', '.join(MEDIA_TYPES)}.")
-        with one_moment():
+        with consistent_snapshot():
             sources = sources_of(get_visible_project(request.user, project_id))
         etag = f'"{sources.sha256}-{form}"'
-        known = get_conditional_response(request._request, etag=etag)
-        return known or self.answer(document_of(sources, form), form, etag, project_id)
-
-    def answer(self, body: bytes, form: str, etag: str, project_id: UUID) -> HttpResponse:
-        response = HttpResponse(body, content_type=MEDIA_TYPES[form])
+        if not_modified := get_conditional_response(request._request, etag=etag):
+            return not_modified
+        response = HttpResponse(document_of(sources, form), content_type=MEDIA_TYPES[form])
         response["ETag"] = etag
         name = f"project-{project_id}.{ENDINGS[form]}"
         response["Content-Disposition"] = f'inline; filename="{name}"'
@@ -206,7 +206,7 @@ class DocumentView(APIView):
 
 
 class ImportView(APIView):
-    """A project from the export of another installation, a draft with the same artifacts."""
+    """A new draft project from the export of another installation, with the same artifacts."""
 
     parser_classes = (MultiPartParser,)
     serializer_class = ImportInput
@@ -220,25 +220,22 @@ class ImportView(APIView):
         responses={201: ProjectSerializer},
     )
     def post(self, request: Request) -> Response:
-        self.check_length(request)
-        form = self.get_serializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        chosen = form.validated_data
-        archive = open_archive(chosen.pop("file"))
-        project = import_project(actor=Actor.of_user(request.user), archive=archive, **chosen)
-        shown = ProjectSerializer(projects_for(request.user).get(pk=project.pk)).data
-        location = {"Location": path_of("project-detail", args=[project.pk])}
-        return Response(shown, status.HTTP_201_CREATED, headers=location)
-
-    def check_length(self, request: Request) -> None:
-        """Before anything of it is read. The form around the file needs some room, too."""
-        if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_ARCHIVE_BYTES + CHUNK:
+        # Before anything is read.
+        if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_ARCHIVE_BYTES + FORM_BYTES:
             detail = f"The archive is larger than {MAX_ARCHIVE_BYTES:,} bytes."
             raise TooLarge("import_too_large", detail, limit=MAX_ARCHIVE_BYTES)
+        form = self.get_serializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        choices = form.validated_data
+        archive = open_archive(choices.pop("file"))
+        project = import_project(actor=Actor.of_user(request.user), archive=archive, **choices)
+        data = ProjectSerializer(projects_for(request.user).get(pk=project.pk)).data
+        location = {"Location": path_of("project-detail", args=[project.pk])}
+        return Response(data, status.HTTP_201_CREATED, headers=location)
 
 
 class OriginView(APIView):
-    """Whether a project came from another installation, and with what past."""
+    """Whether a project came from another installation, and the state of its log."""
 
     @extend_schema(operation_id="projects_origin", responses=OriginSerializer)
     def get(self, request: Request, project_id: UUID) -> Response:
@@ -250,7 +247,7 @@ class OriginView(APIView):
 def zip_response(request: Request, file: Any, name: str) -> StreamingHttpResponse:
     size = file.tell()
     file.seek(0)
-    # An asynchronous server would read all of a synchronous iterator before it sends anything.
+    # Under ASGI Django reads a synchronous iterator to its end before it sends anything.
     is_async = isinstance(request._request, ASGIRequest)
     response = StreamingHttpResponse(
         _chunks_async(file) if is_async else _chunks(file), content_type="application/zip"

@@ -1,4 +1,4 @@
-"""Who may see and do what in a project. Every channel asks here."""
+"""Who may see and do what in a project, for every channel."""
 
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,7 @@ MANAGE = frozenset({Role.OWNER})
 
 
 class ProjectAccess:
-    """The seam through which lower layers ask about projects they know only by id."""
+    """Registered with `audit`, which knows projects only by their ids."""
 
     @staticmethod
     def visible_project_ids(user: Any) -> QuerySet:
@@ -37,7 +37,7 @@ def role_of(user: Any, project_id: UUID) -> str | None:
 
 
 def get_visible_project(user: Any, project_id: UUID) -> Project:
-    """Raises NotFound where there is none, or the user may not see it."""
+    """Raises NotFound if there is no such project, or the user may not see it."""
     project = Project.objects.visible_to(user).filter(pk=project_id).first()
     if project is None:
         raise NotFound("not_found", "There is no such project, or you may not see it.")
@@ -45,7 +45,7 @@ def get_visible_project(user: Any, project_id: UUID) -> Project:
 
 
 def authorize(actor: Actor, project_id: UUID, roles: frozenset[str]) -> None:
-    """`require_role` for persons; agents and the system act on the product's own rules."""
+    """`require_role` for people; agents and the system follow the product's own rules."""
     if actor.user is not None:
         require_role(actor.user, project_id, roles)
 
@@ -58,7 +58,7 @@ def require_role(user: Any, project_id: UUID, roles: frozenset[str]) -> None:
 def check_role(
     role: str | None, user: Any, roles: frozenset[str], *, what: str = "project"
 ) -> None:
-    """Raises NotFound for who may not see the project, Forbidden for whose role is too low.
+    """Raises NotFound if the user may not see the project, Forbidden if their role is too low.
 
     A superuser may read and manage, so that a project is never left without anyone who can act on
     it; deciding is for members.

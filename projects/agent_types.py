@@ -1,4 +1,4 @@
-"""The types of agents. Each is a role of `agents`, which registers it here, where models see it."""
+"""The types of agents. The roles in `agents` register here, where models can use them."""
 
 from typing import Any
 

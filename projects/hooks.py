@@ -1,4 +1,4 @@
-"""What the apps above do in a project's transaction. Each registers in its `AppConfig.ready`.
+"""Hooks of higher apps in a project's transaction. Each registers in its `AppConfig.ready`.
 
 A hook gets the transaction first, and may raise a DomainError, which refuses the whole change.
 """
@@ -7,27 +7,27 @@ from collections.abc import Callable
 from typing import Any
 
 _hooks: dict[str, list[Callable[..., Any]]] = {
-    #: (workflow): a project is to have this workflow. Raises InvalidInput where there is no such.
+    #: (workflow): a project is to have this workflow. Raises InvalidInput for an unknown one.
     "workflow_chosen": [],
     #: (tx): the project is new.
     "created": [],
-    #: (tx): the project's status changed, or an emergency stop that concerns it.
+    #: (tx): the project's status changed, or an emergency stop of it began or ended.
     "status_changed": [],
-    #: (tx): the project has completed, failed or been cancelled; what is open ends with it.
+    #: (tx): the project has completed, failed or been cancelled; open work ends with it.
     "ended": [],
     #: (tx, tasks): these tasks were cancelled by a person.
     "tasks_cancelled": [],
-    #: (tx): do what is next in the project; how many actions there were. Runs in a savepoint.
+    #: (tx): advance the project; returns the number of actions. Runs in a savepoint.
     "advance": [],
     #: (tx, error): advancing failed; its savepoint is rolled back, the rest of the change stands.
     "advance_failed": [],
-    #: (tx, agent_types): tasks of these agents changed; last of all before the events are appended.
+    #: (tx, agent_types): tasks of these agents changed; runs last, before events are appended.
     "agents_changed": [],
 }
 
 
 def register(name: str, hook: Callable[..., Any]) -> None:
-    """Again, it does nothing."""
+    """Idempotent."""
     if hook not in _hooks[name]:
         _hooks[name].append(hook)
 

@@ -15,7 +15,7 @@ models.CharField.register_lookup(Length)
 models.TextField.register_lookup(Length)
 
 BRIEF_MAX_LENGTH = 100_000
-# What stands where a text was.
+# Replaces erased text.
 ERASED_TEXT = "[erased]"
 
 
@@ -27,7 +27,7 @@ class ProjectQuerySet(models.QuerySet):
         return self.filter(pk__in=Membership.objects.filter(user=user).values("project"))
 
     def lock(self) -> "ProjectQuerySet":
-        """First lock of every change within a project."""
+        """The first lock of every change within a project."""
         return self.select_for_update(no_key=True, of=("self",))
 
 
@@ -136,7 +136,7 @@ class Project(models.Model):
         self.finished_at = None
 
     def erase(self) -> None:
-        """What it is called and about goes; how it ended stays."""
+        """Its name, brief and reasons go; its status stays."""
         self.check_can("erase")
         self.name, self.brief = "Erased project", ERASED_TEXT
         self.status_reason = ERASED_TEXT if self.status_reason else ""

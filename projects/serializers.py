@@ -44,7 +44,7 @@ class ProjectSerializer(serializers.ModelSerializer):
         choices=Role.choices,
         allow_null=True,
         read_only=True,
-        help_text="The caller's; null for a superuser who is no member.",
+        help_text="The caller's; null for a superuser who is not a member.",
     )
 
     class Meta:

@@ -36,7 +36,7 @@ def create_project(
     oversight_level: str = OversightLevel.HIGH,
     auto_start: bool = True,
 ) -> Project:
-    """A new project with the actor as owner, started unless told not to. Raises InvalidInput."""
+    """A new project with the actor as owner, started by default. Raises InvalidInput."""
     _check_text(name=name, brief=brief)
     hooks.run("workflow_chosen", workflow)
     project = Project(
@@ -94,7 +94,7 @@ def update_project(*, project_id: UUID, actor: Actor, **changes: Any) -> Project
         if project.status != ProjectStatus.DRAFT and fixed:
             raise Conflict(
                 "invalid_transition",
-                f"{' and '.join(sorted(fixed))} cannot change after the start: work rests on it. "
+                f"{' and '.join(sorted(fixed))} cannot change after the start. "
                 "Add a `user_input` artifact and rewind, or create a new project.",
             )
         name, brief = changes.get("name", project.name), changes.get("brief", project.brief)
@@ -143,7 +143,7 @@ def cancel_project(*, project_id: UUID, actor: Actor, reason: str = "") -> Proje
 
 
 def complete_project(tx: ProjectTransaction) -> None:
-    """The engine's verb: every step is done. Raises Conflict."""
+    """For the engine: every step is done. Raises Conflict."""
     change_status(tx, tx.project.complete, PROJECT_COMPLETED)
 
 
@@ -155,7 +155,7 @@ def fail_project(tx: ProjectTransaction, reason: str) -> None:
 def change_status(
     tx: ProjectTransaction, verb: Callable[[], None], event_type: EventType, *, reason: str = ""
 ) -> None:
-    """Apply a verb of the project, and let everything that depends on its status follow."""
+    """Apply a verb of the project, record it, and update all that depends on its status."""
     project = tx.project
     old = str(project.status)
     verb()
@@ -169,7 +169,7 @@ def change_status(
 
 
 def reopen_project(tx: ProjectTransaction) -> None:
-    """For a rewind, which records it: what has ended goes on. Raises Conflict."""
+    """For a rewind, which records it: a finished project goes on. Raises Conflict."""
     tx.project.rewind()
     tx.project.save(update_fields=STATE)
     hooks.run("status_changed", tx)
@@ -177,7 +177,7 @@ def reopen_project(tx: ProjectTransaction) -> None:
 
 
 def add_member(*, project_id: UUID, actor: Actor, user: Any, role: str) -> Membership:
-    """Add a member, or change a role. Raises Conflict for the last owner's own step down."""
+    """Add a member, or change a role. Raises Conflict if the last owner would step down."""
     with ProjectTransaction(project_id, actor, require=MANAGE) as tx:
         existing = Membership.objects.filter(project=tx.project, user=user).first()
         if existing and existing.role == role:
@@ -195,7 +195,7 @@ def add_member(*, project_id: UUID, actor: Actor, user: Any, role: str) -> Membe
 
 
 def remove_member(*, project_id: UUID, actor: Actor, user_id: int) -> None:
-    """Raises NotFound for who is no member, Conflict for the last owner."""
+    """Raises NotFound if the user is not a member, Conflict for the last owner."""
     with ProjectTransaction(project_id, actor, require=MANAGE) as tx:
         members = Membership.objects.filter(project=tx.project, user=user_id)
         member = members.select_related("user").first()

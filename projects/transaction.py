@@ -1,4 +1,4 @@
-"""The one way to change something within a project."""
+"""The transaction in which everything in a project is changed."""
 
 import logging
 from collections.abc import Callable
@@ -31,12 +31,12 @@ class ProjectTransaction:
 
     Entering locks the project's row and checks the actor's role; rows below it are locked by
     `lock`, tasks before requests. Leaving without an error brings the status of the agents up to
-    date, lets the engine advance in a savepoint where `request_advance` asked for it, and appends
-    the events, last of all, because that locks the project's stream. What is to happen after the
-    commit goes to `on_commit`.
+    date, lets the engine advance in a savepoint if `request_advance` was called, and appends the
+    events, last of all, because that locks the project's stream. Hooks for after the commit go to
+    `on_commit`.
 
     If advancing fails, its savepoint is rolled back with its events and on-commit hooks; the change
-    itself stands, and the project stays marked for the sweep. `project` is then loaded anew.
+    itself stands, and the project stays marked for the sweep. `project` is then loaded again.
 
     `project` is its id, or a Q that finds it by a row of it, as `Q(tasks=task_id)`; `missing` says
     what was not found then. Raises NotFound, Forbidden, and Conflict `erased` for a tombstone.
@@ -53,9 +53,9 @@ class ProjectTransaction:
         missing: str = "project",
     ) -> None:
         self.actor = actor
-        #: The actor's role in the project: None for who is no member, and for agents.
+        #: The actor's role in the project: None for agents, and for users who are not members.
         self.role: str | None = None
-        #: How many things the engine did on leaving.
+        #: Number of actions that the engine took on leaving.
         self.actions = 0
         self._where = project if isinstance(project, Q) else Q(pk=project)
         self._require = require
@@ -77,25 +77,22 @@ class ProjectTransaction:
             stack.enter_context(transaction.atomic())
             if self._new is not None:
                 self._new.save(force_insert=True)
-                self.project = self._new
+                project = self._new
             else:
-                self._lock_project()
+                project = Project.objects.lock().filter(self._where).order_by().first()
+            if project is None:
+                detail = f"There is no such {self._missing}, or you may not see it."
+                raise NotFound("not_found", detail)
+            self.project = project
+            # After the lock: a role that was taken away while this transaction waited is gone.
+            if self.actor.user is not None and self._new is None:
+                self.role = role_of(self.actor.user, project.pk)
+                if self._require is not None:
+                    check_role(self.role, self.actor.user, self._require, what=self._missing)
+            if project.erased_at is not None:
+                raise Conflict("erased", "This project was erased and can no longer change.")
             self._stack = stack.pop_all()
         return self
-
-    def _lock_project(self) -> None:
-        project = Project.objects.lock().filter(self._where).order_by().first()
-        if project is None:
-            raise NotFound("not_found", f"There is no such {self._missing}, or you may not see it.")
-        self.project = project
-        if self.actor.user is not None:
-            # After the lock: whoever lost the role while this transaction waited has it no more.
-            self.role = role_of(self.actor.user, project.pk)
-            if self._require is not None:
-                check_role(self.role, self.actor.user, self._require, what=self._missing)
-        if project.erased_at is not None:
-            detail = "This project was erased; nothing of it can change any more."
-            raise Conflict("erased", detail)
 
     def lock(self, model: type[Row], row: Any) -> Row:
         """A row of this project under lock, by its id or a Q: first tasks, then requests.
@@ -138,12 +135,11 @@ class ProjectTransaction:
         self._agent_types.add(str(agent_type))
 
     def request_advance(self) -> None:
-        """Something changed that the engine has to look at."""
+        """Let the engine advance the project at the end of this transaction."""
         self._wants_advance = True
 
     def on_commit(self, hook: Callable[[], Any]) -> None:
-        """Once the change is there for everybody to see; a failing hook is logged, and harms none
-        of the others."""
+        """Run a hook after the commit. One that fails is logged, and the others still run."""
         transaction.on_commit(hook, robust=True)
 
     def __exit__(
@@ -177,6 +173,6 @@ class ProjectTransaction:
             logger.exception("advance failed", extra={"project": str(self.project.pk)})
             del self._drafts[drafts:]
             self._agent_types = set()
-            # What advancing changed of it in memory is no longer true.
+            # What advancing changed in memory was rolled back.
             self.project = Project.objects.get(pk=self.project.pk)
             hooks.run("advance_failed", self, error)

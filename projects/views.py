@@ -63,7 +63,7 @@ class ProjectViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVi
     def create(self, request: Request) -> Response:
         project = create_project(actor=Actor.of_user(request.user), **self.input(request))
         location = {"Location": reverse("project-detail", args=[project.pk])}
-        return Response(self.shown(project.pk), status.HTTP_201_CREATED, headers=location)
+        return Response(self.current(project.pk), status.HTTP_201_CREATED, headers=location)
 
     @extend_schema(request=ProjectChange, responses=ProjectSerializer)
     def partial_update(self, request: Request, pk: UUID) -> Response:
@@ -97,19 +97,14 @@ class ProjectViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVi
         project = self.get_object()
         actor = Actor.of_user(request.user)
         service(project_id=project.pk, actor=actor, **self.input(request))
-        return Response(self.shown(project.pk))
+        return Response(self.current(project.pk))
 
-    def shown(self, project_id: UUID) -> dict[str, Any]:
+    def current(self, project_id: UUID) -> dict[str, Any]:
         return self.output(projects_for(self.request.user).get(pk=project_id))
 
 
-def as_user_name(text: str) -> int | str:
-    """What stands in a path: digits are an id, as far as an id can be that long."""
-    return int(text) if text.isdecimal() and len(text) < 20 else text
-
-
 class MemberViewSet(mixins.ListModelMixin, GenericViewSet):
-    """Who belongs to a project, and in which role."""
+    """The members of a project, and their roles."""
 
     queryset = Membership.objects.all()
     serializer_class = MemberSerializer
@@ -123,7 +118,7 @@ class MemberViewSet(mixins.ListModelMixin, GenericViewSet):
 
     @extend_schema(request=MemberInput, responses={201: MemberSerializer})
     def create(self, request: Request, project_id: UUID) -> Response:
-        """Add a member, or change the role of one."""
+        """Add a member, or change a member's role."""
         project = get_visible_project(request.user, project_id)
         member = add_member(
             project_id=project.pk, actor=Actor.of_user(request.user), **self.input(request)
@@ -134,8 +129,10 @@ class MemberViewSet(mixins.ListModelMixin, GenericViewSet):
     def destroy(self, request: Request, project_id: UUID, user: str) -> Response:
         """Remove a member, by id or username; a project keeps an owner."""
         project = get_visible_project(request.user, project_id)
-        found = find_user(as_user_name(user))
-        if found is None:
+        # Digits are an id, unless there are too many of them for one.
+        is_id = user.isdecimal() and len(user) < 20
+        member = find_user(int(user) if is_id else user)
+        if member is None:
             raise NotFound("not_found", "There is no such user.")
-        remove_member(project_id=project.pk, actor=Actor.of_user(request.user), user_id=found.pk)
+        remove_member(project_id=project.pk, actor=Actor.of_user(request.user), user_id=member.pk)
         return Response(status=status.HTTP_204_NO_CONTENT)

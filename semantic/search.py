@@ -10,11 +10,11 @@ from agents.models import Task
 from agents.protocols import WorkError
 from agents.stops.queries import is_everything_stopped
 from context.models import Artifact
-from context.search import Found, Hit, Scope, find, hits_of_texts, scope_of
+from context.search import Hit, Matches, Scope, find, hits_of_texts, scope_of
 from core.errors import Unavailable
 from semantic.storage import literal
 
-# So many of the newest texts are compared, one by one: exact, and bounded.
+# So many of the newest texts are compared, each with the query: exact, and bounded.
 COMPARED = 20_000
 NEAREST = 200
 # A person waits for it.
@@ -39,7 +39,7 @@ BEYOND = """
 
 def search_as(
     user: Any, *, q: str, project: Any = None, mode: str = "words", **filters: Any
-) -> Found:
+) -> Matches:
     """What the person may see. `mode`: words, semantic or hybrid. Raises Unavailable."""
     granularity, phase = filters.pop("granularity", ""), filters.pop("phase", None)
     artifacts = Artifact.objects.filter(**filters) if filters or phase else None
@@ -51,37 +51,20 @@ def search_as(
 
 def find_by_meaning(
     text: str, scope: Scope, *, granularity: str = "", artifacts: QuerySet | None = None
-) -> Found:
+) -> Matches:
     """The nearest first. Raises Unavailable."""
-    if not text.strip() or scope.projects == ():
-        return Found([], "", True)
-    nearest, is_complete = _nearest(_embedded(text), scope)
-    hits = hits_of_texts(nearest, granularity=granularity, artifacts=artifacts)
-    return Found(hits, "", is_complete)
-
-
-def find_by_both(text: str, scope: Scope, **narrowed: Any) -> Found:
-    """Best by words or by meaning first; exact ids before all. Raises Unavailable."""
-    by_words = find(text, scope, **narrowed)
-    by_meaning = find_by_meaning(text, scope, **narrowed)
-    hits = _fused(by_words.hits, by_meaning.hits)
-    return Found(hits, by_words.words, by_words.is_complete and by_meaning.is_complete)
-
-
-def _embedded(text: str) -> list[float]:
     from agents.providers.embedding import embed
 
+    if not text.strip() or scope.projects == ():
+        return Matches([], "", True)
     if is_everything_stopped():
         detail = "While everything is stopped no model is called. Search with mode=words instead."
         raise Unavailable("emergency_stop", detail)
     try:
-        return embed([text], kind="query", seconds=SECONDS)[0]
+        vector = embed([text], kind="query", seconds=SECONDS)[0]
     except WorkError as error:
         detail = f"The text could not be embedded: {error.detail} Search with mode=words instead."
         raise Unavailable("embedding_unavailable", detail) from None
-
-
-def _nearest(vector: list[float], scope: Scope) -> tuple[dict[int, float], bool]:
     condition = "TRUE" if scope.projects is None else "project_id = ANY(%(projects)s::uuid[])"
     values = {
         "model": settings.EMBEDDING_MODEL,
@@ -93,20 +76,24 @@ def _nearest(vector: list[float], scope: Scope) -> tuple[dict[int, float], bool]
     }
     with connection.cursor() as cursor:
         cursor.execute(NEAREST_TEXTS.format(scope=condition), values)
-        nearest = dict(cursor.fetchall())
+        scores = dict(cursor.fetchall())
         cursor.execute(BEYOND.format(scope=condition), values)
         (is_cut,) = cursor.fetchone()
-    return nearest, not is_cut
+    hits = hits_of_texts(scores, granularity=granularity, artifacts=artifacts)
+    return Matches(hits, "", not is_cut)
 
 
-def _fused(*lists: list[Hit]) -> list[Hit]:
+def find_by_both(text: str, scope: Scope, **filters: Any) -> Matches:
+    """Best by words or by meaning first; exact ids before all. Raises Unavailable."""
+    by_words = find(text, scope, **filters)
+    by_meaning = find_by_meaning(text, scope, **filters)
     scores: dict[tuple[str, Any], float] = {}
-    first: dict[tuple[str, Any], Hit] = {}
-    for hits in lists:
-        for place, hit in enumerate(hits, start=1):
+    hits: dict[tuple[str, Any], Hit] = {}
+    for ranking in (by_words.hits, by_meaning.hits):
+        for rank, hit in enumerate(ranking, start=1):
             key = (hit.kind, hit.artifact if hit.kind == "document" else hit.pk)
-            first.setdefault(key, hit)
-            scores[key] = scores.get(key, 0) + 1 / (RANK_OFFSET + place)
-    exact = {key for key, hit in first.items() if hit.is_exact}
-    ordered = sorted(first, key=lambda key: (key not in exact, -scores[key]))
-    return [first[key].scored(scores[key]) for key in ordered]
+            hits.setdefault(key, hit)
+            scores[key] = scores.get(key, 0) + 1 / (RANK_OFFSET + rank)
+    keys = sorted(hits, key=lambda key: (not hits[key].is_exact, -scores[key]))
+    fused = [hits[key].scored(scores[key]) for key in keys]
+    return Matches(fused, by_words.words, by_words.is_complete and by_meaning.is_complete)

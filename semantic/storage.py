@@ -16,7 +16,7 @@ CREATE = """
         created_at timestamptz NOT NULL DEFAULT now()
     )
 """
-# Inside the row where they fit, for reading them one by one elsewhere costs more.
+# Inside the row where they fit: reading each from another place costs more.
 INLINE = "ALTER TABLE context_embeddings ALTER COLUMN embedding SET STORAGE MAIN"
 NEWEST = "CREATE INDEX embeddings_newest ON context_embeddings (model, body_id)"
 OF_PROJECT = "CREATE INDEX embeddings_of_a_project ON context_embeddings (project_id, body_id)"
@@ -25,8 +25,8 @@ STATEMENTS = [CREATE, INLINE, NEWEST, OF_PROJECT]
 MISSING = """
     SELECT id, left(text, %s) FROM context_bodies
     WHERE id > %s AND NOT EXISTS (
-        SELECT 1 FROM context_embeddings AS known
-        WHERE known.body_id = context_bodies.id AND known.model = %s
+        SELECT 1 FROM context_embeddings AS stored
+        WHERE stored.body_id = context_bodies.id AND stored.model = %s
     ) AND NOT EXISTS (
         SELECT 1 FROM emergency_stops AS stop
         WHERE stop.released_at IS NULL AND stop.agent_type = ''
@@ -37,8 +37,8 @@ LAST = "SELECT coalesce(max(body_id), 0) FROM context_embeddings WHERE model = %
 # The text may have been erased since it was read. One of another model is replaced.
 STORE = """
     INSERT INTO context_embeddings (body_id, project_id, model, embedding)
-    SELECT body.id, body.project_id, %s, given.embedding::halfvec
-    FROM unnest(%s::bigint[], %s::text[]) AS given (id, embedding)
+    SELECT body.id, body.project_id, %s, new.embedding::halfvec
+    FROM unnest(%s::bigint[], %s::text[]) AS new (id, embedding)
     JOIN context_bodies AS body USING (id)
     ON CONFLICT (body_id) DO UPDATE SET model = excluded.model,
         embedding = excluded.embedding, created_at = excluded.created_at

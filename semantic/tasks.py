@@ -9,7 +9,7 @@ TEXTS_A_JOB = 512
 
 @shared_task(ignore_result=True)
 def embed_new_texts() -> None:
-    """Rung by the scheduler; what fails is tried again with the next ring."""
+    """Sent by the scheduler; texts that fail are tried again next time."""
     from agents.protocols import WorkError
     from semantic.embedding import embed_missing
 

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from context.artifact_types import artifact_type_choices
 from context.enums import Granularity
-from context.search import Shown, show
+from context.search import PresentedHit, present_hits
 from core.fields import KindField
 from core.pagination import PageNumberPagination
 from core.viewsets import APIView
@@ -77,7 +77,7 @@ class HitSerializer(serializers.Serializer):
     html = serializers.CharField(help_text="The excerpt, escaped, with what matches in <mark>.")
 
     @extend_schema_field(ExcerptSerializer(many=True))
-    def get_excerpt(self, hit: Shown) -> list[dict[str, Any]]:
+    def get_excerpt(self, hit: PresentedHit) -> list[dict[str, Any]]:
         return [{"text": text, "is_match": is_match} for text, is_match in hit.excerpt]
 
 
@@ -110,7 +110,7 @@ class SearchView(APIView):
         query.is_valid(raise_exception=True)
         result = search_as(request.user, **query.validated_data)
         paginator = PageNumberPagination()
-        hits = show(paginator.paginate_queryset(result.hits, request, self), result.words)
+        hits = present_hits(paginator.paginate_queryset(result.hits, request, self), result.words)
         response = paginator.get_paginated_response(HitSerializer(hits, many=True).data)
         response.data["is_complete"] = result.is_complete
         return response

@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 from audit.actors import Actor
 from projects.models import Project
 from projects.services import add_member, create_project
-from tests.audit.live import Daphne
+from tests.live import WebServer
 
 BRIEF = """# A lending library
 
@@ -81,8 +81,8 @@ def client_of() -> Callable[[User], APIClient]:
 
 
 @pytest.fixture(scope="session")
-def daphne(django_db_setup: None) -> Iterator[Daphne]:
+def web_server(django_db_setup: None) -> Iterator[WebServer]:
     """The product's server: one for all tests of a process, for its start takes a second."""
-    server = Daphne()
+    server = WebServer()
     yield server
     server.stop()

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from tests.databases import own_database
-from tests.end_to_end.workers import eventually
+from tests.live import eventually
 
 pytestmark = pytest.mark.slow
 

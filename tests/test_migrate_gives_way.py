@@ -12,7 +12,7 @@ from django.core.management.commands import migrate as djangos
 from django.db import OperationalError
 
 from ops.management.commands import migrate as ours
-from tests.end_to_end.workers import eventually
+from tests.live import eventually
 from tests.test_migrations import empty_database, migrate, tables
 
 __all__ = ["empty_database"]

@@ -50,13 +50,14 @@ def add_kind():
 
 
 def test_a_role_is_given_work_by_the_api_and_by_a_workflow(
-    add_kind, make_project, owner, client_of, settings
+    add_kind, project, owner, client_of, settings
 ):
-    assert client_of(owner).get("/api/v1/tasks/", {"agent_type": "reviewer"}).status_code == 400
-
-    add_kind("reviewer", agent_types)
-    api, project = client_of(owner), make_project()
+    api = client_of(owner)
     wanted = {"project": str(project.pk), "agent_type": "reviewer", "instructions": "Read it."}
+    assert api.post("/api/v1/tasks/", wanted).status_code == 400
+
+    # The project is older than the role.
+    add_kind("reviewer", agent_types)
     settings.AGENT_MODELS = settings.AGENT_MODELS | {"reviewer": settings.MODEL_DEFAULT}
     task = api.post("/api/v1/tasks/", wanted)
     run(task_id=task.json()["id"], worker="test:1:1")

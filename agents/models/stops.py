@@ -96,7 +96,7 @@ class EmergencyStop(models.Model):
         indexes = [models.Index(fields=["-activated_at", "-id"], name="stops_newest_first")]
 
     def __str__(self) -> str:
-        return f"emergency stop of {self.scope_words}"
+        return f"emergency stop of {self.scope_text}"
 
     @property
     def scope(self) -> str:
@@ -105,7 +105,7 @@ class EmergencyStop(models.Model):
         return "project" if self.project_id else "all"
 
     @property
-    def scope_words(self) -> str:
+    def scope_text(self) -> str:
         agents = f"the agent {self.agent_type}" if self.agent_type else "all agents"
         return f"{agents} in {self.project.name if self.project_id else 'all projects'}"
 
@@ -151,7 +151,7 @@ class EmergencyStop(models.Model):
         return (max(times) - self.activated_at).total_seconds()
 
     @property
-    def workers_words(self) -> str:
+    def workers_text(self) -> str:
         """How far the acknowledgements are, and how long the last one took."""
         if not self.workers_expected:
             return "no worker was there"
@@ -217,7 +217,7 @@ class StopAcknowledgement(models.Model):
 
 
 class StopNotice(models.Model):
-    """A project whose log is to tell of a stop, and of its end. Worked off in bounded pieces."""
+    """A project whose log is to record a stop and its release, in bounded pieces."""
 
     stop = models.ForeignKey(EmergencyStop, on_delete=models.CASCADE, related_name="notices")
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")

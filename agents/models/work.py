@@ -22,7 +22,7 @@ class TaskQuerySet(models.QuerySet):
 
 
 class Task(models.Model):
-    """One unit of agent work. The row is the outbox: a job only rings for it."""
+    """One unit of agent work. The row is the outbox: a job carries only its id."""
 
     TRANSITIONS = {
         TaskStatus.PENDING: {TaskStatus.WORKING, TaskStatus.CANCELLED},
@@ -73,7 +73,8 @@ class Task(models.Model):
         default=0, help_text="Grows with every claim and take-back; an older one may not write."
     )
     run_after = models.DateTimeField(db_default=Now())
-    rung_at = models.DateTimeField(null=True, blank=True)
+    # The column keeps its first name: processes of an older version may still run beside this.
+    enqueued_at = models.DateTimeField(null=True, blank=True, db_column="rung_at")
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     worker = models.CharField(max_length=200, blank=True, default="")
     result = models.JSONField(default=dict)

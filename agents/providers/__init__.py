@@ -9,9 +9,9 @@ from django.utils.module_loading import import_string
 from agents.protocols import Model, PermanentError, Usage
 
 DEMO = "demo"
-# Without a key this one serves.
+# Providers of ours, by prefix; the demo model serves where no key is set.
 OWN = {DEMO: "agents.providers.demo.DemoModel"}
-# As long as its column; models need Django, and this module does not.
+# The length of its column; models need Django's apps, and this module does not.
 PROVIDER_LENGTH = 50
 CONNECT = (
     "To connect a real model, set MODEL_DEFAULT (say, to openai-chat:NAME) and its key; "
@@ -19,7 +19,7 @@ CONNECT = (
 )
 LLM_MODEL = "agents.providers.llm.LLMModel"
 # At level DEBUG these write whole requests, prompts included; at INFO where each one went.
-TALKATIVE = ("openai", "httpx", "httpx2", "httpcore", "httpcore2", "pydantic_ai")
+VERBOSE_LIBRARIES = ("openai", "httpx", "httpx2", "httpcore", "httpcore2", "pydantic_ai")
 
 
 def demo_hint() -> str:
@@ -34,20 +34,20 @@ def demo_hint() -> str:
 
 def model_for(agent_type: str) -> Model:
     """The model that the settings name. Raises PermanentError `model_misconfigured`."""
-    chosen = getattr(settings, "AGENT_MODELS", {}).get(agent_type)
-    if not chosen:
+    model = getattr(settings, "AGENT_MODELS", {}).get(agent_type)
+    if not model:
         raise _misconfigured("", f"AGENT_MODELS names no model for the agent {agent_type!r}.")
-    prefix, colon, name = chosen.partition(":")
+    prefix, colon, name = model.partition(":")
     own = getattr(settings, "MODEL_PROVIDERS", OWN).get(prefix)
     if own:
-        return _loaded(prefix, own, *([name] if name else []))
+        return _load(prefix, own, *([name] if name else []))
     if not (colon and name):
-        detail = f"{chosen!r} is neither 'demo' nor of the form 'provider:model'."
+        detail = f"{model!r} is neither 'demo' nor of the form 'provider:model'."
         raise _misconfigured(prefix, detail)
-    return _loaded(prefix, LLM_MODEL, chosen)
+    return _load(prefix, LLM_MODEL, model)
 
 
-def _loaded(prefix: str, path: str, *arguments: Any) -> Model:
+def _load(prefix: str, path: str, *arguments: Any) -> Model:
     try:
         provider = import_string(path)
     except ImportError as error:
@@ -62,6 +62,6 @@ def _misconfigured(prefix: str, detail: str) -> PermanentError:
 
 
 def quiet_libraries() -> None:
-    """Before each call, for some set their own level when they are imported."""
-    for name in TALKATIVE:
+    """Before each call, since some set their own level when they are imported."""
+    for name in VERBOSE_LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)

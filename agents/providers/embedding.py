@@ -1,4 +1,4 @@
-"""Embeddings of texts, from the same kind of servers. Loaded only when somebody needs one."""
+"""Embeddings of texts, through pydantic-ai. Loaded only when somebody needs one."""
 
 import asyncio
 import math
@@ -19,7 +19,7 @@ MALFORMED = "The answer is not one embedding for each text."
 
 
 def embed(texts: Sequence[str], *, kind: EmbedInputType, seconds: float) -> list[list[float]]:
-    """One vector for each text. Raises TransientError or PermanentError, without their words."""
+    """One vector for each text. Raises TransientError or PermanentError."""
     quiet_libraries()
     vectors, failure = asyncio.run(_outcome(list(texts), kind, seconds))
     if failure is not None:
@@ -44,23 +44,15 @@ async def _outcome(
         return [], PermanentError("model_misconfigured", detail)
     except (AgentRunError, UserError, *UNREADABLE) as error:
         return [], work_error(error, usage)
-    if not _are_usable(vectors, len(texts)):
+    lengths = {len(vector) for vector in vectors}
+    is_finite = all(math.isfinite(number) for vector in vectors for number in vector)
+    if len(vectors) != len(texts) or len(lengths) != 1 or 0 in lengths or not is_finite:
         return [], TransientError("model_malformed_answer", MALFORMED, usage=usage)
     return vectors, None
 
 
-def _are_usable(vectors: list[list[float]], count: int) -> bool:
-    lengths = {len(vector) for vector in vectors}
-    return (
-        len(vectors) == count
-        and len(lengths) == 1
-        and 0 not in lengths
-        and all(math.isfinite(number) for vector in vectors for number in vector)
-    )
-
-
 def _provider(name: str) -> Provider[Any]:
-    """With retries off: whoever asks decides whether to ask again."""
+    """With retries off: the caller decides whether to call again."""
     if name != OPENAI:
         return infer_provider(name)
     from openai import AsyncOpenAI
@@ -70,6 +62,6 @@ def _provider(name: str) -> Provider[Any]:
     url = settings.EMBEDDING_BASE_URL or settings.OPENAI_BASE_URL
     if not key and not url:
         raise UserError("no key")
-    # Servers of one's own often want no key, but the client insists on one.
+    # Self-hosted servers often need no key, but the client insists on one.
     client = AsyncOpenAI(api_key=key or "not-set", base_url=url or None, max_retries=0)
     return OpenAIProvider(openai_client=client)

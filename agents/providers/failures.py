@@ -1,4 +1,4 @@
-"""What a provider's failure means for us. Never its own words: they may quote key or prompt."""
+"""Errors of providers as errors of the work, never in their words: they may quote key or prompt."""
 
 from pydantic_ai import exceptions as theirs
 
@@ -6,7 +6,7 @@ from agents.protocols import PermanentError, TransientError, Usage, WorkError
 
 MAX_RETRY_AFTER = 3600.0
 TIMEOUT_STATUSES = (408, 504)
-# What the library stumbles with over a 200 that is JSON but not what was asked for.
+# What the library raises for a 200 whose JSON is not an answer to the request.
 UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 
 # First match counts: a class stands before those it derives from.
@@ -27,7 +27,7 @@ PERMANENT = (
     (
         theirs.ModelNotFoundError,
         "model_not_found",
-        "The model provider knows no such model. Check the model's name and the base URL.",
+        "The model provider has no such model. Check the model's name and the base URL.",
     ),
     (
         theirs.ModelQuotaExceededError,
@@ -37,7 +37,7 @@ PERMANENT = (
     (
         theirs.ModelContextWindowExceededError,
         "model_input_too_long",
-        "Brief and materials are longer than this model can read.",
+        "The brief and the materials are longer than this model can read.",
     ),
     (
         theirs.ModelRequestRejectedError,
@@ -60,7 +60,7 @@ MALFORMED = "The model's answer does not have the form that was asked for."
 
 
 def work_error(error: Exception, usage: Usage) -> WorkError:
-    """Our error for theirs."""
+    """The error that the worker understands, for one of the library."""
     if isinstance(error, theirs.ModelHTTPError) and error.status_code in TIMEOUT_STATUSES:
         return _transient("model_timeout", "The model did not answer in time.", error, usage)
     for kind, code, detail in TRANSIENT:
@@ -69,18 +69,14 @@ def work_error(error: Exception, usage: Usage) -> WorkError:
     for kind, code, detail in PERMANENT:
         if isinstance(error, kind):
             return PermanentError(code, detail + _status(error), usage)
-    if isinstance(error, theirs.ModelHTTPError):
-        return _by_status(error, usage)
-    # Models are not deterministic: the same request often succeeds. The engine's retries bound it,
-    # then a person decides.
-    return TransientError("model_malformed_answer", MALFORMED, usage=usage)
-
-
-def _by_status(error: theirs.ModelHTTPError, usage: Usage) -> WorkError:
-    if error.status_code >= 500:
+    if isinstance(error, theirs.ModelHTTPError) and error.status_code >= 500:
         return _transient("model_unavailable", "The model provider failed.", error, usage)
-    detail = "The model provider rejects the request." + _status(error)
-    return PermanentError("model_rejected", detail, usage)
+    if isinstance(error, theirs.ModelHTTPError):
+        detail = "The model provider rejects the request." + _status(error)
+        return PermanentError("model_rejected", detail, usage)
+    # Models are not deterministic: the same request often succeeds. After the last retry a person
+    # decides.
+    return TransientError("model_malformed_answer", MALFORMED, usage=usage)
 
 
 def _transient(code: str, detail: str, error: Exception, usage: Usage) -> TransientError:

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -70,25 +69,25 @@ class LLMModel:
 
     def try_out(self, seconds: float) -> tuple[float, WorkError | None]:
         """One call of a few tokens: how many seconds it took, and what failed."""
-        return asyncio.run(_tiny_call(self, seconds))
+        usage = Usage(provider=self.provider, model=self.model, calls=1)
+        messages = [ModelRequest.user_text_prompt("Answer with the single word: ok")]
+        model_settings = _model_settings(max_tokens=TINY_TOKENS, seconds=seconds)
 
+        async def call() -> tuple[float, WorkError | None]:
+            started, failure = time.monotonic(), None
+            try:
+                async with _provider_model(self.name) as provider_model:
+                    # Without the time that loading the library takes.
+                    started = time.monotonic()
+                    await model_request(provider_model, messages, model_settings=model_settings)
+            except (AgentRunError, UserError, *UNREADABLE) as error:
+                failure = work_error(error, usage)
+            except ImportError:
+                failure = _not_installed(usage)
+            return time.monotonic() - started, failure
 
-async def _tiny_call(model: LLMModel, seconds: float) -> tuple[float, WorkError | None]:
-    quiet_libraries()
-    usage = Usage(provider=model.provider, model=model.model, calls=1)
-    messages = [ModelRequest.user_text_prompt("Answer with the single word: ok")]
-    model_settings = _model_settings(max_tokens=TINY_TOKENS, seconds=seconds)
-    began, failure = time.monotonic(), None
-    try:
-        async with _provider_model(model.name) as provider_model:
-            # Loading the library is none of the provider's time.
-            began = time.monotonic()
-            await model_request(provider_model, messages, model_settings=model_settings)
-    except (AgentRunError, UserError, *UNREADABLE) as error:
-        failure = work_error(error, usage)
-    except ImportError:
-        failure = _not_installed(usage)
-    return time.monotonic() - began, failure
+        quiet_libraries()
+        return asyncio.run(call())
 
 
 class _Call:
@@ -105,12 +104,32 @@ class _Call:
         self.instructions = instructions_for(role, artifact_type)
 
     async def outcome(self, prompt: str) -> tuple[Any, WorkError | None]:
-        """Content, or what went wrong."""
+        """The content, or why there is none."""
+        quiet_libraries()
         try:
-            async with self._agent() as agent:
+            agent = Agent(
+                _CheckedCorrections(_provider_model(self.model.name)),
+                name=self.deliver,
+                output_type=[
+                    ToolOutput(
+                        self.output_type, name=self.deliver, description="Hand in the work."
+                    ),
+                    ToolOutput(QuestionsForPerson, name=ASK),
+                ],
+                instructions=self.instructions,
+                model_settings=_model_settings(
+                    max_tokens=getattr(settings, "MODEL_MAX_TOKENS", MAX_TOKENS),
+                    seconds=float(getattr(settings, "MODEL_TIMEOUT_SECONDS", TIMEOUT_SECONDS)),
+                ),
+                retries={"tools": 0, "output": CORRECTIONS},
+            )
+            async with agent:
                 result = await agent.run(prompt, usage=self.usage)
-        except (AgentRunError, UserError) as error:
-            self.unanswered = self._unanswered(error)
+        except UserError as error:
+            return None, work_error(error, self.usage_so_far())
+        except AgentRunError as error:
+            # A call without a usable answer is not always counted by the library.
+            self.unanswered = int(isinstance(error, ModelAPIError) or self.usage.requests == 0)
             return None, work_error(error, self.usage_so_far())
         except UNREADABLE as error:
             self.unanswered = 1
@@ -120,43 +139,23 @@ class _Call:
         return result.output, None
 
     def usage_so_far(self) -> Usage:
-        """What is known to have been used, also when the call failed."""
-        used = self.usage
+        """The known usage, also when the call failed."""
+        usage, provider = self.usage, self.model.provider
+        # Prices are known for the provider's own service only, whatever a model is called.
+        is_own_server = provider in OPENAI and bool(getattr(settings, "OPENAI_BASE_URL", ""))
+        is_cost_known = usage.cost is not None and not is_own_server
         return Usage(
-            provider=self.model.provider,
+            provider=provider,
             model=self.model.model,
-            calls=used.requests + self.unanswered,
-            input_tokens=used.input_tokens or None,
-            output_tokens=used.output_tokens or None,
-            cost_micros=None if _is_own_server(self.model.provider) else _micros(used.cost),
-        )
-
-    def _unanswered(self, error: Exception) -> int:
-        """Calls that the library does not count, because no usable answer came of them."""
-        if isinstance(error, UserError):
-            return 0
-        return int(isinstance(error, ModelAPIError) or self.usage.requests == 0)
-
-    def _agent(self) -> Agent:
-        quiet_libraries()
-        return Agent(
-            _CheckedCorrections(_provider_model(self.model.name)),
-            name=self.deliver,
-            output_type=[
-                ToolOutput(self.output_type, name=self.deliver, description="Hand in the work."),
-                ToolOutput(QuestionsForPerson, name=ASK),
-            ],
-            instructions=self.instructions,
-            model_settings=_model_settings(
-                max_tokens=getattr(settings, "MODEL_MAX_TOKENS", MAX_TOKENS),
-                seconds=float(getattr(settings, "MODEL_TIMEOUT_SECONDS", TIMEOUT_SECONDS)),
-            ),
-            retries={"tools": 0, "output": CORRECTIONS},
+            calls=usage.requests + self.unanswered,
+            input_tokens=usage.input_tokens or None,
+            output_tokens=usage.output_tokens or None,
+            cost_micros=int(usage.cost * 1_000_000) if is_cost_known else None,
         )
 
 
 class _CheckedCorrections(WrapperModel):
-    """Asks before each request but the first, before which the worker has just asked."""
+    """Checks for cancellation before each request but the first, before which the worker has."""
 
     is_first = True
 
@@ -191,18 +190,9 @@ def _provider(name: str) -> Provider[Any]:
 
     key, url = getattr(settings, "OPENAI_API_KEY", ""), getattr(settings, "OPENAI_BASE_URL", "")
     if url and not key:
-        # Servers of one's own often want none, but the client insists on one.
+        # Self-hosted servers often need none, but the client insists on one.
         key = "not-set"
     return OpenAIProvider(api_key=key or None, base_url=url or None)
-
-
-def _is_own_server(provider: str) -> bool:
-    """Prices are known for the provider's own service only, whatever a model calls itself."""
-    return provider in OPENAI and bool(getattr(settings, "OPENAI_BASE_URL", ""))
-
-
-def _micros(dollars: Decimal | None) -> int | None:
-    return None if dollars is None else int(dollars * 1_000_000)
 
 
 def _not_installed(usage: Usage) -> PermanentError:

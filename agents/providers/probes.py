@@ -13,22 +13,22 @@ from threading import Thread
 
 from pydantic import BaseModel
 
-from agents.protocols import Assignment, Model, PermanentError, TransientError, WorkError
+from agents.protocols import Assignment, PermanentError, TransientError, WorkError
 from agents.providers import DEMO, model_for
 
-# What a call may take longer than its own time-out, for it to say so itself.
+# A call may take this much longer than its own time-out, so that it reports that itself.
 GRACE_SECONDS = 1.0
 REMEDIES = {
     "model_timeout": "Try again, or allow more with --timeout; see the provider's status page.",
     "model_connection": "Check OPENAI_BASE_URL, name resolution, firewall and HTTPS_PROXY.",
     "model_rate_limited": "Wait, or ask the provider for a higher limit.",
     "model_unavailable": "Wait; see the provider's status page.",
-    "model_malformed_answer": "Check that OPENAI_BASE_URL speaks OpenAI's language, with its /v1.",
+    "model_malformed_answer": "Check that OPENAI_BASE_URL is OpenAI-compatible, with its /v1.",
     "model_unauthorized": "Check the key (OPENAI_API_KEY) and what it is allowed to use.",
     "model_not_found": "Check the model's name in MODEL_..., and OPENAI_BASE_URL.",
-    "model_quota_exceeded": "Pay the account at the provider, or raise its limit.",
+    "model_quota_exceeded": "Add credit to the account at the provider, or raise its limit.",
     "model_rejected": "Check that the provider offers this model by this interface.",
-    "model_misconfigured": "Check MODEL_..., that the provider's key is set and its library there.",
+    "model_misconfigured": "Check MODEL_... and the key, and that the library is installed.",
 }
 OTHER_REMEDY = "See the documentation of the provider."
 
@@ -64,7 +64,7 @@ def provider_of(model: str) -> str:
 
 
 def outside_models(agent_models: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """Every model that somebody else serves, with the agents that are given to it."""
+    """Every model that somebody else serves, with the agents that use it."""
     agents_of: dict[str, tuple[str, ...]] = {}
     for agent, model in agent_models.items():
         if provider_of(model) != DEMO:
@@ -73,7 +73,7 @@ def outside_models(agent_models: Mapping[str, str]) -> dict[str, tuple[str, ...]
 
 
 def probe_models(models: Mapping[str, tuple[str, ...]], *, seconds: float) -> Iterator[Probe]:
-    """Side by side, so that all of them together take no longer than one may."""
+    """Side by side, so that all of them together take no longer than a single one may."""
     running = [(model, agents, _begin(agents[0], seconds)) for model, agents in models.items()]
     ends = time.monotonic() + seconds + GRACE_SECONDS
     for model, agents, future in running:
@@ -97,20 +97,17 @@ def _outcome(agent: str, seconds: float) -> tuple[float, WorkError | None]:
         model = model_for(agent)
         if hasattr(model, "try_out"):
             return model.try_out(seconds)
-        _give_small_work(model, agent)
+        # Another provider class has no call for this: it gets a small assignment.
+        phase, output = "discovery", "agent_output"
+        small = Assignment("check", agent, "check", phase, 1, "Answer: ok", "", (output,))
+        reply = model.produce(
+            small, artifact_type=output, output_type=ShortAnswer, instructions="Answer: ok"
+        )
+        if iscoroutine(reply):
+            asyncio.run(reply)
     except WorkError as error:
         failure = error
     except Exception as error:
-        # Its words may quote a key.
+        # The message may quote a key.
         failure = PermanentError("internal_error", f"{type(error).__name__} in the provider.")
     return time.monotonic() - began, failure
-
-
-def _give_small_work(model: Model, agent: str) -> None:
-    """A provider of one's own has no call for this."""
-    small = Assignment("check", agent, "check", "discovery", 1, "Answer: ok", "", ("agent_output",))
-    reply = model.produce(
-        small, artifact_type="agent_output", output_type=ShortAnswer, instructions="Answer: ok"
-    )
-    if iscoroutine(reply):
-        asyncio.run(reply)

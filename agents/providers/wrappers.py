@@ -18,7 +18,7 @@ EXCERPT_LENGTH = 2_000
 
 
 class CancellableModel:
-    """Asks before each call whether the work may go on, and ends the call when it may not.
+    """Checks before each call whether the work may go on, and ends the call when it may not.
 
     Only a model whose `produce` is a coroutine can be ended in the middle; of any other the answer
     is waited for, and then not used.
@@ -44,7 +44,7 @@ class CancellableModel:
 
 @contextmanager
 def call_span(artifact_type: str) -> Iterator[Span]:
-    """Who served a call and how much it took, never what was said."""
+    """Which model served a call and how much it took, never what it wrote."""
     with span("model call", {"paraph.artifact_type": artifact_type}) as call:
         try:
             yield call
@@ -68,7 +68,7 @@ def usage_facts(usage: Usage | None) -> Facts:
 
 
 class ProgressReportingModel:
-    """Those who listen to the project see what is being written. Nobody keeps it."""
+    """Sends what is being written to those who listen to the project. It is not stored."""
 
     def __init__(self, model: Model, task: Task) -> None:
         self.model = model
@@ -94,7 +94,7 @@ class ProgressReportingModel:
             self._publish("partial_output", artifact_type, text=text)
         return reply
 
-    def _publish(self, kind: str, artifact_type: str, **more: Any) -> None:
+    def _publish(self, kind: str, artifact_type: str, **extra: Any) -> None:
         content = {
             "kind": kind,
             "task": str(self.task.pk),
@@ -104,7 +104,7 @@ class ProgressReportingModel:
             "number": self.number,
             "of": max(self.number, len(self.task.handoff.get("expected_outputs", ()))),
         }
-        publish_ephemeral(self.task.project_id, content | more)
+        publish_ephemeral(self.task.project_id, content | extra)
 
 
 def excerpt(artifact_type: str, content: BaseModel) -> str:

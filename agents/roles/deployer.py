@@ -28,6 +28,10 @@ from agents.roles.tester import ran_well
 from projects.enums import Phase
 
 VERSION = "1.0.0"
+UNCHANGED = (
+    "Not covered: the package holds exactly the accepted source code; the build step can change "
+    "that."
+)
 
 
 @role("deployer", phase=Phase.LAUNCH)
@@ -46,15 +50,17 @@ showed is established without you.
         """Pack the newest source code. Raises PermanentError if there is none."""
         code = needed(assignment, "source_code")
         package = checked("deployment_package", package_of(assignment, code), NOTHING)
-        packed = titled("deployment_package", package)
+        package_output = titled("deployment_package", package)
         outputs, usage, notes = [], None, []
         for artifact_type in assignment.expected:
             if artifact_type == "deployment_package":
-                outputs.append(packed)
+                outputs.append(package_output)
                 continue
-            at_hand = with_output(assignment, packed, self.agent_type)
             answer = ask(
-                at_hand, model, artifact_type=artifact_type, instructions=self.instructions
+                with_output(assignment, package_output, self.agent_type),
+                model,
+                artifact_type=artifact_type,
+                instructions=self.instructions,
             )
             usage = total(usage, answer.usage)
             if answer.questions:
@@ -68,7 +74,11 @@ showed is established without you.
 
 def package_of(assignment: Assignment, code: Material) -> dict[str, Any]:
     """The content of the deployment package of a version of source code."""
-    files = sorted((_packed(file) for file in code.content["files"]), key=lambda file: file["path"])
+    files = []
+    for file in sorted(code.content["files"], key=lambda file: file["path"]):
+        content = file["content"].encode()
+        digest = hashlib.sha256(content).hexdigest()
+        files.append({"path": file["path"], "sha256": digest, "size_bytes": len(content)})
     entry = code.content["entry_point"]
     return {
         "title": code.content["title"],
@@ -83,25 +93,24 @@ def package_of(assignment: Assignment, code: Material) -> dict[str, Any]:
             f"python3 {entry} --help",
             f"Run the tests: {' '.join(code.content['test_command']) or '(there are none)'}",
         ],
-        "tests": _tests(assignment.newest("test_results")),
+        "tests": tests_of(assignment.newest("test_results")),
         "not_covered": code.content["not_covered"],
-        "feedback": [_noted(comment) for comment in assignment.feedback if comment],
+        "feedback": [
+            {"comment": comment, "honoured": False, "response": UNCHANGED}
+            for comment in assignment.feedback
+            if comment
+        ],
     }
 
 
 def checksum_of(files: list[dict[str, Any]]) -> str:
-    """The fingerprint of the whole: of the lines that `sha256sum` would check."""
+    """Of the whole: the hash of the lines that `sha256sum` would check."""
     lines = "".join(f"{file['sha256']}  {file['path']}\n" for file in files)
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def _packed(file: dict[str, Any]) -> dict[str, Any]:
-    content = file["content"].encode()
-    digest = hashlib.sha256(content).hexdigest()
-    return {"path": file["path"], "sha256": digest, "size_bytes": len(content)}
-
-
-def _tests(results: Material | None) -> dict[str, Any]:
+def tests_of(results: Material | None) -> dict[str, Any]:
+    """What the package says of its tests."""
     if results is None:
         return {
             "ran": False,
@@ -120,37 +129,24 @@ def _tests(results: Material | None) -> dict[str, Any]:
     }
 
 
-def _noted(comment: str) -> dict[str, Any]:
-    why = (
-        "Not covered: the package holds exactly the accepted source code; the build step can "
-        "change that."
-    )
-    return {"comment": comment, "honoured": False, "response": why}
-
-
 def _with_facts(output: Output, package: dict[str, Any], assignment: Assignment) -> Output:
-    """The log with what really happened in front; whatever the model says is still to be done."""
+    """The log with what really happened first; all that the model adds is only planned."""
     if output.artifact_type != "deployment_log":
         return output
-    planned = [entry | {"status": "planned"} for entry in output.content["entries"]]
-    happened = _happened(package, assignment.newest("test_results"))
-    facts = {"entries": [*happened, *planned][:200], "version": package["version"]}
-    missing = {"not_covered": package["not_covered"]}
-    content = checked("deployment_log", output.content | facts | missing, NOTHING)
-    return titled("deployment_log", content)
-
-
-def _happened(package: dict[str, Any], results: Material | None) -> list[dict[str, str]]:
-    tests = package["tests"]
-    is_bad = results is not None and not ran_well(results.content)
-    status = "skipped" if not tests["ran"] else "failed" if is_bad else "done"
-    return [
+    tests, results = package["tests"], assignment.newest("test_results")
+    has_failed = results is not None and not ran_well(results.content)
+    status = "skipped" if not tests["ran"] else "failed" if has_failed else "done"
+    fingerprints = f"{len(package['files'])} files; SHA-256 of the whole: {package['checksum']}."
+    entries = [
         {"action": "Run the tests", "status": status, "detail": tests["summary"]},
-        {
-            "action": "Take fingerprints",
-            "status": "done",
-            "detail": f"{len(package['files'])} files; SHA-256 of the whole: "
-            f"{package['checksum']}.",
-        },
+        {"action": "Take fingerprints", "status": "done", "detail": fingerprints},
         {"action": "Install", "status": "skipped", "detail": "Nothing was installed anywhere."},
+        *(entry | {"status": "planned"} for entry in output.content["entries"]),
     ]
+    facts = {
+        "entries": entries[:200],
+        "version": package["version"],
+        "not_covered": package["not_covered"],
+    }
+    content = checked("deployment_log", output.content | facts, NOTHING)
+    return titled("deployment_log", content)

@@ -24,6 +24,18 @@ _TRACE = re.compile(
     r"^(FAIL|ERROR): (\w+)[^\n]*\n-{20,}\n(.*?)(?=^={20,}|^-{20,}\nRan|\Z)", re.M | re.S
 )
 _RAN = re.compile(r"^Ran (\d+) tests? in", re.MULTILINE)
+NOTHING_RAN = {
+    "summary": "The source code has no tests: nothing shows that it works.",
+    "command": "",
+    "exit_code": None,
+    "passed": False,
+    "timed_out": False,
+    "counts": {"run": 0, "passed": 0, "failed": 0, "errors": 0, "skipped": 0},
+    "failures": [],
+    "output": "",
+    "duration_ms": 0,
+    "isolation": {},
+}
 
 
 @role("tester", phase=Phase.VALIDATE)
@@ -73,33 +85,16 @@ def ran_well(results: Mapping[str, Any]) -> bool:
 def results_of(code: Material, requirements: Sequence[str] = ()) -> dict[str, Any]:
     """The content of the test results of a version of source code, for all the requirements."""
     if not has_tests(code.content):
-        why = "The source code has no tests: nothing shows that it works."
-        return _nothing_ran(code, requirements, why)
-    files = {file["path"]: file["content"] for file in code.content["files"]}
+        return NOTHING_RAN | {
+            "coverage": _coverage(code.content, requirements, {}),
+            "source_sha256": code.sha256,
+        }
     run = sandbox.run_tests(
-        files,
+        {file["path"]: file["content"] for file in code.content["files"]},
         command=("python3", *code.content["test_command"][1:]),
         timeout_seconds=TIMEOUT_SECONDS,
         memory_megabytes=MEMORY_MEGABYTES,
     )
-    return _seen(code, requirements, run)
-
-
-def has_tests(content: Mapping[str, Any]) -> bool:
-    """Whether there is a command, and a file with a test in it."""
-    tests = (
-        f
-        for f in content["files"]
-        if re.search(r"(?:^|/)(?:test_[^/]*|[^/]*_test)\.py$", f["path"])
-    )
-    return bool(content["test_command"]) and any(
-        re.search(r"def test", f["content"]) for f in tests
-    )
-
-
-def _seen(
-    code: Material, requirements: Sequence[str], run: sandbox.SandboxResult
-) -> dict[str, Any]:
     outcomes = {match["name"]: match["outcome"] for match in _LINE.finditer(run.output)}
     counts = _counts(run.output)
     coverage = _coverage(code.content, requirements, outcomes)
@@ -120,18 +115,27 @@ def _seen(
     }
 
 
+def has_tests(content: Mapping[str, Any]) -> bool:
+    """Whether there is a command, and a file with a test in it."""
+    tests = (
+        f
+        for f in content["files"]
+        if re.search(r"(?:^|/)(?:test_[^/]*|[^/]*_test)\.py$", f["path"])
+    )
+    return bool(content["test_command"]) and any(
+        re.search(r"def test", f["content"]) for f in tests
+    )
+
+
 def _counts(output: str) -> dict[str, int]:
     ran = _RAN.findall(output)
     run = int(ran[-1]) if ran else 0
     last = output[output.rfind("Ran ") :] if ran else ""
-    failed, errors, skipped = (_figure(name, last) for name in ("failures", "errors", "skipped"))
+    # The first of each name counts: "expected failures" comes after "failures".
+    figures = dict(reversed(re.findall(r"\b(failures|errors|skipped)=(\d+)", last)))
+    failed, errors, skipped = (int(figures.get(n, 0)) for n in ("failures", "errors", "skipped"))
     passed = max(run - failed - errors - skipped, 0)
     return {"run": run, "passed": passed, "failed": failed, "errors": errors, "skipped": skipped}
-
-
-def _figure(name: str, text: str) -> int:
-    match = re.search(rf"\b{name}=(\d+)", text)
-    return int(match[1]) if match else 0
 
 
 def _failures(output: str) -> list[dict[str, str]]:
@@ -150,35 +154,36 @@ def _coverage(
     content: Mapping[str, Any], requirements: Sequence[str], outcomes: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     """Each requirement of the specification, and those that the program itself names."""
-    results = {item["requirement"]: _judged(item, outcomes) for item in content["covered"]}
-    results |= {
-        item["requirement"]: _untested(item["requirement"], item["reason"])
-        for item in content["not_covered"]
-    }
-    unnamed = [key for key in requirements if key not in results]
-    results |= {key: _untested(key, "The program says nothing of it.") for key in unnamed}
+    results = {}
+    for item in content["covered"]:
+        # The status by the tests that the program names for the requirement.
+        tests = {name: outcomes.get(name.rsplit(".", 1)[-1], "") for name in item["tests"]}
+        failed = [name for name, outcome in tests.items() if outcome in ("FAIL", "ERROR")]
+        not_run = [n for n, outcome in tests.items() if outcome != "ok" and n not in failed]
+        status, reason = "passed", ""
+        if failed:
+            status, reason = "failed", f"Did not pass: {', '.join(failed)}"
+        elif not_run:
+            status, reason = "not_run", f"Did not run: {', '.join(not_run)}"
+        elif not tests:
+            status, reason = "not_run", "There is no test for it."
+        results[item["requirement"]] = {
+            "requirement": item["requirement"],
+            "status": status,
+            "tests": item["tests"],
+            "reason": reason,
+        }
+    for item in content["not_covered"]:
+        results[item["requirement"]] = _untested(item["requirement"], item["reason"])
+    for key in requirements:
+        results.setdefault(key, _untested(key, "The program does not mention it."))
     order = {key: place for place, key in enumerate(requirements)}
-    return sorted(results.values(), key=lambda one: order.get(one["requirement"], len(order)))[:500]
+    ids = sorted(results, key=lambda key: order.get(key, len(order)))
+    return [results[key] for key in ids[:500]]
 
 
 def _untested(requirement: str, reason: str) -> dict[str, Any]:
     return {"requirement": requirement, "status": "not_covered", "tests": [], "reason": reason}
-
-
-def _judged(item: Mapping[str, Any], outcomes: Mapping[str, str]) -> dict[str, Any]:
-    seen = {name: outcomes.get(name.rsplit(".", 1)[-1], "") for name in item["tests"]}
-    bad = [name for name, outcome in seen.items() if outcome in ("FAIL", "ERROR")]
-    silent = [name for name, outcome in seen.items() if outcome != "ok" and name not in bad]
-    status = "failed" if bad else "not_run" if silent or not seen else "passed"
-    reason = f"Did not pass: {', '.join(bad)}" if bad else ""
-    if status == "not_run":
-        reason = f"Did not run: {', '.join(silent)}" if silent else "There is no test for it."
-    return {
-        "requirement": item["requirement"],
-        "status": status,
-        "tests": item["tests"],
-        "reason": reason,
-    }
 
 
 def _summary(
@@ -197,23 +202,6 @@ def _summary(
         text += " No test that was run is about a requirement."
     is_odd = run.exit_code != 0 and not counts["failed"] and not counts["errors"]
     return f"{text} The exit code was {run.exit_code}." if is_odd else text
-
-
-def _nothing_ran(code: Material, requirements: Sequence[str], why: str) -> dict[str, Any]:
-    return {
-        "summary": why,
-        "command": "",
-        "exit_code": None,
-        "passed": False,
-        "timed_out": False,
-        "counts": {"run": 0, "passed": 0, "failed": 0, "errors": 0, "skipped": 0},
-        "failures": [],
-        "output": "",
-        "duration_ms": 0,
-        "isolation": {},
-        "coverage": _coverage(code.content, requirements, {}),
-        "source_sha256": code.sha256,
-    }
 
 
 def _cut(output: str) -> str:

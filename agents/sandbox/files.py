@@ -18,7 +18,14 @@ MAX_PATH_BYTES = 1_024
 @contextmanager
 def program_folder(files: Mapping[str, str]) -> Iterator[Path]:
     """A temporary folder with the program in `files`; removed at the end, whatever happened."""
-    contents = {path: _encoded(path, text) for path, text in files.items()}
+    contents = {}
+    for path, text in files.items():
+        try:
+            path.encode()
+            contents[path] = text.encode()
+        except UnicodeEncodeError as error:
+            detail = f"The file {ascii(path)[:200]} is not valid Unicode text."
+            raise PermanentError("sandbox_bad_path", detail) from error
     _check(contents)
     folder = Path(tempfile.mkdtemp(prefix="paraph-"))
     try:
@@ -28,7 +35,13 @@ def program_folder(files: Mapping[str, str]) -> Iterator[Path]:
             _write(folder / "files", path, content)
         yield folder
     finally:
-        _remove(folder)
+        # Also what the program made unreadable for its owner. Nobody is left to race with.
+        for path, folders, _ in os.walk(folder):
+            for name in folders:
+                inner = os.path.join(path, name)
+                if not os.path.islink(inner):
+                    os.chmod(inner, 0o700)
+        shutil.rmtree(folder)
 
 
 def _check(contents: Mapping[str, bytes]) -> None:
@@ -41,7 +54,7 @@ def _check(contents: Mapping[str, bytes]) -> None:
 
 
 def _problem(path: str) -> str:
-    """Why a path cannot be had, or ''."""
+    """Why a path is not allowed, or ''."""
     parts = path.split("/")
     if not path or any(part in ("", ".", "..") for part in parts):
         return "is not a plain relative path"
@@ -49,15 +62,6 @@ def _problem(path: str) -> str:
         return "has a backslash or a control character"
     too_long = max(len(p.encode()) for p in parts) > MAX_NAME_BYTES
     return "is too long" if too_long or len(path.encode()) > MAX_PATH_BYTES else ""
-
-
-def _encoded(path: str, text: str) -> bytes:
-    try:
-        path.encode()
-        return text.encode()
-    except UnicodeEncodeError as error:
-        detail = f"The file {ascii(path)[:200]} is not valid Unicode text."
-        raise PermanentError("sandbox_bad_path", detail) from error
 
 
 def _write(root: Path, path: str, content: bytes) -> None:
@@ -68,13 +72,3 @@ def _write(root: Path, path: str, content: bytes) -> None:
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         detail = f"The file path {path[:200]!r} is also a folder of another file."
         raise PermanentError("sandbox_bad_path", detail) from error
-
-
-def _remove(folder: Path) -> None:
-    """Also what a program made unreadable for its owner. Nobody is left who could race with us."""
-    for path, folders, _ in os.walk(folder):
-        for name in folders:
-            inner = os.path.join(path, name)
-            if not os.path.islink(inner):
-                os.chmod(inner, 0o700)
-    shutil.rmtree(folder)

@@ -5,8 +5,8 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,13 +24,13 @@ PIECE_BYTES = 64 * 1024
 # The launcher keeps the time; this is how long it may take to start and to clean up.
 GRACE_SECONDS = 20
 END_SECONDS = 5
-# All walls are Linux's; elsewhere nothing is run.
+# Both modes need Linux; elsewhere nothing is run.
 MODES = ("namespaces", "filters") if sys.platform == "linux" else ()
 
 
 @dataclass(frozen=True)
 class SandboxResult:
-    """What a run was like. `exit_code` is negative for a signal, None where time ran out."""
+    """`exit_code` is negative for a signal, and None where time ran out."""
 
     exit_code: int | None
     output: str
@@ -67,7 +67,7 @@ class BoundedOutput:
 
 
 class _Unavailable(Exception):
-    """This mode's walls cannot be put up here."""
+    """This mode of isolation does not work on this machine."""
 
 
 def run_tests(
@@ -105,14 +105,9 @@ def run_tests(
 
 
 def run_in(mode: str, files: Mapping[str, str], request: Mapping[str, object]) -> SandboxResult:
-    """One run with one kind of walls."""
+    """One run, isolated in one way."""
     with program_folder(files) as folder:
         return _Run(mode, folder, request).result()
-
-
-def _interrupted_by(interrupt: Callable[[], object]) -> AbstractContextManager[None]:
-    cancellation = current_cancellation()
-    return nullcontext() if cancellation is None else cancellation.interrupted_by(interrupt)
 
 
 class _Run:
@@ -154,7 +149,7 @@ class _Run:
         )
 
     def _run_launcher(self) -> None:
-        """A fresh interpreter: nothing of this process, its threads or its memory goes along."""
+        """In a fresh interpreter, which inherits nothing of this process, its threads or memory."""
         python = os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
         report_read, report_write = os.pipe()
         try:
@@ -177,7 +172,8 @@ class _Run:
                     config = json.dumps({**self.config, "report": report_write})
                     launcher.stdin.write(config.encode() + b"\n")
                 # The launcher takes the end of its input for the death of its caller.
-                with _interrupted_by(launcher.stdin.close):
+                interrupt, cancellation = launcher.stdin.close, current_cancellation()
+                with cancellation.interrupted_by(interrupt) if cancellation else nullcontext():
                     self._read({launcher.stdout.fileno(): self.output, report_read: self.report})
             finally:
                 # It ends the program with all that it started; killed at once, it could not.

@@ -16,8 +16,8 @@ from agents.services.settlement import (
 from agents.services.tasks import cancel_task, create_task, request_task, retry_task
 from agents.stops.services import (
     activate_emergency_stop,
+    record_stop_notices,
     release_emergency_stop,
-    tell_stopped_projects,
 )
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "hand_back_task",
     "note_check",
     "output_reference",
+    "record_stop_notices",
     "reject_result",
     "release_emergency_stop",
     "request_task",
@@ -44,5 +45,4 @@ __all__ = [
     "retry_task",
     "return_for_changes",
     "take_back_lost_tasks",
-    "tell_stopped_projects",
 ]

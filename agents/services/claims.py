@@ -3,6 +3,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Q
 from django.db.models.functions import Now
 
@@ -14,7 +15,7 @@ from agents.queue import enqueue_task_on_commit
 from agents.stops.queries import IS_STOPPED
 from audit.actors import Actor
 from core.errors import DomainError
-from core.sql import fetch_row, prepared_cursor
+from core.sql import fetch_row
 from projects.enums import ProjectStatus
 from projects.transaction import ProjectTransaction
 
@@ -40,7 +41,7 @@ CLAIM = f"""
 LOCK_CLAIMED = """
     SELECT 1 FROM tasks WHERE id = %s AND fence = %s AND status = 'working' FOR NO KEY UPDATE
 """
-REQUEUED = ("status", "waits_for", "lease_expires_at", "fence", "run_after", "rung_at")
+REQUEUED = ("status", "waits_for", "lease_expires_at", "fence", "run_after", "enqueued_at")
 ENDED = (
     "outcome",
     "error_code",
@@ -52,7 +53,7 @@ ENDED = (
     "output_tokens",
     "cost_micros",
 )
-# Names of our own columns only.
+# The names are those of our own columns.
 CLOSE_ATTEMPT = f"""
     UPDATE task_attempts SET finished_at = clock_timestamp(),
         {", ".join(f"{name} = %s" for name in ENDED)}
@@ -69,7 +70,7 @@ class Claim:
 
 
 def claim_task(*, task_id: UUID, worker: str) -> Claim | None:
-    """Take a due task, or None: another has it, it is not due, or its project stands still."""
+    """Take a due task; None where it is taken, not due, or of a project that does not run."""
     try:
         with ProjectTransaction(Q(tasks=task_id), Actor.of_system("worker")) as tx:
             if tx.project.status not in RUNS_TASKS:
@@ -98,7 +99,7 @@ def lock_claimed(tx: ProjectTransaction, claim: Claim) -> Task | None:
 
     The fence has not moved, so no one has written the row since it was claimed.
     """
-    with prepared_cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(LOCK_CLAIMED, [claim.task.pk, claim.fence])
         if cursor.fetchone() is None:
             return None
@@ -107,14 +108,14 @@ def lock_claimed(tx: ProjectTransaction, claim: Claim) -> Task | None:
 
 
 def hand_back(*, worker_prefix: str) -> int:
-    """A worker that is stopped gives its unfinished tasks to others; how many there were."""
-    held = Task.objects.filter(worker__startswith=worker_prefix, status=TaskStatus.WORKING)
-    found = held.values_list("pk", "fence")
-    return sum(hand_back_task(task_id=pk, fence=fence) for pk, fence in found)
+    """Put the unfinished tasks of a stopping worker back into the queue; how many there were."""
+    tasks = Task.objects.filter(worker__startswith=worker_prefix, status=TaskStatus.WORKING)
+    claims = tasks.values_list("pk", "fence")
+    return sum(hand_back_task(task_id=pk, fence=fence) for pk, fence in claims)
 
 
 def hand_back_task(*, task_id: UUID, fence: int, cause: str = "worker_stopped") -> bool:
-    """Give up one claim without blame; False where it is lost already."""
+    """Put one claimed task back; its attempt does not count. False where the lease is lost."""
     with ProjectTransaction(Q(tasks=task_id), Actor.of_system("worker"), missing="task") as tx:
         task = tx.lock(Task, task_id)
         if task.status != TaskStatus.WORKING or task.fence != fence:
@@ -122,7 +123,7 @@ def hand_back_task(*, task_id: UUID, fence: int, cause: str = "worker_stopped") 
         close_attempt(task, AttemptOutcome.HANDED_BACK)
         task.move(TaskStatus.PENDING)
         task.attempt, task.fence = task.attempt - 1, task.fence + 1
-        task.run_after = task.rung_at = Now()
+        task.run_after = task.enqueued_at = Now()
         task.save(update_fields=[*REQUEUED, "attempt"])
         tx.record(TASK_RETRIED, task=task, step=task.step, cause=cause)
         tx.refresh_agent(task.agent_type)
@@ -143,5 +144,5 @@ def close_attempt(task: Task, outcome: AttemptOutcome, **fields: Any) -> None:
     """Note how the current attempt ended."""
     attempt = TaskAttempt(outcome=outcome, **fields)
     values = [getattr(attempt, name) for name in ENDED]
-    with prepared_cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(CLOSE_ATTEMPT, [*values, task.pk, task.fence])

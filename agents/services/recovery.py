@@ -43,35 +43,40 @@ IS_LOST = "SELECT clock_timestamp() > %s"
 
 
 def enqueue_due_tasks() -> int:
-    """Enqueue again what is due and was not enqueued lately; how many."""
+    """Enqueue again the due tasks that were not enqueued lately; how many."""
     with connection.cursor() as cursor:
         cursor.execute(ENQUEUE_DUE, [redelivery_timeout("agents"), BATCH])
-        due = [row[0] for row in cursor.fetchall()]
-    for task_id in due:
+        task_ids = [row[0] for row in cursor.fetchall()]
+    for task_id in task_ids:
         enqueue(RUN_TASK, task_id)
-    return len(due)
+    return len(task_ids)
 
 
 def take_back_lost_tasks() -> int:
     """Take tasks from workers whose lease has run out; how many."""
     with connection.cursor() as cursor:
         cursor.execute(LOST, [BATCH])
-        lost = [row[0] for row in cursor.fetchall()]
+        task_ids = [row[0] for row in cursor.fetchall()]
     taken_back = 0
-    for task_id in lost:
+    for task_id in task_ids:
         try:
-            taken_back += _take_back(task_id)
+            taken_back += take_back_task(task_id)
         except (DatabaseError, DomainError):
-            # One task that cannot be taken back must not keep all others from it.
+            # One task that cannot be taken back must not hold up the others.
             logger.exception("task not taken back", extra={"task": str(task_id)})
     return taken_back
 
 
-def _take_back(task_id: UUID) -> bool:
+def take_back_task(task_id: UUID) -> bool:
+    """Requeue it, or escalate after too many crashes; False where its lease was renewed."""
     with ProjectTransaction(Q(tasks=task_id), Actor.of_scheduler(), missing="task") as tx:
         task = tx.lock(Task, task_id)
-        if task.status != TaskStatus.WORKING or not _has_expired(task):
+        if task.status != TaskStatus.WORKING:
             return False
+        with connection.cursor() as cursor:
+            cursor.execute(IS_LOST, [task.lease_expires_at])
+            if not cursor.fetchone()[0]:
+                return False
         detail = f"The worker {task.worker} did not renew its lease."
         close_attempt(task, AttemptOutcome.CRASHED, error_code="worker_lost", error_detail=detail)
         task.crashes, task.fence = task.crashes + 1, task.fence + 1
@@ -80,7 +85,7 @@ def _take_back(task_id: UUID) -> bool:
             escalate(tx, task, "poison_task", text)
             return True
         task.move(TaskStatus.PENDING)
-        task.run_after = task.rung_at = Now()
+        task.run_after = task.enqueued_at = Now()
         task.save(update_fields=[*REQUEUED, "crashes"])
         data = {"step": task.step, "attempt": task.attempt, "cause": "worker_lost"}
         tx.record(TASK_RETRIED, task=task, **data)
@@ -88,9 +93,3 @@ def _take_back(task_id: UUID) -> bool:
         tx.on_commit(lambda: count_retry(task.agent_type, "worker_lost"))
         enqueue_task_on_commit(task.pk)
     return True
-
-
-def _has_expired(task: Task) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(IS_LOST, [task.lease_expires_at])
-        return cursor.fetchone()[0]

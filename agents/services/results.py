@@ -15,7 +15,6 @@ from agents.protocols import (
     Completed,
     NeedsPerson,
     Outcome,
-    Output,
     TransientError,
     Usage,
     WorkError,
@@ -28,7 +27,6 @@ from context.models import Artifact, ArtifactVersion, ContextBuild
 from context.services import Source, record_version, store_output
 from context.types.agent_output import AGENT_OUTPUT
 from core.errors import InvalidInput
-from core.sql import update_row
 from core.text import is_storable
 from projects.transaction import ProjectTransaction
 
@@ -40,14 +38,14 @@ RESULT = [
     "failures",
     "crashes",
     "run_after",
-    "rung_at",
+    "enqueued_at",
     "result",
     "finished_at",
 ]
 
 
 def finish_task(*, claim: Claim, outcome: Outcome) -> bool:
-    """Record what the agent returned; False when the lease was lost, and then nothing is written.
+    """Record what the agent returned; False, and nothing is written, when the lease was lost.
 
     Raises InvalidInput or TooLarge for content that does not fit its type.
     """
@@ -55,10 +53,16 @@ def finish_task(*, claim: Claim, outcome: Outcome) -> bool:
         task = lock_claimed(tx, claim)
         if task is None:
             return False
-        if isinstance(outcome, NeedsPerson):
-            _ask(tx, task, outcome)
-        else:
-            _deliver(tx, task, outcome)
+        if not isinstance(outcome, NeedsPerson):
+            _complete(tx, task, outcome)
+            _stop(tx, task)
+            return True
+        if not all(is_storable(text) for text in (*outcome.questions, outcome.reason)):
+            raise InvalidInput.of("questions", "binary", "The questions are not plain text.")
+        close_attempt(task, AttemptOutcome.NEEDS_PERSON, **_usage_fields(outcome.usage))
+        task.wait_for(RequestKind.CLARIFICATION)
+        task.result = {"questions": list(outcome.questions), "reason": outcome.reason}
+        tx.record(TASK_PROGRESS, task=task, step=task.step, questions=len(outcome.questions))
         _stop(tx, task)
     return True
 
@@ -79,10 +83,19 @@ def fail_attempt(*, claim: Claim, error: WorkError) -> bool:
         )
         task.failures += 1
         delays = settings.TASK_RETRY_DELAYS_SECONDS
-        if is_transient and task.failures <= len(delays):
-            _plan_retry(tx, task, delays[task.failures - 1], error)
-        else:
+        if not is_transient or task.failures > len(delays):
             escalate(tx, task, error.code, error.detail)
+            return True
+        # Up to a quarter more, so that tasks that failed together do not return together.
+        jitter = 1 + random.random() / 4  # noqa: S311 - no secret
+        wait = max(delays[task.failures - 1], error.retry_after or 0) * jitter
+        task.move(TaskStatus.PENDING)
+        task.run_after, task.enqueued_at = Now() + timedelta(seconds=wait), None
+        task.save(update_fields=RESULT)
+        data = {"code": error.code, "detail": error.detail, "delay_ms": round(wait * 1000)}
+        tx.record(TASK_RETRIED, task=task, step=task.step, attempt=task.attempt, **data)
+        tx.refresh_agent(task.agent_type)
+        tx.on_commit(lambda: count_retry(task.agent_type, "transient_error"))
     return True
 
 
@@ -95,23 +108,13 @@ def escalate(tx: ProjectTransaction, task: Task, code: str, detail: str) -> None
     _stop(tx, task)
 
 
-def _ask(tx: ProjectTransaction, task: Task, outcome: NeedsPerson) -> None:
-    if not all(is_storable(text) for text in (*outcome.questions, outcome.reason)):
-        raise InvalidInput.of("questions", "binary", "The questions are not plain text.")
-    close_attempt(task, AttemptOutcome.NEEDS_PERSON, **_usage_fields(outcome.usage))
-    task.wait_for(RequestKind.CLARIFICATION)
-    task.result = {"questions": list(outcome.questions), "reason": outcome.reason}
-    questions = len(outcome.questions)
-    tx.record(TASK_PROGRESS, task=task, step=task.step, questions=questions)
-
-
-def _deliver(tx: ProjectTransaction, task: Task, outcome: Completed) -> None:
+def _complete(tx: ProjectTransaction, task: Task, outcome: Completed) -> None:
     close_attempt(task, AttemptOutcome.COMPLETED, **_usage_fields(outcome.usage))
-    # A failed verdict loops back until its rounds are used up.
+    # A step that failed is repeated by the engine, until its rounds are used up.
     waits_for = task.gate
     if outcome.verdict == "fail":
         waits_for = RequestKind.ESCALATION if task.escalates_on_fail else ""
-    stored = _store_all(task, outcome, not waits_for)
+    stored = _store_outputs(task, outcome, is_accepted=not waits_for)
     task.result = {
         "outputs": [output_reference(artifact, version) for artifact, version in stored],
         "verdict": outcome.verdict,
@@ -131,63 +134,57 @@ def _deliver(tx: ProjectTransaction, task: Task, outcome: Completed) -> None:
     tx.record(TASK_COMPLETED, task=task, **data)
 
 
-def _store_all(
-    task: Task, outcome: Completed, is_accepted: bool
+def _store_outputs(
+    task: Task, outcome: Completed, *, is_accepted: bool
 ) -> list[tuple[Artifact, ArtifactVersion]]:
-    """One after the other, for a later output may build on those before it."""
+    """One after the other, since an output may build on those before it."""
     sources = _sources(task)
     stored = []
     for output in outcome.outputs:
-        artifact, version = _store(task, output, outcome.usage, is_accepted, sources)
+        # A free answer is named after the instructions.
+        is_free = output.artifact_type == AGENT_OUTPUT
+        artifact, version = store_output(
+            project_id=task.project_id,
+            step=task.step,
+            agent_type=task.agent_type,
+            task=task.pk,
+            attempt=task.attempt,
+            fence=task.fence,
+            artifact_type=output.artifact_type,
+            title=task.title if is_free and task.title else output.title,
+            content=output.content,
+            provider=outcome.usage.provider,
+            model=outcome.usage.model,
+            is_accepted=is_accepted,
+            prompt_sha256=output.prompt_sha256,
+            sources=sources,
+        )
         sources.append(Source(artifact.pk, version.number))
         stored.append((artifact, version))
     return stored
 
 
 def _sources(task: Task) -> list[Source]:
-    """What was handed over, and what else of the store the agent got to see."""
-    # Every prompt shows the brief, whether the step asks for it or not.
-    brief = [task.handoff["brief"]] if task.handoff.get("brief") else []
-    sources = [_source(one) for one in [*brief, *task.handoff.get("materials", [])]]
+    """The versions of the handoff, and what else of the store the prompt showed."""
+    materials = task.handoff.get("materials", [])
+    if task.handoff.get("brief"):
+        # Every prompt shows the brief, whether the step asks for it or not.
+        materials = [task.handoff["brief"], *materials]
+    sources = []
+    for material in materials:
+        kind = DerivationKind.REVISED if material.get("revises") else DerivationKind.USED
+        sources.append(Source(UUID(material["artifact"]), material["version"], kind))
     if task.handoff.get("context"):
         builds = ContextBuild.objects.filter(task=task.pk, fence=task.fence)
-        for items in builds.values_list("items", flat=True):
-            seen = [one for one in items if one["artifact"] and one["form"] != Form.DROPPED]
-            sources += [Source(UUID(one["artifact"]), one["version"]) for one in seen]
-    # The build lists once more what was handed over; what is to be revised is not also used.
-    return list({(one.artifact, one.version): one for one in reversed(sources)}.values())[::-1]
-
-
-def _source(material: dict[str, Any]) -> Source:
-    kind = DerivationKind.REVISED if material.get("revises") else DerivationKind.USED
-    return Source(UUID(material["artifact"]), material["version"], kind)
-
-
-def _store(
-    task: Task, output: Output, usage: Usage, is_accepted: bool, sources: list[Source]
-) -> tuple[Artifact, ArtifactVersion]:
-    return store_output(
-        project_id=task.project_id,
-        step=task.step,
-        agent_type=task.agent_type,
-        task=task.pk,
-        attempt=task.attempt,
-        fence=task.fence,
-        artifact_type=output.artifact_type,
-        title=_title(task, output),
-        content=output.content,
-        provider=usage.provider,
-        model=usage.model,
-        is_accepted=is_accepted,
-        prompt_sha256=output.prompt_sha256,
-        sources=sources,
-    )
-
-
-def _title(task: Task, output: Output) -> str:
-    """A free answer is named after what was asked for."""
-    is_free = output.artifact_type == AGENT_OUTPUT
-    return task.title if is_free and task.title else output.title
+        sources += [
+            Source(UUID(item["artifact"]), item["version"])
+            for items in builds.values_list("items", flat=True)
+            for item in items
+            if item["artifact"] and item["form"] != Form.DROPPED
+        ]
+    # A build lists the materials once more; the first entry counts, which knows what is revised.
+    by_version = {(source.artifact, source.version): source for source in reversed(sources)}
+    return list(by_version.values())[::-1]
 
 
 def output_reference(artifact: Artifact, version: ArtifactVersion) -> dict[str, Any]:
@@ -200,28 +197,9 @@ def output_reference(artifact: Artifact, version: ArtifactVersion) -> dict[str, 
     }
 
 
-def _plan_retry(tx: ProjectTransaction, task: Task, delay: float, error: WorkError) -> None:
-    # Up to a quarter more, so that tasks that failed together do not return together.
-    wait = max(delay, getattr(error, "retry_after", None) or 0) * (1 + random.random() / 4)  # noqa: S311 - jitter, no secret
-    task.move(TaskStatus.PENDING)
-    task.run_after, task.rung_at = Now() + timedelta(seconds=wait), None
-    task.save(update_fields=RESULT)
-    tx.record(
-        TASK_RETRIED,
-        task=task,
-        step=task.step,
-        attempt=task.attempt,
-        code=error.code,
-        detail=error.detail,
-        delay_ms=round(wait * 1000),
-    )
-    tx.refresh_agent(task.agent_type)
-    tx.on_commit(lambda: count_retry(task.agent_type, "transient_error"))
-
-
 def _stop(tx: ProjectTransaction, task: Task) -> None:
-    """The agent is done with it for now; what comes next is the engine's, or a person's."""
-    update_row(task, RESULT)
+    """Save the end of the attempt, and let the engine decide what comes next."""
+    task.save(update_fields=RESULT)
     tx.refresh_agent(task.agent_type)
     tx.request_advance()
 

@@ -1,4 +1,4 @@
-"""How a task goes on after a person, or the end of its project, has settled it."""
+"""What becomes of a task after a decision, a deadline, a rewind or the end of its project."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -27,9 +27,9 @@ def accept_result(tx: ProjectTransaction, task: Task, outputs: list[dict[str, An
 
 
 def return_for_changes(tx: ProjectTransaction, task: Task, comment: str) -> None:
-    """The work is to be done again, with the comment: a step in a new round.
+    """Repeat the work with the comment: a step in a new round.
 
-    Outside of a workflow the same task goes on, with what it made and the comment.
+    Outside of a workflow the same task goes on, with its own outputs and the comment.
     """
     changes = {"comment": comment, "by": tx.actor.name}
     if task.step:
@@ -55,7 +55,7 @@ def reject_result(tx: ProjectTransaction, task: Task, reason: str) -> None:
 
 
 def expire_result(tx: ProjectTransaction, task: Task, reason: str) -> None:
-    """The work stops because nobody decided in time: the clock's act, no person's no."""
+    """The work stops because nobody decided in time; nobody rejected it."""
     task.result = task.result | {"expired": {"reason": reason}}
     _settle(tx, task, TaskStatus.FAILED, TASK_FAILED, cause="expired")
 
@@ -68,8 +68,8 @@ def requeue_with_answer(tx: ProjectTransaction, task: Task, answer: str) -> None
     _put_back(tx, task, "answers", cause="answered")
 
 
-def _put_back(tx: ProjectTransaction, task: Task, changed: str, *, cause: str) -> None:
-    requeue(task, changed)
+def _put_back(tx: ProjectTransaction, task: Task, changed_field: str, *, cause: str) -> None:
+    requeue(task, changed_field)
     tx.record(TASK_RETRIED, task=task, step=task.step, cause=cause)
     tx.refresh_agent(task.agent_type)
 
@@ -85,7 +85,7 @@ def _settle(
 
 
 def cancel_tasks(tx: ProjectTransaction, tasks: Sequence[Task], cause: str) -> None:
-    """What is not done of them will not be."""
+    """Give them up for the reason in `cause`."""
     for task in tasks:
         give_up(task)
         task.save(update_fields=SETTLED)

@@ -10,27 +10,27 @@ from agents.models import Task
 from agents.queue import enqueue_task_on_commit
 from agents.services.claims import give_up
 from audit.actors import Actor
-from context.briefs import brief_of
 from context.models import Artifact
+from context.selectors import brief_of
 from core.errors import Conflict, InvalidInput
-from core.sql import insert_row
 from core.text import is_storable
 from projects import hooks
 from projects.access import MANAGE
+from projects.agent_types import agent_types
 from projects.enums import OversightLevel, ProjectStatus
 from projects.models import Project
 from projects.transaction import ProjectTransaction
 
 INSTRUCTIONS_MAX_LENGTH = 20_000
 CANCELLED = ["status", "waits_for", "lease_expires_at", "fence", "finished_at", "result"]
-REQUEUED = [*CANCELLED, "failures", "crashes", "run_after", "rung_at"]
+REQUEUED = [*CANCELLED, "failures", "crashes", "run_after", "enqueued_at"]
 ACCEPTS_TASKS = {ProjectStatus.DRAFT, ProjectStatus.ACTIVE, ProjectStatus.PAUSED}
 
 
 def create_task(tx: ProjectTransaction, **fields: Any) -> Task:
     """A new task, in the queue once the transaction has committed."""
-    task = Task(project=tx.project, rung_at=Now(), **fields)
-    insert_row(task)
+    task = Task(project=tx.project, enqueued_at=Now(), **fields)
+    task.save(force_insert=True)
     tx.record(
         TASK_CREATED,
         task=task,
@@ -61,7 +61,14 @@ def request_task(
         if project.status not in ACCEPTS_TASKS:
             detail = f"A project that is {project.status} takes no new tasks."
             raise Conflict("invalid_transition", detail)
-        _check_instructions(instructions)
+        if agent_type not in agent_types:
+            detail = f"There is no such agent type. Use one of: {', '.join(agent_types.values)}."
+            raise InvalidInput.of("agent_type", "invalid_choice", detail)
+        if not instructions.strip() or not is_storable(instructions):
+            raise InvalidInput.of("instructions", "blank", "Say in plain text what is to be done.")
+        if len(instructions) > INSTRUCTIONS_MAX_LENGTH:
+            detail = f"Shorten the instructions to at most {INSTRUCTIONS_MAX_LENGTH:,} characters."
+            raise InvalidInput.of("instructions", "max_length", detail)
         needs_approval = project.oversight_level != OversightLevel.LOW
         return create_task(
             tx,
@@ -74,23 +81,14 @@ def request_task(
         )
 
 
-def _check_instructions(instructions: str) -> None:
-    if not instructions.strip() or not is_storable(instructions):
-        raise InvalidInput.of("instructions", "blank", "Say in plain text what is to be done.")
-    if len(instructions) > INSTRUCTIONS_MAX_LENGTH:
-        detail = f"Shorten the instructions to at most {INSTRUCTIONS_MAX_LENGTH:,} characters."
-        raise InvalidInput.of("instructions", "max_length", detail)
-
-
 def _handoff(project: Project, agent_type: str, instructions: str, ids: list[UUID]) -> dict:
-    found = {a.pk: a for a in Artifact.objects.filter(project=project, pk__in=ids)}
-    unknown = [str(wanted) for wanted in ids if wanted not in found]
-    if unknown:
+    artifacts = Artifact.objects.filter(project=project, pk__in=ids).in_bulk()
+    if unknown := [str(pk) for pk in ids if pk not in artifacts]:
         detail = f"Not an artifact of this project: {', '.join(unknown)}."
         raise InvalidInput.of("context_ids", "does_not_exist", detail)
-    unready = [str(a.pk) for a in found.values() if a.accepted_version is None]
-    if unready:
-        detail = f"No version of it is accepted yet: {', '.join(unready)}. Decide on it first."
+    undecided = [str(a.pk) for a in artifacts.values() if a.accepted_version is None]
+    if undecided:
+        detail = f"No version is accepted yet of: {', '.join(undecided)}. Decide on it first."
         raise InvalidInput.of("context_ids", "not_accepted", detail)
     brief = brief_of(project)
     pinned = {"brief": version_reference(brief, brief.accepted_version)} if brief else {}
@@ -99,19 +97,19 @@ def _handoff(project: Project, agent_type: str, instructions: str, ids: list[UUI
         "instructions": instructions,
         "expected_outputs": ["agent_output"],
         "materials": [
-            material_reference(found[wanted], found[wanted].accepted_version) for wanted in ids
+            material_reference(artifacts[pk], artifacts[pk].accepted_version) for pk in ids
         ],
         "feedback": [],
     }
 
 
 def version_reference(artifact: Artifact, version: int) -> dict[str, Any]:
-    """A version by its number, never "the latest"."""
+    """A version by its number, never as "the latest"."""
     return {"artifact": str(artifact.pk), "version": version}
 
 
 def material_reference(artifact: Artifact, version: int) -> dict[str, Any]:
-    """What is handed over, and from whom."""
+    """A version as a material of a handoff, and who made it."""
     return version_reference(artifact, version) | {
         "artifact_type": artifact.artifact_type,
         "title": artifact.title,
@@ -142,16 +140,16 @@ def retry_task(*, actor: Actor, task_id: UUID) -> Task:
     with ProjectTransaction(Q(tasks=task_id), actor, require=MANAGE, missing="task") as tx:
         task = tx.lock(Task, task_id)
         if tx.project.status not in ACCEPTS_TASKS:
-            detail = f"The project is {tx.project.status}: rewind it to a step to take it up again."
+            detail = f"The project is {tx.project.status}. Rewind it to a step to continue it."
             raise Conflict("invalid_transition", detail)
         if not task.is_current:
-            raise Conflict("invalid_transition", "A later round took the place of this task.")
+            raise Conflict("invalid_transition", "A later round replaced this task.")
         if task.status not in {TaskStatus.FAILED, TaskStatus.CANCELLED}:
             detail = f"The task is {task.status}; only a failed or cancelled task can be retried."
             raise Conflict("invalid_transition", detail, task_status=task.status)
         if {"changes_requested", "rejected", "expired"} & set(task.result):
-            # Also while the engine has not acted on it yet.
-            detail = "A decision ended this task, and stands. To do the step again, rewind to it."
+            # Also before the engine has acted on the decision.
+            detail = "A decision ended this task. To do the step again, rewind to it."
             raise Conflict("invalid_transition", detail, task_status=task.status)
         requeue(task)
         tx.record(TASK_RETRIED, task=task, step=task.step, by_hand=True)
@@ -159,11 +157,11 @@ def retry_task(*, actor: Actor, task_id: UUID) -> Task:
     return task
 
 
-def requeue(task: Task, *also: str) -> None:
-    """Back into the queue with a fresh budget of retries. `also`: changed fields to save, too."""
+def requeue(task: Task, *changed_fields: str) -> None:
+    """Back into the queue with a fresh budget of retries; `changed_fields` are saved too."""
     task.move(TaskStatus.PENDING)
     task.failures, task.crashes, task.fence = 0, 0, task.fence + 1
     task.finished_at, task.result = None, {}
-    task.run_after = task.rung_at = Now()
-    task.save(update_fields=[*REQUEUED, *also])
+    task.run_after = task.enqueued_at = Now()
+    task.save(update_fields=[*REQUEUED, *changed_fields])
     enqueue_task_on_commit(task.pk)

@@ -6,7 +6,6 @@ from uuid import UUID
 from django.db import connection
 
 from agents.models import Task
-from core.sql import prepared_cursor
 from projects.agent_types import agent_types
 
 # Part of statements over `tasks`, so that asking and acting are one.
@@ -44,7 +43,7 @@ def all_agents() -> frozenset[str]:
 
 def is_stopped(task: Task, fence: int) -> bool | None:
     """Of a claimed task; None where the claim is lost."""
-    with prepared_cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(MAY_CALL, [task.pk, fence])
         row = cursor.fetchone()
     return None if row is None else row[0]
@@ -52,7 +51,7 @@ def is_stopped(task: Task, fence: int) -> bool | None:
 
 def stopped_agents(project_id: UUID) -> frozenset[str]:
     """The agent types that may not work in the project now."""
-    with prepared_cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(STOPPED_AGENTS, [project_id])
         stopped = {row[0] for row in cursor.fetchall()}
     return all_agents() if "" in stopped else frozenset(stopped)
@@ -64,7 +63,7 @@ def is_wholly_stopped(project_id: UUID) -> bool:
 
 
 def is_everything_stopped() -> bool:
-    with prepared_cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(EVERYTHING)
         return cursor.fetchone()[0]
 

@@ -1,12 +1,13 @@
 """Activate and release an emergency stop.
 
-The stop is one committed row, for which nothing waits: no project's lock, no Redis. What follows
-from it (telling the logs, ringing after the release) is done in bounded pieces, again by the sweep
-until it is done.
+The stop is one committed row, which waits for nothing: no project's lock, no Redis. What follows
+from it (events in the logs, enqueuing after the release) is done in bounded pieces, and the sweep
+repeats it until it is done.
 """
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -31,9 +32,9 @@ logger = logging.getLogger(__name__)
 
 REASON_MAX_LENGTH = 2_000
 TRIES = 5
-# Projects that one request, and one sweep, tell at most.
-TOLD_AT_ONCE = 50
-TOLD_A_SWEEP = 200
+# In the logs of how many projects a request, and a sweep, records a stop at most.
+NOTICES_AT_ONCE = 50
+NOTICES_A_SWEEP = 200
 
 ACTIVATE = """
     INSERT INTO emergency_stops
@@ -76,31 +77,25 @@ def activate_emergency_stop(
 ) -> tuple[EmergencyStop, bool]:
     """Stop all agents, or one type, everywhere or in a project; whether this call did it.
 
-    A stop of the same scope that stands already is left as it is. Raises NotFound, Forbidden,
-    InvalidInput, Conflict.
+    An active stop of the same scope stays as it is. Raises NotFound, Forbidden, InvalidInput,
+    Conflict.
     """
     _check_scope(actor, project_id, agent_type)
     reason = _check_reason(reason)
     scope = EmergencyStop.objects.of_scope(project_id, agent_type)
     for _ in range(TRIES):
-        inserted = _insert(project_id, agent_type, reason, actor)
-        # None where the one that stood in the way was released just now.
+        stop_id = new_id()
+        with connection.cursor() as cursor:
+            cursor.execute(ACTIVATE, [stop_id, project_id, agent_type, reason, actor.user.pk])
+            is_new = cursor.fetchone() is not None
+            if is_new:
+                cursor.execute(EXPECT, [stop_id, WORKER_SEEN_SECONDS])
+                _insert_notices(cursor, stop_id, project_id, is_release_due=False)
+                transaction.on_commit(partial(_announce, stop_id), robust=True)
+        # None where the active stop of this scope was released just now.
         if stop := scope.active().select_related("project", "activated_by").first():
-            return stop, stop.pk == inserted
-    raise Conflict("released_meanwhile", "It is being released again and again; try once more.")
-
-
-def _insert(project_id: UUID | None, agent_type: str, reason: str, actor: Actor) -> UUID | None:
-    """None where such a stop stands."""
-    stop_id = new_id()
-    with connection.cursor() as cursor:
-        cursor.execute(ACTIVATE, [stop_id, project_id, agent_type, reason, actor.user.pk])
-        if cursor.fetchone() is None:
-            return None
-        cursor.execute(EXPECT, [stop_id, WORKER_SEEN_SECONDS])
-        _insert_notices(cursor, stop_id, project_id, is_release_due=False)
-    transaction.on_commit(lambda: _announce(stop_id), robust=True)
-    return stop_id
+            return stop, is_new
+    raise Conflict("released_meanwhile", "The stop is being released at the same time; try again.")
 
 
 @transaction.atomic
@@ -109,8 +104,8 @@ def release_emergency_stop(
 ) -> tuple[EmergencyStop, bool]:
     """Let the work go on at once, as far as no other stop covers it; whether this call did it.
 
-    Where it is released already, the last one of the scope is returned. Raises NotFound where there
-    never was one, Forbidden, InvalidInput.
+    Where it is released already, returns the last stop of the scope. Raises NotFound where there
+    never was a stop, Forbidden, InvalidInput.
     """
     _check_scope(actor, project_id, agent_type)
     reason = _check_reason(reason)
@@ -151,12 +146,12 @@ def _check_scope(actor: Actor, project_id: UUID | None, agent_type: str) -> None
 def _check_reason(reason: str) -> str:
     reason = reason.strip()
     if not reason:
-        raise InvalidInput.of("reason", "blank", "Say why: everybody concerned will read it.")
+        raise InvalidInput.of("reason", "blank", "Give a reason: everybody concerned will read it.")
     if len(reason) > REASON_MAX_LENGTH:
         detail = f"Shorten the reason to at most {REASON_MAX_LENGTH:,} characters."
         raise InvalidInput.of("reason", "max_length", detail)
     if not is_storable(reason):
-        raise InvalidInput.of("reason", "binary", "The reason is no plain text.")
+        raise InvalidInput.of("reason", "binary", "The reason is not plain text.")
     return reason
 
 
@@ -169,58 +164,53 @@ def _insert_notices(
 
 def _announce(stop_id: UUID) -> None:
     publish_stop_hint()
-    tell_stopped_projects(TOLD_AT_ONCE, stop_id=stop_id)
+    record_stop_notices(NOTICES_AT_ONCE, stop_id=stop_id)
 
 
-def tell_stopped_projects(limit: int = TOLD_A_SWEEP, *, stop_id: UUID | None = None) -> int:
+def record_stop_notices(limit: int = NOTICES_A_SWEEP, *, stop_id: UUID | None = None) -> int:
     """Record stops and releases in the logs that lack them, and let released work go on."""
-    due = StopNotice.objects.filter(
+    notices = StopNotice.objects.filter(
         Q(activation_told_at__isnull=True) | Q(is_release_due=True, release_told_at__isnull=True)
     )
     if stop_id is not None:
-        due = due.filter(stop=stop_id)
-    notices = list(due.order_by("id").values_list("pk", "project_id")[:limit])
-    return sum(_tell_if_possible(pk, project_id) for pk, project_id in notices)
+        notices = notices.filter(stop=stop_id)
+    recorded = 0
+    for notice_id, project_id in list(
+        notices.order_by("id").values_list("pk", "project_id")[:limit]
+    ):
+        try:
+            recorded += _record_notice(notice_id, project_id)
+        except (DatabaseError, DomainError):
+            # One project that cannot be locked must not hold up the others.
+            logger.exception("emergency stop not recorded", extra={"project": str(project_id)})
+    return recorded
 
 
-def _tell_if_possible(notice_id: int, project_id: UUID) -> bool:
-    """A project that cannot be told must not keep the others from it."""
-    try:
-        return _tell(notice_id, project_id)
-    except (DatabaseError, DomainError):
-        logger.exception("emergency stop not recorded", extra={"project": str(project_id)})
-        return False
-
-
-def _tell(notice_id: int, project_id: UUID) -> bool:
+def _record_notice(notice_id: int, project_id: UUID) -> bool:
     with ProjectTransaction(project_id, Actor.of_system("emergency_stop")) as tx:
         notice = StopNotice.objects.select_for_update(no_key=True).get(pk=notice_id)
         # Read after the wait for the lock: a join would still show the stop as it was before.
         stops = EmergencyStop.objects.select_related("activated_by", "released_by")
         stop = stops.get(pk=notice.stop_id)
         data = {"stop": str(stop.pk), "scope": stop.scope, "agent_type": stop.agent_type}
-        is_told = False
+        is_recorded = False
         if notice.activation_told_at is None:
-            notice.activation_told_at, is_told = Now(), True
+            notice.activation_told_at, is_recorded = Now(), True
             actor = Actor.of_user(stop.activated_by)
             event_type = EMERGENCY_STOP_ACTIVATED
             tx.record(event_type, actor=actor, reason=stop.reason, **data)
         if notice.is_release_due and notice.release_told_at is None:
-            notice.release_told_at, is_told = Now(), True
+            notice.release_told_at, is_recorded = Now(), True
             actor = Actor.of_user(stop.released_by)
             event_type = EMERGENCY_STOP_RELEASED
             tx.record(event_type, actor=actor, reason=stop.release_reason, **data)
-            _enqueue_waiting(project_id)
-        if is_told:
+            # All tasks whose claim may have been refused meanwhile.
+            with connection.cursor() as cursor:
+                cursor.execute(ENQUEUE_WAITING, [project_id])
+                for (task_id,) in cursor.fetchall():
+                    enqueue_task_on_commit(task_id)
+        if is_recorded:
             notice.save(update_fields=["activation_told_at", "release_told_at"])
             hooks.run("status_changed", tx)
             tx.request_advance()
-        return is_told
-
-
-def _enqueue_waiting(project_id: UUID) -> None:
-    """For all that may have been refused meanwhile."""
-    with connection.cursor() as cursor:
-        cursor.execute(ENQUEUE_WAITING, [project_id])
-        for (task_id,) in cursor.fetchall():
-            enqueue_task_on_commit(task_id)
+        return is_recorded

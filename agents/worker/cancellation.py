@@ -1,4 +1,4 @@
-"""How work in progress is told to end before it is done.
+"""Ends work in progress before it is done.
 
 Nothing is raised into the middle of running code. A model call is ended by cancelling its asyncio
 task, a sandboxed program by its warden, and Python code of a role looks by itself before each call
@@ -120,14 +120,16 @@ def as_current(cancellation: Cancellation) -> Iterator[None]:
 
 
 async def check_before_next_request() -> None:
-    """For a model that makes several requests for one answer. As `Cancellation.check`."""
+    """For a model that makes several requests for one answer. Raises as `Cancellation.check`."""
     cancellation = current_cancellation()
-    if cancellation is not None:
-        await asyncio.to_thread(_check_and_disconnect, cancellation)
+    if cancellation is None:
+        return
 
+    def check() -> None:
+        try:
+            cancellation.check()
+        finally:
+            # Of the other thread, which has one of its own.
+            connection.close()
 
-def _check_and_disconnect(cancellation: Cancellation) -> None:
-    try:
-        cancellation.check()
-    finally:
-        connection.close()
+    await asyncio.to_thread(check)

@@ -13,7 +13,7 @@ from django.db import Error as DatabaseAway
 
 from agents.services.claims import Claim
 from agents.stops.pubsub import StopHintListener
-from agents.stops.queries import ActiveStop, active_stops, is_stopped
+from agents.stops.queries import active_stops, is_stopped
 from agents.stops.services import acknowledge_stops
 from agents.worker.cancellation import (
     Cancellation,
@@ -24,46 +24,46 @@ from agents.worker.cancellation import (
 )
 from agents.worker.registry import REPORT_SECONDS, report_process
 from audit.request_context import origin
-from core.failpoints import fault_point
+from core.failpoints import failpoint
 
 logger = logging.getLogger(__name__)
 
 # A row that another transaction has locked is left for the next look: waiting for it would let the
 # other leases run out. The order keeps two keepers from waiting for each other.
 RENEW = """
-    WITH due AS (
+    WITH held AS (
         SELECT tasks.id, tasks.fence FROM tasks
-        JOIN unnest(%s::uuid[], %s::int[]) AS held(id, fence)
-          ON tasks.id = held.id AND tasks.fence = held.fence
+        JOIN unnest(%s::uuid[], %s::int[]) AS lease(id, fence)
+          ON tasks.id = lease.id AND tasks.fence = lease.fence
         WHERE tasks.status = 'working'
         ORDER BY tasks.id FOR NO KEY UPDATE OF tasks SKIP LOCKED
     )
     UPDATE tasks SET lease_expires_at = clock_timestamp() + make_interval(secs => %s)
-    FROM due WHERE tasks.id = due.id
-    RETURNING due.id, due.fence
+    FROM held WHERE tasks.id = held.id
+    RETURNING held.id, held.fence
 """
 LOST = """
-    SELECT held.id, held.fence FROM unnest(%s::uuid[], %s::int[]) AS held(id, fence)
+    SELECT lease.id, lease.fence FROM unnest(%s::uuid[], %s::int[]) AS lease(id, fence)
     WHERE NOT EXISTS (
         SELECT 1 FROM tasks
-        WHERE tasks.id = held.id AND tasks.fence = held.fence AND tasks.status = 'working')
+        WHERE tasks.id = lease.id AND tasks.fence = lease.fence AND tasks.status = 'working')
 """
 
 # A task and the fence of the claim on it.
 TaskFence = tuple[UUID, int]
 
 
-def renew_leases(held: Collection[TaskFence]) -> set[TaskFence]:
-    """Extend these leases; those that were. Lost ones are not, nor locked ones."""
-    ids, fences = [task_id for task_id, _ in held], [fence for _, fence in held]
+def renew_leases(leases: Collection[TaskFence]) -> set[TaskFence]:
+    """Extend these leases, except lost and locked ones; those that were extended."""
+    ids, fences = [task_id for task_id, _ in leases], [fence for _, fence in leases]
     with connection.cursor() as cursor:
         cursor.execute(RENEW, [ids, fences, settings.TASK_LEASE_SECONDS])
         return set(cursor.fetchall())
 
 
-def lost_leases(held: Collection[TaskFence]) -> set[TaskFence]:
+def lost_leases(leases: Collection[TaskFence]) -> set[TaskFence]:
     """Those whose task was cancelled, taken over or finished. Waits for no lock."""
-    ids, fences = [task_id for task_id, _ in held], [fence for _, fence in held]
+    ids, fences = [task_id for task_id, _ in leases], [fence for _, fence in leases]
     with connection.cursor() as cursor:
         cursor.execute(LOST, [ids, fences])
         return set(cursor.fetchall())
@@ -120,7 +120,7 @@ class LeaseKeeper:
             self._look_now.set()
 
     def _run(self) -> None:
-        _use_connection_outside_pool()
+        use_connection_outside_pool()
         with origin(channel="worker"):
             while not self._ended.is_set():
                 self._look_now.clear()
@@ -148,15 +148,30 @@ class LeaseKeeper:
         with self._lock:
             work = dict(self._renew_at)
         stopped = {c for c in work if any(stop.covers(c.claim.task) for stop in stops)}
-        if work:
-            lost = lost_leases([c.lease for c in work])
-            for cancellation in work:
-                if cancellation in stopped:
-                    self._cancel(cancellation, StopRequested)
-                elif cancellation.lease in lost:
-                    self._cancel(cancellation, LeaseLost)
-            self._renew(work)
-        self._acknowledge(stops, work)
+        lost = lost_leases([c.lease for c in work]) if work else set()
+        for cancellation in work:
+            if cancellation in stopped:
+                self._cancel(cancellation, StopRequested)
+            elif cancellation.lease in lost:
+                self._cancel(cancellation, LeaseLost)
+        # Leases older than a heartbeat; one that is not renewed now comes again at each look.
+        now = time.monotonic()
+        aging = {c.lease: c for c, renew_at in work.items() if renew_at <= now}
+        if aging:
+            failpoint("in_heartbeat")
+            renewed = renew_leases(aging.keys())
+            with self._lock:
+                for lease in renewed:
+                    if aging[lease] in self._renew_at:
+                        self._renew_at[aging[lease]] = now + settings.TASK_HEARTBEAT_SECONDS
+        # Stops under which nothing runs here any more.
+        obeyed = [
+            stop.id
+            for stop in stops
+            if stop.is_acknowledgement_due and not any(stop.covers(c.claim.task) for c in work)
+        ]
+        if obeyed:
+            acknowledge_stops(self.worker, obeyed)
 
     def _cancel(self, cancellation: Cancellation, reason: type[WorkCancelled]) -> None:
         if not cancellation.is_requested:
@@ -164,32 +179,9 @@ class LeaseKeeper:
             logger.warning("work cancelled", extra={"task": task, "reason": reason.__name__})
         cancellation.request(reason)
 
-    def _renew(self, work: dict[Cancellation, float]) -> None:
-        """Those that are older than a heartbeat; what is not renewed comes again each look."""
-        now = time.monotonic()
-        due = {c.lease: c for c, renew_at in work.items() if renew_at <= now}
-        if not due:
-            return
-        fault_point("in_heartbeat")
-        renewed = renew_leases(due.keys())
-        with self._lock:
-            for lease in renewed:
-                if due[lease] in self._renew_at:
-                    self._renew_at[due[lease]] = now + settings.TASK_HEARTBEAT_SECONDS
 
-    def _acknowledge(self, stops: list[ActiveStop], work: dict[Cancellation, float]) -> None:
-        """The stops under which nothing runs here any more."""
-        due = [
-            stop.id
-            for stop in stops
-            if stop.is_acknowledgement_due and not any(stop.covers(c.claim.task) for c in work)
-        ]
-        if due:
-            acknowledge_stops(self.worker, due)
-
-
-def _use_connection_outside_pool() -> None:
-    """For this thread: leases are renewed even when the jobs have used up the pool."""
+def use_connection_outside_pool() -> None:
+    """In this thread: leases are renewed even when the jobs have used up the pool."""
     own = dict(connection.settings_dict)
     own["OPTIONS"] = {name: value for name, value in own["OPTIONS"].items() if name != "pool"}
     connections[DEFAULT_DB_ALIAS] = type(connections[DEFAULT_DB_ALIAS])(own, DEFAULT_DB_ALIAS)

@@ -1,4 +1,4 @@
-"""One job: claim, work, finish. Everything that lasts is in the two services at its ends."""
+"""One job: claim, work, finish. Only the services at its ends write to the database."""
 
 import logging
 import time
@@ -26,7 +26,7 @@ from agents.services import Claim, claim_task, fail_attempt, finish_task, hand_b
 from agents.worker.cancellation import Cancellation, LeaseLost, StopRequested
 from agents.worker.lease import hold_lease
 from core.errors import DomainError
-from core.failpoints import fault_point
+from core.failpoints import failpoint
 from core.log_fields import log_fields
 from core.tracing import span
 
@@ -39,7 +39,7 @@ SUCCEEDED = (AttemptOutcome.COMPLETED, AttemptOutcome.NEEDS_PERSON)
 
 
 def run(*, task_id: UUID, worker: str) -> bool:
-    """Whether this call did the work; not for a duplicate, a lost lease or an emergency stop."""
+    """Whether this call did the work; False for a duplicate, a lost lease or an emergency stop."""
     with log_fields(task=str(task_id)):
         claim = claim_task(task_id=task_id, worker=worker)
         if claim is None:
@@ -51,39 +51,32 @@ def run(*, task_id: UUID, worker: str) -> bool:
             "attempt": task.attempt,
         }
         facts = {f"paraph.{name}": value for name, value in fields.items()}
+        # By the database's clock, which dated the claim with its lease.
+        claimed_at = task.lease_expires_at - timedelta(seconds=settings.TASK_LEASE_SECONDS)
+        waited = max(0.0, (claimed_at - task.run_after).total_seconds())
+        QUEUE_WAIT_SECONDS.labels(fields["agent_type"]).observe(waited)
         with (
             log_fields(**fields),
             span("attempt", facts | {"paraph.task": str(task_id)}) as attempt_span,
         ):
-            outcome = _attempt_and_measure(claim)
+            failpoint("after_claim")
+            started = time.monotonic()
+            outcome = str(_attempt(claim) or LOST)
+            seconds = time.monotonic() - started
+            ATTEMPT_SECONDS.labels(fields["agent_type"], outcome).observe(seconds)
+            extra = {"outcome": outcome, "duration_ms": round(seconds * 1000, 1)}
+            logger.info("attempt ended", extra=extra)
             attempt_span.add({"paraph.outcome": outcome})
             if outcome not in SUCCEEDED:
                 attempt_span.fail(outcome)
         return outcome not in NOT_DONE
 
 
-def _attempt_and_measure(claim: Claim) -> str:
-    """How it ended, counted and logged."""
-    fault_point("after_claim")
-    task, began = claim.task, time.monotonic()
-    agent_type = str(task.agent_type)
-    # By the database's clock, which dated the claim with its lease.
-    claimed_at = task.lease_expires_at - timedelta(seconds=settings.TASK_LEASE_SECONDS)
-    waited = max(0.0, (claimed_at - task.run_after).total_seconds())
-    QUEUE_WAIT_SECONDS.labels(agent_type).observe(waited)
-    outcome = str(_attempt(claim) or LOST)
-    seconds = time.monotonic() - began
-    ATTEMPT_SECONDS.labels(agent_type, outcome).observe(seconds)
-    facts = {"outcome": outcome, "duration_ms": round(seconds * 1000, 1)}
-    logger.info("attempt ended", extra=facts)
-    return outcome
-
-
 def _attempt(claim: Claim) -> AttemptOutcome | None:
     """How it ended; None where the lease was lost."""
     try:
         with hold_lease(claim) as cancellation:
-            fault_point("before_effect")
+            failpoint("before_effect")
             outcome = _work(cancellation)
     except LeaseLost:
         return None
@@ -92,8 +85,8 @@ def _attempt(claim: Claim) -> AttemptOutcome | None:
         return AttemptOutcome.HANDED_BACK
     except WorkError as error:
         return _fail(claim, error)
-    fault_point("after_effect_before_record")
-    return _finish(claim, outcome)
+    failpoint("after_effect_before_record")
+    return record_outcome(claim, outcome)
 
 
 def _work(cancellation: Cancellation) -> Outcome:
@@ -121,7 +114,8 @@ def _fail(claim: Claim, error: WorkError) -> AttemptOutcome | None:
     return AttemptOutcome.TRANSIENT_ERROR if is_transient else AttemptOutcome.PERMANENT_ERROR
 
 
-def _finish(claim: Claim, outcome: Outcome) -> AttemptOutcome | None:
+def record_outcome(claim: Claim, outcome: Outcome) -> AttemptOutcome | None:
+    """How it ended; None where the lease was lost. Outputs that do not fit are another try."""
     try:
         is_ours = finish_task(claim=claim, outcome=outcome)
     except DomainError as error:
@@ -130,5 +124,5 @@ def _finish(claim: Claim, outcome: Outcome) -> AttemptOutcome | None:
     count_usage(outcome.usage)
     if not is_ours:
         return None
-    asks = isinstance(outcome, NeedsPerson)
-    return AttemptOutcome.NEEDS_PERSON if asks else AttemptOutcome.COMPLETED
+    needs_person = isinstance(outcome, NeedsPerson)
+    return AttemptOutcome.NEEDS_PERSON if needs_person else AttemptOutcome.COMPLETED

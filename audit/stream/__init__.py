@@ -1,4 +1,4 @@
-"""The news: every event of a project, in order, once, to each who listens.
+"""The stream: every event of a project, in order and once, to everybody who listens.
 
-The database has the events. Hints and polls say only that there is something to read.
+The database has the events. Hints and polls only say that there is something to read.
 """

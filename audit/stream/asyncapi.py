@@ -9,11 +9,19 @@ from django.views.decorators.http import require_safe
 from audit.chain import HEADER_FIELDS
 from audit.enums import EventSource
 from audit.event_types import event_types
-from audit.stream.limits import limits
-from audit.stream.messages import Ack, Complete, ConnectionInit, Ping, Pong, Subscribe
-from audit.stream.protocol import SUBPROTOCOL, Close
+from audit.stream.protocol import (
+    SUBPROTOCOL,
+    Ack,
+    Close,
+    Complete,
+    ConnectionInit,
+    Ping,
+    Pong,
+    Subscribe,
+    limits,
+)
 
-SAID_BY_CLIENT = (ConnectionInit, Subscribe, Ack, Complete, Ping, Pong)
+CLIENT_MESSAGES = (ConnectionInit, Subscribe, Ack, Complete, Ping, Pong)
 TEXT = {"type": "string"}
 SEQUENCE = {"type": "integer", "minimum": 0}
 UUID = {"type": "string", "format": "uuid"}
@@ -67,7 +75,7 @@ EPHEMERAL = _object(
     },
     {"text": TEXT},
 )
-SAID_BY_SERVER: dict[str, dict[str, Any]] = {
+SERVER_FRAMES: dict[str, dict[str, Any]] = {
     "connection_ack": _frame(
         "connection_ack",
         {
@@ -113,12 +121,12 @@ SAID_BY_SERVER: dict[str, dict[str, Any]] = {
 
 def server_schemas() -> dict[str, dict[str, Any]]:
     """JSON Schema of each frame that the server sends, by its type."""
-    return SAID_BY_SERVER
+    return SERVER_FRAMES
 
 
 def document() -> dict[str, Any]:
-    messages = {f"server_{kind}": {"payload": schema} for kind, schema in SAID_BY_SERVER.items()}
-    for model in SAID_BY_CLIENT:
+    messages = {f"server_{kind}": {"payload": schema} for kind, schema in SERVER_FRAMES.items()}
+    for model in CLIENT_MESSAGES:
         kind = model.model_fields["type"].annotation.__args__[0]
         messages[f"client_{kind}"] = {"payload": _without_defs(model.model_json_schema())}
     return {
@@ -150,12 +158,12 @@ def _channel(address: str, messages: dict[str, Any]) -> dict[str, Any]:
 
 def _operation(channel: str, action: str, messages: dict[str, Any]) -> dict[str, Any]:
     """As the server sees it: it sends frames and receives messages."""
-    speaker = "server_" if action == "send" else "client_"
-    said = [name for name in messages if name.startswith(speaker)]
+    prefix = "server_" if action == "send" else "client_"
+    names = [name for name in messages if name.startswith(prefix)]
     return {
         "action": action,
         "channel": {"$ref": f"#/channels/{channel}"},
-        "messages": [{"$ref": f"#/channels/{channel}/messages/{name}"} for name in said],
+        "messages": [{"$ref": f"#/channels/{channel}/messages/{name}"} for name in names],
     }
 
 

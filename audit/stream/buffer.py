@@ -2,28 +2,29 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError
 
-from audit.stream.database import in_database
-from audit.stream.queries import Head, Item, Page, read_heads, read_page
+from audit.stream.queries import Head, Item, Page, in_database, read_heads, read_page
 from core.log_fields import context_of_its_own
 
 logger = logging.getLogger(__name__)
 
-PAGE = 500
-KEPT_EVENTS = 500
+Result = TypeVar("Result")
+
+PAGE_SIZE = 500
+MAX_EVENTS = 500
 FIRST_EVENTS = 200
-DATABASE_PAUSE_SECONDS = 1.0
+DATABASE_RETRY_SECONDS = 1.0
 
 
 class Restarted(Exception):
     """The stream is not the one that was being read: another epoch, or its head went back."""
 
 
-class Feed:
+class EventBuffer:
     """One project's log, as this process has read it: the newest events, once for all who listen.
 
     Who is further behind reads pages of the database; nobody's backlog is kept here.
@@ -39,12 +40,12 @@ class Feed:
         self._replays = replays
         self._items: list[Item] = []
         self._floor = 0
-        self._wanted = 0
+        self._announced = 0
         self._must_check = False
         self._reader: asyncio.Task | None = None
         self._opening: asyncio.Task | None = None
-        self._news = asyncio.Event()
-        self._onlookers: set[Callable[[dict[str, Any]], None]] = set()
+        self._changed = asyncio.Event()
+        self._ephemeral_listeners: set[Callable[[dict[str, Any]], None]] = set()
 
     async def open(self) -> None:
         """Take the position at the head. The group must have been joined before."""
@@ -53,16 +54,16 @@ class Feed:
         await asyncio.shield(self._opening)
 
     def _start(self, work: Coroutine) -> asyncio.Task:
-        """Not in the context of who happens to be first: it is done for all."""
+        """In a context of its own: it is done for all listeners, not for the first one."""
         context = context_of_its_own(project=str(self.project_id))
         return asyncio.create_task(work, context=context)
 
     async def _open(self) -> None:
-        """The newest events are read at once: they are what most who come back have missed."""
+        """The newest events are read at once: most who reconnect have missed no others."""
         heads = await self._read(read_heads, [self.project_id])
         head = heads.get(self.project_id, Head("", 0))
         floor = max(0, head.sequence - FIRST_EVENTS)
-        page: Page = await self._read(read_page, self.project_id, floor, PAGE)
+        page: Page = await self._read(read_page, self.project_id, floor, PAGE_SIZE)
         if page.epoch != head.epoch:
             # Restored between the two reads.
             await self._open()
@@ -72,35 +73,35 @@ class Feed:
         self.is_open = True
         self._wake_reader()
 
-    def hint(self, epoch: str, sequence: int) -> None:
-        """Somebody says where the head is. Never believed, only looked into."""
-        self._wanted = max(self._wanted, sequence)
+    def notify(self, epoch: str, sequence: int) -> None:
+        """A hint where the head is. It is never believed, only looked into."""
+        self._announced = max(self._announced, sequence)
         self._must_check |= epoch != self.head.epoch
         self._wake_reader()
 
     @contextmanager
-    def looked_at(self, onlooker: Callable[[dict[str, Any]], None]) -> Iterator[None]:
-        """The onlooker gets what is shown in passing; it must not wait."""
-        self._onlookers.add(onlooker)
+    def ephemeral_listener(self, listener: Callable[[dict[str, Any]], None]) -> Iterator[None]:
+        """The listener gets ephemeral messages as they come; it must not wait."""
+        self._ephemeral_listeners.add(listener)
         try:
             yield
         finally:
-            self._onlookers.discard(onlooker)
+            self._ephemeral_listeners.discard(listener)
 
-    def show(self, content: dict[str, Any]) -> None:
-        for onlooker in self._onlookers:
-            onlooker(content)
+    def send_ephemeral(self, content: dict[str, Any]) -> None:
+        for listener in self._ephemeral_listeners:
+            listener(content)
 
     def confirm(self, head: Head, known: Head) -> None:
-        """The database's word on the head; `known` is what we had before it was asked."""
+        """The head as the database has it; `known` is what we had before it was asked."""
         if not self.head.epoch:
             self.head = Head(head.epoch, self.head.sequence)
         if head.epoch != self.head.epoch or head.sequence < known.sequence:
             self._restart(head)
         elif head.sequence > self.head.sequence:
-            self.hint(head.epoch, head.sequence)
+            self.notify(head.epoch, head.sequence)
 
-    async def ask_head(self) -> Head:
+    async def refresh_head(self) -> Head:
         """The head in the database, now."""
         known = self.head
         heads = await self._read(read_heads, [self.project_id])
@@ -108,9 +109,9 @@ class Feed:
         self.confirm(head, known)
         return head
 
-    async def news(self) -> None:
-        """Wait for something new to be read."""
-        await self._news.wait()
+    async def changed(self) -> None:
+        """Wait until events were read, or the stream restarted."""
+        await self._changed.wait()
 
     async def next_page(self, after: int, generation: int) -> list[Item]:
         """The events that follow `after`, as many as fit a page; waits until there are some.
@@ -124,41 +125,41 @@ class Feed:
                     return page
             elif after < self.head.sequence:
                 start = after - self._floor
-                return self._items[start : start + PAGE]
+                return self._items[start : start + PAGE_SIZE]
             else:
-                await self.news()
+                await self.changed()
         raise Restarted
 
     async def _replay(self, after: int) -> list[Item]:
         async with self._replays:
-            page = await self._read(read_page, self.project_id, after, PAGE)
+            page = await self._read(read_page, self.project_id, after, PAGE_SIZE)
         if page.epoch != self.head.epoch:
-            await self.ask_head()
+            await self.refresh_head()
         if not page.items:
             logger.error("events missing", extra={"project": str(self.project_id), "after": after})
-            await asyncio.sleep(DATABASE_PAUSE_SECONDS)
+            await asyncio.sleep(DATABASE_RETRY_SECONDS)
         return page.items
 
     def _wake_reader(self) -> None:
-        is_behind = self._must_check or self._wanted > self.head.sequence
+        is_behind = self._must_check or self._announced > self.head.sequence
         if self.is_open and is_behind and self._reader is None:
             self._reader = self._start(self._catch_up())
 
     async def _catch_up(self) -> None:
         try:
-            while self._must_check or self._wanted > self.head.sequence:
+            while self._must_check or self._announced > self.head.sequence:
                 if self._must_check:
                     self._must_check = False
-                    await self.ask_head()
+                    await self.refresh_head()
                 elif not await self._read_on():
-                    # The hint promised more than there is.
-                    self._wanted = self.head.sequence
+                    # The hint was ahead of what is there.
+                    self._announced = self.head.sequence
         finally:
             self._reader = None
 
     async def _read_on(self) -> bool:
         known = self.head
-        page: Page = await self._read(read_page, self.project_id, known.sequence, PAGE)
+        page: Page = await self._read(read_page, self.project_id, known.sequence, PAGE_SIZE)
         if not page.items or known != self.head:
             return False
         if page.epoch != known.epoch:
@@ -166,15 +167,12 @@ class Feed:
             return True
         self._items += page.items
         self.head = Head(known.epoch, page.items[-1].sequence)
-        self._forget_oldest()
-        self._announce()
-        return True
-
-    def _forget_oldest(self) -> None:
-        surplus = len(self._items) - KEPT_EVENTS
+        surplus = len(self._items) - MAX_EVENTS
         if surplus > 0:
             del self._items[:surplus]
             self._floor += surplus
+        self.wake_listeners()
+        return True
 
     def _restart(self, head: Head) -> None:
         logger.warning(
@@ -182,19 +180,19 @@ class Feed:
             extra={"project": str(self.project_id), "epoch": head.epoch, "head": head.sequence},
         )
         self.head, self._floor, self._items = head, head.sequence, []
-        self._wanted = head.sequence
+        self._announced = head.sequence
         self.generation += 1
-        self._announce()
+        self.wake_listeners()
 
-    def _announce(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
+    def wake_listeners(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
 
-    async def _read(self, read, *args):
-        """A database that is away is waited for: the listeners stay, the events are kept."""
+    async def _read(self, read: Callable[..., Result], *args: Any) -> Result:
+        """Waits for a database that is away: the listeners stay connected and miss nothing."""
         while True:
             try:
                 return await in_database(read, *args)
             except (OperationalError, InterfaceError) as error:
                 logger.warning("database away", extra={"error": repr(error)})
-                await asyncio.sleep(DATABASE_PAUSE_SECONDS)
+                await asyncio.sleep(DATABASE_RETRY_SECONDS)

@@ -1,4 +1,4 @@
-"""A client of the stream, for the terminal: it resumes where it was, so nothing is missed."""
+"""A client of the stream, for the terminal: it resumes where it was, so it misses nothing."""
 
 import json
 import random
@@ -26,7 +26,7 @@ SILENCE_SECONDS = 60.0
 
 
 class Refused(Exception):
-    """The server will not serve this, now or later."""
+    """The server refuses for good: another try would fail as well."""
 
 
 @dataclass
@@ -45,17 +45,17 @@ class Follower:
         """Every event after `after`, in order, each once; endless if live. Raises Refused."""
         while True:
             try:
-                for frame in self._one_connection():
+                for frame in self._connection_frames():
                     if frame["type"] == "event":
                         yield frame["event"]
                     elif frame["type"] == "caught_up" and not is_live:
                         return
             except ConnectionClosed as closed:
-                self._judge(closed)
+                self._check_final(closed)
             except (OSError, InvalidHandshake, TimeoutError) as error:
                 self._pause(f"No connection to {self.base_url}: {error}")
 
-    def _one_connection(self) -> Iterator[dict[str, Any]]:
+    def _connection_frames(self) -> Iterator[dict[str, Any]]:
         with connect(
             self._url(),
             additional_headers=self.headers(),
@@ -65,10 +65,10 @@ class Follower:
         ) as socket:
             while True:
                 frame = json.loads(socket.recv(timeout=SILENCE_SECONDS))
-                self._note(frame, socket)
+                self._take(frame, socket)
                 yield frame
 
-    def _note(self, frame: dict[str, Any], socket: ClientConnection) -> None:
+    def _take(self, frame: dict[str, Any], socket: ClientConnection) -> None:
         match frame["type"]:
             case "subscribed":
                 self.epoch, self.after, self._failures = frame["epoch"], frame["from"], 0
@@ -88,7 +88,7 @@ class Follower:
         path = f"{base.path.rstrip('/')}/ws/projects/{self.project}/"
         return base._replace(scheme=scheme, path=path, query=urlencode(position)).geturl()
 
-    def _judge(self, closed: ConnectionClosed) -> None:
+    def _check_final(self, closed: ConnectionClosed) -> None:
         code = closed.rcvd.code if closed.rcvd else None
         if code in FINAL:
             raise Refused(FINAL[Close(code)]) from None

@@ -2,17 +2,28 @@ import asyncio
 from typing import Any
 from urllib.parse import parse_qs
 
+from django.urls import path, re_path
 from pydantic import ValidationError
 
-from audit.stream.database import in_database
-from audit.stream.inbox import InboxSubscription, inbox_source
-from audit.stream.limits import limits
+from audit.stream.authentication import Credentials, TicketsUnavailable, redeem_ticket
 from audit.stream.listener import ClosingError, Listener
-from audit.stream.login import Credentials
-from audit.stream.messages import Complete, ConnectionInit, Subscribe, refusal, wanted_id
-from audit.stream.protocol import SUBPROTOCOL, Close
-from audit.stream.subscription import NotVisible, Subscription
-from audit.stream.tickets import TicketsUnavailable, redeem_ticket
+from audit.stream.protocol import (
+    SUBPROTOCOL,
+    Close,
+    Complete,
+    ConnectionInit,
+    Subscribe,
+    limits,
+    refusal,
+    subscription_id,
+)
+from audit.stream.queries import in_database
+from audit.stream.subscription import (
+    InboxSubscription,
+    NotVisible,
+    Subscription,
+    inbox_source,
+)
 from core.log_fields import note
 
 
@@ -36,14 +47,18 @@ class ProjectConsumer(Listener):
 
     async def serve(self) -> None:
         await self.log_in(self.scope["credentials"])
-        wanted = self.wanted()
-        self.add(wanted)
+        subscribe = self.subscribe_message()
+        self.add(subscribe)
+        subscription = self.subscriptions[subscribe.id]
         try:
-            await self.subscriptions[wanted.id].run()
+            await subscription.run()
         except NotVisible:
-            raise ClosingError(self.why_not_visible(wanted.id)) from None
+            # A member who was removed may know that there is such a project.
+            close = Close.NOT_ALLOWED if subscription.is_begun else Close.NOT_FOUND
+            raise ClosingError(close) from None
 
-    def wanted(self) -> Subscribe:
+    def subscribe_message(self) -> Subscribe:
+        """What the path and the query ask for."""
         query = parse_qs(self.scope["query_string"].decode("latin-1"), keep_blank_values=True)
         fields: dict[str, Any] = {name: values[-1] for name, values in query.items()}
         if "types" in fields:
@@ -57,10 +72,6 @@ class ProjectConsumer(Listener):
         except ValidationError as error:
             raise ClosingError(Close.BAD_MESSAGE, *refusal(error)) from None
 
-    def why_not_visible(self, id: str) -> Close:
-        was_visible = self.subscriptions[id].is_begun
-        return Close.NOT_ALLOWED if was_visible else Close.NOT_FOUND
-
     async def dismiss(self, subscription: Subscription) -> None:
         await self.end(Close.NOT_ALLOWED)
 
@@ -69,7 +80,7 @@ class ProjectConsumer(Listener):
 
     async def on_subscribe(self, message: Subscribe) -> None:
         detail = "This socket carries one project; for more, connect to /ws/."
-        await self.say("error", id=message.id, code="not_here", detail=detail)
+        await self.send_frame("error", id=message.id, code="not_here", detail=detail)
 
     async def on_complete(self, message: Complete) -> None:
         await self.end(Close.NORMAL)
@@ -109,7 +120,7 @@ class StreamConsumer(Listener):
         except TicketsUnavailable:
             raise ClosingError(Close.GOING_AWAY) from None
         if credentials is None:
-            detail = "This ticket was used, is too old, or never was. Get a new one."
+            detail = "This ticket is unknown, used or expired. Get a new one."
             raise ClosingError(Close.NOT_LOGGED_IN, "bad_ticket", detail)
         return credentials
 
@@ -117,7 +128,7 @@ class StreamConsumer(Listener):
         self.require_init()
         if message.id in self.subscriptions:
             detail = f"A subscription {message.id} is there already; choose another id."
-            await self.say("error", id=message.id, code="id_taken", detail=detail)
+            await self.send_frame("error", id=message.id, code="id_taken", detail=detail)
             return
         if len(self.subscriptions) >= limits().max_subscriptions:
             detail = f"At most {limits().max_subscriptions} subscriptions a connection."
@@ -129,7 +140,7 @@ class StreamConsumer(Listener):
             self.subscriptions[message.id] = inbox
         else:
             detail = "This server has no inbox to listen to."
-            await self.say("error", id=message.id, code="no_inbox", detail=detail)
+            await self.send_frame("error", id=message.id, code="no_inbox", detail=detail)
             return
         self.start(f"subscription {message.id}", self.run(message.id))
 
@@ -143,11 +154,11 @@ class StreamConsumer(Listener):
                 return
             del self.subscriptions[id]
             detail = "There is no such project, or you may not see it."
-            await self.say("error", id=id, code="not_found", detail=detail)
+            await self.send_frame("error", id=id, code="not_found", detail=detail)
 
     async def dismiss(self, subscription: Subscription) -> None:
         if self.subscriptions.pop(subscription.id, None):
-            await self.say("complete", id=subscription.id, code="not_allowed")
+            await self.send_frame("complete", id=subscription.id, code="not_allowed")
             self.stop(f"subscription {subscription.id}")
 
     async def on_ack(self, message: Any) -> None:
@@ -158,18 +169,25 @@ class StreamConsumer(Listener):
         self.require_init()
         self.stop(f"subscription {message.id}")
         if self.subscriptions.pop(message.id, None):
-            await self.say("complete", id=message.id, code="completed")
+            await self.send_frame("complete", id=message.id, code="completed")
 
-    async def complain(self, text: str, error: ValidationError) -> None:
-        """A subscription that cannot be is told so; anything else is not our protocol."""
-        id = wanted_id(text)
+    async def refuse(self, text: str, error: ValidationError) -> None:
+        """A subscription that cannot be gets an error; anything else ends the connection."""
+        id = subscription_id(text)
         if id is None:
-            await super().complain(text, error)
+            await super().refuse(text, error)
             return
         code, detail = refusal(error)
-        await self.say("error", id=id, code=code, detail=detail)
+        await self.send_frame("error", id=id, code=code, detail=detail)
 
     def require_init(self) -> None:
         if not self.is_ready.is_set():
             detail = "Send connection_init first, and wait for connection_ack."
             raise ClosingError(Close.NOT_LOGGED_IN, "not_initialised", detail)
+
+
+websocket_urlpatterns = [
+    path("ws/", StreamConsumer.as_asgi()),
+    path("ws/projects/<uuid:project_id>/", ProjectConsumer.as_asgi()),
+    re_path("", UnknownPath.as_asgi()),
+]

@@ -1,8 +1,8 @@
 import asyncio
 import logging
 import secrets
-import time
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -12,16 +12,30 @@ from pydantic import ValidationError
 
 from audit.access import access_policy
 from audit.metrics import CONNECTIONS
-from audit.stream.backpressure import Stalled, decongested, is_congested
-from audit.stream.database import in_database
+from audit.stream.authentication import Credentials
 from audit.stream.hub import hub
-from audit.stream.inbox import InboxSubscription
-from audit.stream.limits import limits
-from audit.stream.login import Credentials
-from audit.stream.messages import Ack, Subscribe, client_message, refusal
-from audit.stream.protocol import SUBPROTOCOL, Close, frame
-from audit.stream.subscription import Position, Subscription
+from audit.stream.protocol import (
+    SUBPROTOCOL,
+    Ack,
+    Close,
+    Subscribe,
+    client_message,
+    frame,
+    limits,
+    refusal,
+)
+from audit.stream.queries import in_database
+from audit.stream.subscription import (
+    InboxSubscription,
+    Position,
+    Stalled,
+    Subscription,
+    with_time_limit,
+)
 from core.log_fields import note
+from core.token_bucket import TokenBucket
+
+CLOSE_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -33,25 +47,10 @@ class ClosingError(Exception):
         self.close, self.code, self.detail = close, code, detail
 
 
-class Allowance:
-    """A bucket of tokens that fills up again."""
-
-    def __init__(self, burst: int, per_second: float) -> None:
-        self.burst, self.per_second = burst, per_second
-        self.left, self.at = float(burst), time.monotonic()
-
-    def take(self) -> bool:
-        now = time.monotonic()
-        self.left = min(self.burst, self.left + (now - self.at) * self.per_second)
-        self.at = now
-        self.left -= 1
-        return self.left >= 0
-
-
 class Listener(AsyncWebsocketConsumer):
     """A WebSocket that listens: who it is, its subscriptions, its end.
 
-    It has no channel of the channel layer; the process's hub hears for all.
+    It has no channel of the channel layer; the hub of the process receives for all.
     """
 
     channel_layer_alias = None
@@ -64,9 +63,12 @@ class Listener(AsyncWebsocketConsumer):
         self.subscriptions: dict[str, Subscription | InboxSubscription] = {}
         self.tasks: dict[str, asyncio.Task] = {}
         self.is_closed = False
-        self.allowance = Allowance(limits().frames_burst, limits().frames_per_second)
+        self.frames_allowed = TokenBucket(limits().frames_burst, limits().frames_per_second)
         self.pong = asyncio.Event()
-        self.passing: set[asyncio.Task] = set()
+        self.send_in_time = with_time_limit(self.base_send)
+        self.waiting_sends = 0
+        self.ephemeral_sends: set[asyncio.Task] = set()
+        self.closing: asyncio.Task | None = None
         offered = self.scope.get("subprotocols") or []
         self.speaks_protocol = SUBPROTOCOL in offered
         # Accepted first, for a browser sees no code of a handshake that was refused.
@@ -115,38 +117,51 @@ class Listener(AsyncWebsocketConsumer):
             await work
         except ClosingError as error:
             if error.code:
-                await self.say("error", code=error.code, detail=error.detail)
+                with suppress(Stalled, OSError):
+                    await self.send_frame("error", code=error.code, detail=error.detail)
             await self.end(error.close)
         except Stalled:
             await self.end(Close.TOO_SLOW)
         except (OperationalError, InterfaceError) as error:
             logger.warning("listener without database", extra={"error": repr(error)})
             await self.end(Close.GOING_AWAY)
+        except OSError:
+            # The client went away in the middle of a frame.
+            self.leave()
         except Exception:
             logger.exception("listener failed")
             await self.end(Close.GOING_AWAY)
 
-    async def say(self, kind: str, **fields: Any) -> None:
+    async def send_frame(self, kind: str, **fields: Any) -> None:
         await self.send_text(frame(kind, **fields))
 
     async def send_text(self, text: str) -> None:
-        """Raises Stalled for a client that does not read."""
-        if is_congested(self.base_send):
-            await decongested(self.base_send, limits().stalled_seconds)
-        if not self.is_closed:
-            await self.send(text_data=text)
+        """Waits while the client does not read. Raises Stalled, or OSError if the client left."""
+        if self.is_closed:
+            return
+        self.waiting_sends += 1
+        try:
+            await self.send_in_time({"type": "websocket.send", "text": text})
+        finally:
+            self.waiting_sends -= 1
 
     def send_soon(self, text: str) -> None:
-        """What may be dropped, is: where the client does not keep up."""
-        if self.is_closed or self.passing or is_congested(self.base_send):
+        """For what may be lost: it is dropped for a client that does not keep up."""
+        if self.is_closed or self.waiting_sends:
             return
-        task = asyncio.create_task(self.send_text(text))
-        self.passing.add(task)
-        task.add_done_callback(self.passing.discard)
+        task = asyncio.create_task(self.guard(self.send_text(text)))
+        self.ephemeral_sends.add(task)
+        task.add_done_callback(self.ephemeral_sends.discard)
 
     async def end(self, code: Close) -> None:
         if not getattr(self, "is_closed", True):
             self.leave()
+            # A client that does not read gets its code when it does; nobody waits for that.
+            self.closing = asyncio.create_task(self.send_close(code))
+            await asyncio.wait({self.closing}, timeout=CLOSE_SECONDS)
+
+    async def send_close(self, code: Close) -> None:
+        with suppress(OSError):
             await self.close(int(code))
 
     async def log_in(self, credentials: Credentials) -> None:
@@ -158,9 +173,9 @@ class Listener(AsyncWebsocketConsumer):
         if self.user is None:
             raise ClosingError(Close.NOT_LOGGED_IN)
         note(user=self.user.pk)
-        others = [one for one in hub().listeners if one.user.pk == self.user.pk]
-        if len(others) >= limits().max_connections:
-            detail = f"You have {len(others)} connections here; close some."
+        open_already = sum(listener.user.pk == self.user.pk for listener in hub().listeners)
+        if open_already >= limits().max_connections:
+            detail = f"You have {open_already} connections here; close some."
             raise ClosingError(Close.TOO_MANY, "too_many_connections", detail)
         hub().listeners.add(self)
         CONNECTIONS.labels("websocket").inc()
@@ -169,7 +184,7 @@ class Listener(AsyncWebsocketConsumer):
             self.start("heartbeat", self.heartbeat())
 
     async def recheck(self) -> None:
-        """Also without news of it: a password that changed, a membership that is gone."""
+        """Whether the login still holds and the projects may still be seen."""
         while True:
             await asyncio.sleep(limits().recheck_seconds)
             if await in_database(self.credentials.user) is None:
@@ -179,7 +194,11 @@ class Listener(AsyncWebsocketConsumer):
                     await self.dismiss(subscription)
 
     def project_subscriptions(self) -> list[Subscription]:
-        return [one for one in self.subscriptions.values() if isinstance(one, Subscription)]
+        return [
+            subscription
+            for subscription in self.subscriptions.values()
+            if isinstance(subscription, Subscription)
+        ]
 
     async def dismiss(self, subscription: Subscription) -> None:
         """It may not be seen any more."""
@@ -195,7 +214,7 @@ class Listener(AsyncWebsocketConsumer):
         while True:
             await asyncio.sleep(limits().heartbeat_seconds)
             self.pong.clear()
-            await self.say("ping", heads=self.heads())
+            await self.send_frame("ping", heads=self.heads())
             try:
                 await asyncio.wait_for(self.pong.wait(), limits().pong_seconds)
             except TimeoutError:
@@ -203,24 +222,27 @@ class Listener(AsyncWebsocketConsumer):
 
     def heads(self) -> dict[str, int]:
         """By subscription, so that a client sees that it is behind."""
-        begun = [one for one in self.project_subscriptions() if one.feed is not None]
-        return {one.id: one.feed.head.sequence for one in begun}
+        return {
+            subscription.id: subscription.buffer.head.sequence
+            for subscription in self.project_subscriptions()
+            if subscription.buffer is not None
+        }
 
     async def acknowledge_init(self) -> None:
-        await self.say(
+        await self.send_frame(
             "connection_ack",
             connection_id=self.connection_id,
             heartbeat_seconds=limits().heartbeat_seconds,
             max_subscriptions=limits().max_subscriptions,
         )
 
-    def add(self, wanted: Subscribe) -> None:
-        self.subscriptions[wanted.id] = Subscription(
-            id=wanted.id,
-            project_id=wanted.project,
-            position=Position(wanted.after, wanted.epoch),
-            types=frozenset(wanted.types) if wanted.types else None,
-            window=wanted.window,
+    def add(self, subscribe: Subscribe) -> None:
+        self.subscriptions[subscribe.id] = Subscription(
+            id=subscribe.id,
+            project_id=subscribe.project,
+            position=Position(subscribe.after, subscribe.epoch),
+            types=frozenset(subscribe.types) if subscribe.types else None,
+            window=subscribe.window,
             send=self.send_text,
             send_soon=self.send_soon,
             may_see=self.may_see,
@@ -232,10 +254,10 @@ class Listener(AsyncWebsocketConsumer):
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if self.is_closed:
             return
-        await self.guard(self.hear(text_data))
+        await self.guard(self.receive_text(text_data))
 
-    async def hear(self, text: str | None) -> None:
-        if not self.allowance.take():
+    async def receive_text(self, text: str | None) -> None:
+        if self.frames_allowed.take() > 0:
             detail = f"At most {limits().frames_per_second} frames a second."
             raise ClosingError(Close.TOO_MANY, "too_many_frames", detail)
         if text is None or len(text.encode()) > limits().max_frame_bytes:
@@ -244,15 +266,15 @@ class Listener(AsyncWebsocketConsumer):
         try:
             message = client_message.validate_json(text)
         except ValidationError as error:
-            await self.complain(text, error)
+            await self.refuse(text, error)
             return
         await getattr(self, f"on_{message.type}")(message)
 
-    async def complain(self, text: str, error: ValidationError) -> None:
+    async def refuse(self, text: str, error: ValidationError) -> None:
         raise ClosingError(Close.BAD_MESSAGE, *refusal(error))
 
     async def on_ping(self, message: Any) -> None:
-        await self.say("pong")
+        await self.send_frame("pong")
 
     async def on_pong(self, message: Any) -> None:
         self.pong.set()

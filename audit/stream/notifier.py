@@ -1,4 +1,4 @@
-"""Tell listeners that a stream has moved on. A hint only: the database has the events.
+"""Tell server processes that a stream has moved on. A hint only: the database has the events.
 
 One thread a process keeps one connection to the channel layer; a writer never waits for it.
 Of the hints for one project that wait only the newest counts, so without Redis they stay few.
@@ -24,7 +24,7 @@ RETRY_SECONDS = 0.5
 # After a round the next one waits this long, so that the several events of a step are one hint.
 PAUSE_SECONDS = 0.005
 FLUSH_TIMEOUT_SECONDS = 0.5
-MAX_PASSING = 1000
+MAX_EPHEMERAL = 1000
 INBOX_GROUP = "inbox"
 
 
@@ -35,36 +35,38 @@ def group_of(project_id: UUID | str) -> str:
 
 def publish_hint(project_id: UUID | str, epoch: str, head: int) -> None:
     """Announce a new head, soon, without waiting."""
-    _sender().put(str(project_id), epoch, head)
+    _notifier().notify(str(project_id), epoch, head)
 
 
 def publish_inbox_hint() -> None:
     """Announce that what waits for somebody may have changed."""
-    _sender().put_inbox()
+    _notifier().notify_inbox()
 
 
 def publish_ephemeral(project_id: UUID | str, content: dict[str, Any]) -> None:
-    """Show listeners something in passing, as progress or partial output: nobody keeps it.
+    """Send listeners something that nobody keeps, as progress or partial output.
 
-    It may be dropped anywhere on its way. What matters is recorded instead.
+    It may be lost anywhere on its way. What matters is recorded instead.
     """
-    _sender().pass_on(str(project_id), content)
+    _notifier().send_ephemeral(str(project_id), content)
 
 
 def hint_counts() -> dict[str, int]:
     """Of this process: messages that went out, and attempts that failed."""
-    sender = _current
-    return {"sent": sender.sent, "failed": sender.failed} if sender else {"sent": 0, "failed": 0}
+    notifier = _current
+    if notifier is None:
+        return {"sent": 0, "failed": 0}
+    return {"sent": notifier.sent, "failed": notifier.failed}
 
 
-class HintSender:
+class StreamNotifier:
     """Owns the thread, its event loop and the newest unsent head of each project."""
 
     def __init__(self) -> None:
         self.sent = 0
         self.failed = 0
         self._heads: dict[str, tuple[str, int]] = {}
-        self._passing: deque[tuple[str, dict[str, Any]]] = deque(maxlen=MAX_PASSING)
+        self._ephemeral: deque[tuple[str, dict[str, Any]]] = deque(maxlen=MAX_EPHEMERAL)
         self._is_inbox_waiting = False
         self._lock = threading.Lock()
         self._is_idle = threading.Event()
@@ -73,19 +75,19 @@ class HintSender:
         self._wake = asyncio.Event()
         threading.Thread(target=self._run, name="hints", daemon=True).start()
 
-    def put(self, project_id: str, epoch: str, head: int) -> None:
+    def notify(self, project_id: str, epoch: str, head: int) -> None:
         with self._lock:
             self._keep_newest(project_id, epoch, head)
             self._is_idle.clear()
         self._loop.call_soon_threadsafe(self._wake.set)
 
-    def put_inbox(self) -> None:
+    def notify_inbox(self) -> None:
         self._is_inbox_waiting = True
         self._loop.call_soon_threadsafe(self._wake.set)
 
-    def pass_on(self, project_id: str, content: dict[str, Any]) -> None:
+    def send_ephemeral(self, project_id: str, content: dict[str, Any]) -> None:
         with self._lock:
-            self._passing.append((project_id, content))
+            self._ephemeral.append((project_id, content))
         self._loop.call_soon_threadsafe(self._wake.set)
 
     def flush(self, timeout: float = FLUSH_TIMEOUT_SECONDS) -> bool:
@@ -114,8 +116,8 @@ class HintSender:
     async def _send_all(self) -> bool:
         with self._lock:
             heads, self._heads = self._heads, {}
-            passing = [*self._passing]
-            self._passing.clear()
+            ephemeral = [*self._ephemeral]
+            self._ephemeral.clear()
         while heads:
             project_id, (epoch, head) = heads.popitem()
             hint = {"type": "stream.hint", "project": project_id, "epoch": epoch, "head": head}
@@ -125,9 +127,9 @@ class HintSender:
         if self._is_inbox_waiting:
             self._is_inbox_waiting = False
             await self._send(INBOX_GROUP, {"type": "stream.inbox"})
-        for project_id, content in passing:
-            shown = {"type": "stream.ephemeral", "project": project_id, "content": content}
-            await self._send(group_of(project_id), shown)
+        for project_id, content in ephemeral:
+            message = {"type": "stream.ephemeral", "project": project_id, "content": content}
+            await self._send(group_of(project_id), message)
         with self._lock:
             if not self._heads:
                 self._is_idle.set()
@@ -155,16 +157,16 @@ class HintSender:
         return True
 
 
-_current: HintSender | None = None
+_current: StreamNotifier | None = None
 _start = threading.Lock()
 
 
-def _sender() -> HintSender:
+def _notifier() -> StreamNotifier:
     global _current
     if _current is None:
         with _start:
             if _current is None:
-                _current = HintSender()
+                _current = StreamNotifier()
     return _current
 
 

@@ -1,4 +1,4 @@
-"""The news for who has only HTTP: Server-Sent Events, and a list request that waits."""
+"""The stream over plain HTTP: Server-Sent Events, and a list request that waits."""
 
 import asyncio
 import json
@@ -17,59 +17,66 @@ from pydantic import ValidationError
 from audit.access import access_policy
 from audit.filters import EventFilter
 from audit.metrics import CONNECTIONS
-from audit.stream.backpressure import Stalled, decongested
-from audit.stream.database import in_database
+from audit.stream.authentication import Credentials, credentials_of
 from audit.stream.hub import hub
-from audit.stream.limits import limits
-from audit.stream.login import Credentials, credentials_of
-from audit.stream.messages import Subscribe, refusal
-from audit.stream.subscription import NotVisible, Position, Subscription
+from audit.stream.protocol import Subscribe, limits, refusal
+from audit.stream.queries import in_database
+from audit.stream.subscription import (
+    NotVisible,
+    Position,
+    Stalled,
+    Subscription,
+    with_time_limit,
+)
 from core.errors import InvalidInput
 from core.log_fields import note
 from core.problems import CONTENT_TYPE, printable, problem
 from core.query_parameters import check_query
 
-RAW_SEND = "paraph.send"
 EVENT_LIST = re.compile(r"/audit/events/?$")
 KEEP_ALIVE_SECONDS = 15
 SSE_QUERY = {"after", "epoch", "types"}
 LAST_EVENT_ID = re.compile(r"([0-9a-f]{1,32}):([0-9]{1,19})")
 
 
-class NewsOverHttp:
-    """ASGI, around Django: shows views the server's own `send`, and holds requests that wait."""
+class StreamOverHttp:
+    """ASGI, around Django: holds requests that wait, and drops clients that do not read."""
 
     def __init__(self, inner: Callable) -> None:
         self.inner = inner
 
     async def __call__(self, scope: dict[str, Any], receive: Callable, send: Callable) -> None:
         if EVENT_LIST.search(scope["path"]) and b"wait=" in scope["query_string"]:
-            await wait_for_news(scope)
-        await self.inner(scope | {RAW_SEND: scope.get(RAW_SEND, send)}, receive, send)
+            await wait_for_events(scope)
+        try:
+            await self.inner(scope, receive, with_time_limit(send))
+        except Stalled:
+            # The server closes a connection whose answer is not complete.
+            note(stalled=True)
 
 
-async def wait_for_news(scope: dict[str, Any]) -> None:
-    """Returns when the answer has something to say: an event, or that the request is no good."""
+async def wait_for_events(scope: dict[str, Any]) -> None:
+    """Returns when there is an answer: an event, an error in the request, or the end of time."""
     query = parse_qs(scope["query_string"].decode("latin-1"))
     form = EventFilter({name: values[-1] for name, values in query.items()}).form
     if not form.is_valid():
         return
-    wanted = form.cleaned_data
-    project_id, after = wanted["project"], wanted["after_sequence"]
-    if project_id is None or after is None or not wanted["wait"]:
+    filters = form.cleaned_data
+    project_id, after, seconds = filters["project"], filters["after_sequence"], filters["wait"]
+    if project_id is None or after is None or not seconds:
         return
     try:
-        is_seen = await in_database(may_see, credentials_of(scope), project_id)
+        is_visible = await in_database(may_see, credentials_of(scope), project_id)
     except (OperationalError, InterfaceError):
-        # Who answers will be without it, too, and says so.
+        # The view will be without the database, too, and says so.
         return
-    if not is_seen:
+    if not is_visible:
         return
-    async with hub().feed(project_id) as feed:
+    async with hub().buffer(project_id) as buffer:
         try:
-            async with asyncio.timeout(wanted["wait"]):
-                while feed.head.sequence <= after:
-                    await feed.news()
+            async with asyncio.timeout(seconds):
+                while buffer.head.sequence <= after and not hub().is_closing:
+                    await buffer.changed()
         except TimeoutError:
             return
 
@@ -87,12 +94,13 @@ async def event_stream(request: HttpRequest, project_id: UUID) -> HttpResponse:
     note(user=user and user.pk)
     if user is None:
         return refuse(401, "not_authenticated", "Log in, or send a token.")
-    others = sum(one.user.pk == user.pk for one in hub().listeners)
-    if others >= limits().max_connections:
-        return refuse(429, "too_many_connections", f"You have {others} connections; close some.")
+    open_already = sum(listener.user.pk == user.pk for listener in hub().listeners)
+    if open_already >= limits().max_connections:
+        detail = f"You have {open_already} connections; close some."
+        return refuse(429, "too_many_connections", detail)
     try:
         check_query(request, SSE_QUERY)
-        wanted = wanted_of(request, project_id)
+        subscribe = subscribe_message(request, project_id)
     except InvalidInput as error:
         return refuse(400, error.code, error.detail, error.errors)
     except ValidationError as error:
@@ -100,18 +108,18 @@ async def event_stream(request: HttpRequest, project_id: UUID) -> HttpResponse:
     if not await in_database(may_see, credentials, project_id):
         return refuse(404, "not_found", "There is no such project, or you may not see it.")
     return StreamingHttpResponse(
-        written(wanted, Reader(user, credentials), request.scope.get(RAW_SEND)),
+        sse_frames(subscribe, Reader(user, credentials)),
         content_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-def wanted_of(request: HttpRequest, project_id: UUID) -> Subscribe:
+def subscribe_message(request: HttpRequest, project_id: UUID) -> Subscribe:
     fields: dict[str, Any] = {name: request.GET[name] for name in request.GET}
     if last := request.headers.get("Last-Event-ID"):
-        found = LAST_EVENT_ID.fullmatch(last)
-        # What is no position of ours fails as one that cannot be.
-        fields["epoch"], fields["after"] = found.groups() if found else ("", f"not {last}")
+        position = LAST_EVENT_ID.fullmatch(last)
+        # Anything else fails the validation as a position.
+        fields["epoch"], fields["after"] = position.groups() if position else ("", f"not {last}")
     if "types" in fields:
         fields["types"] = fields["types"].split(",")
     own = {"type": "subscribe", "id": str(project_id), "project": project_id, "window": None}
@@ -119,7 +127,7 @@ def wanted_of(request: HttpRequest, project_id: UUID) -> Subscribe:
 
 
 class Reader:
-    """Who reads Server-Sent Events, watched like who listens on a socket."""
+    """Who reads Server-Sent Events; the hub ends it like a listener on a socket."""
 
     def __init__(self, user: Any, credentials: Credentials) -> None:
         self.user, self.credentials = user, credentials
@@ -132,13 +140,13 @@ class Reader:
         self.gone.set()
 
 
-async def written(wanted: Subscribe, reader: Reader, send: Any) -> AsyncIterator[str]:
+async def sse_frames(subscribe: Subscribe, reader: Reader) -> AsyncIterator[str]:
     frames: asyncio.Queue[str] = asyncio.Queue(1)
     subscription = Subscription(
-        id=wanted.id,
-        project_id=wanted.project,
-        position=Position(wanted.after, wanted.epoch),
-        types=frozenset(wanted.types) if wanted.types else None,
+        id=subscribe.id,
+        project_id=subscribe.project,
+        position=Position(subscribe.after, subscribe.epoch),
+        types=frozenset(subscribe.types) if subscribe.types else None,
         send=frames.put,
         send_soon=lambda text: None if frames.full() else frames.put_nowait(text),
         may_see=lambda project_id: may_see(reader.credentials, project_id),
@@ -148,9 +156,8 @@ async def written(wanted: Subscribe, reader: Reader, send: Any) -> AsyncIterator
     CONNECTIONS.labels("sse").inc()
     try:
         async for text in frames_until(frames, ends, subscription.check_visible):
-            await decongested(send, limits().stalled_seconds)
-            yield written_frame(text, subscription) if text else ": still here\n\n"
-    except (NotVisible, Stalled):
+            yield sse_frame(text, subscription) if text else ": still here\n\n"
+    except NotVisible:
         return
     finally:
         hub().listeners.discard(reader)
@@ -190,13 +197,13 @@ async def next_frame(frames: asyncio.Queue[str], ends: list[asyncio.Task]) -> st
         waiting.cancel()
 
 
-def written_frame(text: str, subscription: Subscription) -> str:
+def sse_frame(text: str, subscription: Subscription) -> str:
     frame = json.loads(text)
     lines = [f"data: {text}", "", ""]
     if frame["type"] != "event":
         lines.insert(0, f"event: {frame['type']}")
     if "sequence" in frame:
-        lines.insert(0, f"id: {subscription.feed.head.epoch}:{frame['sequence']}")
+        lines.insert(0, f"id: {subscription.buffer.head.epoch}:{frame['sequence']}")
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""What of the store an agent gets to see: chosen by rule, below a budget, and written down."""
+"""What an agent gets to see of the artifacts: chosen by rule within a budget, and recorded."""
 
 from context.assembly.build import Built, Choice, DoesNotFit, build_context
 from context.assembly.pieces import Piece, Want, want_of

@@ -1,4 +1,4 @@
-"""From wants to pieces below a budget, with the record of what was chosen and why."""
+"""Choosing pieces within a budget, with a record of what was chosen and why."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ Weigh = Callable[[Piece], int]
 
 @dataclass(frozen=True)
 class Choice:
-    """What became of one candidate. `tokens` is 0 where nothing of it goes in."""
+    """How a candidate is given. `tokens` is 0 where nothing of it is."""
 
     piece: Piece
     form: Form
@@ -26,12 +26,26 @@ class Choice:
 
 
 class DoesNotFit(Exception):
-    """What must be there does not fit. `choices` are what was weighed."""
+    """What the step requires does not fit. `choices` are all that were weighed."""
 
-    def __init__(self, detail: str, choices: list[Choice]) -> None:
-        super().__init__(detail)
-        self.detail = detail
+    def __init__(self, choices: list[Choice], budget: int) -> None:
         self.choices = choices
+        if budget < 0:
+            self.detail = (
+                "Brief, instructions, answers and comments alone are about"
+                f" {-budget:,} tokens more than the budget. Shorten them, or raise CONTEXT_BUDGET."
+            )
+        else:
+            musts = [choice for choice in choices if choice.piece.need == Need.MUST]
+            total = sum(choice.tokens for choice in musts)
+            largest = sorted(musts, key=lambda choice: -choice.tokens)[:3]
+            names = ", ".join(f"{choice.piece.title} ({choice.tokens:,})" for choice in largest)
+            self.detail = (
+                f"What the step requires has about {total:,} tokens, and there is room for"
+                f" {budget:,}. The largest: {names}. Let the step ask for less, or raise"
+                " CONTEXT_BUDGET."
+            )
+        super().__init__(self.detail)
 
 
 def fit(candidates: Sequence[Candidate], budget: int, weigh: Weigh) -> list[Choice]:
@@ -39,47 +53,31 @@ def fit(candidates: Sequence[Candidate], budget: int, weigh: Weigh) -> list[Choi
     ordered = sorted(candidates, key=lambda candidate: ORDER.index(candidate.full.need))
     choices: list[Choice] = []
     whole: set[tuple[str, int, str]] = set()
-    left = budget
+    remaining = budget
     for candidate in ordered:
-        choice = _choose(candidate, left, whole, weigh)
+        piece = candidate.full
+        full = weigh(piece)
+        if {piece.key, (piece.artifact, piece.version, "")} & whole:
+            choice = Choice(piece, Form.DROPPED, 0, full, "It is there already.")
+        elif piece.need == Need.MUST:
+            choice = Choice(piece, Form.FULL, full, full, "It must be there.")
+        else:
+            why = f"Not even its title fits: left {max(remaining, 0)}."
+            choice = Choice(piece, Form.DROPPED, 0, full, why)
+            for shorter in candidate.forms:
+                tokens = weigh(shorter)
+                if tokens <= remaining:
+                    is_full = shorter.form == Form.FULL
+                    why = "It fits." if is_full else f"In full {full}, left {remaining}."
+                    choice = Choice(shorter, shorter.form, tokens, full, why)
+                    break
         choices.append(choice)
-        left -= choice.tokens
+        remaining -= choice.tokens
         if choice.form == Form.FULL:
-            whole.add(candidate.full.key)
-    if left < 0:
-        raise DoesNotFit(_complaint(choices, budget), choices)
+            whole.add(piece.key)
+    if remaining < 0:
+        raise DoesNotFit(choices, budget)
     return choices
-
-
-def _choose(candidate: Candidate, left: int, whole: set, weigh: Weigh) -> Choice:
-    piece = candidate.full
-    full = weigh(piece)
-    if {piece.key, (piece.artifact, piece.version, "")} & whole:
-        return Choice(piece, Form.DROPPED, 0, full, "It is there already.")
-    if piece.need == Need.MUST:
-        return Choice(piece, Form.FULL, full, full, "It must be there.")
-    for shorter in candidate.forms:
-        tokens = weigh(shorter)
-        if tokens <= left:
-            why = "It fits." if shorter.form == Form.FULL else f"In full {full}, left {left}."
-            return Choice(shorter, shorter.form, tokens, full, why)
-    return Choice(piece, Form.DROPPED, 0, full, f"Not even its title fits: left {max(left, 0)}.")
-
-
-def _complaint(choices: list[Choice], budget: int) -> str:
-    if budget < 0:
-        return (
-            "Brief, instructions, answers and comments alone are about"
-            f" {-budget:,} tokens more than the budget. Shorten them, or raise CONTEXT_BUDGET."
-        )
-    musts = [choice for choice in choices if choice.piece.need == Need.MUST]
-    total = sum(choice.tokens for choice in musts)
-    largest = sorted(musts, key=lambda choice: -choice.tokens)[:3]
-    named = ", ".join(f"{choice.piece.title} ({choice.tokens:,})" for choice in largest)
-    return (
-        f"What must be given has about {total:,} tokens, and {budget:,} are left for it."
-        f" The largest: {named}. Let the step ask for less, or raise CONTEXT_BUDGET."
-    )
 
 
 @dataclass(frozen=True)
@@ -101,8 +99,8 @@ def build_context(wants: list[Want], *, budget: int, weigh: Weigh) -> Built:
         candidates += matches
         if not matches:
             missing.append(want)
-    if lost := [want.label for want in missing if want.need == Need.MUST]:
-        detail = f"There is nothing accepted that is: {', '.join(lost)}."
+    if labels := [want.label for want in missing if want.need == Need.MUST]:
+        detail = f"Nothing accepted matches what the step requires: {', '.join(labels)}."
         return _failed("context_missing", detail, [], missing)
     try:
         choices = fit(candidates, budget, weigh)
@@ -110,7 +108,7 @@ def build_context(wants: list[Want], *, budget: int, weigh: Weigh) -> Built:
         return _failed("context_too_large", error.detail, error.choices, missing)
     pieces = tuple(choice.piece for choice in choices if choice.form != Form.DROPPED)
     items = [*map(_item, choices), *map(_nothing, missing)]
-    # Of what the agent gets to see, in its order.
+    # Over what the agent gets to see, in its order.
     digests = [[*piece.key, str(piece.form), _hash(piece.text)] for piece in pieces]
     sha256 = hashlib.sha256(canonical(digests)).hexdigest()
     return Built(pieces, items, sum(choice.tokens for choice in choices), sha256)

@@ -44,14 +44,26 @@ def load_versions(wants: list[Want]) -> Versions:
 
 def expand(want: Want, versions: Versions) -> list[Candidate]:
     """In the order of the sources, and of the parts in them; a query's best first."""
-    meant = [versions[source] for source in want.sources]
+    sources = [versions[source] for source in want.sources]
     if want.query:
-        return list(_parts(want, _best(want, meant)))
+        with connection.cursor() as cursor:
+            cursor.execute(BEST, [want.query, [version.pk for version in sources], want.limit])
+            ids = [row[0] for row in cursor.fetchall()]
+        sections = Section.objects.select_related("body", "version__artifact").in_bulk(ids)
+        return list(_parts(want, [sections[pk] for pk in ids]))
     if want.section:
-        return list(_parts(want, _matching(Section, "path", want.section, meant)))
+        return list(_parts(want, _matching(Section, "path", want.section, sources)))
     if want.concept:
-        return list(_parts(want, _matching(Concept, "identifier", want.concept, meant)))
-    return [_document(want, version) for version in meant]
+        return list(_parts(want, _matching(Concept, "identifier", want.concept, sources)))
+    candidates = []
+    for version in sources:
+        content = version.content
+        text = summary = json.dumps(content, ensure_ascii=False, indent=1)
+        if want.need != Need.MUST:
+            paths = version.sections.order_by("position").values_list("path", flat=True)
+            summary = summary_of(content, list(paths))
+        candidates.append(_candidate(want, version, "", text, summary, content))
+    return candidates
 
 
 def _matching(model: Any, name: str, pattern: str, versions: list[ArtifactVersion]) -> list[Any]:
@@ -67,27 +79,10 @@ def _matching(model: Any, name: str, pattern: str, versions: list[ArtifactVersio
     return sorted(matching, key=lambda part: (order[part.version_id], part.position))
 
 
-def _best(want: Want, versions: list[ArtifactVersion]) -> list[Section]:
-    with connection.cursor() as cursor:
-        cursor.execute(BEST, [want.query, [version.pk for version in versions], want.limit])
-        ids = [row[0] for row in cursor.fetchall()]
-    sections = Section.objects.select_related("body", "version__artifact").in_bulk(ids)
-    return [sections[pk] for pk in ids]
-
-
 def _parts(want: Want, parts: list[Any]) -> Iterator[Candidate]:
     for part in parts:
         name = part.path if isinstance(part, Section) else part.identifier
         yield _candidate(want, part.version, name, part.body.text, shortened(part.body.text))
-
-
-def _document(want: Want, version: ArtifactVersion) -> Candidate:
-    content = version.content
-    text = json.dumps(content, ensure_ascii=False, indent=1)
-    if want.need == Need.MUST:
-        return _candidate(want, version, "", text, text, content)
-    paths = version.sections.order_by("position").values_list("path", flat=True)
-    return _candidate(want, version, "", text, summary_of(content, list(paths)), content)
 
 
 def _candidate(

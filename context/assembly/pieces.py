@@ -1,4 +1,4 @@
-"""What a step wants of the store, and what can be given to it, with the shorter forms."""
+"""What a step asks for, and what can be given to it, with the shorter forms."""
 
 from dataclasses import dataclass, field
 from typing import Any

@@ -33,30 +33,20 @@ def cut(text: str) -> list[str]:
     """Pieces of at most PIECE_MAX_CHARACTERS; together they are the text."""
     if len(text) <= PIECE_MAX_CHARACTERS:
         return [text]
-    return list(_pieces(text))
-
-
-def _pieces(text: str) -> Iterator[str]:
-    piece: list[str] = []
-    size = 0
-    for line in _short_lines(text):
-        if size + len(line) > PIECE_MAX_CHARACTERS:
-            yield "".join(piece)
-            piece, size = [], 0
-        piece.append(line)
-        size += len(line)
-        is_cut = crc32(line.encode(errors="surrogatepass")) % LINES_TO_A_CUT == 0
-        if size >= PIECE_MIN_CHARACTERS and is_cut:
-            yield "".join(piece)
-            piece, size = [], 0
-    if piece:
-        yield "".join(piece)
-
-
-def _short_lines(text: str) -> Iterator[str]:
-    for line in _LINE.findall(text):
-        for start in range(0, len(line), PIECE_MAX_CHARACTERS):
-            yield line[start : start + PIECE_MAX_CHARACTERS]
+    pieces, piece = [], ""
+    for whole_line in _LINE.findall(text):
+        for start in range(0, len(whole_line), PIECE_MAX_CHARACTERS):
+            line = whole_line[start : start + PIECE_MAX_CHARACTERS]
+            if len(piece) + len(line) > PIECE_MAX_CHARACTERS:
+                pieces.append(piece)
+                piece = ""
+            piece += line
+            # The line itself says whether a cut follows it, so an edit moves no other cut.
+            is_cut = crc32(line.encode(errors="surrogatepass")) % LINES_TO_A_CUT == 0
+            if is_cut and len(piece) >= PIECE_MIN_CHARACTERS:
+                pieces.append(piece)
+                piece = ""
+    return [*pieces, piece] if piece else pieces
 
 
 Content = dict[str, Any]
@@ -102,15 +92,15 @@ def split_content(
 def whole_sections(
     artifact_type: str, content: Content, granularity: str = Granularity.DOCUMENT
 ) -> list[SectionPart]:
-    """The same, with long texts left in one piece: to be compared."""
+    """The same for comparing, with long texts in one piece."""
     return list(_named_once(_whole_parts(artifact_type, content, granularity)))
 
 
 def _whole_parts(artifact_type: str, content: Content, granularity: str) -> list[SectionPart]:
-    known_type = artifact_types.get(artifact_type) or ArtifactType()
+    type_ = artifact_types.get(artifact_type) or ArtifactType()
     outline, parts = dict(content), []
     for key in sorted(content):
-        outline[key], sections = _split_field(known_type, key, content[key], granularity)
+        outline[key], sections = _split_field(type_, key, content[key], granularity)
         parts += sections
     first = SectionPart("", "outline", "Outline", SectionKind.OUTLINE, as_lines(outline))
     return [first, *parts]
@@ -168,7 +158,7 @@ def program_files(content: Content) -> list[Content]:
 
 
 def _split_files(files: list[Content]) -> tuple[list[Content], list[SectionPart]]:
-    left = [file | {"content": None} if file["content"] else file for file in files]
+    outline = [file | {"content": None} if file["content"] else file for file in files]
     parts = [
         SectionPart(
             pointer("files", number, "content"),
@@ -180,7 +170,7 @@ def _split_files(files: list[Content]) -> tuple[list[Content], list[SectionPart]
         for number, file in enumerate(files)
         if file["content"]
     ]
-    return left, parts
+    return outline, parts
 
 
 def _items(key: str, items: list[Content]) -> Iterator[SectionPart]:
@@ -192,9 +182,9 @@ def _items(key: str, items: list[Content]) -> Iterator[SectionPart]:
 
 
 def item_name(item: Content) -> str:
-    """By what an item of a list is known when others come and go."""
-    named = (item.get(field) for field in ("id", "name", "title", "requirement", "path"))
-    return next((name for name in named if isinstance(name, str) and name), "")
+    """The name of an item of a list, which stays when others come and go."""
+    names = (item.get(field) for field in ("id", "name", "title", "requirement", "path"))
+    return next((name for name in names if isinstance(name, str) and name), "")
 
 
 def item_title(item: Content) -> str:
@@ -227,14 +217,14 @@ def _json(value: Any) -> str:
 
 def _named_once(parts: list[SectionPart]) -> Iterator[SectionPart]:
     """The second of the same path has `~2` behind it, and so on."""
-    taken: set[str] = set()
+    paths: set[str] = set()
     counts: dict[str, int] = {}
     for part in parts:
         path = part.path
-        while path in taken:
+        while path in paths:
             counts[part.path] = counts.get(part.path, 1) + 1
             path = f"{part.path}~{counts[part.path]}"
-        taken.add(path)
+        paths.add(path)
         yield SectionPart(part.pointer, path, part.title, part.kind, part.text)
 
 

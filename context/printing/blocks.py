@@ -68,17 +68,12 @@ def _block(node: SyntaxTreeNode, depth: int) -> Block:
         start = int(node.attrs.get("start", 1))
         return {"t": "list", "ordered": kind == "ordered_list", "start": start, "items": items}
     if kind == "table":
-        return _table(node)
+        lines = [row for part in node.children for row in part.children]
+        rows = [[_inlines(cell) for cell in line.children] for line in lines]
+        return {"t": "table", "columns": len(rows[0]), "head": rows[0], "rows": rows[1:]}
     if kind == "blockquote":
         return {"t": "quote", "c": _blocks(node.children, depth + 1)}
     return {"t": "hr"} if kind == "hr" else {"t": "p", "c": _inlines(node)}
-
-
-def _table(node: SyntaxTreeNode) -> Block:
-    rows = [
-        [_inlines(cell) for cell in row.children] for part in node.children for row in part.children
-    ]
-    return {"t": "table", "columns": len(rows[0]), "head": rows[0], "rows": rows[1:]}
 
 
 def _inlines(node: SyntaxTreeNode) -> list[Inline]:
@@ -137,7 +132,7 @@ LEFT_OUT = "(Left out: this document is full. The Markdown form and the export h
 
 
 class PrintBudget:
-    """What is left of one document. A part that no longer fits says where it is to be found."""
+    """How much still fits into a document. A part that does not fit says where to find it."""
 
     def __init__(self) -> None:
         self.pieces = MAX_PIECES

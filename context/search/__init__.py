@@ -1,17 +1,17 @@
 """Finding sections, concepts and documents by words, ids and near misses."""
 
-from context.search.highlights import Shown, show
-from context.search.queries import Found, Hit, artifacts_saying, find, hits_of_texts
+from context.search.highlights import PresentedHit, present_hits
+from context.search.queries import Hit, Matches, artifacts_with_words, find, hits_of_texts
 from context.search.scope import Scope, scope_of
 
 __all__ = [
-    "Found",
     "Hit",
+    "Matches",
+    "PresentedHit",
     "Scope",
-    "Shown",
-    "artifacts_saying",
+    "artifacts_with_words",
     "find",
     "hits_of_texts",
+    "present_hits",
     "scope_of",
-    "show",
 ]

@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
-from context.search.query_parser import Question, searching, understood, windows_of_names
+from context.search.query_parser import ParsedQuery, parse_query, search_cursor, windows_of_names
 from context.search.scope import CELLS, Scope
 from context.search.spelling import ALIKE, ALIKE_PARTS, BY_SPELLING, PART_NAMES, near
 
@@ -55,12 +55,12 @@ BY_WORDS = """
 """
 OF_TEXTS = """
     WITH best AS MATERIALIZED (
-        SELECT * FROM unnest(%(ids)s::bigint[], %(ranks)s::float[]) AS given (id, rank)
+        SELECT * FROM unnest(%(ids)s::bigint[], %(ranks)s::float[]) AS scored (id, rank)
     )
     SELECT kind, id, artifact, score FROM ({parts}) AS parts
     ORDER BY score DESC, kind, id DESC LIMIT %(hits)s
 """
-ARTIFACTS_SAYING = """
+ARTIFACTS_WITH_WORDS = """
     WITH body AS MATERIALIZED (
         SELECT id FROM context_bodies WHERE search @@ %(words)s::tsquery AND {scope}
     ), part AS MATERIALIZED (
@@ -94,12 +94,12 @@ class Hit:
         return self.score == EXACT_SCORE
 
     def scored(self, score: float) -> "Hit":
-        """An exact one stays as it is."""
+        """With this score; an exact hit keeps its own."""
         return self if self.is_exact else replace(self, score=score)
 
 
 @dataclass(frozen=True)
-class Found:
+class Matches:
     """Best first. `is_complete` is False where older texts with the words were not looked at."""
 
     hits: list[Hit]
@@ -113,24 +113,24 @@ def find(
     *,
     granularity: str = "",
     artifacts: QuerySet | None = None,
-) -> Found:
+) -> Matches:
     """What the current versions say of the text; `artifacts` narrows down whose versions."""
     text = text.strip()
     if not text or scope.projects == ():
-        return Found([], "", True)
-    with searching() as cursor:
-        question = understood(text, scope, cursor)
-        return _Search(question, scope, granularity, artifacts, cursor).run()
+        return Matches([], "", True)
+    with search_cursor() as cursor:
+        query = parse_query(text, scope, cursor)
+        return _Search(query, scope, granularity, artifacts, cursor).run()
 
 
-def artifacts_saying(text: str, scope: Scope) -> RawSQL:
+def artifacts_with_words(text: str, scope: Scope) -> RawSQL:
     """Ids of all artifacts whose current version has the words, as a subquery."""
     ids = None
-    with searching() as cursor:
-        question = understood(text.strip(), scope, cursor)
-        if question.words:
-            sql = ARTIFACTS_SAYING.format(current=CURRENT, scope=scope.of_bodies())
-            cursor.execute(sql, {"words": question.words, "projects": scope.parameter})
+    with search_cursor() as cursor:
+        query = parse_query(text.strip(), scope, cursor)
+        if query.words:
+            sql = ARTIFACTS_WITH_WORDS.format(current=CURRENT, scope=scope.of_bodies())
+            cursor.execute(sql, {"words": query.words, "projects": scope.parameter})
             (ids,) = cursor.fetchone()
     return RawSQL("SELECT unnest(%s::uuid[])", [ids or []])
 
@@ -138,14 +138,14 @@ def artifacts_saying(text: str, scope: Scope) -> RawSQL:
 def hits_of_texts(
     scores: dict[int, float], *, granularity: str = "", artifacts: QuerySet | None = None
 ) -> list[Hit]:
-    """Where current versions have these texts, which somebody else has found."""
+    """The parts of current versions that have these texts, by ids of texts with their scores."""
     filters, values = _filters(artifacts)
     parts = _parts_of_bodies(_tables(granularity), filters)
     values |= {"ids": list(scores), "ranks": list(scores.values()), "hits": HITS}
-    with searching() as cursor:
+    with search_cursor() as cursor:
         cursor.execute(OF_TEXTS.format(parts=parts), values)
         hits = [Hit(*row) for row in cursor.fetchall()]
-    return _documents(hits) if granularity == "document" else hits
+    return _best_by_artifact(hits) if granularity == "document" else hits
 
 
 def _tables(granularity: str) -> dict[str, str]:
@@ -165,19 +165,19 @@ def _parts_of_bodies(tables: dict[str, str], filters: str) -> str:
 class _Search:
     def __init__(
         self,
-        question: Question,
+        query: ParsedQuery,
         scope: Scope,
         granularity: str,
         artifacts: QuerySet | None,
         cursor: Any,
     ) -> None:
-        self.question, self.scope, self.cursor = question, scope, cursor
+        self.query, self.scope, self.cursor = query, scope, cursor
         self.granularity = granularity
         self.tables = _tables(granularity)
         self.filters, self.filter_values = _filters(artifacts)
         self.values: dict[str, Any] = {
-            "text": question.text,
-            "trigrams": question.trigrams,
+            "text": query.text,
+            "trigrams": query.trigrams,
             "projects": scope.parameter,
             "candidates": CANDIDATES,
             "names": NAMES,
@@ -186,31 +186,28 @@ class _Search:
             "exact": EXACT_SCORE,
         }
 
-    def run(self) -> Found:
-        question = self.question
-        hits, words = self._by_identifier(), question.words
+    def run(self) -> Matches:
+        query = self.query
+        hits, words = [], query.words
+        if "concept" in self.tables:
+            sql = self._filled(BY_IDENTIFIER, scope=self.scope.of_parts)
+            hits = [Hit(*row) for row in self._rows(sql)]
         is_exact = bool(hits)
-        by_words, is_complete = self._by_words(words, question.loose)
-        if not is_exact and len(by_words) < FEW and question.begun:
-            words = question.begun
-            begun, is_complete = self._by_words(words, words)
-            by_words += begun
+        by_words, is_complete = self._by_words(words, query.loose)
+        if not is_exact and len(by_words) < FEW and query.prefixed:
+            words = query.prefixed
+            by_prefix, is_complete = self._by_words(words, words)
+            by_words += by_prefix
         hits += by_words
         if not is_exact and len(by_words) < FEW:
             hits += self._by_spelling()
         hits = _once(hits)
         if self.granularity == "document":
-            hits = _documents(hits)
-        return Found(hits[:HITS], words, is_complete)
-
-    def _by_identifier(self) -> list[Hit]:
-        if "concept" not in self.tables:
-            return []
-        sql = self._filled(BY_IDENTIFIER, scope=self.scope.of_parts)
-        return [Hit(*row) for row in self._rows(sql)]
+            hits = _best_by_artifact(hits)
+        return Matches(hits[:HITS], words, is_complete)
 
     def _by_words(self, words: str, loose: str) -> tuple[list[Hit], bool]:
-        windows = self.question.windows
+        windows = self.query.windows
         if not words or not windows:
             return [], True
         arms = " UNION ALL ".join(
@@ -231,7 +228,7 @@ class _Search:
         return hits, looked_at < CANDIDATES
 
     def _by_spelling(self) -> list[Hit]:
-        if not self.question.trigrams:
+        if not self.query.trigrams:
             return []
         ages = {
             kind: windows_of_names(table, self.scope, self.cursor)
@@ -240,14 +237,14 @@ class _Search:
         tables = {kind: table for kind, table in self.tables.items() if ages[kind]}
         if not tables:
             return []
-        trigrams = self.question.trigrams
+        trigrams = self.query.trigrams
         expressions = [near(kind, t, trigrams, ages[kind]) for kind, t in tables.items()]
         parts = " UNION ALL ".join(
             self._filled(ALIKE_PARTS, kind=kind, table=table, name=PART_NAMES[kind])
             for kind, table in tables.items()
         )
         sql = BY_SPELLING.format(near=", ".join(sql for sql, _ in expressions), parts=parts)
-        values = {name: value for _, more in expressions for name, value in more.items()}
+        values = {name: value for _, values in expressions for name, value in values.items()}
         # Less sure than any hit by word.
         return [
             Hit(kind, pk, artifact, score / 100)
@@ -257,8 +254,8 @@ class _Search:
     def _filled(self, sql: str, **names: str) -> str:
         return sql.format(current=CURRENT, filters=self.filters, **names)
 
-    def _rows(self, sql: str, more: dict[str, Any] | None = None) -> list[tuple]:
-        self.cursor.execute(sql, self.values | self.filter_values | (more or {}))
+    def _rows(self, sql: str, values: dict[str, Any] | None = None) -> list[tuple]:
+        self.cursor.execute(sql, self.values | self.filter_values | (values or {}))
         return self.cursor.fetchall()
 
 
@@ -284,7 +281,7 @@ def _once(hits: list[Hit]) -> list[Hit]:
     return list(first.values())
 
 
-def _documents(hits: list[Hit]) -> list[Hit]:
+def _best_by_artifact(hits: list[Hit]) -> list[Hit]:
     """Each artifact once, at the place of its best hit."""
     best: dict[Any, Hit] = {}
     for hit in hits:

@@ -1,4 +1,4 @@
-"""What the words of a person ask for, and how the database is to look."""
+"""A person's words as a query of the database, and the indexes that it goes through."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from django.db import connection, transaction
 
 from context.search.scope import Scope, windows
 
-# `querytree` is what is left of words without what must not be there.
+# `querytree` is the query without the words that must not be there.
 MEANING = """
     SELECT words::text, querytree(words),
         CASE WHEN %(text)s ~ '^[[:alpha:]]{{3,}}$'
@@ -22,8 +22,8 @@ ENDS_IN_THE_STORE = """
     SELECT ARRAY[(SELECT min(id) FROM {table})] AS oldest,
         ARRAY[(SELECT max(id) FROM {table})] AS newest
 """
-# By project, so that a window asks for those alone that have rows in it. The list of projects is
-# there only once: to send and read it takes as long as to look at the index.
+# By project, so that a window names only projects with rows in it. The list of projects is sent
+# once, because to send and read it takes as long as the look at the index.
 ENDS_IN_PROJECTS = """
     SELECT array_agg(first ORDER BY place) AS oldest, array_agg(last ORDER BY place) AS newest
     FROM (
@@ -35,12 +35,13 @@ ENDS_IN_PROJECTS = """
 """
 OF_ONE = "part.project_id = scope.project"
 TEXTS = "context_bodies"
-# Names are looked for among rows with trigrams alone; so their index by project is of these.
+# Names are searched only in rows with trigrams, so their index by project has only these.
 NAMED = f"{OF_ONE} AND part.trigrams IS NOT NULL"
 PHRASE = re.compile(r"('(?:[^']|'')*')|<(?:-|\d+)>")
 NOTHING_TO_ASK_FOR = "T"
 # Estimates of how many texts have a word, and are of a current version, are far off: the planner
-# would read whole tables, or start helpers and a compiler, where limits end the search long before.
+# would read whole tables, or start parallel workers and a compiler, where limits end the search
+# long before.
 # Nor may it begin with all current versions: joins are made in the order in which they are written.
 AVOIDED = ("seqscan", "hashjoin", "mergejoin")
 OFF = {f"enable_{way}": "off" for way in AVOIDED} | {
@@ -53,7 +54,7 @@ AS_USUAL = ";".join(f"SET LOCAL {name} = DEFAULT" for name in OFF)
 
 
 @dataclass(frozen=True)
-class Seen:
+class VisibleWindow:
     """A window, with the projects in it that the caller may see."""
 
     cells: list[int]
@@ -61,23 +62,23 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Question:
+class ParsedQuery:
     """`words` is what must be met; `loose` what the index answers alone: all words, in any order.
 
-    `begun` is one word alone with what begins so, else ''. `windows` are those of texts,
+    `prefixed` is a single word with all that begin with it, else ''. `windows` are those of texts,
     newest first.
     """
 
     text: str
     words: str
     loose: str
-    begun: str
+    prefixed: str
     trigrams: list[str]
-    windows: list[Seen]
+    windows: list[VisibleWindow]
 
 
 @contextmanager
-def searching() -> Iterator[Any]:
+def search_cursor() -> Iterator[Any]:
     """A cursor whose statements go through the indexes."""
     is_within = connection.in_atomic_block
     with transaction.atomic(), connection.cursor() as cursor:
@@ -87,15 +88,19 @@ def searching() -> Iterator[Any]:
             cursor.execute(AS_USUAL)
 
 
-def understood(text: str, scope: Scope, cursor: Any) -> Question:
+def parse_query(text: str, scope: Scope, cursor: Any) -> ParsedQuery:
     sql = MEANING.format(ends=_ends(scope, TEXTS))
     cursor.execute(sql, {"text": text, "projects": scope.parameter})
-    words, tree, begun, trigrams, oldest, newest = cursor.fetchone()
-    seen = _windows(scope, oldest, newest)
-    return Question(text, words, _loose(words, tree), begun, trigrams, seen)
+    words, tree, prefixed, trigrams, oldest, newest = cursor.fetchone()
+    loose = words
+    # Only the text itself tells whether words stand side by side, and reading it is what costs.
+    if any(not match[1] for match in PHRASE.finditer(words)) and tree != NOTHING_TO_ASK_FOR:
+        loose = PHRASE.sub(lambda match: match[1] or "&", tree)
+    visible = _windows(scope, oldest, newest)
+    return ParsedQuery(text, words, loose, prefixed, trigrams, visible)
 
 
-def windows_of_names(table: str, scope: Scope, cursor: Any) -> list[Seen]:
+def windows_of_names(table: str, scope: Scope, cursor: Any) -> list[VisibleWindow]:
     """Those of sections or concepts, newest first."""
     cursor.execute(_ends(scope, table, NAMED), {"projects": scope.parameter})
     return _windows(scope, *cursor.fetchone())
@@ -107,23 +112,18 @@ def _ends(scope: Scope, table: str, indexed: str = OF_ONE) -> str:
     return sql.format(table=table, indexed=indexed)
 
 
-def _windows(scope: Scope, oldest: list[int | None], newest: list[int | None]) -> list[Seen]:
+def _windows(
+    scope: Scope, oldest: list[int | None], newest: list[int | None]
+) -> list[VisibleWindow]:
     if not scope.is_in_the_index:
         spans = [ends for ends in zip(oldest, newest, strict=True) if None not in ends]
-        return [Seen(window.cells, scope) for window in windows(spans)]
+        return [VisibleWindow(window.cells, scope) for window in windows(spans)]
     ends = zip(scope.projects, oldest, newest, strict=True)
     spans_by_project = {
         project: (first, last) for project, first, last in ends if first is not None
     }
     projects = list(spans_by_project)
     return [
-        Seen(window.cells, Scope(tuple(projects[place] for place in window.spans)))
+        VisibleWindow(window.cells, Scope(tuple(projects[place] for place in window.spans)))
         for window in windows(list(spans_by_project.values()))
     ]
-
-
-def _loose(words: str, tree: str) -> str:
-    """Whether words stand side by side only the text itself tells, and reading it is what costs."""
-    if not any(not match[1] for match in PHRASE.finditer(words)) or tree == NOTHING_TO_ASK_FOR:
-        return words
-    return PHRASE.sub(lambda match: match[1] or "&", tree)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from projects.models import Project
 
-# As many projects are asked for in the index; more are told apart behind it.
+# Up to so many projects are looked up in the index; of more, the rows are filtered.
 IN_THE_INDEX = 1_000
 
 
@@ -78,24 +78,23 @@ class Window:
 def windows(spans: Sequence[tuple[int, int]]) -> Iterator[Window]:
     """All rows between the ends of the spans; each window is twice as large as the one before.
 
-    What lies in no span is leapt over. Else windows would have become so large before they reach
-    old rows that they have very many of them.
+    What lies in no span is skipped, or windows would be very large by the time they reach old rows.
     """
     bits, size, below = SMALL, FIRST, max((newest for _, newest in spans), default=0) + 1
-    while left := [(oldest, min(newest, below - 1)) for oldest, newest in spans if oldest < below]:
-        end = (max(newest for _, newest in left) >> bits) + 1
-        start = max(end - size, min(oldest for oldest, _ in left) >> bits)
+    while rest := [(oldest, min(newest, below - 1)) for oldest, newest in spans if oldest < below]:
+        end = (max(newest for _, newest in rest) >> bits) + 1
+        start = max(end - size, min(oldest for oldest, _ in rest) >> bits)
         if bits == SMALL and size >= SMALL_CELLS_AT_MOST:
-            # Whole large cells are left.
+            # The rest is whole large cells.
             start = start >> (LARGE - SMALL) << (LARGE - SMALL)
-        yield _window(spans, start, end, bits)
-        below, size = start << bits, size * GROWTH
+        cells = [cell if bits == SMALL else -1 - cell for cell in range(start, end)]
+        first, beyond = start << bits, end << bits
+        places = [
+            place
+            for place, (oldest, newest) in enumerate(spans)
+            if oldest < beyond and newest >= first
+        ]
+        yield Window(cells, places)
+        below, size = first, size * GROWTH
         if bits == SMALL and size > SMALL_CELLS_AT_MOST:
             bits, size = LARGE, size >> (LARGE - SMALL)
-
-
-def _window(spans: Sequence[tuple[int, int]], start: int, end: int, bits: int) -> Window:
-    cells = [cell if bits == SMALL else -1 - cell for cell in range(start, end)]
-    first, beyond = start << bits, end << bits
-    reach = [n for n, (oldest, newest) in enumerate(spans) if oldest < beyond and newest >= first]
-    return Window(cells, reach)

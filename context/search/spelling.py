@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-from context.search.query_parser import Seen
+from context.search.query_parser import VisibleWindow
 from context.search.scope import CELLS
 
-# A name has at least so much of what was asked for.
+# A name shares at least so much of the trigrams.
 ALIKE = 0.5
-# The newest names that could be meant are compared; materialized, or the planner may compare them
+# The newest names that may match are compared; materialized, or the planner may compare them
 # again for every artifact that it joins.
 NEAR = """
     near_{kind} AS MATERIALIZED (
@@ -39,7 +39,7 @@ BY_SPELLING = """
 
 
 def near(
-    kind: str, table: str, trigrams: list[str], windows: list[Seen]
+    kind: str, table: str, trigrams: list[str], windows: list[VisibleWindow]
 ) -> tuple[str, dict[str, Any]]:
     """The common table expression `near_...`, with its parameters."""
     values: dict[str, Any] = {f"group_{n}": group for n, group in enumerate(groups_of(trigrams))}
@@ -63,7 +63,7 @@ def near(
 
 
 def groups_of(trigrams: list[str]) -> Iterator[list[str]]:
-    """What has at least half of them has one of any group of more than half: four such groups."""
+    """Four groups of more than half: a name that shares half of all trigrams has one of each."""
     size = len(trigrams) - -(-len(trigrams) // 2) + 1
     turned = trigrams[::2] + trigrams[1::2]
     yield from (trigrams[:size], trigrams[-size:], turned[:size], turned[-size:])

@@ -2,9 +2,8 @@ from context.services.content import CONTENT_MAX_BYTES, Checked, check_content
 from context.services.imports import store_imported
 from context.services.inputs import add_version, create_artifact, store_input, write_version
 from context.services.outputs import store_output
-from context.services.parts import split_old_versions
-from context.services.slim import forget_repeated_names
 from context.services.storage import Source
+from context.services.upgrades import forget_repeated_names, split_old_versions
 from context.services.uploads import UPLOAD_MAX_BYTES, upload_file
 from context.services.versions import (
     accept_version,

@@ -27,9 +27,19 @@ def check_content(artifact_type: str, content: Any) -> Checked:
         content = validate_content(artifact_type, content)
         encoded = canonical(content)
     except ContentError as error:
-        errors = [e | {"field": _join("content", e["field"])} for e in error.errors]
+        errors = [
+            e | {"field": f"content.{e['field']}" if e["field"] else "content"}
+            for e in error.errors
+        ]
         first = f"{errors[0]['field']}: {errors[0]['detail']}"
-        _check_size(_rough_size(content))
+        # It may not even have a canonical form, so its size is that of any JSON.
+        try:
+            encoded = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(
+                errors="surrogatepass"
+            )
+        except RecursionError:
+            encoded = b""
+        _check_size(len(encoded))
         if error.limit:
             raise TooLarge("content_too_large", first, errors=errors, limit=error.limit) from error
         detail = f"The content does not fit {artifact_type}: {first}"
@@ -48,15 +58,6 @@ def _check_size(size: int) -> None:
         raise TooLarge("content_too_large", detail, limit=CONTENT_MAX_BYTES)
 
 
-def _rough_size(content: Any) -> int:
-    """Of what does not fit its type, and may not even have a canonical form."""
-    try:
-        compact = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    except RecursionError:
-        return 0
-    return len(compact.encode(errors="surrogatepass"))
-
-
 def _holds_null(value: Any) -> bool:
     """PostgreSQL cannot store the null character in JSON."""
     if isinstance(value, dict):
@@ -64,7 +65,3 @@ def _holds_null(value: Any) -> bool:
     if isinstance(value, list):
         return any(_holds_null(part) for part in value)
     return isinstance(value, str) and "\0" in value
-
-
-def _join(prefix: str, path: str) -> str:
-    return f"{prefix}.{path}" if path else prefix

@@ -1,4 +1,4 @@
-"""An artifact that comes from another installation, with its one version."""
+"""Artifacts from another installation, each with one version."""
 
 from context.enums import Granularity, VersionStatus
 from context.models import Artifact, ArtifactVersion
@@ -25,7 +25,7 @@ def store_imported(
 ) -> None:
     """Store it as it came; the caller has checked content and hash.
 
-    What a person wrote elsewhere is the importer's here: nobody else can be named for it.
+    The importer is the author of what a person wrote elsewhere, who has no account here.
     """
     artifact = Artifact.objects.create(
         project=tx.project,

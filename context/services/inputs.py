@@ -53,7 +53,7 @@ def store_input(
     granularity: str = Granularity.DOCUMENT,
     comment: str = "",
 ) -> Artifact:
-    """A person's artifact with its first version; by the transaction's actor unless told."""
+    """A person's artifact with its first version; by the tx's actor unless `author` is given."""
     author = author or tx.actor
     checked = check_content(artifact_type, content)
     artifact = Artifact.objects.create(
@@ -122,8 +122,8 @@ def write_version(
 ) -> ArtifactVersion:
     """The next version by a person. Not recorded: its status may still change.
 
-    `base_version` is the one it was written from, the last one unless told; `decision` the id of
-    the decision that brought it.
+    `base_version` is the one it was written from, by default the last; `decision` the id of the
+    decision that brought it.
     """
     checked = check_content(artifact.artifact_type, content)
     artifact.version += 1
@@ -135,10 +135,7 @@ def write_version(
         comment=comment,
         decision=decision,
     )
-    insert_version(version, checked, artifact, _before(artifact, base_version))
+    base = base_version or artifact.version - 1
+    sources = [Source(artifact.pk, base, DerivationKind.REVISED)] if base else []
+    insert_version(version, checked, artifact, sources)
     return version
-
-
-def _before(artifact: Artifact, base_version: int | None) -> list[Source]:
-    number = base_version or artifact.version - 1
-    return [Source(artifact.pk, number, DerivationKind.REVISED)] if number else []

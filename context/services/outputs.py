@@ -7,7 +7,7 @@ from context.models import Artifact, ArtifactVersion
 from context.services.content import check_content
 from context.services.storage import Source, insert_version
 from context.services.versions import supersede_accepted
-from core.sql import fetch_row, insert_row
+from core.sql import fetch_row
 
 OF_STEP = """
     SELECT {columns} FROM context_artifacts
@@ -43,10 +43,20 @@ def store_output(
     records it. Raises InvalidInput, TooLarge.
     """
     checked = check_content(artifact_type, content)
-    artifact = _next_artifact(project_id, step, task, artifact_type, title, is_accepted)
+    if step:
+        artifact = fetch_row(Artifact, OF_STEP, [project_id, step, artifact_type])
+    else:
+        artifact = fetch_row(Artifact, OF_TASK, [project_id, task, artifact_type])
+    if artifact is None:
+        artifact = Artifact(project_id=project_id, artifact_type=artifact_type, step=step)
+    artifact.title, artifact.version = title[:300], artifact.version + 1
     artifact.source_agent, artifact.task = agent_type, task
+    if is_accepted:
+        if artifact.accepted_version:
+            supersede_accepted(artifact)
+        artifact.accepted_version = artifact.version
     if artifact.version == 1:
-        insert_row(artifact)
+        artifact.save(force_insert=True)
     else:
         artifact.save()
     version = ArtifactVersion(
@@ -63,24 +73,3 @@ def store_output(
     )
     insert_version(version, checked, artifact, sources)
     return artifact, version
-
-
-def _next_artifact(
-    project_id: UUID, step: str, task: UUID, artifact_type: str, title: str, is_accepted: bool
-) -> Artifact:
-    """The artifact with its number raised for the next version, or a new one. Not saved."""
-    artifact = _artifact_of(project_id, step, task, artifact_type)
-    if artifact is None:
-        artifact = Artifact(project_id=project_id, artifact_type=artifact_type, step=step)
-    artifact.title, artifact.version = title[:300], artifact.version + 1
-    if is_accepted:
-        if artifact.accepted_version:
-            supersede_accepted(artifact)
-        artifact.accepted_version = artifact.version
-    return artifact
-
-
-def _artifact_of(project_id: UUID, step: str, task: UUID, artifact_type: str) -> Artifact | None:
-    if step:
-        return fetch_row(Artifact, OF_STEP, [project_id, step, artifact_type])
-    return fetch_row(Artifact, OF_TASK, [project_id, task, artifact_type])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 
 from context.enums import DerivationKind
 from context.models import Artifact, ArtifactVersion
@@ -18,7 +18,6 @@ from context.parts import (
     split_content,
 )
 from context.services.content import Checked
-from core.sql import insert_row, prepared_cursor
 
 # Smaller contents are also kept whole, so that the work reads them without a join. Of larger ones
 # there are only the parts, so that a small edit stores little.
@@ -28,7 +27,7 @@ INLINE_MAX_BYTES = 32 * 1024
 # one else adds a text in between; the counts prove that every part has found its text.
 STORE_PARTS = """
     WITH texts AS (
-        SELECT * FROM unnest(%s::text[], %s::text[], %s::int[]) AS given (sha256, text, tokens)
+        SELECT * FROM unnest(%s::text[], %s::text[], %s::int[]) AS new (sha256, text, tokens)
     ), added AS (
         INSERT INTO context_bodies (project_id, sha256, text, tokens)
         SELECT %s, sha256, text, tokens FROM texts
@@ -43,7 +42,7 @@ STORE_PARTS = """
             (project_id, version_id, position, pointer, path, title, kind, body_id)
         SELECT %s, %s, number - 1, pointer, path, title, kind, id
         FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
-            WITH ORDINALITY AS given (pointer, path, title, kind, sha256, number)
+            WITH ORDINALITY AS new (pointer, path, title, kind, sha256, number)
         JOIN bodies USING (sha256)
         RETURNING 1
     ), concepts AS (
@@ -51,13 +50,13 @@ STORE_PARTS = """
             (project_id, version_id, position, kind, identifier, title, body_id)
         SELECT %s, %s, number - 1, kind, identifier, title, id
         FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[])
-            WITH ORDINALITY AS given (kind, identifier, title, sha256, number)
+            WITH ORDINALITY AS new (kind, identifier, title, sha256, number)
         JOIN bodies USING (sha256)
         RETURNING 1
     ), derivations AS (
         INSERT INTO context_derivations (derived_id, source_id, kind)
-        SELECT %s, version.id, given.kind
-        FROM unnest(%s::uuid[], %s::int[], %s::text[]) AS given (artifact_id, number, kind)
+        SELECT %s, version.id, new.kind
+        FROM unnest(%s::uuid[], %s::int[], %s::text[]) AS new (artifact_id, number, kind)
         JOIN context_artifact_versions version USING (artifact_id, number)
         JOIN context_artifacts artifact
             ON artifact.id = version.artifact_id AND artifact.project_id = %s
@@ -86,7 +85,7 @@ def insert_version(
     version.content, version.sha256 = checked.content, checked.sha256
     fits = checked.size_bytes <= INLINE_MAX_BYTES
     version.inline_content = checked.content if fits else None
-    insert_row(version)
+    version.save(force_insert=True)
     store_parts(version, artifact, sources)
 
 
@@ -111,7 +110,7 @@ def store_parts(
         *(_columns((s.artifact, s.version, s.kind) for s in sources) or [[]] * 3),
         artifact.project_id,
     ]
-    with prepared_cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(STORE_PARTS, parameters)
         stored = cursor.fetchone()
     if stored != (len(sections), len(concepts)):

@@ -29,7 +29,7 @@ def accept_versions(references: Sequence[dict[str, Any]]) -> None:
     if not references:
         return
     numbers = {reference["artifact"]: reference["version"] for reference in references}
-    # Before a first version there is none that it takes the place of.
+    # A first version replaces none.
     if later := [artifact for artifact, number in numbers.items() if number > 1]:
         before = ArtifactVersion.objects.filter(artifact__in=later, status=VersionStatus.ACCEPTED)
         before.update(status=VersionStatus.SUPERSEDED)

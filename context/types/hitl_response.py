@@ -32,12 +32,12 @@ class HitlResponseType(ArtifactType):
 
     def render(self, content: Values) -> list[str]:
         questions = section("Questions", bullets(content["questions"]))
-        who = f" ({plain(content['answered_by'])})" if content["answered_by"] else ""
+        author = f" ({plain(content['answered_by'])})" if content["answered_by"] else ""
         return [
             "# Response",
             "",
             *questions,
-            f"## Answer{who}",
+            f"## Answer{author}",
             "",
             *fenced(content["answer"], "text"),
         ]

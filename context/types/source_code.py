@@ -103,12 +103,16 @@ class SourceCodeType(ArtifactType):
             "",
             *section("Tests by requirement", table(["Requirement", "Tests"], covered)),
             *section("Notes", bullets(content["notes"])),
-            *[line for file in content["files"] for line in _file(file)],
+            *[
+                line
+                for file in content["files"]
+                for line in (
+                    f"## {plain(file['path'])}",
+                    "",
+                    *fenced(file["content"], file["language"]),
+                )
+            ],
         ]
 
     def files(self, content: Values) -> dict[str, str]:
         return {f"source/{file['path']}": file["content"] for file in program_files(content)}
-
-
-def _file(file: Values) -> list[str]:
-    return [f"## {plain(file['path'])}", "", *fenced(file["content"], file["language"])]

@@ -21,7 +21,7 @@ class Amend(Action):
     needs_content = True
 
     def is_allowed_for(self, request: HitlRequest) -> bool:
-        """A step that made nothing can be done by a person instead; work on its own cannot."""
+        """A person can write what a step did not make, but not for a task outside of a workflow."""
         if request.kind == RequestKind.CLARIFICATION:
             return False
         is_empty = request.kind == RequestKind.ESCALATION and not request.subject["outputs"]
@@ -35,10 +35,10 @@ class Amend(Action):
     def apply(
         self, tx: ProjectTransaction, request: HitlRequest, task: Task, data: DecisionInput
     ) -> Decision:
-        shown = request.subject["outputs"]
+        current = request.subject["outputs"]
         decision = settle(tx, request, data)
-        if shown:
-            artifact = Artifact.objects.get(pk=shown[0]["artifact"])
+        if current:
+            artifact = Artifact.objects.get(pk=current[0]["artifact"])
         else:
             # What the step should have made.
             artifact, _ = Artifact.objects.get_or_create(
@@ -51,14 +51,14 @@ class Amend(Action):
             tx,
             artifact,
             content=data.content,
-            base_version=shown[0]["version"] if shown else None,
+            base_version=current[0]["version"] if current else None,
             comment=data.comment,
             decision=decision.pk,
         )
         record_version(tx, artifact, version)
-        outputs = [output_reference(artifact, version), *shown[1:]]
+        outputs = [output_reference(artifact, version), *current[1:]]
         if request.required_approvals > 1 and not data.is_break_glass:
-            # Several are to stand behind what goes on: the engine asks the others about it.
+            # Several people have to approve: the engine asks the others about the amendment.
             task.result = task.result | {"outputs": outputs}
             task.save(update_fields=["result"])
         else:

@@ -34,7 +34,7 @@ class Approve(Action):
     ) -> Decision:
         request.approvals += 1
         if request.approvals < request.required_approvals and not data.is_break_glass:
-            # Counted; nothing goes on yet, and the next person is not held up by a claim.
+            # More approvals are needed; a claim must not hold up the next person.
             request.claimed_by = request.claimed_until = None
             request.save(update_fields=["approvals", "claimed_by", "claimed_until"])
             return record_decision(tx, request, data)

@@ -21,8 +21,8 @@ def registered_actions() -> list[Action]:
 def get_action(key: str) -> Action:
     """Raises InvalidInput, which names the field `action`, where there is none."""
     if key not in actions:
-        known = ", ".join(actions.values)
-        raise InvalidInput.of("action", "invalid_choice", f"Use one of {known}.")
+        detail = f"Use one of {', '.join(actions.values)}."
+        raise InvalidInput.of("action", "invalid_choice", detail)
     return actions[key]
 
 

@@ -1,4 +1,4 @@
-"""Who is at it: one person at a time has a request for themselves, for a while."""
+"""Claims: for a while, only one person can decide on a request."""
 
 from datetime import timedelta
 from typing import Any
@@ -21,7 +21,7 @@ CLAIM = ["claimed_by", "claimed_until"]
 
 
 def claim_request(*, request_id: UUID, actor: Actor) -> HitlRequest:
-    """Until released, or its time is over, nobody else decides. Again, the time starts anew.
+    """Nobody else can decide until the claim is released or runs out. Again, it starts anew.
 
     Raises NotFound, Forbidden (why not this person), Conflict (`request_closed`), Gone.
     """
@@ -40,8 +40,9 @@ def claim_request(*, request_id: UUID, actor: Actor) -> HitlRequest:
 
 
 def release_request(*, request_id: UUID, actor: Actor) -> HitlRequest:
-    """All who may decide have it again. By who has it, or an owner; where nobody has it, nothing.
+    """Everyone who may decide can do so again; without a claim, nothing happens.
 
+    Only the claimant or an owner may release it.
     Raises NotFound, Forbidden, Conflict (`request_closed`).
     """
     where = Q(hitl_requests=request_id)
@@ -59,10 +60,10 @@ def release_request(*, request_id: UUID, actor: Actor) -> HitlRequest:
 
 
 def reassign_request(*, request_id: UUID, actor: Actor, user: Any) -> HitlRequest:
-    """Another member has it for themselves, as if they had claimed it.
+    """Hand the claim to another member, as if they had claimed it.
 
-    By who has it, or an owner; where nobody has it, by all who decide. Raises NotFound, Forbidden,
-    Conflict (`request_closed`), Unprocessable (`assignee_cannot_decide`, with the reason).
+    Only the claimant or an owner may; without a claim, anyone who decides. Raises NotFound,
+    Forbidden, Conflict (`request_closed`), Unprocessable (`assignee_cannot_decide`).
     """
     where = Q(hitl_requests=request_id)
     with ProjectTransaction(where, actor, require=DECIDE, missing="request") as tx:

@@ -1,13 +1,12 @@
-"""What the clock does to requests: it reminds, notes what is late, and ends or hands up what timed
-out. Never a yes, and never a person's no."""
+"""Reminders, overdue requests and timeouts. Time never approves, and never rejects for a person."""
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import DatabaseError, connection, transaction
 
-from agents.models import Task
 from agents.services import expire_result
 from agents.stops.queries import is_wholly_stopped
 from audit.actors import Actor
@@ -15,7 +14,8 @@ from audit.event_types import EventType
 from core.errors import DomainError
 from hitl.enums import OnTimeout, RequestStatus
 from hitl.events import REQUEST_ESCALATED, REQUEST_OVERDUE, REQUEST_REMINDED
-from hitl.models import HitlRequest
+from hitl.models import HitlRequest, Policy
+from hitl.policy import TIMES
 from hitl.services.locks import database_time, lock_request
 from hitl.services.records import close_request
 from projects.access import DECIDE
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 SCHEDULER = Actor.of_scheduler()
 BATCH = 500
 
-# Three small indexes: what has no deadline costs nothing, however much is pending.
+# By three small indexes, so that pending requests without a deadline cost nothing.
 DUE = """
     (SELECT id FROM hitl_requests WHERE status = 'pending' AND reminded_at IS NULL
       AND remind_at <= clock_timestamp() AND held_since IS NULL ORDER BY remind_at LIMIT %(batch)s)
@@ -53,19 +53,19 @@ RESUME = """
 
 
 def suspend_deadlines(project_id: UUID) -> None:
-    """From now on no deadline of the project comes nearer. The caller holds the project's lock."""
+    """Stop the project's deadlines. The caller holds the project's lock."""
     with connection.cursor() as cursor:
         cursor.execute(SUSPEND, [project_id])
 
 
 def resume_deadlines(project_id: UUID) -> None:
-    """Deadlines go on, later by the time that they stood still. The caller holds the lock."""
+    """Start them again, later by the time they were suspended. The caller holds the lock."""
     with connection.cursor() as cursor:
         cursor.execute(RESUME, [project_id])
 
 
 def sync_deadlines(tx: ProjectTransaction) -> None:
-    """Deadlines stand still while a project is paused or stopped. Again, it does nothing."""
+    """Suspend deadlines while the project is paused or stopped, else resume them. Idempotent."""
     project = tx.project
     if project.status == ProjectStatus.PAUSED or is_wholly_stopped(project.pk):
         suspend_deadlines(project.pk)
@@ -74,57 +74,58 @@ def sync_deadlines(tx: ProjectTransaction) -> None:
 
 
 def apply_deadlines() -> int:
-    """One round over all requests whose time has come; how many there were. For the sweep."""
+    """Apply every deadline that has passed, for the sweep; returns to how many requests."""
     with connection.cursor() as cursor:
         cursor.execute(DUE, {"batch": BATCH})
-        due = [row[0] for row in cursor.fetchall()]
+        request_ids = [row[0] for row in cursor.fetchall()]
     applied = 0
-    for request_id in due:
+    for request_id in request_ids:
         try:
             applied += _apply(request_id)
         except (DatabaseError, DomainError):
-            # One that cannot be served must not keep all others from it, round after round.
+            # A request that fails must not hold up all others, round after round.
             logger.exception("deadline not applied", extra={"hitl_request": str(request_id)})
     return applied
 
 
 @transaction.atomic
 def _apply(request_id: UUID) -> bool:
-    """False where somebody was faster. A busy project's turn is the next round's."""
+    """False where there is nothing to do any more. A locked project waits for the next round."""
     projects = Project.objects.filter(hitl_requests=request_id)
     project = projects.select_for_update(no_key=True, skip_locked=True, of=("self",)).first()
     if project is None:
         return False
     with ProjectTransaction(project.pk, SCHEDULER) as tx:
         request, task = lock_request(tx, request_id)
-        if not request.is_pending or request.held_since is not None:
-            return False
-        if is_wholly_stopped(project.pk):
+        if not request.is_pending or request.held_since or is_wholly_stopped(project.pk):
             return False
         now = database_time()
         if not request.is_timed_out(now):
-            is_reminded, is_noted = _remind(tx, request, now), _note_overdue(tx, request, now)
-            return is_reminded or is_noted
+            is_reminder_due = request.remind_at is not None and request.remind_at <= now
+            if is_reminder := is_reminder_due and not request.reminded_at:
+                request.reminded_at = now
+                request.save(update_fields=["reminded_at"])
+                _record(tx, REQUEST_REMINDED, request)
+            return _note_overdue(tx, request, now) or is_reminder
         match request.on_timeout:
             case OnTimeout.REJECT:
-                _expire(tx, request, task)
+                end = f"{request.expires_at:%Y-%m-%d %H:%M:%S} UTC"
+                reason = (
+                    f"Nobody decided on “{request.title}” by {end}, so the project's policy "
+                    "stops the project."
+                )
+                policy = {"on_timeout": str(request.on_timeout), "reason": reason}
+                close_request(tx, request, RequestStatus.EXPIRED, **policy)
+                expire_result(tx, task, reason)
+                tx.request_advance()
             case OnTimeout.ESCALATE:
                 escalate_if_due(tx, request, now)
             case _:
-                # Nothing ends; what had an end is overdue from then on.
+                # Nothing ends; a request that had an end is overdue from then on.
                 request.due_at = request.due_at or request.expires_at
                 request.expires_at = None
                 request.save(update_fields=["due_at", "expires_at"])
                 _note_overdue(tx, request, now)
-    return True
-
-
-def _remind(tx: ProjectTransaction, request: HitlRequest, now: datetime) -> bool:
-    if request.remind_at is None or request.reminded_at or request.remind_at > now:
-        return False
-    request.reminded_at = now
-    request.save(update_fields=["reminded_at"])
-    _record(tx, REQUEST_REMINDED, request)
     return True
 
 
@@ -137,18 +138,25 @@ def _note_overdue(tx: ProjectTransaction, request: HitlRequest, now: datetime) -
     return True
 
 
-def _expire(tx: ProjectTransaction, request: HitlRequest, task: Task) -> None:
-    until = f"{request.expires_at:%Y-%m-%d %H:%M:%S} UTC"
-    reason = f"Nobody decided on “{request.title}” until {until}; by the policy the project stops."
-    close_request(
-        tx, request, RequestStatus.EXPIRED, on_timeout=str(request.on_timeout), reason=reason
-    )
-    expire_result(tx, task, reason)
-    tx.request_advance()
+def deadlines_by(policy: Policy) -> dict[str, Any]:
+    """The deadlines of a request that is opened now. On hold, its end is when it is due."""
+    seconds = {name.split("_")[0]: getattr(policy, name) for name in TIMES}
+    if not any(seconds.values()):
+        return {"on_timeout": policy.on_timeout}
+    if policy.on_timeout == OnTimeout.HOLD:
+        seconds |= {"due": seconds["due"] or seconds["expire"], "expire": None}
+    now = database_time()
+    times = {name: now + timedelta(seconds=s) if s else None for name, s in seconds.items()}
+    return {
+        "on_timeout": policy.on_timeout,
+        "remind_at": times["remind"],
+        "due_at": times["due"],
+        "expires_at": times["expire"],
+    }
 
 
 def escalate_if_due(tx: ProjectTransaction, request: HitlRequest, now: datetime) -> None:
-    """From now on only an owner decides, without an end."""
+    """Once its time is over, leave the request to the owners, without an end."""
     is_due = request.is_pending and request.is_timed_out(now)
     if not is_due or request.on_timeout != OnTimeout.ESCALATE:
         return

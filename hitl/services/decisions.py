@@ -4,10 +4,8 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from agents.models import Task
 from audit.actors import Actor
-from core.errors import Conflict, Forbidden, Gone, InvalidInput
-from core.text import is_storable
+from core.errors import Conflict, Forbidden, Gone
 from hitl.actions import DecisionInput, get_action
 from hitl.enums import OnTimeout, RequestStatus
 from hitl.models import Decision, HitlRequest
@@ -17,10 +15,6 @@ from hitl.services.locks import lock_request, time_for
 from hitl.subject import digest_of, subject_of
 from projects.access import READ
 from projects.transaction import ProjectTransaction
-
-COMMENT_MAX_LENGTH = 10_000
-# Not about the person: these have answers of their own.
-OF_STATE = {"already_decided", "expired"}
 
 
 def decide(
@@ -43,51 +37,56 @@ def decide(
     `subject_changed`, `request_closed`), Gone (`expired`), Unprocessable (`comment_required`,
     `content_required`, `action_not_allowed`), InvalidInput.
     """
-    with ProjectTransaction(
-        Q(hitl_requests=request_id), actor, require=READ, missing="request"
-    ) as tx:
+    where = Q(hitl_requests=request_id)
+    with ProjectTransaction(where, actor, require=READ, missing="request") as tx:
         request, task = lock_request(tx, request_id)
         now = time_for(request)
-        # What time has done comes first, whether or not the sweep was here.
+        # A deadline that has passed comes first, whether or not the sweep was here.
         escalate_if_due(tx, request, now)
-        bypassed = _check_person(tx, request, now, is_break_glass=break_glass)
-        _check_pending(request, actor, now)
+        bypassed = None
+        if break_glass:
+            if not may_break_glass(request, actor.user, role=tx.role):
+                detail = "Only an owner of the project or a superuser decides past the rules."
+                raise Forbidden("break_glass_not_allowed", detail)
+            bypassed = tuple(obstacles(request, actor.user, now, role=tx.role))
+        else:
+            verdict = can_decide(request, actor.user, now, role=tx.role)
+            # The state of the request is checked below, with more to say about it.
+            if not verdict.allowed and verdict.code not in ("already_decided", "expired"):
+                raise Forbidden(verdict.code, verdict.detail)
+        check_open(request, actor, now)
         chosen = get_action(action)
-        data = DecisionInput(actor, chosen, _clean(comment), content, channel, bypassed)
-        check_action(request, chosen, data.comment, content)
+        check_action(request, chosen, comment, content)
+        data = DecisionInput(actor, chosen, comment.strip(), content, channel, bypassed)
         if data.is_break_glass and not data.comment:
             raise comment_required("To decide past the rules")
-        _check_shown(request, task, subject_digest)
+        # Only what was shown may be decided on, and only if it is what would go on now.
+        if not subject_digest == request.subject_digest == digest_of(subject_of(task)):
+            detail = "This is not what you were shown. Read the request again, then decide."
+            current = {"subject_digest": request.subject_digest}
+            raise Conflict("subject_changed", detail, **current)
         return chosen.apply(tx, request, task, data)
 
 
-def _check_person(
-    tx: ProjectTransaction, request: HitlRequest, now: datetime, *, is_break_glass: bool
-) -> tuple[str, ...] | None:
-    """The codes of the rules that break-glass goes past; None without it. Raises Forbidden."""
-    user = tx.actor.user
-    if is_break_glass:
-        if not may_break_glass(request, user, role=tx.role):
-            detail = "Only an owner of the project or a superuser decides past the rules."
-            raise Forbidden("break_glass_not_allowed", detail)
-        return tuple(obstacles(request, user, now, role=tx.role))
-    verdict = can_decide(request, user, now, role=tx.role)
-    if not verdict.allowed and verdict.code not in OF_STATE:
-        raise Forbidden(verdict.code, verdict.detail)
-    return None
-
-
-def _check_pending(request: HitlRequest, actor: Actor, now: datetime) -> None:
-    if request.is_pending:
-        if request.is_timed_out(now) and request.on_timeout != OnTimeout.ESCALATE:
-            raise Gone("expired", "The time for this decision has passed.")
-        if request.approvals and (own := request.decisions.filter(decided_by=actor.user).first()):
-            raise _decided(request, own)
-        return
-    if request.status == RequestStatus.EXPIRED:
+def check_open(request: HitlRequest, actor: Actor, now: datetime) -> None:
+    """Raises Gone or Conflict where this person can no longer decide on it."""
+    is_timed_out = request.is_timed_out(now) and request.on_timeout != OnTimeout.ESCALATE
+    if request.status == RequestStatus.EXPIRED or (request.is_pending and is_timed_out):
         raise Gone("expired", "The time for this decision has passed.")
-    if standing := request.decisions.last():
-        raise _decided(request, standing)
+    decision = None
+    if not request.is_pending:
+        decision = request.decisions.last()
+    elif request.approvals:
+        decision = request.decisions.filter(decided_by=actor.user).first()
+    if decision is not None:
+        raise Conflict(
+            "already_decided",
+            f"{decision.decided_by.get_username()} has decided already: {decision.action}.",
+            decision=summary(decision),
+            request_status=request.status,
+        )
+    if request.is_pending:
+        return
     newer = request.next.order_by("created_at").last()
     raise Conflict(
         "request_closed" if newer is None else "subject_changed",
@@ -95,15 +94,6 @@ def _check_pending(request: HitlRequest, actor: Actor, now: datetime) -> None:
         + (" A newer request took its place." if newer else ""),
         request_status=request.status,
         **({"newer_request": str(newer.pk)} if newer else {}),
-    )
-
-
-def _decided(request: HitlRequest, standing: Decision) -> Conflict:
-    return Conflict(
-        "already_decided",
-        f"{standing.decided_by.get_username()} has decided already: {standing.action}.",
-        decision=summary(standing),
-        request_status=request.status,
     )
 
 
@@ -117,24 +107,3 @@ def summary(decision: Decision) -> dict[str, Any]:
         "comment": decision.comment,
         "created_at": decision.created_at.isoformat(),
     }
-
-
-def _clean(comment: str) -> str:
-    if len(comment) > COMMENT_MAX_LENGTH:
-        detail = f"Shorten the comment to at most {COMMENT_MAX_LENGTH:,} characters."
-        raise InvalidInput.of("comment", "max_length", detail)
-    if not is_storable(comment):
-        raise InvalidInput.of("comment", "binary", "The comment is not plain text.")
-    return comment.strip()
-
-
-def _check_shown(request: HitlRequest, task: Task, subject_digest: str) -> None:
-    """Only what was shown may be decided on, and only if it is what would go on now."""
-    current = digest_of(subject_of(task))
-    if subject_digest == request.subject_digest == current:
-        return
-    raise Conflict(
-        "subject_changed",
-        "What you were shown is not what would go on now. Read the request again, then decide.",
-        subject_digest=request.subject_digest,
-    )

@@ -19,13 +19,13 @@ def lock_request(tx: ProjectTransaction, request_id: UUID) -> tuple[HitlRequest,
 
 
 def database_time() -> datetime:
-    """One clock for deadlines, whichever machine asks. Not that of the transaction's start."""
+    """The database's clock, so that all machines agree; not the start of the transaction."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         return cursor.fetchone()[0]
 
 
 def time_for(request: HitlRequest) -> datetime:
-    """The database's time where the request has a clock that runs; else it is not looked at."""
-    has_clock = request.expires_at is not None or request.claimed_until is not None
-    return database_time() if has_clock else timezone.now()
+    """The database's time where there is a deadline or a claim to compare it with."""
+    is_compared = request.expires_at is not None or request.claimed_until is not None
+    return database_time() if is_compared else timezone.now()

@@ -7,8 +7,7 @@ from audit.actors import Actor
 from core.errors import InvalidInput
 from hitl.enums import OnTimeout, RequestKind
 from hitl.events import POLICY_CHANGED
-from hitl.models import Policy
-from hitl.models.policies import APPROVALS_MAX
+from hitl.models import APPROVALS_MAX, Policy
 from hitl.policy import TIMES, as_dict, policy_of
 from projects.access import DECIDE, MANAGE
 from projects.enums import Phase
@@ -31,7 +30,7 @@ def change_policy(*, project_id: UUID, actor: Actor, **changes: Any) -> Policy:
             return policy
         for name, new in changes.items():
             setattr(policy, name, new)
-        _check(policy)
+        check_policy(policy)
         policy.updated_at = timezone.now()
         policy.save()
         fields = {name: {"old": old[name], "new": new} for name, new in changes.items()}
@@ -39,20 +38,15 @@ def change_policy(*, project_id: UUID, actor: Actor, **changes: Any) -> Policy:
     return policy
 
 
-def _check(policy: Policy) -> None:
+def check_policy(policy: Policy) -> None:
+    """Raises InvalidInput, which names the field."""
     if not 1 <= policy.required_approvals <= APPROVALS_MAX:
         detail = f"Ask for 1 to {APPROVALS_MAX} approvals."
         raise InvalidInput.of("required_approvals", "out_of_range", detail)
     if policy.on_timeout not in OnTimeout.values:
         detail = f"Use one of {', '.join(OnTimeout.values)}."
         raise InvalidInput.of("on_timeout", "invalid_choice", detail)
-    _check_times(policy)
-    for name, known in KEYS.items():
-        _check_roles(name, getattr(policy, name), known)
-
-
-def _check_times(policy: Policy) -> None:
-    """In the order in which they come; what is left out is left out."""
+    # Times in the order in which they come, without those that are never.
     before = 0
     for name in TIMES:
         seconds = getattr(policy, name)
@@ -62,16 +56,14 @@ def _check_times(policy: Policy) -> None:
             detail = f"Seconds from 1 to {SECONDS_MAX:,}, or null for never."
             raise InvalidInput.of(name, "out_of_range", detail)
         if seconds < before:
-            detail = "Not before the one before it: remind_after, due_after, expire_after."
+            detail = "Keep the order: remind_after, then due_after, then expire_after."
             raise InvalidInput.of(name, "out_of_order", detail)
         before = seconds
-
-
-def _check_roles(name: str, roles: Any, known: list[str]) -> None:
-    for key, named in roles.items():
-        if key not in known:
-            detail = f"There is no such key. Use some of {', '.join(known)}."
-            raise InvalidInput.of(f"{name}.{key}", "invalid_choice", detail)
-        if not named or not set(named) <= DECIDE:
-            detail = f"Name at least one of {', '.join(sorted(DECIDE))}; a viewer never decides."
-            raise InvalidInput.of(f"{name}.{key}", "invalid_choice", detail)
+    for name, keys in KEYS.items():
+        for key, roles in getattr(policy, name).items():
+            if key not in keys:
+                detail = f"Use one of {', '.join(keys)}."
+                raise InvalidInput.of(f"{name}.{key}", "invalid_choice", detail)
+            if not roles or not set(roles) <= DECIDE:
+                detail = f"Name at least one of {', '.join(sorted(DECIDE))}; viewers can't decide."
+                raise InvalidInput.of(f"{name}.{key}", "invalid_choice", detail)

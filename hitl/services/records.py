@@ -81,7 +81,7 @@ def settle(tx: ProjectTransaction, request: HitlRequest, data: DecisionInput) ->
 def close_request(
     tx: ProjectTransaction, request: HitlRequest, status: RequestStatus, **data: Any
 ) -> None:
-    """It ends without anybody's decision."""
+    """End it without a decision."""
     request.close(status)
     save_outcome(request)
     closed = REQUESTS_CLOSED.labels(str(request.kind), str(status))
@@ -91,7 +91,7 @@ def close_request(
 
 
 def save_outcome(request: HitlRequest) -> None:
-    """By compare-and-set: beside the locks, nothing that has an outcome can get another one."""
+    """By compare-and-set, a second guard beside the locks: an outcome never changes."""
     outcome = {name: getattr(request, name) for name in ("status", "resolved_at", "approvals")}
     if HitlRequest.objects.pending().filter(pk=request.pk).update(**outcome) != 1:
         raise RuntimeError(f"request {request.pk} has an outcome already")

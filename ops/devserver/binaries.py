@@ -1,4 +1,4 @@
-"""The server programs: in their wheels, or in a copy that the system user they run as can reach."""
+"""The server programs: in their wheels, or in a copy that their system user can read."""
 
 import hashlib
 import os
@@ -16,7 +16,7 @@ from ops.devserver import DevServerError
 SYSTEM_DIR = Path("/var/lib/paraph")
 # initdb needs a name for its user id, so a free number will not do. Least shared first.
 ACCOUNTS = ("postgres", "daemon", "nobody")
-NOT_COPIED = shutil.ignore_patterns("*.a", "include", "__pycache__", "*.py", "pkgconfig")
+IGNORED_FILES = shutil.ignore_patterns("*.a", "include", "__pycache__", "*.py", "pkgconfig")
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def postgres_program(name: str, account: Account | None, system_dir: Path = SYST
     programs = sorted(package.glob(f"pginstall*/bin/{name}"))
     if not programs:
         raise DevServerError(f"{package} holds no PostgreSQL. Set DATABASE_URL instead.")
-    return _reachable(programs[-1], package, account, system_dir)
+    return reachable_program(programs[-1], package, account, system_dir)
 
 
 def valkey_program(account: Account | None, system_dir: Path = SYSTEM_DIR) -> str:
@@ -62,7 +62,7 @@ def valkey_program(account: Account | None, system_dir: Path = SYSTEM_DIR) -> st
         program = get_binary_path()
     except ValkeyBinaryNotFoundError as error:
         raise DevServerError(f"No embedded Redis here: {error} Set REDIS_URL instead.") from error
-    return _reachable(program, package, account, system_dir)
+    return reachable_program(program, package, account, system_dir)
 
 
 def _package(name: str) -> Path:
@@ -75,8 +75,10 @@ def _package(name: str) -> Path:
     return Path(spec.origin).parent
 
 
-def _reachable(program: Path, package: Path, account: Account | None, system_dir: Path) -> str:
-    """A virtual environment in a private home is closed to the system user; a copy is not."""
+def reachable_program(
+    program: Path, package: Path, account: Account | None, system_dir: Path
+) -> str:
+    """The program itself, or a copy where the account may not enter the virtual environment."""
     if account is None:
         return str(program)
     try:
@@ -88,12 +90,12 @@ def _reachable(program: Path, package: Path, account: Account | None, system_dir
             **account.popen_options(),
         )
     except (OSError, subprocess.CalledProcessError):
-        return str(_copy(package, system_dir) / package.name / program.relative_to(package))
+        return str(copy_package(package, system_dir) / package.name / program.relative_to(package))
     return str(program)
 
 
-def _copy(package: Path, system_dir: Path) -> Path:
-    """Made once for each installed build, complete or not at all."""
+def copy_package(package: Path, system_dir: Path) -> Path:
+    """The copy's folder, made once for each installed build, as a whole or not at all."""
     files = sorted(path for path in package.rglob("*") if path.is_file())
     programs = [(path.name, path.stat()) for path in files if os.access(path, os.X_OK)]
     build = "\n".join(f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in programs)
@@ -106,7 +108,7 @@ def _copy(package: Path, system_dir: Path) -> Path:
     fresh = Path(tempfile.mkdtemp(dir=target.parent))
     for source in package.parent.glob(f"{package.name}*"):
         if source.suffix in ("", ".libs"):
-            shutil.copytree(source, fresh / source.name, ignore=NOT_COPIED, symlinks=True)
+            shutil.copytree(source, fresh / source.name, ignore=IGNORED_FILES, symlinks=True)
     # Only what was copied just now: readable by all, writable by root.
     for path in [fresh, *fresh.rglob("*")]:
         if not path.is_symlink():

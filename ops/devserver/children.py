@@ -22,7 +22,7 @@ ERROR_WIDTH = 160
 
 
 class Child:
-    """It may be started again after it has ended; what the supervisor knows of it is kept here."""
+    """May be started again after it has ended; also holds what the supervisor notes about it."""
 
     def __init__(
         self,
@@ -141,7 +141,7 @@ class ErrorLines:
             self.position = 0
         with self.log.open("rb") as file:
             file.seek(self.position)
-            # A line that is still being written waits for the next look.
+            # A line that is still being written is read the next time.
             whole, newline, _ = file.read().rpartition(b"\n")
         self.position += len(whole) + len(newline)
         lines = whole.decode(errors="replace").splitlines()

@@ -10,7 +10,7 @@ from rich.markup import escape
 
 
 class Console:
-    """Goes on when the terminal is gone."""
+    """Prints nothing, and raises nothing, once the terminal is gone."""
 
     def __init__(self, models: Mapping[str, str]) -> None:
         self.models = models
@@ -37,44 +37,38 @@ class Console:
     def ready(
         self, base_url: str, data_dir: Path, first_start: Mapping[str, Any], seconds: float
     ) -> None:
+        name = first_start["username"]
+        if first_start["is_new"]:
+            password = first_start["password"]
+            login = {
+                "Login": name,
+                "Password": f"{password} (shown only now)" if password else "see ADMIN_PASSWORD",
+                "API token": f"{first_start['token']} (header: Authorization: Token ...)",
+            }
+        else:
+            login = {
+                "Login": f"{name} (forgotten the password? manage.py changepassword {name})",
+                "API token": f"manage.py drf_create_token {name} shows it",
+            }
+        models = json.dumps(dict(self.models))
+        if len(set(self.models.values())) == 1:
+            models = next(iter(self.models.values()))
+        if models == "demo":
+            models = "demo, which builds nothing (to connect one that does: docs/models.md)"
         rows = {
             "Admin": f"{base_url}/admin/",
             "API": f"{base_url}/api/v1/ (documentation: {base_url}/api/docs/)",
-            **_login(first_start),
-            "Models": _served_by(self.models),
+            **login,
+            "Models": models,
             "Logs": str(data_dir / "logs"),
         }
         self.print(f"\n[bold green]Ready[/] after {seconds:.1f} s: [bold]{base_url}[/]\n")
-        for name, value in rows.items():
-            self.print(f"  [dim]{name:<9}[/] {escape(value)}")
+        for label, value in rows.items():
+            self.print(f"  [dim]{label:<9}[/] {escape(value)}")
         self.print("\nCtrl-C stops everything.\n")
 
     def stopping(self) -> None:
-        self.print("Stopping. Running work is handed back; Ctrl-C again hastens it.")
+        self.print("Stopping. Running work is handed back; press Ctrl-C again to hurry.")
 
     def stopped(self) -> None:
         self.print("Stopped.")
-
-
-def _login(first_start: Mapping[str, Any]) -> dict[str, str]:
-    name = first_start["username"]
-    if not first_start["is_new"]:
-        return {
-            "Login": f"{name} (forgotten the password? manage.py changepassword {name})",
-            "API token": f"manage.py drf_create_token {name} shows it",
-        }
-    password = first_start["password"]
-    shown = f"{password} (shown only now)" if password else "the one in ADMIN_PASSWORD"
-    return {
-        "Login": name,
-        "Password": shown,
-        "API token": f"{first_start['token']} (header: Authorization: Token ...)",
-    }
-
-
-def _served_by(models: Mapping[str, str]) -> str:
-    if set(models.values()) == {"demo"}:
-        return "demo, which builds nothing (to connect one that does: docs/models.md)"
-    if len(set(models.values())) == 1:
-        return next(iter(models.values()))
-    return json.dumps(dict(models))

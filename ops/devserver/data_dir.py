@@ -1,4 +1,4 @@
-"""The data folder: who holds it, what is secret in it, where each server keeps its files."""
+"""The data folder: its lock, its secrets, and where each server keeps its files."""
 
 import fcntl
 import json
@@ -18,13 +18,13 @@ from ops.devserver.runtime import lock_path, write_private
 
 # Linux allows 107 characters, macOS 103; the socket's own file name takes 15 of them.
 SOCKET_DIR_LIMIT = 85
-# Another command holds the lock for a moment to see whether anybody else does.
+# Another command takes the lock for a moment, to see whether `up` is running.
 LOCK_SECONDS = 1
 
 
 @dataclass
 class DataDir:
-    """Open it with `open_data_dir`; it is held until `close`."""
+    """Open it with `open_data_dir`; it stays locked until `close`."""
 
     path: Path
     account: Account | None
@@ -40,20 +40,20 @@ class DataDir:
         return private_dir(self.path / "logs")
 
     def metrics(self) -> Path:
-        """Empty at each start: what ended processes have counted began anew with them."""
+        """Emptied at each start: the counters of ended processes do not go on."""
         folder = private_dir(self.path / "metrics")
         for file in folder.glob("*.db"):
             file.unlink()
         return folder
 
     def secret(self, name: str) -> str:
-        """Made at first use, then always the same."""
+        """Generated at first use, then always the same."""
         path = self.path / "secrets.json"
-        known = json.loads(path.read_text()) if path.exists() else {}
-        if name not in known:
-            known[name] = secrets.token_urlsafe(48)
-            write_private(path, json.dumps(known, indent=2))
-        return known[name]
+        values = json.loads(path.read_text()) if path.exists() else {}
+        if name not in values:
+            values[name] = secrets.token_urlsafe(48)
+            write_private(path, json.dumps(values, indent=2))
+        return values[name]
 
     def write_for_server(self, path: Path, content: str) -> None:
         owner = (self.account.uid, self.account.gid) if self.account else None
@@ -67,7 +67,7 @@ class DataDir:
         if len(os.fsencode(self._servers_dir() / "run")) <= SOCKET_DIR_LIMIT:
             return self.server_dir("run")
         record = self.path / "socket-dir"
-        if record.exists() and _is_private(Path(record.read_text()), self.account):
+        if record.exists() and is_private(Path(record.read_text()), self.account):
             return Path(record.read_text())
         fresh = Path(tempfile.mkdtemp(prefix="paraph-", dir="/tmp"))
         _give(fresh, self.account)
@@ -81,7 +81,7 @@ class DataDir:
         """`servers` in the data folder; as root a link to where the servers' account may go."""
         link = self.path / "servers"
         if link.is_symlink():
-            return self._linked_servers_dir(link)
+            return self.linked_servers_dir(link)
         if self.account is None or link.exists():
             return private_dir(link)
         if not self.system_dir.exists():
@@ -93,7 +93,8 @@ class DataDir:
         link.symlink_to(target)
         return target
 
-    def _linked_servers_dir(self, link: Path) -> Path:
+    def linked_servers_dir(self, link: Path) -> Path:
+        """Raises DevServerError where it is gone, or belongs to another data folder."""
         target = link.readlink()
         if not target.is_dir():
             raise DevServerError(
@@ -120,15 +121,15 @@ def open_data_dir(
     system_dir: Path = SYSTEM_DIR,
     report: Callable[[str], None] = lambda text: None,
 ) -> DataDir:
-    """Makes the folder where it is missing, holds it, and ends what a killed run left on it.
+    """Creates the folder if needed, locks it, and ends what a killed run left running on it.
 
-    Raises DevServerError when the folder is in use or is not to be had.
+    Raises DevServerError when the folder is in use or cannot be used.
     """
     path = Path(path).expanduser().absolute()
     account = server_account()
     try:
-        _check(path)
-        lock = _hold(path)
+        check_folder(path)
+        lock = acquire_lock(path)
     except PermissionError as error:
         raise DevServerError(
             f"You may not write to the data folder {path} ({error.strerror}: {error.filename}). "
@@ -142,7 +143,7 @@ def open_data_dir(
 
 
 def private_dir(path: Path, *, owner: Account | None = None) -> Path:
-    """A folder of ours with mode 0700; one that exists is left as it is."""
+    """Creates a folder with mode 0700; an existing one is left as it is."""
     if not path.exists():
         path.mkdir(mode=0o700)
         _give(path, owner)
@@ -155,7 +156,8 @@ def _give(path: Path, owner: Account | None) -> None:
         os.chown(path, owner.uid, owner.gid)
 
 
-def _is_private(path: Path, owner: Account | None) -> bool:
+def is_private(path: Path, owner: Account | None) -> bool:
+    """In /tmp anybody may have put something else in its place."""
     try:
         status = path.lstat()
     except OSError:
@@ -164,7 +166,7 @@ def _is_private(path: Path, owner: Account | None) -> bool:
     return path.is_dir() and status.st_uid == uid and status.st_mode & 0o777 == 0o700
 
 
-def _check(path: Path) -> None:
+def check_folder(path: Path) -> None:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         private_dir(path)
@@ -178,8 +180,8 @@ def _check(path: Path) -> None:
         )
 
 
-def _hold(path: Path) -> IO[str]:
-    """The children do not inherit the lock: it ends with this process, however that ends."""
+def acquire_lock(path: Path) -> IO[str]:
+    """Child processes do not inherit it: it ends with this process, however that ends."""
     descriptor = os.open(lock_path(path), os.O_RDWR | os.O_CREAT, 0o600)
     lock = os.fdopen(descriptor, "r+")
     if os.fstat(descriptor).st_uid != os.geteuid():

@@ -53,7 +53,7 @@ class DevServer:
         """Until somebody stops it; returns the exit status."""
         self.supervisor.handle_signals()
         try:
-            first_start = self._start()
+            first_start = self.start()
             seconds = time.monotonic() - began
             self.console.ready(self.base_url, self.data_dir.path, first_start, seconds)
             self.supervisor.run()
@@ -63,9 +63,9 @@ class DevServer:
             self.console.error(str(error))
             return 1
         finally:
-            self._stop()
+            self.stop()
 
-    def _start(self) -> Mapping[str, Any]:
+    def start(self) -> Mapping[str, Any]:
         self.servers.start(self.supervisor.pause)
         for server in self.servers.servers.values():
             self.supervisor.add(server)
@@ -79,17 +79,17 @@ class DevServer:
         keys = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY")
         shared = {key: self.environment[key] for key in keys}
         write_runtime(self.data_dir.path, shared | {"BASE_URL": self.base_url})
-        first_start = self._migrate()
-        for child in self._programs():
+        first_start = self.prepare_database()
+        for child in self.programs():
             self.supervisor.add(child)
-        self._await_ready()
+        self.wait_until_ready()
         return first_start
 
-    def _migrate(self) -> Mapping[str, Any]:
-        """Migrations and the first user, in a process that knows the servers."""
+    def prepare_database(self) -> Mapping[str, Any]:
+        """Migrate and create the first user, in a process that has the servers' addresses."""
         answer = self.data_dir.path / "first-start.json"
         arguments = ["manage.py", "prepare", f"--answer={answer}"]
-        process = self._python("migrate", *arguments, stop_seconds=10)
+        process = self.python_child("migrate", *arguments, stop_seconds=10)
         process.start()
         try:
             while process.is_running():
@@ -104,40 +104,52 @@ class DevServer:
             # It may hold the first password, which is shown once and kept nowhere.
             answer.unlink(missing_ok=True)
 
-    def _programs(self) -> list[Child]:
+    def programs(self) -> list[Child]:
         celery = ["-m", "celery", "-A", "orchestrator"]
 
         def worker(queue: str, processes: int) -> Child:
             options = [f"--queues={queue}", f"--hostname={queue}@%h", f"--concurrency={processes}"]
             options += ["--pool=prefork", "--loglevel=INFO", "--without-gossip", "--without-mingle"]
-            child = self._python(queue, *celery, "worker", *options, stop_seconds=20)
+            child = self.python_child(queue, *celery, "worker", *options, stop_seconds=20)
             child.environment = self.environment | SOFT_SHUTDOWN
             return child
 
         # A schedule in memory is enough: every entry may run soon after a start.
         beat = ["beat", "--pidfile=", "--scheduler=celery.beat:Scheduler"]
-        # Daphne is handed the bound socket, so the port stays ours when it starts again. The
-        # product logs its own requests; Daphne's log shows paths with their queries.
+        # It is handed the bound socket, so the port stays ours when it starts again.
         listener = self.listener.fileno()
-        daphne = ["-m", "daphne", "--fd", str(listener), "--access-log", os.devnull]
-        application = "orchestrator.asgi:application"
+        server = ["-m", "orchestrator.server", "--fd", str(listener)]
         return [
             worker("engine", 1),
             worker("agents", max(2, os.cpu_count() or 1)),
-            self._python("scheduler", *celery, *beat, stop_seconds=10),
-            self._python("web", *daphne, application, stop_seconds=15, pass_fds=(listener,)),
+            self.python_child("scheduler", *celery, *beat, stop_seconds=10),
+            self.python_child("web", *server, stop_seconds=15, pass_fds=(listener,)),
         ]
 
-    def _python(self, name: str, *arguments: str, **options: Any) -> Child:
+    def python_child(self, name: str, *arguments: str, **options: Any) -> Child:
         command = [sys.executable, *arguments]
         return Child(self.data_dir, name, command, environment=self.environment, **options)
 
-    def _await_ready(self) -> None:
+    def wait_until_ready(self) -> None:
+        """Raises DevServerError when a child keeps ending, or the start takes too long."""
+        host, port = self.listener.getsockname()
         deadline = time.monotonic() + READY_SECONDS
-        while (answer := self._ask_whether_ready()) is not None:
+        while True:
+            connection = http.client.HTTPConnection(host, port, timeout=5)
+            try:
+                connection.request("GET", READY_PATH)
+                response = connection.getresponse()
+                body = response.read(500).decode(errors="replace")
+                if response.status == 200:
+                    return
+                answer = f"answers {response.status} {body}"
+            except (OSError, http.client.HTTPException) as error:
+                answer = f"does not answer ({error})"
+            finally:
+                connection.close()
             if time.monotonic() > deadline:
                 raise DevServerError(
-                    f"Not ready after {READY_SECONDS} s: {READY_PATH} answers {answer}. "
+                    f"Not ready after {READY_SECONDS} s: {READY_PATH} {answer}. "
                     f"The logs are in {self.data_dir.logs}."
                 )
             self.supervisor.tend()
@@ -146,21 +158,7 @@ class DevServer:
                     raise DevServerError(f"{child.name} does not stay up:\n{child.last_lines()}")
             self.supervisor.pause(0.2)
 
-    def _ask_whether_ready(self) -> str | None:
-        """What the web server answers while it is not ready."""
-        host, port = self.listener.getsockname()
-        connection = http.client.HTTPConnection(host, port, timeout=5)
-        try:
-            connection.request("GET", READY_PATH)
-            response = connection.getresponse()
-            body = response.read(500).decode(errors="replace")
-            return None if response.status == 200 else f"{response.status} {body}"
-        except (OSError, http.client.HTTPException) as error:
-            return f"nothing ({error})"
-        finally:
-            connection.close()
-
-    def _stop(self) -> None:
+    def stop(self) -> None:
         self.console.stopping()
         # From now on a connection is refused rather than left waiting.
         self.listener.close()
@@ -176,6 +174,6 @@ def check_redis(url: str) -> None:
     try:
         client.ping()
     except redis.RedisError as error:
-        raise DevServerError(f"Redis does not answer. Check REDIS_URL. It said: {error}") from error
+        raise DevServerError(f"Redis does not answer; check REDIS_URL. {error}") from error
     finally:
         client.close()

@@ -21,7 +21,7 @@ from ops.devserver.processes import end_programs_in
 NAME, EARLIER_NAME = "paraph", "countersign"
 SUPERUSER = "postgres"
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-# Nothing of ours: no secret, no PG* variable that would change what the server does.
+# Without our own variables: no secret, no PG* variable that would change what the server does.
 ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
 
@@ -52,7 +52,7 @@ class Postgres(Child):
 
     def start(self) -> None:
         if not self.data.exists():
-            self._make_cluster()
+            self.create_cluster()
         end_programs_in(self.data, "postgres", self.stop_signal)
         # The folder is locked, so nobody runs on it: the number in there may be another program's.
         (self.data / "postmaster.pid").unlink(missing_ok=True)
@@ -79,7 +79,7 @@ class Postgres(Child):
         """Returns when it answers and our database is there."""
         self.start()
         self.wait_until(self.answers, 120, pause)
-        self._make_database()
+        self.create_database()
 
     def answers(self) -> bool:
         try:
@@ -89,12 +89,13 @@ class Postgres(Child):
         return True
 
     def extend(self, database: str, extension: str) -> None:
-        """What only the server's superuser may do."""
+        """CREATE EXTENSION, which only the server's superuser may do."""
         with self._connect(database) as connection:
             name = sql.Identifier(extension)
             connection.execute(sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(name))
 
-    def _make_cluster(self) -> None:
+    def create_cluster(self) -> None:
+        """With initdb, as a whole or not at all."""
         fresh = self.data.with_name("data.new")
         shutil.rmtree(fresh, ignore_errors=True)
         password = self.data.with_name("password")
@@ -114,11 +115,11 @@ class Postgres(Child):
         initdb.process.wait()
         password.unlink()
         if initdb.process.returncode != 0:
-            raise DevServerError(f"PostgreSQL could not make its files:\n{initdb.last_lines()}")
-        # The last step: a start that was killed earlier than this begins anew.
+            raise DevServerError(f"PostgreSQL could not create its files:\n{initdb.last_lines()}")
+        # Last of all, so that a start that is killed before this starts over.
         fresh.rename(self.data)
 
-    def _make_database(self) -> None:
+    def create_database(self) -> None:
         with self._connect("postgres") as connection:
             query = "SELECT datname FROM pg_database WHERE datname IN (%s, %s) ORDER BY datname"
             existing = connection.execute(query, [EARLIER_NAME, NAME]).fetchall()

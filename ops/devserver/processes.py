@@ -1,4 +1,4 @@
-"""Which processes run on a data folder, so that the next start can end what a killed one left."""
+"""Which processes run on a data folder, so that the next start can end what a killed run left."""
 
 import json
 import os
@@ -26,7 +26,7 @@ class PidFile:
             self.entries = {}
 
     def add(self, name: str, pid: int, stop_signal: signal.Signals) -> None:
-        """A name keeps its place when it is started again; the start time tells who is gone."""
+        """A program that is started again keeps its place; the start time tells which one runs."""
         entry = {"pid": pid, "started": start_time(pid), "stop_signal": int(stop_signal)}
         self.entries[name] = entry
         write_private(self.path, json.dumps(self.entries, indent=2))
@@ -35,8 +35,10 @@ class PidFile:
         """Only while the data folder is locked, so that none of these belongs to a running `up`."""
         # The last one started uses the others: the workers hand back their tasks to the database.
         for name, entry in reversed(list(self.entries.items())):
-            if group := _members(entry["pid"], entry["started"], data_dir):
-                report(f"{name} (process {entry['pid']}) is left of an earlier run; ending it.")
+            if group := group_members(entry["pid"], entry["started"], data_dir):
+                report(
+                    f"{name} (process {entry['pid']}) is left over from an earlier run; ending it."
+                )
                 end(group, signal.Signals(entry["stop_signal"]))
         self.entries = {}
         self.path.unlink(missing_ok=True)
@@ -47,7 +49,7 @@ def start_time(pid: int) -> str | None:
     try:
         boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
-        # Not Linux. There it would not do: it is reckoned from a clock that may be set.
+        # Not on Linux, where the creation time is computed from a clock that may be changed.
         return str(psutil.Process(pid).create_time()) if psutil.pid_exists(pid) else None
     try:
         ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
@@ -56,33 +58,27 @@ def start_time(pid: int) -> str | None:
     return f"{boot_id} {ticks}"
 
 
-def _members(leader: int, started: str, data_dir: Path) -> list[psutil.Process]:
+def group_members(leader: int, started: str, data_dir: Path) -> list[psutil.Process]:
     """The living processes of a group, its leader first; none where the number was reused."""
-    now = start_time(leader)
-    if now not in (started, None):
+    current_start = start_time(leader)
+    if current_start not in (started, None):
         return []
-    group = [process for process in psutil.process_iter() if _group_of(process) == leader]
-    if now is None:
-        group = [process for process in group if _data_dir_of(process) == str(data_dir)]
-    return sorted(filter(is_alive, group), key=lambda process: process.pid != leader)
-
-
-def _group_of(process: psutil.Process) -> int | None:
-    try:
-        return os.getpgid(process.pid)
-    except OSError:
-        return None
-
-
-def _data_dir_of(process: psutil.Process) -> str | None:
-    try:
-        return process.environ().get("DATA_DIR")
-    except psutil.Error:
-        return None
+    members = []
+    for process in psutil.process_iter():
+        try:
+            is_member = os.getpgid(process.pid) == leader
+            # Without its leader, only the environment tells the group from a later one.
+            if is_member and current_start is None:
+                is_member = process.environ().get("DATA_DIR") == str(data_dir)
+        except (OSError, psutil.Error):
+            continue
+        if is_member and is_alive(process):
+            members.append(process)
+    return sorted(members, key=lambda process: process.pid != leader)
 
 
 def end_programs_in(folder: Path, name: str, stop_signal: signal.Signals) -> None:
-    """So that two servers never share a folder, even where nobody wrote down the first one."""
+    """So that two servers never share a folder, even if the first is in no pid file."""
 
     def works_there(process: psutil.Process) -> bool:
         try:
@@ -95,7 +91,7 @@ def end_programs_in(folder: Path, name: str, stop_signal: signal.Signals) -> Non
 
 
 def end(processes: Sequence[psutil.Process], stop_signal: signal.Signals) -> None:
-    """Asks the first one, which stops the others, and waits for it; kills what is left."""
+    """Asks the first process, which stops the others, and waits for it; kills the rest."""
     _signal(processes[:1], stop_signal)
     _wait(processes[:1], STOP_SECONDS)
     _signal(processes, signal.SIGKILL)

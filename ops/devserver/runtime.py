@@ -15,7 +15,7 @@ NOWHERE = {
     "REDIS_URL": "redis://127.0.0.1:1/0",
 }
 
-# What this process took from the runtime file, or made up, because nobody set it.
+# What this process took from the runtime file, or generated, because nobody set it.
 supplied: set[str] = set()
 _is_command_line = False
 
@@ -40,22 +40,19 @@ def for_command_line() -> None:
 
 def load_runtime_environment(data_dir: Path | str | None = None) -> None:
     """Fills in what the environment does not set from what `up` wrote down."""
-    known = read_runtime(Path(data_dir) if data_dir else default_data_dir())
+    runtime = read_runtime(Path(data_dir) if data_dir else default_data_dir())
     for key in SHARED_KEYS:
         if os.environ.get(key) or os.environ.get(f"{key}_FILE"):
             continue
-        if value := known.get(key) or _made_up(key):
+        value = runtime.get(key)
+        if not value and _is_command_line:
+            value = NOWHERE.get(key) or secrets.token_urlsafe(50)
+        if value:
             os.environ[key] = value
             supplied.add(key)
     # Where the server of this data folder listens, for commands that talk to it.
-    if (url := known.get("BASE_URL")) and not os.environ.get("PARAPH_URL"):
+    if (url := runtime.get("BASE_URL")) and not os.environ.get("PARAPH_URL"):
         os.environ["PARAPH_URL"] = url
-
-
-def _made_up(key: str) -> str:
-    if not _is_command_line:
-        return ""
-    return NOWHERE.get(key) or secrets.token_urlsafe(50)
 
 
 def read_runtime(data_dir: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis, each only where nobody named another one."""
+"""The embedded PostgreSQL and Redis, each only where no other server is configured."""
 
 import time
 from collections.abc import Callable

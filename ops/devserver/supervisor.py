@@ -9,7 +9,7 @@ from ops.devserver.children import Child, rotate
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 RESTART_SECONDS = (1, 2, 4, 8, 15, 30)
-# One that ran so long has earned a quick restart again.
+# After running this long, a child is restarted quickly again.
 STEADY_SECONDS = 60
 # Two signals closer than this are one Ctrl-C that came twice.
 SECOND_STOP_SECONDS = 0.5
@@ -29,7 +29,7 @@ class Supervisor:
         self._last_request = 0.0
 
     def handle_signals(self) -> None:
-        """They only count; `pause` acts on it, so no start is ever cut in half."""
+        """The handlers only count; `pause` acts on it, so no start is ever cut in half."""
 
         def count(*_: object) -> None:
             now = time.monotonic()
@@ -48,10 +48,10 @@ class Supervisor:
         while True:
             if self.stop_requests or (self.parent and os.getppid() != self.parent):
                 raise StopRequested
-            left = deadline - time.monotonic()
-            if left <= 0:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
                 return
-            time.sleep(min(left, TICK_SECONDS))
+            time.sleep(min(remaining, TICK_SECONDS))
 
     def add(self, child: Child) -> None:
         """Takes charge of a child; starts it when it is not running."""
@@ -81,26 +81,26 @@ class Supervisor:
                 delay = RESTART_SECONDS[min(child.failures, len(RESTART_SECONDS) - 1)]
                 child.failures += 1
                 child.restart_at = now + delay
+                code = child.process.returncode
+                cause = (
+                    f"exit status {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+                )
                 self.report(
-                    f"{child.name} ended by itself ({_cause(child.process.returncode)}); "
+                    f"{child.name} ended by itself ({cause}); "
                     f"starting it again in {delay} s. See {child.log}"
                 )
             for line in child.errors.read():
                 self.report(f"{child.name}: {line}")
 
     def stop(self, *names: str) -> None:
-        """Asks these together and waits for each; a second request to stop kills them."""
+        """Asks these children together and waits for each; a second request to stop kills them."""
         children = [self.children[name] for name in names if name in self.children]
-        asked_at = time.monotonic()
+        stopped_at = time.monotonic()
         for child in children:
             child.request_stop()
         for child in children:
-            while child.is_running() and time.monotonic() - asked_at < child.stop_seconds:
+            while child.is_running() and time.monotonic() - stopped_at < child.stop_seconds:
                 if self.stop_requests > 1:
                     break
                 time.sleep(TICK_SECONDS / 2)
             child.kill()
-
-
-def _cause(code: int) -> str:
-    return f"exit status {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"

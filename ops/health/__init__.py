@@ -1,1 +1,1 @@
-"""Is it up, and can it serve. Nobody logs in, nothing waits for long, nothing secret is said."""
+"""Is it up, and can it serve. No login, no long waits, no secrets in an answer."""

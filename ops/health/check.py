@@ -15,7 +15,7 @@ from core.registry import Registry
 logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 2.0
-# Probes that come thicker share one run.
+# Probes that come more often share one run.
 FRESH_SECONDS = 1.0
 
 
@@ -28,7 +28,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check has found. `facts` are shown beside it, and become metrics."""
+    """The result of a check. `facts` are shown beside it, and become metrics."""
 
     status: Status = Status.HEALTHY
     message: str = "ok"
@@ -46,7 +46,7 @@ class Finding:
 class Check:
     """Runs in a thread of its own: a server that hangs costs a request the time-out, no more.
 
-    While one run hangs no second one starts, and nobody waits for it any more.
+    While a run hangs, no second one starts, and after the time-out nobody waits for it.
     """
 
     def __init__(self, name: str, run: Callable[[], Finding], *, is_required: bool = False) -> None:
@@ -63,13 +63,13 @@ class Check:
             if self._running is None or (self._running.done() and not is_fresh):
                 self._running, self._began = Future(), time.monotonic()
                 name = f"health-{self.name}"
-                # A daemon: one that hangs must not keep the process from its end.
+                # A daemon, because a hanging check must not keep the process from ending.
                 arguments = (self._running, self._began)
                 threading.Thread(target=self._work, args=arguments, name=name, daemon=True).start()
             return self._running
 
     def forget(self) -> None:
-        """The next one who asks gets a run of its own."""
+        """The next caller gets a new run."""
         with self._lock:
             self._running = None
 
@@ -85,9 +85,9 @@ class Check:
             finding = Finding(Status.UNHEALTHY, "not reachable")
         except Exception:
             logger.exception("health check broke", extra={"check": self.name})
-            finding = Finding(Status.UNHEALTHY, "the check itself failed; the log has more")
-        took = round((time.monotonic() - began) * 1000, 1)
-        future.set_result(replace(finding, response_time_ms=took))
+            finding = Finding(Status.UNHEALTHY, "the check itself failed; see the log")
+        duration = round((time.monotonic() - began) * 1000, 1)
+        future.set_result(replace(finding, response_time_ms=duration))
 
 
 checks: Registry[Check] = Registry("health check", place="health.checks")
@@ -105,9 +105,9 @@ def check(
     return register
 
 
-def run_checks(chosen: Iterable[Check]) -> dict[str, Finding]:
+def run_checks(selected: Iterable[Check]) -> dict[str, Finding]:
     """All of them side by side, none longer than the time-out."""
-    running = {check: check.begin() for check in chosen}
+    running = {check: check.begin() for check in selected}
     findings = {}
     for check, future in running.items():
         wait([future], check.seconds_left())

@@ -1,4 +1,4 @@
-"""Connections of a check's own, on which nothing waits for long."""
+"""Connections of a check's own, with short time-outs."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager

@@ -15,12 +15,12 @@ PASSES = {Status.HEALTHY, Status.NOT_CONFIGURED}
 
 
 def probe(view: Callable[[HttpRequest], JsonResponse]) -> Callable[[HttpRequest], JsonResponse]:
-    """Only to be read, and never from a cache; writing is 405, and no matter of forms."""
+    """Read-only and never cached."""
     return csrf_exempt(never_cache(require_safe(view)))
 
 
 def overall(findings: dict[str, Finding]) -> Status:
-    """Unhealthy where requests cannot be served; degraded where something else is amiss."""
+    """Unhealthy where requests cannot be served; degraded where something else is wrong."""
     failed = [name for name, finding in findings.items() if finding.status == Status.UNHEALTHY]
     if any(checks[name].is_required for name in failed):
         return Status.UNHEALTHY

@@ -1,6 +1,6 @@
-"""What must hold whatever has happened: from the database and what clients wrote down."""
+"""What must hold whatever has happened, by the database and by what clients wrote down."""
 
+from ops.invariants.rows import Violation
 from ops.invariants.run import check
-from ops.invariants.violation import Violation
 
 __all__ = ["Violation", "check"]

@@ -3,10 +3,9 @@ from pathlib import Path
 from uuid import UUID
 
 from audit.models import Event, Stream
-from core.snapshot import one_moment
-from ops.invariants.client_histories import check_histories
-from ops.invariants.rows import check_project, check_settled
-from ops.invariants.violation import Violation
+from core.database import consistent_snapshot
+from ops.invariants.histories import check_histories
+from ops.invariants.rows import Violation, check_project, check_settled
 from projects.models import Project
 
 
@@ -18,30 +17,28 @@ def check(
 ) -> Iterator[Violation]:
     """Everything that does not hold: in these projects, or in all.
 
-    `is_settled`: also hold it against a while without a fault and without anybody deciding.
+    `is_settled`: also that nothing is under way, after a while without faults and decisions.
     """
     projects = Project.objects.order_by("created_at")
     if project_ids is not None:
         projects = projects.filter(pk__in=project_ids)
-    found = [*projects.values_list("pk", flat=True)]
-    for project_id in found:
-        yield from _check_one(project_id, is_settled)
+    checked_ids = [*projects.values_list("pk", flat=True)]
+    for project_id in checked_ids:
+        # As of one moment: work that goes on meanwhile must not look like a contradiction.
+        with consistent_snapshot():
+            project = Project.objects.get(pk=project_id)
+            violations = [*check_project(project)]
+            if is_settled:
+                violations += check_settled(project)
+        yield from violations
     if project_ids is None:
-        yield from _check_orphans()
+        yield from check_orphans()
     if histories is not None:
-        yield from check_histories(histories, {str(pk) for pk in project_ids or found})
+        yield from check_histories(histories, {str(pk) for pk in project_ids or checked_ids})
 
 
-def _check_one(project_id: UUID, is_settled: bool) -> list[Violation]:
-    """As of one moment: work that goes on meanwhile must not look like a contradiction."""
-    with one_moment():
-        project = Project.objects.get(pk=project_id)
-        settled = check_settled(project) if is_settled else ()
-        return [*check_project(project), *settled]
-
-
-def _check_orphans() -> Iterator[Violation]:
-    """History outlives what it describes, but here nothing that it describes is ever deleted."""
+def check_orphans() -> Iterator[Violation]:
+    """History may outlive what it describes, but the product never deletes a project."""
     streams = Stream.objects.exclude(project__in=Project.objects.values("pk"))
     for project in streams.values_list("project", flat=True):
         yield Violation("rows_equal_fold", f"project {project}", "it has a log and no row")

@@ -1,4 +1,4 @@
-"""Every request and every socket has an id, and leaves one line when it is over."""
+"""Every request and every socket has an id, and writes one line when it is over."""
 
 import logging
 import time
@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from audit.stream.sse import RAW_SEND
 from core.log_fields import PLAIN_ID, line_of_a_request, log_fields
 from ops.logging.log_context import method_of
 
@@ -16,7 +15,7 @@ HEADER = b"x-request-id"
 
 
 class AccessLog:
-    """ASGI, outermost: what never reaches Django is answered with an id and logged, too."""
+    """ASGI, outermost: requests that never reach Django also get an id and a line."""
 
     def __init__(self, inner: Callable) -> None:
         self.inner = inner
@@ -38,7 +37,7 @@ class AccessLog:
                 else:
                     facts |= {"method": method_of(scope["method"]), "status": None}
                     named_send = add_request_id(send, request_id, facts)
-                    await self.inner(scope | {RAW_SEND: send}, receive, named_send)
+                    await self.inner(scope, receive, named_send)
             finally:
                 facts["duration_ms"] = round((time.monotonic() - began) * 1000, 1)
                 logger.info("socket closed" if is_socket else "request", extra=facts)
@@ -59,7 +58,7 @@ def add_request_id(send: Callable, request_id: str, facts: dict[str, Any]) -> Ca
 
 
 def note_close_code(receive: Callable, facts: dict[str, Any]) -> Callable:
-    # Not `send`: it is called for every event, and the stream looks behind it for congestion.
+    # Not `send`: it is called for every event.
     async def noting_receive() -> dict[str, Any]:
         message = await receive()
         if message["type"] == "websocket.disconnect":

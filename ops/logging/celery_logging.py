@@ -1,6 +1,6 @@
-"""A job carries the id of its request, so that the lines of a worker about it have the id, too.
+"""A job carries the id of its request, so that the worker's lines about it have the id, too.
 
-A message without this header, from an older process, gives lines without the field.
+The lines have no such field where the message has no such header, as from an older process.
 """
 
 from typing import Any

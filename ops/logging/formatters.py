@@ -13,12 +13,12 @@ from pythonjsonlogger.json import JsonFormatter
 from core.log_fields import current_log_fields
 from ops.logging.log_context import facts_of
 
-# Django's and Celery's own: the whole request with its query, the traceback once more.
-LEFT_OUT = frozenset({*RESERVED_ATTRS, "message", "asctime", "taskName", "request", "data"})
-# What could end a line, move the cursor, or make text read differently from what it is.
+# Django and Celery add the whole request with its query, and the traceback a second time.
+OMITTED = frozenset({*RESERVED_ATTRS, "message", "asctime", "taskName", "request", "data"})
+# Could end a line, move the cursor, or make text look different from what it is.
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 PLAIN = re.compile(r"[^\s\"=\\]+")
-# Shorter ones would be found in the middle of words.
+# Shorter secrets would match in the middle of words.
 SECRET_LENGTH = 8
 
 
@@ -34,11 +34,11 @@ class WithFields(logging.Filter):
 
 
 class SecretMask:
-    """Replaces known secrets in what is written, whoever quotes them."""
+    """Replaces the given secrets wherever they are quoted."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        known = {secret for secret in secrets if len(secret) >= SECRET_LENGTH}
-        forms = known | {json.dumps(secret)[1:-1] for secret in known}
+        long_secrets = {secret for secret in secrets if len(secret) >= SECRET_LENGTH}
+        forms = long_secrets | {json.dumps(secret)[1:-1] for secret in long_secrets}
         longest_first = sorted(forms, key=len, reverse=True)
         self.pattern = re.compile("|".join(map(re.escape, longest_first))) if forms else None
 
@@ -51,7 +51,7 @@ class JsonLines(JsonFormatter):
         super().__init__(
             ["levelname", "name", "message"],
             rename_fields={"levelname": "level", "name": "logger", "exc_info": "exception"},
-            reserved_attrs=LEFT_OUT,
+            reserved_attrs=OMITTED,
             timestamp="time",
         )
         self.mask = SecretMask(secrets)
@@ -61,7 +61,7 @@ class JsonLines(JsonFormatter):
 
 
 class TextLines(logging.Formatter):
-    """One entry a line; what belongs to it but needs lines of its own is indented."""
+    """One entry a line; further lines of an entry, such as a traceback, are indented."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class TextLines(logging.Formatter):
         extras = [
             f"{name}={_quoted(value)}"
             for name, value in vars(record).items()
-            if name not in LEFT_OUT
+            if name not in OMITTED
         ]
         lines = [" ".join([_escaped(" ".join(head)), *extras])]
         if record.exc_info:

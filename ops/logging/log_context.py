@@ -1,14 +1,14 @@
-"""What a log line or a metric may say of a request: its route and not its path, which holds ids."""
+"""What log lines and metrics say of a request: its route, not its path, which may hold secrets."""
 
 from typing import Any
 
 from django.http import HttpRequest
 from django.utils.functional import LazyObject, empty
 
-# Anybody may invent methods, and each would be a series of its own.
+# Clients can send any method, and each would be a series of its own.
 METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
-# `pk` is an id of what the route is named after.
-NAMED = {
+# The log field for `pk`, by the name of the route.
+PK_FIELDS = {
     "project": "project",
     "task": "task",
     "artifact": "artifact",
@@ -26,7 +26,7 @@ def route_of(request: HttpRequest) -> str:
 
 
 def facts_of(request: HttpRequest) -> dict[str, Any]:
-    """Route, what it is about, and who asks."""
+    """The route, the object it is about, and the user."""
     facts: dict[str, Any] = {"route": route_of(request)}
     if (user := user_id_of(request)) is not None:
         facts["user"] = user
@@ -35,7 +35,7 @@ def facts_of(request: HttpRequest) -> dict[str, Any]:
         return facts
     if "project_id" in match.kwargs:
         facts["project"] = str(match.kwargs["project_id"])
-    subject = NAMED.get((match.url_name or "").rpartition("-")[0])
+    subject = PK_FIELDS.get((match.url_name or "").rpartition("-")[0])
     if subject and "pk" in match.kwargs:
         facts[subject] = str(match.kwargs["pk"])
     return facts

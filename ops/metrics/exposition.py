@@ -1,7 +1,14 @@
+"""The metrics of this machine as text, and who may read them."""
+
+import ipaddress
 import os
+import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
+import psutil
+from django.conf import settings
+from django.http import HttpRequest
 from prometheus_client import (
     REGISTRY,
     CollectorRegistry,
@@ -13,41 +20,40 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from prometheus_client.registry import Collector
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-# A series more for each counter, which nobody asks for.
+PROXY_HEADERS = ("X-Forwarded-For", "X-Real-Ip", "Forwarded", "Via")
+# They would be one more series for each counter, which nobody uses.
 disable_created_metrics()
 
 
-def exposition(more: Iterable[Collector] = ()) -> bytes:
-    """Everything that is counted on this machine, and what the given collectors find."""
-    registry = CollectorRegistry()
-    for collector in more:
-        registry.register(collector)
-    return generate_latest(_processes()) + generate_latest(registry)
+def exposition(collectors: Iterable[Collector] = ()) -> bytes:
+    """The counters of all processes of this machine, and what the collectors add."""
+    added = CollectorRegistry()
+    for collector in collectors:
+        added.register(collector)
+    processes = REGISTRY
+    if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        # Counters of an ended process stay; its gauges (open connections, say) end with it.
+        for file in Path(folder).glob("gauge_live*_*.db"):
+            pid = int(file.stem.rpartition("_")[2])
+            if not psutil.pid_exists(pid):
+                mark_process_dead(pid, folder)
+        processes = CollectorRegistry()
+        MultiProcessCollector(processes, folder)
+    return generate_latest(processes) + generate_latest(added)
 
 
-def _processes() -> CollectorRegistry:
-    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-    if not folder:
-        return REGISTRY
-    _forget_the_dead(Path(folder))
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry, folder)
-    return registry
+def is_authorized(authorization: str) -> bool:
+    """By METRICS_TOKEN as a bearer token."""
+    scheme, _, token = authorization.partition(" ")
+    expected = settings.METRICS_TOKEN.encode()
+    return scheme.lower() == "bearer" and secrets.compare_digest(token.strip().encode(), expected)
 
 
-def _forget_the_dead(folder: Path) -> None:
-    """What a process has counted stays; what it has now (its connections) ends with it."""
-    for file in folder.glob("gauge_live*_*.db"):
-        pid = file.stem.rpartition("_")[2]
-        if not _is_alive(int(pid)):
-            mark_process_dead(pid, str(folder))
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+def is_local(request: HttpRequest) -> bool:
+    """From this machine and not forwarded by a proxy, whose own address says nothing."""
+    if settings.BEHIND_TLS_PROXY or any(name in request.headers for name in PROXY_HEADERS):
         return False
-    except PermissionError:
-        pass
-    return True
+    try:
+        return ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
+    except ValueError:
+        return False

@@ -1,4 +1,4 @@
-"""Metrics of a process that serves no requests, as a worker, on a port of their own."""
+"""A port for the metrics of a process that serves no requests, such as a worker."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -7,18 +7,17 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from django.conf import settings
 
-from ops.metrics.access import is_authorized
-from ops.metrics.exposition import CONTENT_TYPE, exposition
+from ops.metrics.exposition import CONTENT_TYPE, exposition, is_authorized
 
 
-class Quiet(WSGIRequestHandler):
+class QuietRequestHandler(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
-        """A line a scrape would say nothing."""
+        """Nothing: a line for each scrape would tell nobody anything."""
 
 
 def serve_metrics(host: str, port: int) -> int:
-    """In a thread; the port, which is a free one for 0. Raises OSError where it is taken."""
-    server = make_server(host, port, answer, handler_class=Quiet)
+    """In a thread. Returns the port; 0 takes a free one. Raises OSError where it is taken."""
+    server = make_server(host, port, answer, handler_class=QuietRequestHandler)
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
     return server.server_port
 

@@ -1,4 +1,4 @@
-"""What is true now, asked when Prometheus asks. Every web process says the same: use `max`."""
+"""The state at the time of a scrape. Every web process reports the same, so aggregate by `max`."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 from ops.health.check import Check, Finding, Status, checks, run_checks
 from ops.health.clients import database_cursor
 
-OPEN = """
+COUNT_OPEN = """
     SELECT 'task', status, count(*) FROM tasks
     WHERE status NOT IN ('completed', 'failed', 'cancelled') GROUP BY status
     UNION ALL
@@ -24,7 +24,7 @@ OPEN = """
 
 def count_open() -> Finding:
     with database_cursor() as cursor:
-        cursor.execute(OPEN)
+        cursor.execute(COUNT_OPEN)
         return Finding(facts={"rows": cursor.fetchall()})
 
 
@@ -32,27 +32,34 @@ OPEN_CHECK = Check("open", count_open)
 
 
 class StateCollector(Collector):
-    """Leaves out what it cannot learn; `paraph_component_up` says so."""
+    """Leaves out what a failed check would have given; `paraph_component_up` tells which failed."""
 
     def describe(self) -> Iterable[Metric]:
         return []
 
     def collect(self) -> Iterator[Metric]:
-        found = run_checks([*checks, OPEN_CHECK])
-        yield from _components(found)
-        yield from _work(found["celery"].facts)
-        yield from _open(found["open"].facts)
-        yield from _pool()
+        findings = run_checks([*checks, OPEN_CHECK])
+        up = [((name,), findings[name].status != Status.UNHEALTHY) for name in checks.values]
+        yield _gauge("component_up", "1 unless the component is unhealthy.", ["component"], up)
+        version = [((settings.VERSION,), 1)]
+        yield _gauge("build_info", "The version that runs.", ["version"], version)
+        yield from work_metrics(findings["celery"].facts)
+        yield from open_metrics(findings["open"].facts)
+        # Of the process that answers; only web processes have a pool.
+        if connection.settings_dict["OPTIONS"].get("pool"):
+            stats = connection.pool.get_stats()
+            available = stats["pool_available"]
+            states = [
+                (("in_use",), stats["pool_size"] - available),
+                (("available",), available),
+                (("waiting",), stats["requests_waiting"]),
+                (("limit",), stats["pool_max"]),
+            ]
+            meaning = "Database connections of this process, and requests that wait for one."
+            yield _gauge("database_pool", meaning, ["state"], states)
 
 
-def _components(found: dict[str, Finding]) -> Iterator[Metric]:
-    up = [((name,), found[name].status != Status.UNHEALTHY) for name in checks.values]
-    yield _gauge("component_up", "1 unless the component is unhealthy.", ["component"], up)
-    version = [((settings.VERSION,), 1)]
-    yield _gauge("build_info", "The version that runs.", ["version"], version)
-
-
-def _work(facts: dict[str, Any]) -> Iterator[Metric]:
+def work_metrics(facts: dict[str, Any]) -> Iterator[Metric]:
     if not facts:
         return
     workers = [((queue,), count) for queue, count in facts["workers"].items()]
@@ -67,39 +74,23 @@ def _work(facts: dict[str, Any]) -> Iterator[Metric]:
         yield _gauge("scheduler_beat_age_seconds", "Since the scheduler's last beat.", [], age)
 
 
-def _open(facts: dict[str, Any]) -> Iterator[Metric]:
+def open_metrics(facts: dict[str, Any]) -> Iterator[Metric]:
     if not facts:
         return
-    shown = {
+    metrics = {
         "task": ("open_tasks", "Tasks that are not done.", "status"),
         "request": ("pending_requests", "Requests that wait for a person.", "kind"),
         "project": ("open_projects", "Projects under way.", "status"),
     }
-    for thing, (name, meaning, label) in shown.items():
-        counts = [((word,), count) for what, word, count in facts["rows"] if what == thing]
+    for subject, (name, meaning, label) in metrics.items():
+        counts = [((value,), count) for kind, value, count in facts["rows"] if kind == subject]
         yield _gauge(name, meaning, [label], counts)
-
-
-def _pool() -> Iterator[Metric]:
-    """Of the process that answers; there is a pool in web processes only."""
-    if not connection.settings_dict["OPTIONS"].get("pool"):
-        return
-    stats = connection.pool.get_stats()
-    in_use = stats["pool_size"] - stats["pool_available"]
-    states = {
-        "in_use": in_use,
-        "available": stats["pool_available"],
-        "waiting": stats["requests_waiting"],
-        "limit": stats["pool_max"],
-    }
-    meaning = "Database connections of this process, and requests that wait for one."
-    yield _gauge("database_pool", meaning, ["state"], [((s,), n) for s, n in states.items()])
 
 
 def _gauge(
     name: str, meaning: str, labels: list[str], values: Iterable[tuple[tuple[str, ...], float]]
 ) -> GaugeMetricFamily:
     family = GaugeMetricFamily(f"paraph_{name}", meaning, labels=labels)
-    for words, value in values:
-        family.add_metric(words, float(value))
+    for label_values, value in values:
+        family.add_metric(label_values, float(value))
     return family

@@ -6,8 +6,7 @@ from django.views.decorators.http import require_safe
 
 from core.problems import CONTENT_TYPE as PROBLEM
 from core.problems import not_found, problem
-from ops.metrics.access import is_authorized, is_local
-from ops.metrics.exposition import CONTENT_TYPE, exposition
+from ops.metrics.exposition import CONTENT_TYPE, exposition, is_authorized, is_local
 from ops.metrics.state import StateCollector
 
 

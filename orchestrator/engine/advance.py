@@ -1,10 +1,10 @@
-"""The small hand: look at what is, plan, act through the services. Again, it does nothing."""
+"""Advance a project: load its state, plan, and act through the services. Idempotent."""
 
-from datetime import datetime
 from uuid import UUID
 
 from django.db.models.functions import Now
 from django.utils import timezone
+from prometheus_client import Counter, Histogram
 
 from agents.enums import TaskStatus
 from agents.models import Task
@@ -12,15 +12,16 @@ from agents.services import create_task
 from agents.stops.queries import all_agents, stopped_agents
 from audit.actors import Actor
 from audit.events import SYSTEM_ERROR
+from audit.request_context import origin
 from core.errors import DomainError
-from core.failpoints import fault_point
+from core.failpoints import failpoint
+from core.metrics import SHORT_BUCKETS
 from core.sql import fetch_row
 from core.tracing import span
 from hitl.services import open_request, supersede_request
-from orchestrator.engine.briefs import hand_in_brief
+from orchestrator.engine.briefs import store_brief
 from orchestrator.engine.definition import Definition, definition_hash, gate_for, load_definition
 from orchestrator.engine.handoff import build_handoff
-from orchestrator.engine.metrics import ENGINE_FAILURES, RESUME_SECONDS
 from orchestrator.engine.plan import (
     Action,
     CompleteRun,
@@ -41,15 +42,22 @@ from projects.services import complete_project, fail_project
 from projects.transaction import ProjectTransaction
 
 ENGINE = Actor.of_system("engine")
-# The sweep tries again every few seconds: a passing fault has gone by then.
-FAILURES_BEFORE_IT_SHOWS = 3
+# Before members are told. The sweep retries every few seconds, and most faults pass by then.
+FAILURES_BEFORE_REPORT = 3
 ATTENTION = ["attention_since", "engine_failures", "engine_error"]
+
+RESUME_SECONDS = Histogram(
+    "paraph_resume_seconds",
+    "From the decision or result that a step waited for to the step's task.",
+    buckets=SHORT_BUCKETS,
+)
+ENGINE_FAILURES = Counter("paraph_engine_failures", "Advances that failed.")
 
 RUN = "SELECT {columns} FROM workflow_runs WHERE project_id = %s"
 
 
 def advance_project(project_id: UUID) -> int:
-    """Do what is next in a project; how many actions there were. For the sweep's jobs."""
+    """Advance in a transaction of its own, for the sweep. Returns the number of actions."""
     try:
         with ProjectTransaction(project_id, ENGINE) as tx:
             tx.request_advance()
@@ -60,30 +68,35 @@ def advance_project(project_id: UUID) -> int:
 
 
 def advance(tx: ProjectTransaction) -> int:
-    """Do what is next within the transaction of what made it due; how many actions there were."""
-    with span("advance", {"paraph.project": str(tx.project.pk)}):
-        return _Advance(tx).act()
+    """Advance within the transaction of a change. Returns the number of actions."""
+    # What follows is done by the engine, not by the person or agent whose change led to it.
+    actor, tx.actor = tx.actor, ENGINE
+    try:
+        with origin(channel="engine"), span("advance", {"paraph.project": str(tx.project.pk)}):
+            return _Advance(tx).act()
+    finally:
+        tx.actor = actor
 
 
 def note_failure(tx: ProjectTransaction, error: Exception) -> None:
-    """Mark the project for the sweep, and tell its members once the fault lasts."""
+    """Mark the project for the sweep, and record the error once it has failed several times."""
     ENGINE_FAILURES.inc()
     project = tx.project
     project.attention_since = Now()
     project.engine_failures += 1
-    if project.engine_failures >= FAILURES_BEFORE_IT_SHOWS:
+    if project.engine_failures >= FAILURES_BEFORE_REPORT:
         project.engine_error = (
             f"{type(error).__name__} in the engine; the log of the server has it."
         )
     project.save(update_fields=ATTENTION)
-    if project.engine_failures == FAILURES_BEFORE_IT_SHOWS:
+    if project.engine_failures == FAILURES_BEFORE_REPORT:
         detail = project.engine_error
         tx.record(SYSTEM_ERROR, actor=ENGINE, code="engine_error", detail=detail)
 
 
 def open_run(tx: ProjectTransaction, definition: Definition) -> WorkflowRun:
-    """Pin the definition, and the brief."""
-    brief = hand_in_brief(tx)
+    """Start a run that keeps this definition and the brief as it is now."""
+    brief = store_brief(tx)
     return WorkflowRun.objects.create(
         project=tx.project,
         workflow=definition.name,
@@ -95,7 +108,7 @@ def open_run(tx: ProjectTransaction, definition: Definition) -> WorkflowRun:
 
 
 class _Advance:
-    """One advance of one project, under its lock."""
+    """One advance of a project, under its lock."""
 
     run: WorkflowRun | None = None
     definition: Definition | None = None
@@ -105,7 +118,8 @@ class _Advance:
         self.project: Project = tx.project
 
     def act(self) -> int:
-        fault_point("in_advance")
+        """Returns the number of actions."""
+        failpoint("in_advance")
         project = self.project
         if project.attention_since is not None or project.engine_failures:
             project.attention_since, project.engine_failures, project.engine_error = None, 0, ""
@@ -117,14 +131,14 @@ class _Advance:
             self.run = run or open_run(self.tx, load_definition(project.workflow))
             self.definition = definition_of(self.run)
         self.stopped = stopped_agents(project.pk)
-        self.is_held = project.status == ProjectStatus.PAUSED or self.stopped == all_agents()
+        self.starts_nothing = project.status == ProjectStatus.PAUSED or self.stopped == all_agents()
         loaded = load(project, self.run)
-        count = self._serve_side_tasks(loaded)
+        count = self._advance_side_tasks(loaded)
         while actions := self._plan(loaded):
             count += len(actions)
             for action in actions:
                 self._apply(action, loaded)
-            # Only a rewind makes room for more; the rest is the last word for now.
+            # Only a rewind leads to further actions.
             if not any(isinstance(action, Rewind) for action in actions):
                 break
             loaded = load(project, self.run)
@@ -134,23 +148,23 @@ class _Advance:
         if self.definition is None or self.project.finished_at is not None:
             return []
         actions = plan(self.definition, loaded.state)
-        if self.is_held:
-            # Nothing new starts in a paused or stopped project, but a reject ends it.
+        if self.starts_nothing:
+            # Nothing starts in a paused or stopped project, but a rejection still ends it.
             return [action for action in actions if isinstance(action, FailRun)]
         if actions == [CompleteRun()] and open_side_tasks(loaded):
             return []
-        return [action for action in actions if not self._is_stopped(action)]
-
-    def _is_stopped(self, action: Action) -> bool:
-        if not isinstance(action, StartStep):
-            return False
-        return self.definition.step(action.step).agent in self.stopped
+        stopped = {step.id for step in self.definition.steps if step.agent in self.stopped}
+        return [
+            action
+            for action in actions
+            if not (isinstance(action, StartStep) and action.step in stopped)
+        ]
 
     def _apply(self, action: Action, loaded: Loaded) -> None:
         match action:
             case StartStep(step):
-                with span("start step", {"paraph.step": step}) as started:
-                    started.add({"paraph.resume_seconds": self._start(step, loaded)})
+                with span("start step", {"paraph.step": step}) as step_span:
+                    step_span.add({"paraph.resume_seconds": self._start(step, loaded)})
             case OpenRequest(step, _):
                 open_request(self.tx, loaded.tasks[step])
             case SupersedeRequest(step, _):
@@ -163,13 +177,13 @@ class _Advance:
                 fail_project(self.tx, f"{step}: {reason}" if reason else f"{step} failed")
 
     def _start(self, step_id: str, loaded: Loaded) -> float | None:
-        """How many seconds after what it waited for was settled, if it waited."""
+        """Create the step's task. Returns the seconds since all it waited for was done."""
         step = self.definition.step(step_id)
-        before = None
+        previous = None
         if self.run.is_rewound:
             rounds = Task.objects.filter(project=self.project, step=step_id)
-            before = rounds.order_by("-round").first()
-        handoff = build_handoff(self.run, self.definition, step, loaded.tasks, before)
+            previous = rounds.order_by("-round").first()
+        handoff = build_handoff(self.run, self.definition, step, loaded.tasks, previous)
         create_task(
             self.tx,
             agent_type=step.agent,
@@ -177,19 +191,18 @@ class _Advance:
             instructions=step.instructions,
             step=step.id,
             phase=step.phase,
-            round=before.round + 1 if before else 1,
+            round=previous.round + 1 if previous else 1,
             answers=handoff["answers"],
             gate=gate_for(step, self.project.oversight_level),
             escalates_on_fail=escalates_on_fail(self.definition, step_id, self.run.loops),
             handoff=handoff,
         )
-        waited_for = [*(loaded.tasks[need] for need in step.needs), *([before] if before else [])]
-        settled_at = [task.finished_at for task in waited_for if task.finished_at]
-        return self._note_resumed(max(settled_at)) if settled_at else None
-
-    def _note_resumed(self, settled_at: datetime) -> float:
-        """Since what the step waited for was settled: by a person, or by its agent."""
-        seconds = max(0.0, (timezone.now() - settled_at).total_seconds())
+        # Done by its agent, or decided by a person.
+        needed = [*(loaded.tasks[need] for need in step.needs), *([previous] if previous else [])]
+        finished_at = [task.finished_at for task in needed if task.finished_at]
+        if not finished_at:
+            return None
+        seconds = max(0.0, (timezone.now() - max(finished_at)).total_seconds())
         self.tx.on_commit(lambda: RESUME_SECONDS.observe(seconds))
         return seconds
 
@@ -197,15 +210,15 @@ class _Advance:
         supersede_request(self.tx, loaded.requests[str(task.pk)])
         open_request(self.tx, task)
 
-    def _serve_side_tasks(self, loaded: Loaded) -> int:
-        """Work outside of the workflow: ask where it waits; a reject stops the project."""
+    def _advance_side_tasks(self, loaded: Loaded) -> int:
+        """Tasks outside of the workflow: open their requests; one that failed stops the project."""
         count = 0
         for task in loaded.side_tasks:
             request = loaded.requests.get(str(task.pk))
             if task.status == TaskStatus.FAILED:
                 fail_project(self.tx, task.stop_reason or "a task failed")
                 return count + 1
-            if self.is_held:
+            if self.starts_nothing:
                 continue
             if task.status != TaskStatus.WAITING_FOR_HITL:
                 continue

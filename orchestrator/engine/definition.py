@@ -1,8 +1,9 @@
-"""What a workflow is: steps, what each needs and creates, where a person or a loop comes in."""
+"""Definition of a workflow: its steps, what each needs and creates, where people and loops act."""
 
 import functools
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
 from agents.enums import RequestKind
 from context.artifact_types import artifact_types
@@ -40,36 +42,36 @@ GATES: dict[str, dict[str, RequestKind]] = {
 }
 
 
-def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
+def _without_duplicates(values: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(values)) != len(values):
         raise ValueError("names something twice")
     return values
 
 
-def _at_least_one(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Not min_length, which also counts an item with an error of its own as none."""
+def _not_empty(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Not `min_length`, which does not count an item that has an error of its own."""
     if not values:
         raise ValueError("names nothing; at least one is needed")
     return values
 
 
-def _one_of(registry: Registry) -> AfterValidator:
+def _registered(registry: Registry) -> AfterValidator:
     def check(name: str) -> str:
         if name not in registry:
-            known = ", ".join(registry.values)
-            raise ValueError(f"there is no {registry.kind} '{name}'; there is: {known}")
+            names = ", ".join(registry.values)
+            raise ValueError(f"there is no {registry.kind} '{name}'; use one of: {names}")
         return name
 
     return AfterValidator(check)
 
 
-AgentType = Annotated[str, _one_of(agent_types)]
-ArtifactType = Annotated[str, _one_of(artifact_types)]
+AgentType = Annotated[str, _registered(agent_types)]
+ArtifactType = Annotated[str, _registered(artifact_types)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=50)]
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000)]
-Names = Annotated[tuple[Name, ...], AfterValidator(_each_once)]
-Types = Annotated[tuple[ArtifactType, ...], AfterValidator(_each_once)]
+Names = Annotated[tuple[Name, ...], AfterValidator(_without_duplicates)]
+Types = Annotated[tuple[ArtifactType, ...], AfterValidator(_without_duplicates)]
 
 
 class Frozen(BaseModel):
@@ -86,8 +88,8 @@ class OnFail(Frozen):
 Pattern = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
-class Want(Frozen):
-    """Something of the store: documents of a type, or parts of them; or parts found by words."""
+class ContextItem(Frozen):
+    """What to look up for a step: documents of a type, parts of them, or what a query finds."""
 
     type: ArtifactType | None = None
     section: Pattern | None = None
@@ -96,51 +98,51 @@ class Want(Frozen):
     limit: Annotated[int, Field(strict=True, ge=1, le=50)] = 5
 
     @model_validator(mode="after")
-    def _is_one_thing(self) -> "Want":
+    def _check_fields(self) -> "ContextItem":
         if not (self.type or self.query):
             raise ValueError("needs a type or a query")
         if sum(part is not None for part in (self.section, self.concept, self.query)) > 1:
-            raise ValueError("has one of section, concept and query at most")
+            raise ValueError("can have only one of section, concept and query")
         return self
 
     @property
     def label(self) -> str:
         """As people read it: `software_specification concept FR-*`."""
-        parts = ("section", "concept", "query")
-        said = next((f"{part} {getattr(self, part)}" for part in parts if getattr(self, part)), "")
-        return " ".join(filter(None, (self.type, said)))
+        names = ("section", "concept", "query")
+        part = next((f"{name} {getattr(self, name)}" for name in names if getattr(self, name)), "")
+        return " ".join(filter(None, (self.type, part)))
 
 
-class Wants(Frozen):
-    """What the agent is given beside `requires`, by how much it needs it."""
+class StepContext(Frozen):
+    """What the agent gets beside `requires`, by how much it needs it."""
 
-    must: Annotated[tuple[Want, ...], Field(max_length=50)] = ()
-    should: Annotated[tuple[Want, ...], Field(max_length=50)] = ()
-    may: Annotated[tuple[Want, ...], Field(max_length=50)] = ()
+    must: Annotated[tuple[ContextItem, ...], Field(max_length=50)] = ()
+    should: Annotated[tuple[ContextItem, ...], Field(max_length=50)] = ()
+    may: Annotated[tuple[ContextItem, ...], Field(max_length=50)] = ()
 
-    def in_order(self) -> Iterator[tuple[str, int, Want]]:
+    def in_order(self) -> Iterator[tuple[str, int, ContextItem]]:
         for need in ("must", "should", "may"):
-            for number, want in enumerate(getattr(self, need)):
-                yield need, number, want
+            for number, item in enumerate(getattr(self, need)):
+                yield need, number, item
 
 
 class Step(Frozen):
     """One piece of agent work.
 
-    `needs` decides when it starts, `requires` which artifacts of those before it are handed over,
-    `revises` which artifacts of the dropped round come along when it runs again, `context` what
-    else of the store the agent gets to see if it fits.
+    `needs` decides when it starts, `requires` which artifacts of earlier steps it gets, `revises`
+    which artifacts of the round before it also gets when it runs again, and `context` what else
+    the agent sees if there is room.
     """
 
     id: Name
     title: Title
     phase: Phase
     agent: AgentType
-    creates: Annotated[Types, AfterValidator(_at_least_one)]
+    creates: Annotated[Types, AfterValidator(_not_empty)]
     needs: Names = ()
     requires: Types = ()
     revises: Types = ()
-    context: Wants | None = None
+    context: StepContext | None = None
     instructions: Text
     gate: Literal["", "plan", "result"] = ""
     on_fail: OnFail | None = None
@@ -152,15 +154,15 @@ class Definition(Frozen):
     name: Name
     version: Annotated[int, Field(strict=True, ge=1)]
     title: Title
-    steps: Annotated[tuple[Step, ...], Field(max_length=MAX_STEPS), AfterValidator(_at_least_one)]
+    steps: Annotated[tuple[Step, ...], Field(max_length=MAX_STEPS), AfterValidator(_not_empty)]
 
     @functools.cached_property
     def order(self) -> tuple[str, ...]:
         """Step ids: as written, except that nothing comes before what it needs."""
-        left, order = list(self.steps), []
-        while left:
-            ready = next(step for step in left if set(step.needs) <= set(order))
-            left.remove(ready)
+        remaining, order = list(self.steps), []
+        while remaining:
+            ready = next(step for step in remaining if set(step.needs) <= set(order))
+            remaining.remove(ready)
             order.append(ready.id)
         return tuple(order)
 
@@ -170,25 +172,25 @@ class Definition(Frozen):
 
     def ancestors(self, step_id: str) -> tuple[str, ...]:
         """All steps that must be done before this one starts."""
-        return tuple(one for one in self.order if step_id in self._after[one] - {one})
+        return tuple(other for other in self.order if step_id in self._after[other] - {other})
 
     def dependents(self, step_id: str) -> tuple[str, ...]:
-        """The step and all that depends on it: what a rewind to it drops."""
+        """The step and every step that depends on it: what a rewind to it drops."""
         after = self._after[step_id]
-        return tuple(one for one in self.order if one in after)
+        return tuple(other for other in self.order if other in after)
 
     def sources(self, step_id: str, artifact_type: str) -> tuple[str, ...]:
-        """The steps whose artifacts of a required type are handed to this step."""
+        """The earlier steps that create artifacts of a type which this step requires."""
         return self._creators(self.ancestors(step_id), artifact_type)
 
     def revised(self, step_id: str, artifact_type: str) -> tuple[str, ...]:
-        """The steps whose artifacts of a revised type come along when this step runs again."""
+        """The steps whose artifacts of a type this step revises when it runs again."""
         return self._creators(self.dependents(step_id), artifact_type)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON data with every field, to pin to a run.
 
-        Without a `context` that is not there: older code refuses fields that it does not know.
+        An empty `context` is left out: older code refuses fields that it does not know.
         """
         data = self.model_dump(mode="json")
         for step in data["steps"]:
@@ -202,7 +204,9 @@ class Definition(Frozen):
         return cls.model_validate(data)
 
     def _creators(self, step_ids: Iterable[str], artifact_type: str) -> tuple[str, ...]:
-        return tuple(one for one in step_ids if artifact_type in self._by_id[one].creates)
+        return tuple(
+            step_id for step_id in step_ids if artifact_type in self._by_id[step_id].creates
+        )
 
     @functools.cached_property
     def _by_id(self) -> dict[str, Step]:
@@ -210,15 +214,15 @@ class Definition(Frozen):
 
     @functools.cached_property
     def _after(self) -> dict[str, set[str]]:
-        after: dict[str, set[str]] = {one: {one} for one in self.order}
-        for one in reversed(self.order):
-            for need in self._by_id[one].needs:
-                after[need] |= after[one]
+        after: dict[str, set[str]] = {step_id: {step_id} for step_id in self.order}
+        for step_id in reversed(self.order):
+            for need in self._by_id[step_id].needs:
+                after[need] |= after[step_id]
         return after
 
 
 class DefinitionError(Exception):
-    """A definition is not valid. `errors` are `{line, path, detail}`, in the order of the text."""
+    """An invalid definition. `errors` are `{line, path, detail}`, in the order of the text."""
 
     def __init__(
         self, source: str, errors: Iterable[tuple[int, tuple[str | int, ...], str]]
@@ -242,7 +246,7 @@ def available_definitions() -> tuple[str, ...]:
 
 
 def check_workflow(name: str) -> None:
-    """Raises InvalidInput for a workflow that there is not."""
+    """Raises InvalidInput for an unknown workflow."""
     if name not in available_definitions():
         detail = f"There is no such workflow. Use one of: {', '.join(available_definitions())}."
         raise InvalidInput.of("workflow", "does_not_exist", detail)
@@ -252,22 +256,39 @@ def check_workflow(name: str) -> None:
 def load_definition(name: str) -> Definition:
     """Raises UnknownDefinitionError for a name without a file, DefinitionError for a bad file."""
     if name not in available_definitions():
-        known = ", ".join(available_definitions())
-        raise UnknownDefinitionError(f"There is no workflow '{name}'. There is: {known}.")
+        names = ", ".join(available_definitions())
+        raise UnknownDefinitionError(f"There is no workflow '{name}'. Use one of: {names}.")
     path = WORKFLOWS / f"{name}.yaml"
     definition = parse_definition(path.read_text(encoding="utf-8"), str(path))
     if definition.name != name:
-        raise DefinitionError(str(path), [(1, ("name",), f"must be '{name}', as the file is")])
+        raise DefinitionError(str(path), [(1, ("name",), f"must be '{name}', like the file")])
     return definition
 
 
+# Pydantic's errors in plain words; its own message for every other type.
+DETAILS: dict[str, Callable[[ErrorDetails], str]] = {
+    "extra_forbidden": lambda error: "unknown field",
+    "missing": lambda error: "is missing",
+    "value_error": lambda error: str(error["ctx"]["error"]),
+    "tuple_type": lambda error: "must be a list",
+    "model_type": lambda error: "must be a mapping of fields",
+}
+
+
 def parse_definition(text: str, source: str) -> Definition:
-    """Raises DefinitionError with all that is wrong in form or, when the form is right, by rule."""
+    """Raises DefinitionError with everything wrong in its form, or else by the rules."""
     try:
         data, lines = read_marked(text)
     except MarkedYamlError as error:
         raise DefinitionError(source, error.problems) from error
-    definition = _shape(data, source, lines)
+    try:
+        definition = Definition.model_validate(data)
+    except ValidationError as error:
+        problems = [
+            (_line(lines, e["loc"]), e["loc"], DETAILS.get(e["type"], itemgetter("msg"))(e))
+            for e in error.errors()
+        ]
+        raise DefinitionError(source, problems) from error
     problems = [(_line(lines, path), path, detail) for path, detail in broken_rules(definition)]
     if problems:
         raise DefinitionError(source, problems)
@@ -280,7 +301,7 @@ def definition_hash(definition: Definition) -> str:
 
 
 def gate_for(step: Step, oversight_level: str) -> str:
-    """What a person must approve first, or nothing. Raises KeyError for an unknown level."""
+    """The kind of approval the step waits for, or "". Raises KeyError for an unknown level."""
     return GATES[oversight_level].get(step.gate, "")
 
 
@@ -290,30 +311,8 @@ def dotted(path: Iterable[str | int]) -> str:
     return text.lstrip(".")
 
 
-def _shape(data: Any, source: str, lines: dict[tuple[str | int, ...], int]) -> Definition:
-    try:
-        return Definition.model_validate(data)
-    except ValidationError as error:
-        problems = [(_line(lines, e["loc"]), e["loc"], _detail(e)) for e in error.errors()]
-        raise DefinitionError(source, problems) from error
-
-
 def _line(lines: dict[tuple[str | int, ...], int], path: tuple[str | int, ...]) -> int:
-    """Where the path is written, or the nearest thing around it that is."""
+    """Where the path is written, or else what encloses it."""
     while path not in lines:
         path = path[:-1]
     return lines[path]
-
-
-PLAIN_WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
-    "extra_forbidden": lambda error: "unknown field",
-    "missing": lambda error: "is missing",
-    "value_error": lambda error: str(error["ctx"]["error"]),
-    "tuple_type": lambda error: "must be a list",
-    "model_type": lambda error: "must be a mapping of fields",
-}
-
-
-def _detail(error: Any) -> str:
-    words = PLAIN_WORDS.get(error["type"])
-    return words(error) if words else error["msg"]

@@ -1,7 +1,8 @@
 """One document of all that a project has accepted so far.
 
-It is never "updated": it is made of the accepted versions whenever somebody asks, and kept under
-the hash of these, so that no event can be missed.
+It is never "updated": it is made from the accepted versions when somebody asks, and kept under
+their hash, so that no event can be missed. It holds as much as a web process can bear: contents are
+read one after the other, and no more of them once the document is full.
 """
 
 import hashlib
@@ -15,20 +16,17 @@ from django.template.loader import render_to_string
 from agents.models import Task
 from audit.actors import Actor
 from audit.canonical import canonical
+from context.html import read_markdown
 from context.markdown import plain
 from context.models import Artifact, ArtifactVersion
 from context.printing.blocks import PrintBudget
 from context.printing.pdf import print_pdf
-from context.reading import read_markdown
-from context.rendering import lowered
-from orchestrator.engine.document_parts import Part, fact_of_what_is_left_out, parts_of
+from context.rendering import PART_MAX_CHARACTERS, lowered, part_markdown
 from orchestrator.models import AssembledDocument
 from projects.models import Project
 from projects.transaction import ProjectTransaction
 
-# Each takes a processor, and memory, while it is made.
-_one_at_a_time = threading.Lock()
-# Raise it when the same versions shall give another document.
+# Increase it when the same versions are to give another document.
 LAYOUT = 4
 MEDIA_TYPES = {
     "markdown": "text/markdown; charset=utf-8",
@@ -36,115 +34,161 @@ MEDIA_TYPES = {
     "pdf": "application/pdf",
 }
 ENDINGS = {"markdown": "md", "html": "html", "pdf": "pdf"}
+MAX_CHARACTERS = 2_000_000
+# Read from contents. Of some only a little is printed: of a program, the names of its files.
+MAX_READ_CHARACTERS = 20_000_000
+MAX_PARTS = 1_000
+# Less of a part than this helps nobody.
+MIN_PART_CHARACTERS = 1_000
+LEFT_OUT = "(Left out: this document is full. The export has it.)"
+
+# Rendering takes a processor, and memory: one document at a time.
+_rendering = threading.Lock()
 
 
 @dataclass(frozen=True)
 class Sources:
-    """What a document is made of; `sha256` names it."""
+    """What a document is made of. `sha256` identifies it."""
 
     project: Project
     versions: list[ArtifactVersion]
     sha256: str
 
 
+@dataclass(frozen=True)
+class Part:
+    """An accepted version for reading. `about` says what it is."""
+
+    title: str
+    about: str
+    markdown: str
+    is_left_out: bool = False
+
+
+def current_outputs(project: Project) -> set[str]:
+    """Ids of the artifacts that current tasks have created; dropped rounds are not current."""
+    results = Task.objects.filter(project=project, is_current=True).values_list("result", flat=True)
+    return {output["artifact"] for result in results for output in result.get("outputs", [])}
+
+
 def sources_of(project: Project) -> Sources:
-    """The accepted versions, without contents, in the order in which the work came to them."""
-    dropped = _dropped_artifacts(project)
-    versions = [
-        version
-        for version in _accepted(project).defer("inline_content")
-        if str(version.artifact_id) not in dropped
-    ]
-    named = [[str(v.artifact_id), v.artifact.title, v.number, v.sha256] for v in versions]
-    stamp = canonical([LAYOUT, str(project.pk), project.name, named])
+    """The accepted versions, without contents, in the order in which their artifacts were made."""
+    accepted = (
+        ArtifactVersion.objects.filter(artifact__project=project, status="accepted")
+        .select_related("artifact")
+        .defer("inline_content")
+        .order_by("artifact__created_at", "artifact__id")
+    )
+    # Of what steps have created here, only the current round counts; imports have no task.
+    by_steps = Artifact.objects.filter(project=project, task__isnull=False).exclude(step="")
+    dropped = {str(pk) for pk in by_steps.values_list("pk", flat=True)} - current_outputs(project)
+    versions = [version for version in accepted if str(version.artifact_id) not in dropped]
+    names = [[str(v.artifact_id), v.artifact.title, v.number, v.sha256] for v in versions]
+    stamp = canonical([LAYOUT, str(project.pk), project.name, names])
     return Sources(project, versions, hashlib.sha256(stamp).hexdigest())
 
 
 def document_of(sources: Sources, form: str) -> bytes:
-    """The document as `markdown`, `html` or `pdf`, made only if the kept one is of other sources.
+    """The document as `markdown`, `html` or `pdf`, rendered unless it is kept for these sources.
 
     Raises KeyError for another form. Writes, so call it outside of a reading transaction.
     """
     body = _kept(sources, form)
     if body is not None:
         return body
-    with _one_at_a_time:
-        # Who has waited may find it made.
+    with _rendering:
+        # Another thread may have rendered it meanwhile.
         body = _kept(sources, form)
-        if body is None:
-            body = make_document(sources, form)
-            _keep(sources, form, body)
+        if body is not None:
+            return body
+        body = render_document(sources, form)
+        # Kept unless the project has changed, or was erased, in the meantime.
+        with ProjectTransaction(sources.project.pk, Actor.of_system("documents")) as tx:
+            if sources_of(tx.project).sha256 == sources.sha256:
+                values = {"source_sha256": sources.sha256, "body": body}
+                AssembledDocument.objects.update_or_create(
+                    project=tx.project, form=form, defaults=values
+                )
     return body
 
 
 def read_document(sources: Sources, form: str) -> bytes:
-    """The same, and keeps nothing: for reading transactions."""
+    """As `document_of`, but does not keep the document: for reading transactions."""
     body = _kept(sources, form)
-    return make_document(sources, form) if body is None else body
+    return render_document(sources, form) if body is None else body
 
 
 def _kept(sources: Sources, form: str) -> bytes | None:
-    kept = AssembledDocument.objects.filter(
+    document = AssembledDocument.objects.filter(
         project=sources.project, form=form, source_sha256=sources.sha256
     ).first()
-    return bytes(kept.body) if kept else None
+    return bytes(document.body) if document else None
 
 
-def _keep(sources: Sources, form: str, body: bytes) -> None:
-    """Unless the project has moved on, or was erased, while the document was made."""
-    with ProjectTransaction(sources.project.pk, Actor.of_system("documents")) as tx:
-        if sources_of(tx.project).sha256 == sources.sha256:
-            kept = {"source_sha256": sources.sha256, "body": body}
-            AssembledDocument.objects.update_or_create(project=tx.project, form=form, defaults=kept)
-
-
-def make_document(sources: Sources, form: str) -> bytes:
+def render_document(sources: Sources, form: str) -> bytes:
     """Raises KeyError for another form."""
     return FORMS[form](sources, parts_of(sources.versions))
 
 
-def _accepted(project: Project) -> Any:
-    return (
-        ArtifactVersion.objects.filter(artifact__project=project, status="accepted")
-        .select_related("artifact")
-        .order_by("artifact__created_at", "artifact__id")
-    )
+def parts_of(versions: list[ArtifactVersion]) -> list[Part]:
+    """In the order of the versions, which come without contents."""
+    characters, read_characters = MAX_CHARACTERS, MAX_READ_CHARACTERS
+    parts = []
+    for version in versions[:MAX_PARTS]:
+        artifact, markdown = version.artifact, ""
+        is_full = characters < MIN_PART_CHARACTERS or read_characters <= 0
+        # There is no such row if it was erased in the meantime.
+        whole = None if is_full else ArtifactVersion.objects.filter(pk=version.pk).first()
+        if whole is not None:
+            content = whole.content
+            read_characters -= _characters_in(content)
+            limit = min(PART_MAX_CHARACTERS, characters)
+            markdown = part_markdown(artifact.artifact_type, content, limit)
+            characters -= len(markdown)
+        model = f" with {version.provider} {version.model}".rstrip() if version.provider else ""
+        about = (
+            f"{artifact.artifact_type.replace('_', ' ')}, version {version.number}, "
+            f"by {version.source_agent or 'a person'}{model}; SHA-256 {version.sha256}"
+        )
+        parts.append(Part(artifact.title, about, markdown or LEFT_OUT, is_left_out=not markdown))
+    return parts
 
 
-def _dropped_artifacts(project: Project) -> set[str]:
-    """What a step has made, but not in its current round; imports were made by no task of ours."""
-    tasks = Task.objects.filter(project=project, is_current=True).exclude(step="")
-    made = {
-        output["artifact"]
-        for result in tasks.values_list("result", flat=True)
-        for output in result.get("outputs", [])
-    }
-    of_steps = Artifact.objects.filter(project=project, task__isnull=False).exclude(step="")
-    return {str(pk) for pk in of_steps.values_list("pk", flat=True)} - made
+def _characters_in(value: Any) -> int:
+    if isinstance(value, dict):
+        return sum(len(key) + _characters_in(part) for key, part in value.items())
+    if isinstance(value, list):
+        return sum(map(_characters_in, value))
+    return len(value) if isinstance(value, str) else 1
 
 
 def _facts(sources: Sources, parts: list[Part]) -> list[str]:
+    """For the reader, at the beginning."""
     count = len(sources.versions)
-    return [
-        f"Accepted versions: {count}" if count else "Nothing has been accepted yet.",
-        *fact_of_what_is_left_out(parts, count),
-        f"Project {sources.project.pk}",
-        f"Made of versions with the hash {sources.sha256}",
-    ]
+    facts = [f"Accepted versions: {count}" if count else "Nothing has been accepted yet."]
+    if left_out := count - sum(not part.is_left_out for part in parts):
+        unlisted = count - MAX_PARTS
+        note = f"; the last {unlisted:,} are not listed" if unlisted > 0 else ""
+        facts.append(
+            f"Left out: {left_out:,} of {count:,}, because this document is full (at most "
+            f"{MAX_CHARACTERS:,} characters){note}. The export of the project has all of them, "
+            "each in its file below artifacts/."
+        )
+    facts.append(f"Project {sources.project.pk}")
+    facts.append(f"Made of versions with the hash {sources.sha256}")
+    return facts
 
 
-def _as_markdown(sources: Sources, parts: list[Part]) -> bytes:
-    texts = [
-        f"# {plain(sources.project.name)}\n",
-        *(f"{fact}  \n" for fact in _facts(sources, parts)),
-    ]
+def render_markdown(sources: Sources, parts: list[Part]) -> bytes:
+    texts = [f"# {plain(sources.project.name)}\n"]
+    texts += [f"{fact}  \n" for fact in _facts(sources, parts)]
     for part in parts:
         head = f"\n# {plain(part.title)}\n\n{plain(part.about)}\n\n"
         texts.append(head + lowered(part.markdown))
     return "".join(texts).encode()
 
 
-def _as_html(sources: Sources, parts: list[Part]) -> bytes:
+def render_html(sources: Sources, parts: list[Part]) -> bytes:
     context = {
         "title": sources.project.name,
         "facts": _facts(sources, parts),
@@ -153,7 +197,7 @@ def _as_html(sources: Sources, parts: list[Part]) -> bytes:
     return render_to_string("orchestrator/document.html", context).encode()
 
 
-def _as_pdf(sources: Sources, parts: list[Part]) -> bytes:
+def render_pdf(sources: Sources, parts: list[Part]) -> bytes:
     budget = PrintBudget()
     return print_pdf(
         {
@@ -171,7 +215,7 @@ def _as_pdf(sources: Sources, parts: list[Part]) -> bytes:
 
 
 FORMS: dict[str, Callable[[Sources, list[Part]], bytes]] = {
-    "markdown": _as_markdown,
-    "html": _as_html,
-    "pdf": _as_pdf,
+    "markdown": render_markdown,
+    "html": render_html,
+    "pdf": render_pdf,
 }

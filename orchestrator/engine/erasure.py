@@ -1,11 +1,11 @@
-"""A project becomes a tombstone: what was said is gone; who did what, and when, stays."""
+"""A project becomes a tombstone: its contents are gone; who did what, and when, stays."""
 
 from typing import Any
 from uuid import UUID
 
 from django.apps import apps
 from django.contrib.admin.models import LogEntry
-from django.db import connection, models
+from django.db import connection
 
 from agents.models import Task
 from audit.actors import Actor
@@ -21,7 +21,7 @@ from projects.transaction import ProjectTransaction
 
 REASON_MAX_LENGTH = 1_000
 ERASED_PROJECT = ["name", "brief", "status_reason", "engine_error", "attention_since", "erased_at"]
-# Path to the project, and what is put in the place of each field that has something in it.
+# Path to the project, and what replaces each field that is not empty.
 BLANKED: dict[str, tuple[str, dict[str, Any]]] = {
     "orchestrator.WorkflowRun": ("project", {"feedback": {}}),
     "orchestrator.ProjectImport": ("project", {"origin_name": ERASED_TEXT}),
@@ -58,7 +58,7 @@ DROPPED: dict[str, str] = {
     "context.Concept": "version__artifact__project",
     "context.Body": "project",
 }
-# Words of ours, ids and hashes.
+# Our own names, ids and hashes, which say nothing of the content.
 KEPT: dict[str, set[str]] = {
     "orchestrator.WorkflowRun": {"workflow", "definition", "definition_hash", "loops"},
     "orchestrator.ProjectImport": {
@@ -75,7 +75,8 @@ KEPT: dict[str, set[str]] = {
     "context.Artifact": {"step"},
     "context.ArtifactVersion": {"sha256", "provider", "model", "prompt_sha256"},
 }
-# Answers that are kept for a day, and what the admin notes, name things by these ids.
+# Idempotency keys keep answers for a day, and the admin has a log of its own: both name these ids.
+NAMED_BY_ID = ("agents.Task", "hitl.HitlRequest", "context.Artifact")
 FORGET_ANSWERS = """
     DELETE FROM idempotency_keys WHERE EXISTS (
         SELECT 1 FROM unnest(%s::text[]) AS id WHERE position(id in body::text) > 0
@@ -88,7 +89,9 @@ def erase_project(*, project_id: UUID, actor: Actor, reason: str) -> Project:
 
     Raises InvalidInput, NotFound, Forbidden, Conflict while work is under way or once it is done.
     """
-    reason = _checked(reason)
+    if not reason.strip() or len(reason) > REASON_MAX_LENGTH or not is_storable(reason):
+        detail = f"Give a reason of 1 to {REASON_MAX_LENGTH:,} characters; it stays in the log."
+        raise InvalidInput.of("reason", "invalid", detail)
     with ProjectTransaction(project_id, actor, require=MANAGE) as tx:
         project = tx.project
         project.erase()
@@ -96,49 +99,28 @@ def erase_project(*, project_id: UUID, actor: Actor, reason: str) -> Project:
             detail = "Work is under way in this project: cancel its open tasks first."
             raise Conflict("work_under_way", detail)
         project.save(update_fields=[*ERASED_PROJECT, "updated_at"])
-        _forget_copies(project)
-        _blank(project)
-        _drop(project)
+
+        # Stored answers to requests and the admin's own log, by the ids that they name.
+        ids = [str(project.pk)]
+        for label in NAMED_BY_ID:
+            rows = apps.get_model(label)._base_manager.filter(project=project)
+            ids += [str(pk) for pk in rows.values_list("pk", flat=True)]
+        with connection.cursor() as cursor:
+            cursor.execute(FORGET_ANSWERS, [ids])
+        LogEntry.objects.filter(object_id__in=ids).delete()
+
+        for label, (path, values) in BLANKED.items():
+            rows = apps.get_model(label)._base_manager.filter(**{path: project})
+            for field, value in values.items():
+                filled = rows.exclude(**{field: ""}) if value == ERASED_TEXT else rows
+                filled.exclude(**{f"{field}__isnull": True}).update(**{field: value})
+        for label, path in DROPPED.items():
+            apps.get_model(label)._base_manager.filter(**{path: project}).delete()
         erase_payloads(
             project_id=project_id,
             through=Stream.objects.get(project=project_id).sequence,
             event_type=PROJECT_ERASED,
             actor=actor,
-            data={"reason": reason},
+            data={"reason": reason.strip()},
         )
     return project
-
-
-def _checked(reason: str) -> str:
-    if not reason.strip() or len(reason) > REASON_MAX_LENGTH or not is_storable(reason):
-        detail = f"Say why, in 1 to {REASON_MAX_LENGTH:,} characters; the reason stays."
-        raise InvalidInput.of("reason", "invalid", detail)
-    return reason.strip()
-
-
-def _blank(project: Project) -> None:
-    for label, (path, values) in BLANKED.items():
-        rows = apps.get_model(label)._base_manager.filter(**{path: project})
-        for field, value in values.items():
-            filled = rows.exclude(**{field: ""}) if value == ERASED_TEXT else rows
-            filled.exclude(**{f"{field}__isnull": True}).update(**{field: value})
-
-
-def _drop(project: Project) -> None:
-    for label, path in DROPPED.items():
-        apps.get_model(label)._base_manager.filter(**{path: project}).delete()
-
-
-def _forget_copies(project: Project) -> None:
-    ids = [str(project.pk), *_ids_within(project)]
-    with connection.cursor() as cursor:
-        cursor.execute(FORGET_ANSWERS, [ids])
-    LogEntry.objects.filter(object_id__in=ids).delete()
-
-
-def _ids_within(project: Project) -> list[str]:
-    named = ("agents.Task", "hitl.HitlRequest", "context.Artifact")
-    found: list[models.QuerySet] = [
-        apps.get_model(label)._base_manager.filter(project=project) for label in named
-    ]
-    return [str(id) for rows in found for id in rows.values_list("pk", flat=True)]

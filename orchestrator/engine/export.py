@@ -7,24 +7,29 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from agents.models import Task
 from audit.models import Event
 from audit.serialization import to_wire
 from context.models import Artifact, ArtifactVersion
 from context.rendering import as_files
-from orchestrator.engine.briefs import text_to_start_anew
-from orchestrator.engine.document import ENDINGS, document_of, read_document, sources_of
+from orchestrator.engine.briefs import accepted_brief_text
+from orchestrator.engine.document import (
+    ENDINGS,
+    current_outputs,
+    document_of,
+    read_document,
+    sources_of,
+)
 from orchestrator.engine.safe_paths import SafePaths
 from orchestrator.models import ImportedFile, WorkflowRun
 from projects.models import Project
 
-# The first moment that a ZIP can name: the same project gives the same bytes.
+# The earliest time that a ZIP can hold, so that the same project gives the same bytes.
 NO_TIME = (1980, 1, 1, 0, 0, 0)
-EVENTS_A_CHUNK = 1000
+EVENTS_PER_CHUNK = 1000
 
 
 def write_export(project: Project, target: BinaryIO) -> None:
-    """Write the ZIP. For one consistent moment call it in a REPEATABLE READ transaction."""
+    """Write the ZIP. Call it in a REPEATABLE READ transaction, so that it is of one moment."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for path, content in export_files(project):
             entry = zipfile.ZipInfo(path, NO_TIME)
@@ -34,7 +39,7 @@ def write_export(project: Project, target: BinaryIO) -> None:
 
 
 def prepare_export(project: Project) -> None:
-    """Make what takes long, and keep it: nothing slow is to happen within a transaction."""
+    """Render and keep the documents, which takes long: nothing slow may run in a transaction."""
     sources = sources_of(project)
     if sources.versions:
         for form in ENDINGS:
@@ -43,60 +48,59 @@ def prepare_export(project: Project) -> None:
 
 def export_files(project: Project) -> Iterator[tuple[str, bytes]]:
     """Relative path and content, in a fixed order, the manifest last; no path leads outside."""
-    listed: list[dict[str, Any]] = []
+    files: list[dict[str, Any]] = []
     for path, content, about in _contents(project):
-        listed.append(
-            {"path": path, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-            | about
-        )
+        sha256 = hashlib.sha256(content).hexdigest()
+        files.append({"path": path, "sha256": sha256, "bytes": len(content)} | about)
         yield path, content
-    yield "manifest.json", _json(_manifest(project) | {"files": listed})
+    manifest: dict[str, Any] = {
+        "format": "paraph.export.v1",
+        "project": str(project.pk),
+        "name": project.name,
+        "brief": accepted_brief_text(project),
+        "workflow": project.workflow,
+        "oversight_level": project.oversight_level,
+        "status": project.status,
+    }
+    # A draft is not bound to a version of its workflow.
+    if run := WorkflowRun.objects.filter(project=project).first():
+        manifest["workflow_version"] = run.definition["version"]
+        manifest["workflow_sha256"] = run.definition_hash
+    manifest["files"] = files
+    yield "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
 def _contents(project: Project) -> Iterator[tuple[str, bytes, dict[str, Any]]]:
-    paths, folders, current = SafePaths(), {}, _current_artifacts(project)
-    for version in _current_versions(project):
-        artifact = version.artifact
-        # A step has one folder, whatever it makes; what has no step has one each.
+    """Path, content, and what the manifest says about the file."""
+    paths, folders, current = SafePaths(), {}, current_outputs(project)
+    for artifact in Artifact.objects.filter(project=project).order_by("created_at", "id"):
+        # The accepted version; without one, the last.
+        version = artifact.versions.get(number=artifact.accepted_version or artifact.version)
+        version.artifact = artifact
+        # All artifacts of a step share a folder; one without a step has its own.
         key = artifact.step or artifact.pk
         if key not in folders:
             folders[key] = paths.folder(f"artifacts/{artifact.step or artifact.artifact_type}")
-        folder = folders[key]
         is_current = artifact.task is None or not artifact.step or str(artifact.pk) in current
         about = _about(artifact, version) | {"is_current": is_current}
         for name, content in sorted(as_files(artifact.artifact_type, version.content).items()):
             data = content.encode() if isinstance(content, str) else content
             is_content = name == f"{artifact.artifact_type}.json"
-            marked = about | {"is_content": True} if is_content else about
-            yield paths.file(folder, name), data, marked
-    yield from _assembled(project)
-    yield "audit/events.jsonl", b"".join(_trail(project)), {}
-    for file in ImportedFile.objects.filter(origin__project=project).order_by("path"):
-        yield file.path, gzip.decompress(file.body), {}
-
-
-def _assembled(project: Project) -> Iterator[tuple[str, bytes, dict[str, Any]]]:
-    """All that was accepted, to read in one piece."""
+            entry = about | {"is_content": True} if is_content else about
+            yield paths.file(folders[key], name), data, entry
+    # Everything that was accepted, to read in one piece.
     sources = sources_of(project)
     if sources.versions:
         for form, ending in ENDINGS.items():
             yield f"document/project.{ending}", read_document(sources, form), {}
-
-
-def _current_versions(project: Project) -> Iterator[ArtifactVersion]:
-    """Of each artifact what the work went on with; else, its last version."""
-    for artifact in Artifact.objects.filter(project=project).order_by("created_at", "id"):
-        number = artifact.accepted_version or artifact.version
-        version = artifact.versions.get(number=number)
-        version.artifact = artifact
-        yield version
-
-
-def _current_artifacts(project: Project) -> set[str]:
-    """What the steps have made in their current rounds; what only dropped rounds made is not."""
-    tasks = Task.objects.filter(project=project, is_current=True)
-    results = tasks.values_list("result", flat=True)
-    return {made["artifact"] for result in results for made in result.get("outputs", [])}
+    events = Event.objects.filter(project=project.pk).order_by("sequence")
+    lines = (
+        json.dumps(to_wire(event), ensure_ascii=False).encode() + b"\n"
+        for event in events.iterator(chunk_size=EVENTS_PER_CHUNK)
+    )
+    yield "audit/events.jsonl", b"".join(lines), {}
+    for file in ImportedFile.objects.filter(origin__project=project).order_by("path"):
+        yield file.path, gzip.decompress(file.body), {}
 
 
 def _about(artifact: Artifact, version: ArtifactVersion) -> dict[str, Any]:
@@ -114,33 +118,3 @@ def _about(artifact: Artifact, version: ArtifactVersion) -> dict[str, Any]:
         "is_by_person": version.is_by_person,
         "step": artifact.step,
     }
-
-
-def _manifest(project: Project) -> dict[str, Any]:
-    return {
-        "format": "paraph.export.v1",
-        "project": str(project.pk),
-        "name": project.name,
-        "brief": text_to_start_anew(project),
-        "workflow": project.workflow,
-        "oversight_level": project.oversight_level,
-        "status": project.status,
-    } | _version_of_workflow(project)
-
-
-def _version_of_workflow(project: Project) -> dict[str, Any]:
-    """The one that is pinned; a draft has none."""
-    run = WorkflowRun.objects.filter(project=project).first()
-    if run is None:
-        return {}
-    return {"workflow_version": run.definition["version"], "workflow_sha256": run.definition_hash}
-
-
-def _trail(project: Project) -> Iterator[bytes]:
-    events = Event.objects.filter(project=project.pk).order_by("sequence")
-    for event in events.iterator(chunk_size=EVENTS_A_CHUNK):
-        yield json.dumps(to_wire(event), ensure_ascii=False).encode() + b"\n"
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n"

@@ -11,7 +11,7 @@ from agents.services.tasks import material_reference
 from context.models import Artifact
 from context.types.user_input import USER_INPUT
 from orchestrator.engine.briefs import pinned_brief, version_for
-from orchestrator.engine.definition import Definition, Step, Want
+from orchestrator.engine.definition import ContextItem, Definition, Step
 from orchestrator.models import WorkflowRun
 
 
@@ -20,9 +20,17 @@ def build_handoff(
     definition: Definition,
     step: Step,
     tasks: dict[str, Task],
-    before: Task | None,
+    previous: Task | None,
 ) -> dict[str, Any]:
-    """Only accepted versions go on; from the round before, its task, also what is to be revised."""
+    """Only accepted versions are handed over; `previous` is the step's task of the round before."""
+    # What people answered to earlier steps, and to the previous round. A person who rewinds by
+    # hand wants the questions to be put again: those answers do not come back.
+    answered = [tasks[step_id] for step_id in definition.ancestors(step.id) if step_id in tasks]
+    if previous is not None and previous.dropped_by != "person":
+        answered.append(previous)
+    answers: list[dict[str, Any]] = []
+    for task in answered:
+        answers += [answer for answer in task.answers if answer not in answers]
     handoff = {
         "workflow_name": run.workflow,
         "definition_hash": run.definition_hash,
@@ -30,105 +38,88 @@ def build_handoff(
         "agent_type": step.agent,
         "instructions": step.instructions,
         "expected_outputs": list(step.creates),
-        "materials": list(_materials(run, definition, step, is_again=before is not None)),
+        "materials": list(materials(run, definition, step, is_again=previous is not None)),
         "feedback": run.feedback.get(step.id, []),
-        "answers": _answers(definition, step, tasks, before),
+        "answers": answers,
     }
     if brief := pinned_brief(run):
         handoff["brief"] = brief
     if step.context is not None:
-        handoff["context"] = list(_wanted(run, definition, step))
+        handoff["context"] = list(context_sources(run, definition, step))
     if step.agent == "orchestrator":
         handoff["workflow"] = outline(definition)
     return handoff
 
 
-def _materials(
+def materials(
     run: WorkflowRun, definition: Definition, step: Step, *, is_again: bool
 ) -> Iterator[dict[str, Any]]:
-    wanted = {*step.requires, *(step.revises if is_again else ())}
-    if not wanted:
+    """References to what the step requires; when it runs again, also to what it revises."""
+    revised_types = step.revises if is_again else ()
+    if not step.requires and not revised_types:
         return
-    artifacts = _artifacts(run, wanted)
-    for artifact_type in sorted(step.requires, key=lambda one: one != USER_INPUT):
+    artifacts = _artifacts(run, {*step.requires, *revised_types})
+    # People's input comes first.
+    for artifact_type in sorted(step.requires, key=lambda name: name != USER_INPUT):
         for artifact in _accepted(definition, step, artifact_type, artifacts):
             yield material_reference(artifact, version_for(run, artifact))
-    if is_again:
-        yield from _revised(definition, step, _made(artifacts))
+    by_source = _by_source(artifacts)
+    for artifact_type in revised_types:
+        for source in definition.revised(step.id, artifact_type):
+            artifact = by_source.get((source, artifact_type))
+            if artifact is not None and artifact.version:
+                yield material_reference(artifact, artifact.version) | {"revises": True}
+
+
+def context_sources(
+    run: WorkflowRun, definition: Definition, step: Step
+) -> Iterator[dict[str, Any]]:
+    """The step's `context`, with the versions to look in. The worker chooses what fits."""
+    items = list(step.context.in_order())
+    types = {name for _, _, item in items for name in _types(definition, step, item)}
+    artifacts = _artifacts(run, types)
+    for need, _, item in items:
+        sources = [
+            [str(artifact.pk), version_for(run, artifact)]
+            for artifact_type in _types(definition, step, item)
+            for artifact in _accepted(definition, step, artifact_type, artifacts)
+        ]
+        parts = item.model_dump(include={"section", "concept", "query", "limit"}, exclude_none=True)
+        yield {"need": need, "label": item.label, "sources": sources, **parts}
+
+
+def _types(definition: Definition, step: Step, item: ContextItem) -> list[str]:
+    """A query without a type searches everything that earlier steps have created."""
+    if item.type:
+        return [item.type]
+    earlier = [definition.step(step_id) for step_id in definition.ancestors(step.id)]
+    return list(dict.fromkeys([USER_INPUT, *(name for other in earlier for name in other.creates)]))
 
 
 def _artifacts(run: WorkflowRun, types: Collection[str]) -> list[Artifact]:
-    found = Artifact.objects.filter(project=run.project_id, artifact_type__in=types)
-    return list(found.order_by("created_at", "id"))
+    artifacts = Artifact.objects.filter(project=run.project_id, artifact_type__in=types)
+    return list(artifacts.order_by("created_at", "id"))
 
 
-def _made(artifacts: list[Artifact]) -> dict[tuple[str, str], Artifact]:
+def _by_source(artifacts: list[Artifact]) -> dict[tuple[str, str], Artifact]:
     return {(artifact.step, artifact.artifact_type): artifact for artifact in artifacts}
 
 
 def _accepted(
     definition: Definition, step: Step, artifact_type: str, artifacts: list[Artifact]
 ) -> list[Artifact]:
-    """What steps before this one have made of a type; of the people's input, all of it."""
+    """The accepted artifacts of a type from earlier steps; of people's input, all of it."""
     if artifact_type == USER_INPUT:
-        found = [one for one in artifacts if one.artifact_type == artifact_type]
+        candidates = [artifact for artifact in artifacts if artifact.artifact_type == USER_INPUT]
     else:
-        made, sources = _made(artifacts), definition.sources(step.id, artifact_type)
-        found = [made[s, artifact_type] for s in sources if (s, artifact_type) in made]
-    return [artifact for artifact in found if artifact.accepted_version]
-
-
-def _wanted(run: WorkflowRun, definition: Definition, step: Step) -> Iterator[dict[str, Any]]:
-    """What `context` asks for, and the versions that are meant. What fits is chosen at work."""
-    wants = list(step.context.in_order())
-    types = {one for _, _, want in wants for one in _types(definition, step, want)}
-    artifacts = _artifacts(run, types)
-    for need, _, want in wants:
-        sources = [
-            [str(one.pk), version_for(run, one)]
-            for artifact_type in _types(definition, step, want)
-            for one in _accepted(definition, step, artifact_type, artifacts)
-        ]
-        parts = want.model_dump(include={"section", "concept", "query", "limit"}, exclude_none=True)
-        yield {"need": need, "label": want.label, "sources": sources, **parts}
-
-
-def _types(definition: Definition, step: Step, want: Want) -> list[str]:
-    """A query without a type looks into everything that steps before this one have made."""
-    if want.type:
-        return [want.type]
-    before = (definition.step(one).creates for one in definition.ancestors(step.id))
-    return list(dict.fromkeys(["user_input", *(t for created in before for t in created)]))
-
-
-def _revised(
-    definition: Definition, step: Step, made: dict[tuple[str, str], Artifact]
-) -> Iterator[dict[str, Any]]:
-    for artifact_type in step.revises:
-        for source in definition.revised(step.id, artifact_type):
-            artifact = made.get((source, artifact_type))
-            if artifact is not None and artifact.version:
-                yield material_reference(artifact, artifact.version) | {"revises": True}
-
-
-def _answers(
-    definition: Definition, step: Step, tasks: dict[str, Task], before: Task | None
-) -> list[dict[str, Any]]:
-    """What people answered to the steps before this one, and to this one's round before.
-
-    Who rewinds by hand wants to be asked anew: those answers do not come back.
-    """
-    sources = [tasks[one] for one in definition.ancestors(step.id) if one in tasks]
-    if before is not None and before.dropped_by != "person":
-        sources.append(before)
-    answers: list[dict[str, Any]] = []
-    for task in sources:
-        answers += [answer for answer in task.answers if answer not in answers]
-    return answers
+        by_source, steps = _by_source(artifacts), definition.sources(step.id, artifact_type)
+        keys = [(step_id, artifact_type) for step_id in steps]
+        candidates = [by_source[key] for key in keys if key in by_source]
+    return [artifact for artifact in candidates if artifact.accepted_version]
 
 
 def outline(definition: Definition) -> dict[str, Any]:
     """The workflow as the orchestrator agent sees it."""
     fields = ("id", "title", "phase", "agent", "creates", "needs", "gate", "on_fail")
-    steps = [{name: one[name] for name in fields} for one in definition.to_json()["steps"]]
+    steps = [{name: step[name] for name in fields} for step in definition.to_json()["steps"]]
     return {"name": definition.name, "title": definition.title, "steps": steps}

@@ -1,4 +1,4 @@
-"""YAML as plain data, with the line of everything in it. Strict: the text may be anybody's."""
+"""YAML as plain data, with the line of everything in it. Strict: anybody may send the text."""
 
 import re
 from typing import Any
@@ -20,17 +20,8 @@ class MarkedYamlError(Exception):
         self.problems = problems
 
 
-def read_marked(text: str) -> tuple[Any, dict[Path, int]]:
-    """The data, and for each path in it the line (from 1) where it is written."""
-    reader = _Reader()
-    data = reader.plain(_compose(text), ())
-    if reader.problems:
-        raise MarkedYamlError(reader.problems)
-    return data, reader.lines
-
-
-class _Loader(yaml.SafeLoader):
-    """Composes nodes only. An alias is refused: a few of them can stand for billions of nodes."""
+class NodeLoader(yaml.SafeLoader):
+    """Refuses aliases: a few of them can stand for billions of nodes."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
@@ -39,11 +30,12 @@ class _Loader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
-def _compose(text: str) -> yaml.Node:
+def read_marked(text: str) -> tuple[Any, dict[Path, int]]:
+    """The data, and for each path in it the line (from 1) where it is written."""
     if len(text) > MAX_CHARACTERS:
         raise MarkedYamlError([(1, (), f"longer than {MAX_CHARACTERS:,} characters")])
     try:
-        node = yaml.compose(text, Loader=_Loader)
+        node = yaml.compose(text, Loader=NodeLoader)
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise MarkedYamlError([(line, (), f"not YAML: {error.reason}")]) from error
@@ -55,38 +47,38 @@ def _compose(text: str) -> yaml.Node:
         raise MarkedYamlError([(1, (), "nested too deeply")]) from error
     if node is None:
         raise MarkedYamlError([(1, (), "empty")])
-    return node
+    reader = NodeReader()
+    data = reader.read(node, ())
+    if reader.problems:
+        raise MarkedYamlError(reader.problems)
+    return data, reader.lines
 
 
-class _Reader:
+class NodeReader:
+    """Turns nodes into plain data, and collects lines and problems on the way."""
+
     def __init__(self) -> None:
         self.lines: dict[Path, int] = {}
         self.problems: list[Problem] = []
 
-    def plain(self, node: yaml.Node, path: Path) -> Any:
+    def read(self, node: yaml.Node, path: Path) -> Any:
         self.lines.setdefault(path, node.start_mark.line + 1)
-        if isinstance(node, yaml.MappingNode) and node.tag == TAG + "map":
-            return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode) and node.tag == TAG + "seq":
-            return [self.plain(item, (*path, n)) for n, item in enumerate(node.value)]
-        if isinstance(node, yaml.ScalarNode):
-            return self._scalar(node, path)
-        return self._refuse(node, path, f"unknown tag {node.tag}")
-
-    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
-        data: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            key = key_node.value
-            if key_node.tag != TAG + "str":
-                self._refuse(key_node, path, "a field name must be text")
-            elif key in data:
-                self._refuse(key_node, (*path, key), f"'{key}' is given twice")
-            else:
-                self.lines[(*path, key)] = key_node.start_mark.line + 1
-                data[key] = self.plain(value_node, (*path, key))
-        return data
-
-    def _scalar(self, node: yaml.ScalarNode, path: Path) -> str | int | None:
+            return [self.read(item, (*path, n)) for n, item in enumerate(node.value)]
+        if isinstance(node, yaml.MappingNode) and node.tag == TAG + "map":
+            data: dict[str, Any] = {}
+            for key_node, value_node in node.value:
+                key = key_node.value
+                if key_node.tag != TAG + "str":
+                    self._refuse(key_node, path, "a field name must be text")
+                elif key in data:
+                    self._refuse(key_node, (*path, key), f"'{key}' is given twice")
+                else:
+                    self.lines[(*path, key)] = key_node.start_mark.line + 1
+                    data[key] = self.read(value_node, (*path, key))
+            return data
+        if not isinstance(node, yaml.ScalarNode):
+            return self._refuse(node, path, f"unknown tag {node.tag}")
         if node.tag == TAG + "null":
             return None
         if node.tag == TAG + "int" and re.fullmatch(r"-?[0-9]{1,9}", node.value):

@@ -1,4 +1,4 @@
-"""What comes next in a run: a pure function of the definition and of what is."""
+"""What to do next in a run: a pure function of its definition and its state."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ Cause = Literal["loop", "changes_requested", "person", "stopped"]
 
 @dataclass(frozen=True)
 class StepState:
-    """A step as its current task shows it. Without a current task: the default."""
+    """A step, by its current task. Without a current task: the default."""
 
     status: str = ""
     round: int = 0
@@ -33,13 +33,13 @@ class StepState:
 
     @property
     def is_done(self) -> bool:
-        """What depends on the step may go on."""
+        """Steps that depend on it may start."""
         return self.status == TaskStatus.COMPLETED and self.verdict != "fail"
 
 
 @dataclass(frozen=True)
 class RunState:
-    """All of a run. `loops`: automatic rewinds so far, by the step that failed."""
+    """`loops`: automatic rewinds so far, by the step that failed."""
 
     steps: Mapping[str, StepState] = field(default_factory=dict)
     loops: Mapping[str, int] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class OpenRequest:
 
 @dataclass(frozen=True)
 class SupersedeRequest:
-    """What was shown would no longer go on: close the request as superseded, and ask anew."""
+    """The work has changed since the request was opened: supersede it, and open a new one."""
 
     step: str
     kind: str
@@ -74,7 +74,7 @@ class SupersedeRequest:
 
 @dataclass(frozen=True)
 class Rewind:
-    """Drop the current tasks of `to` and of all that depends on it. `because_of` has the reason."""
+    """Drop the current tasks of `to` and its dependents. The step `because_of` has the reason."""
 
     to: str
     because_of: str
@@ -102,17 +102,17 @@ class Waiting:
     """What a step waits for, and whose turn it is.
 
     `what`: `agent_work`, a request kind, `retry_or_rewind` (cancelled by a person) or `rewind`
-    (failed its check, with no round left and nobody asked).
+    (its verdict was "fail", no round is left, and nobody was asked).
     """
 
     step: str
     what: str
-    who: Literal["agent", "person"]
+    who: Literal["agent", "person", "operator"]
     task: str | None = None
 
 
 def plan(definition: Definition, state: RunState) -> list[Action]:
-    """All that can be done now. Empty when the run is over or waits; see `waiting_for`."""
+    """All actions that can be taken now. Empty when the run is over or waits; see `waiting_for`."""
     if state.is_over:
         return []
     if failure := _failure(definition, state):
@@ -121,24 +121,41 @@ def plan(definition: Definition, state: RunState) -> list[Action]:
         return [CompleteRun()]
     rewinds = _rewinds(definition, state)
     dropped = _dropped(definition, rewinds)
-    steps = (_for_step(definition, state, one) for one in definition.order if one not in dropped)
-    return [*_apart(definition, rewinds), *(action for action in steps if action)]
+    actions: list[Action] = []
+    taken: set[str] = set()
+    # Rewinds that have no step in common. The others follow later, if their cause is still there.
+    for rewind in rewinds:
+        steps = set(definition.dependents(rewind.to))
+        if not taken & steps:
+            actions.append(rewind)
+            taken |= steps
+    for step_id in definition.order:
+        current = state.of(step_id)
+        if step_id in dropped:
+            continue
+        if current.status == "":
+            needs = definition.step(step_id).needs
+            if all(state.of(need).is_done for need in needs):
+                actions.append(StartStep(step_id))
+        elif current.status == TaskStatus.WAITING_FOR_HITL:
+            if not current.open_request:
+                actions.append(OpenRequest(step_id, current.request_kind))
+            elif current.subject_changed:
+                actions.append(SupersedeRequest(step_id, current.request_kind))
+    return actions
 
 
 def waiting_for(definition: Definition, state: RunState) -> list[Waiting]:
-    """By step, what cannot go on before an agent or a person has acted.
-
-    Never empty while a run that is not over has nothing to plan.
-    """
+    """By step, what the run waits for. Never empty while a run that is not over has no actions."""
     if state.is_over or _failure(definition, state):
         return []
     dropped = _dropped(definition, _rewinds(definition, state))
-    waits = (_wait(state, one) for one in definition.order if one not in dropped)
-    return [wait for wait in waits if wait]
+    remaining = [step_id for step_id in definition.order if step_id not in dropped]
+    return [wait for step_id in remaining if (wait := _wait(state, step_id))]
 
 
 def escalates_on_fail(definition: Definition, step_id: str, loops: Mapping[str, int]) -> bool:
-    """Whether a verdict 'fail' goes to a person, since no automatic round is left."""
+    """Whether the verdict "fail" goes to a person, because no automatic round is left."""
     on_fail = definition.step(step_id).on_fail
     return on_fail is None or loops.get(step_id, 0) >= on_fail.max_rounds
 
@@ -146,9 +163,9 @@ def escalates_on_fail(definition: Definition, step_id: str, loops: Mapping[str, 
 def loops_after(
     definition: Definition, loops: Mapping[str, int], *, to: str, because_of: str, cause: Cause
 ) -> dict[str, int]:
-    """The counts once a rewind is applied.
+    """The counts after a rewind.
 
-    A loop adds one. A person's word gives all that runs again its rounds anew.
+    A loop adds one. A person's rewind resets the count of every step that runs again.
     """
     if cause == "loop":
         return {**loops, because_of: loops.get(because_of, 0) + 1}
@@ -164,53 +181,24 @@ def _failure(definition: Definition, state: RunState) -> FailRun | None:
 
 
 def _rewinds(definition: Definition, state: RunState) -> list[Rewind]:
-    """All that are due. People's first; then loops, the widest first."""
-    asked = [r for one in definition.order if (r := _asked_rewind(definition, state, one))]
-    loops = [r for one in definition.order if (r := _loop(definition, state, one))]
-    return [*asked, *sorted(loops, key=lambda r: -len(definition.dependents(r.to)))]
-
-
-def _apart(definition: Definition, rewinds: list[Rewind]) -> list[Rewind]:
-    """Those that drop no task in common. The others are due later, if their reason is left."""
-    chosen: list[Rewind] = []
-    for rewind in rewinds:
-        if not _dropped(definition, chosen) & set(definition.dependents(rewind.to)):
-            chosen.append(rewind)
-    return chosen
-
-
-def _asked_rewind(definition: Definition, state: RunState, step_id: str) -> Rewind | None:
-    """A person who sends a failed verdict back means the work that was judged, not the judging."""
-    current, on_fail = state.of(step_id), definition.step(step_id).on_fail
-    if current.status != TaskStatus.CANCELLED or not current.changes_requested:
-        return None
-    to = on_fail.rewind_to if on_fail and current.verdict == "fail" else step_id
-    return Rewind(to, step_id, "changes_requested")
-
-
-def _loop(definition: Definition, state: RunState, step_id: str) -> Rewind | None:
-    current, on_fail = state.of(step_id), definition.step(step_id).on_fail
-    if current.status != TaskStatus.COMPLETED or current.verdict != "fail" or on_fail is None:
-        return None
-    if escalates_on_fail(definition, step_id, state.loops):
-        return None
-    return Rewind(on_fail.rewind_to, step_id, "loop")
+    """Every rewind that is due. People's first; then loops, the widest first."""
+    by_people: list[Rewind] = []
+    loops: list[Rewind] = []
+    for step_id in definition.order:
+        current, on_fail = state.of(step_id), definition.step(step_id).on_fail
+        has_failed = current.verdict == "fail"
+        if current.status == TaskStatus.CANCELLED and current.changes_requested:
+            # A person who sends a failed verdict back means the work that was judged.
+            to = on_fail.rewind_to if on_fail and has_failed else step_id
+            by_people.append(Rewind(to, step_id, "changes_requested"))
+        has_rounds = on_fail and not escalates_on_fail(definition, step_id, state.loops)
+        if current.status == TaskStatus.COMPLETED and has_failed and has_rounds:
+            loops.append(Rewind(on_fail.rewind_to, step_id, "loop"))
+    return [*by_people, *sorted(loops, key=lambda loop: -len(definition.dependents(loop.to)))]
 
 
 def _dropped(definition: Definition, rewinds: list[Rewind]) -> set[str]:
     return {step_id for rewind in rewinds for step_id in definition.dependents(rewind.to)}
-
-
-def _for_step(definition: Definition, state: RunState, step_id: str) -> Action | None:
-    current = state.of(step_id)
-    if current.status == "":
-        needs = definition.step(step_id).needs
-        return StartStep(step_id) if all(state.of(need).is_done for need in needs) else None
-    if current.status != TaskStatus.WAITING_FOR_HITL:
-        return None
-    if not current.open_request:
-        return OpenRequest(step_id, current.request_kind)
-    return SupersedeRequest(step_id, current.request_kind) if current.subject_changed else None
 
 
 def _wait(state: RunState, step_id: str) -> Waiting | None:

@@ -1,19 +1,23 @@
-"""How far a project is, and what it waits for; also before its start."""
+"""How far a project is, what it waits for, and which steps a request blocks."""
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
+from uuid import UUID
 
 from agents.stops.queries import stopped_agents
 from context.staleness import stale_steps
 from hitl.models import HitlRequest
 from orchestrator.engine.briefs import brief_state, run_with_brief
-from orchestrator.engine.definition import Definition, Step, load_definition
+from orchestrator.engine.definition import Step, load_definition
 from orchestrator.engine.plan import Waiting, waiting_for
 from orchestrator.engine.state import Loaded, definition_of, load, open_side_tasks
+from orchestrator.models import WorkflowRun
 from projects.enums import ProjectStatus
 from projects.models import Project
 
-# What a person can do about a project that stands still.
-STANDS_STILL = {ProjectStatus.DRAFT: "start", ProjectStatus.PAUSED: "resume"}
+# The verb that makes a project go on, where it waits for one.
+CONTINUES_WITH = {ProjectStatus.DRAFT: "start", ProjectStatus.PAUSED: "resume"}
 
 
 def progress_of(project: Project) -> dict[str, Any]:
@@ -21,22 +25,42 @@ def progress_of(project: Project) -> dict[str, Any]:
     run = run_with_brief(project)
     definition = definition_of(run) if run else load_definition(project.workflow)
     loaded = load(project, run)
+    waits: list[Waiting] = []
+    # A finished project waits for nothing.
+    if project.finished_at is None:
+        if project.engine_error:
+            waits.append(Waiting("", "engine_error", "operator"))
+        if stopped_agents(project.pk):
+            waits.append(Waiting("", "emergency_stop", "person"))
+        if verb := CONTINUES_WITH.get(ProjectStatus(project.status)):
+            waits.append(Waiting("", verb, "person"))
+        if project.status != ProjectStatus.DRAFT:
+            waits += waiting_for(definition, loaded.state)
+        for task in open_side_tasks(loaded):
+            who = "person" if task.waits_for else "agent"
+            waits.append(Waiting("", task.waits_for or "agent_work", who, str(task.pk)))
     stale = stale_steps(project.pk)
-    done = sum(loaded.state.of(step_id).is_done for step_id in definition.order)
+    completed = sum(loaded.state.of(step_id).is_done for step_id in definition.order)
     return {
         "status": project.status,
-        "completed_steps": done,
+        "completed_steps": completed,
         "total_steps": len(definition.order),
-        "percent": 100 * done // len(definition.order),
-        "waiting_for": list(_waiting_for(project, definition, loaded)),
+        "percent": 100 * completed // len(definition.order),
+        "waiting_for": [
+            asdict(wait) | {"hitl_request": _request_id(loaded, wait.task)} for wait in waits
+        ],
         "brief": brief_state(run),
-        "steps": [_step(definition.step(step_id), loaded, stale) for step_id in definition.order],
+        "steps": [
+            step_progress(definition.step(step_id), loaded, is_stale=step_id in stale)
+            for step_id in definition.order
+        ],
     }
 
 
-def _step(step: Step, loaded: Loaded, stale: set[str]) -> dict[str, Any]:
+def step_progress(step: Step, loaded: Loaded, *, is_stale: bool) -> dict[str, Any]:
     """A step without a task has not begun: `pending`, attempt 0, no task."""
     task = loaded.tasks.get(step.id)
+    task_id = str(task.pk) if task else None
     return {
         "step": step.id,
         "title": step.title,
@@ -46,39 +70,34 @@ def _step(step: Step, loaded: Loaded, stale: set[str]) -> dict[str, Any]:
         "status": task.status if task else "pending",
         "round": task.round if task else 0,
         "attempt": task.attempt if task else 0,
-        "task": str(task.pk) if task else None,
-        "hitl_request": _request_id(loaded.requests, str(task.pk) if task else None),
-        "stale": step.id in stale,
+        "task": task_id,
+        "hitl_request": _request_id(loaded, task_id),
+        "stale": is_stale,
     }
 
 
-def _waiting_for(project: Project, definition: Definition, loaded: Loaded):
-    """What cannot go on before someone acts; a finished project waits for nothing."""
-    if project.finished_at is not None:
-        return
-    if project.engine_error:
-        yield _wait("", "engine_error", "operator", None, loaded)
-    if stopped_agents(project.pk):
-        yield _wait("", "emergency_stop", "person", None, loaded)
-    if verb := STANDS_STILL.get(ProjectStatus(project.status)):
-        yield _wait("", verb, "person", None, loaded)
-    if project.status != ProjectStatus.DRAFT:
-        for wait in waiting_for(definition, loaded.state):
-            yield _wait(wait.step, wait.what, wait.who, wait.task, loaded)
-    for task in open_side_tasks(loaded):
-        wait = Waiting("", task.waits_for or "agent_work", _whose(task.waits_for), str(task.pk))
-        yield _wait(wait.step, wait.what, wait.who, wait.task, loaded)
-
-
-def _whose(waits_for: str) -> str:
-    return "person" if waits_for else "agent"
-
-
-def _wait(step: str, what: str, who: str, task: str | None, loaded: Loaded) -> dict[str, Any]:
-    request = _request_id(loaded.requests, task)
-    return {"step": step, "what": what, "who": who, "task": task, "hitl_request": request}
-
-
-def _request_id(requests: dict[str, HitlRequest], task: str | None) -> str | None:
-    request = requests.get(task or "")
+def _request_id(loaded: Loaded, task_id: str | None) -> str | None:
+    request = loaded.requests.get(task_id or "")
     return str(request.pk) if request else None
+
+
+def blocked_steps(requests: Sequence[HitlRequest]) -> dict[UUID, list[str]]:
+    """By request, the titles of the steps that wait for it, in order. Takes two queries."""
+    projects = {request.project_id for request in requests}
+    runs = WorkflowRun.objects.filter(project__in=projects)
+    hashes = dict(runs.values_list("project", "definition_hash"))
+    # Runs of the same definition share it.
+    sharing = WorkflowRun.objects.filter(definition_hash__in=set(hashes.values()))
+    definitions = {
+        run.definition_hash: definition_of(run)
+        for run in sharing.order_by("definition_hash").distinct("definition_hash")
+    }
+    titles: dict[UUID, list[str]] = {}
+    for request in requests:
+        definition = definitions.get(hashes.get(request.project_id))
+        is_step = definition is not None and request.step in definition.order
+        dependents = definition.dependents(request.step) if is_step else ()
+        titles[request.pk] = [
+            definition.step(step_id).title for step_id in dependents if step_id != request.step
+        ]
+    return titles

@@ -8,8 +8,7 @@ from agents.services import cancel_tasks, drop_tasks
 from audit.actors import Actor
 from core.errors import Conflict, InvalidInput
 from hitl.services import cancel_requests
-from orchestrator.engine.briefs import PIN, take_brief
-from orchestrator.engine.definition import Definition
+from orchestrator.engine.briefs import PIN, pin_accepted_brief
 from orchestrator.engine.plan import Rewind, loops_after
 from orchestrator.engine.state import definition_of
 from orchestrator.models import WorkflowRun
@@ -20,43 +19,41 @@ from projects.services import reopen_project
 from projects.transaction import ProjectTransaction
 
 FEEDBACK_KEPT = 20
-# A loop goes on with the brief it began with; who sends the work back means the brief as it is now.
+# A loop goes on with the brief it began with; a person who rewinds means the brief as it is now.
 BY_PEOPLE = {"person", "changes_requested"}
 
 
 def rewind_project(*, project_id: UUID, step: str, actor: Actor, comment: str = "") -> Project:
-    """Run a step and all that depends on it again; what is dropped stays in history.
+    """Run a step and its dependents again; what is dropped stays in history.
 
-    Raises Conflict for a state without a way back, InvalidInput for an unknown step, Forbidden.
+    Raises Conflict where the state does not allow it, InvalidInput for an unknown step, Forbidden.
     """
     with ProjectTransaction(project_id, actor, require=MANAGE) as tx:
         reopen_project(tx)
         run = WorkflowRun.objects.filter(project=tx.project).first()
         if run is None:
-            detail = "The project has no run yet; there is no way back."
+            detail = "The project has not started yet, so there is nothing to rewind."
             raise Conflict("invalid_transition", detail)
         definition = definition_of(run)
         if step not in definition.order:
             detail = f"There is no step '{step}'. Use one of: {', '.join(definition.order)}."
             raise InvalidInput.of("step", "does_not_exist", detail)
         current = Task.objects.filter(project=tx.project, is_current=True)
-        tasks = {task.step: task for task in current}
+        tasks = {task.step: task for task in current if task.step}
         if step not in tasks:
             raise Conflict("invalid_transition", f"The step '{step}' has not started yet.")
         # A rejected task outside of the workflow would stop the project again at once.
         current.filter(step="", status=TaskStatus.FAILED).update(is_current=False)
         if comment.strip():
             _remember(run, step, comment.strip(), actor.name, "rewind")
-        for rewind in [Rewind(step, step, "person"), *_stopped_beside(definition, step, tasks)]:
+        # Other branches that ended with the project would hold it, or stop it again.
+        others = [other for other in tasks if other not in definition.dependents(step)]
+        stopped = [Rewind(other, other, "stopped") for other in others if _is_stopped(tasks[other])]
+        for rewind in [Rewind(step, step, "person"), *stopped]:
             apply_rewind(tx, run, rewind, tasks)
-            tasks = {k: v for k, v in tasks.items() if k not in definition.dependents(rewind.to)}
+            dropped = definition.dependents(rewind.to)
+            tasks = {name: task for name, task in tasks.items() if name not in dropped}
     return tx.project
-
-
-def _stopped_beside(definition: Definition, step: str, tasks: dict[str, Task]) -> list[Rewind]:
-    """Other branches that ended with the project; as they are, they would hold or stop it."""
-    beside = [other for other in tasks if other not in definition.dependents(step)]
-    return [Rewind(other, other, "stopped") for other in beside if _is_stopped(tasks[other])]
 
 
 def _is_stopped(task: Task) -> bool:
@@ -68,7 +65,7 @@ def _is_stopped(task: Task) -> bool:
 def apply_rewind(
     tx: ProjectTransaction, run: WorkflowRun, rewind: Rewind, tasks: dict[str, Task]
 ) -> None:
-    """Drop what runs again, and note what was asked for."""
+    """Drop the tasks of the steps that run again, and keep the comment of whoever asked for it."""
     definition = definition_of(run)
     steps = definition.dependents(rewind.to)
     changes = tasks[rewind.because_of].result.get("changes_requested")
@@ -78,7 +75,7 @@ def apply_rewind(
         definition, run.loops, to=rewind.to, because_of=rewind.because_of, cause=rewind.cause
     )
     run.is_rewound = True
-    brief = take_brief(run) if rewind.cause in BY_PEOPLE else None
+    brief = pin_accepted_brief(run) if rewind.cause in BY_PEOPLE else None
     run.save(update_fields=["loops", "feedback", "is_rewound", *PIN])
     dropped = [tasks[step] for step in steps if step in tasks]
     tx.record(
@@ -94,13 +91,13 @@ def apply_rewind(
 
 
 def _remember(run: WorkflowRun, step: str, comment: str, by: str, cause: str) -> None:
-    """A person's word holds for every later round of the step."""
-    said = [*run.feedback.get(step, []), {"comment": comment, "by": by, "cause": cause}]
-    run.feedback = run.feedback | {step: said[-FEEDBACK_KEPT:]}
+    """Every later round of the step gets the comment."""
+    comments = [*run.feedback.get(step, []), {"comment": comment, "by": by, "cause": cause}]
+    run.feedback = run.feedback | {step: comments[-FEEDBACK_KEPT:]}
 
 
 def close_open_work(tx: ProjectTransaction) -> None:
-    """The project has ended: what is open ends with it, until a rewind takes it up again."""
+    """The project has ended: cancel its open requests and tasks. A rewind starts them again."""
     unfinished = list(Task.objects.filter(project=tx.project).open())
     cancel_requests(tx, unfinished)
     cancel_tasks(tx, unfinished, "project_stopped")

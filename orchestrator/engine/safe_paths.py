@@ -11,38 +11,38 @@ MAX_PART = 150
 
 
 class SafePaths:
-    """Each path is relative, never goes up, and is given once, whatever its case.
+    """Each path is relative, stays below its folder, and is unique, whatever its case.
 
-    No file is where another path needs a folder, so that all can be unpacked together.
+    No file has the path of a folder, so that all can be unpacked together.
     """
 
     def __init__(self) -> None:
         self._files: set[str] = set()
         self._folders: set[str] = set()
 
-    def folder(self, wanted: str) -> str:
-        """A folder that nothing else is in."""
-        path = self._once(clean(wanted))
+    def folder(self, name: str) -> str:
+        """A folder of its own."""
+        path = self._unique(clean(name))
         self._folders.add(path.casefold())
         return path
 
-    def file(self, folder: str, wanted: str) -> str:
-        path = self._once(f"{folder}/{clean(wanted)}")
+    def file(self, folder: str, name: str) -> str:
+        path = self._unique(f"{folder}/{clean(name)}")
         self._files.add(path.casefold())
         return path
 
-    def _once(self, wanted: str) -> str:
-        *parents, name = wanted.split("/")
+    def _unique(self, path: str) -> str:
+        *parents, name = path.split("/")
         parent = ""
         for part in parents:
-            parent = _free(f"{parent}{part}", self._files)
+            parent = _numbered(f"{parent}{part}", self._files)
             self._folders.add(parent.casefold())
             parent += "/"
-        return _free(f"{parent}{name}", self._files | self._folders)
+        return _numbered(f"{parent}{name}", self._files | self._folders)
 
 
-def _free(path: str, taken: Container[str]) -> str:
-    """The path, or the first numbered one, that is not taken."""
+def _numbered(path: str, taken: Container[str]) -> str:
+    """The path, with the first number that makes it unique if it is taken."""
     plain = PurePosixPath(path)
     for number in count(2):
         if path.casefold() not in taken:
@@ -51,12 +51,11 @@ def _free(path: str, taken: Container[str]) -> str:
     return path
 
 
-def clean(wanted: str) -> str:
-    parts = (_part(part) for part in wanted.replace("\\", "/").split("/"))
-    return "/".join(part for part in parts if part) or "unnamed"
-
-
-def _part(part: str) -> str:
-    """Windows drops dots and blanks at the end, and keeps some names to itself."""
-    part = _UNSAFE.sub("_", part).rstrip(". ").strip()[:MAX_PART]
-    return f"_{part}" if _RESERVED.match(part) else part
+def clean(path: str) -> str:
+    parts = []
+    for part in path.replace("\\", "/").split("/"):
+        # Windows drops dots and blanks at the end, and reserves some names.
+        part = _UNSAFE.sub("_", part).rstrip(". ").strip()[:MAX_PART]
+        if part:
+            parts.append(f"_{part}" if _RESERVED.match(part) else part)
+    return "/".join(parts) or "unnamed"

@@ -1,4 +1,4 @@
-"""Load what is: the run's definition, its tasks and their requests, as the pure plan wants them."""
+"""Load the state of a run from the database, as the pure plan takes it."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,8 @@ from orchestrator.engine.plan import RunState, StepState
 from orchestrator.models import WorkflowRun
 from projects.models import Project
 
-# What a plan needs of a task; the rest is fetched where a task is acted on.
-SEEN = (
+# The columns of a task that a plan needs; the others are fetched where a task is acted on.
+COLUMNS = (
     "id",
     "project_id",
     "agent_type",
@@ -33,7 +33,7 @@ CURRENT = "SELECT {columns} FROM tasks WHERE project_id = %s AND is_current"
 
 @dataclass(frozen=True)
 class Loaded:
-    """A project's run as it is in the database."""
+    """A project's tasks, by step, and the pending requests, by task."""
 
     tasks: dict[str, Task]
     side_tasks: list[Task]
@@ -52,38 +52,38 @@ def definition_of(run: WorkflowRun) -> Definition:
 
 
 def load(project: Project, run: WorkflowRun | None) -> Loaded:
-    current = fetch_rows(Task, CURRENT, [project.pk], SEEN)
+    current = fetch_rows(Task, CURRENT, [project.pk], COLUMNS)
     waits = any(task.status == TaskStatus.WAITING_FOR_HITL for task in current)
     pending = HitlRequest.objects.pending().filter(project=project) if waits else []
     requests = {str(request.task_id): request for request in pending}
-    tasks = {task.step: task for task in current if task.step}
-    state = RunState(
-        steps={step: _step_state(task, requests.get(str(task.pk))) for step, task in tasks.items()},
-        loops=run.loops if run else {},
-    )
-    side_tasks = [task for task in current if not task.step]
-    return Loaded(tasks, side_tasks, requests, state)
-
-
-def _step_state(task: Task, request: HitlRequest | None) -> StepState:
-    return StepState(
-        status=task.status,
-        round=task.round,
-        task=str(task.pk),
-        verdict=task.result.get("verdict", ""),
-        changes_requested="changes_requested" in task.result,
-        open_request=request is not None,
-        subject_changed=request is not None and is_outdated(task, request),
-        request_kind=task.waits_for,
-        reason=task.stop_reason,
-    )
+    tasks: dict[str, Task] = {}
+    side_tasks: list[Task] = []
+    steps: dict[str, StepState] = {}
+    for task in current:
+        if not task.step:
+            side_tasks.append(task)
+            continue
+        tasks[task.step] = task
+        request = requests.get(str(task.pk))
+        steps[task.step] = StepState(
+            status=task.status,
+            round=task.round,
+            task=str(task.pk),
+            verdict=task.result.get("verdict", ""),
+            changes_requested="changes_requested" in task.result,
+            open_request=request is not None,
+            subject_changed=request is not None and is_outdated(task, request),
+            request_kind=task.waits_for,
+            reason=task.stop_reason,
+        )
+    return Loaded(tasks, side_tasks, requests, RunState(steps, run.loops if run else {}))
 
 
 def is_outdated(task: Task, request: HitlRequest) -> bool:
-    """What would go on now is not what the request shows."""
+    """Whether the work has changed since the request was opened."""
     return digest_of(subject_of(task)) != request.subject_digest
 
 
 def open_side_tasks(loaded: Loaded) -> list[Task]:
-    """Work outside of the workflow that is not done; the project completes after it."""
+    """Unfinished tasks outside of the workflow; the project completes only after them."""
     return [task for task in loaded.side_tasks if task.status not in FINAL]

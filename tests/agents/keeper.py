@@ -9,8 +9,8 @@ import pytest
 from agents.models import WorkerProcess
 from agents.services import Claim
 from agents.worker.lease import LeaseKeeper, end_lease_keeper, hold_lease, start_lease_keeper
-from tests.agents.moves import WORKER, in_background
-from tests.end_to_end.workers import eventually
+from tests.live import eventually
+from tests.scenes import WORKER, in_background
 
 LONG_SECONDS = 10
 

@@ -4,9 +4,8 @@ import pytest
 
 from agents.models import TaskAttempt
 from agents.worker.run import run
-from tests.agents.moves import WORKER, first_task, in_background, seen
-from tests.agents.stops import release, stop
 from tests.openai_server import OpenAIServer, call
+from tests.scenes import WORKER, first_task, fresh, in_background, release, stop
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("whole_logs")]
 
@@ -33,7 +32,7 @@ def test_no_correction_is_asked_for_after_a_stop(project, staff, server):
     assert run(task_id=task.pk, worker=WORKER) is False
 
     assert len(server.requests) == 1
-    assert (seen(task).status, seen(task).attempt) == ("pending", 0)
+    assert (fresh(task).status, fresh(task).attempt) == ("pending", 0)
     assert TaskAttempt.objects.get().outcome == "handed_back"
 
 

@@ -10,8 +10,7 @@ from agents.models import Task, TaskAttempt
 from agents.services import cancel_task, claim_task, hand_back
 from audit.actors import Actor
 from projects.services import cancel_project, pause_project, resume_project
-from tests.agents.moves import HOUR, WORKER, board, claim, events, first_task, seen
-from tests.scenes import side_task
+from tests.scenes import HOUR, WORKER, agent_status, claim, event_data, first_task, fresh, side_task
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("whole_logs")]
 
@@ -21,7 +20,7 @@ def test_a_due_task_is_taken_with_a_lease(project):
 
     taken = claim(task)
 
-    now = seen(task)
+    now = fresh(task)
     assert (now.status, now.attempt, now.fence, now.worker) == ("working", 1, 1, WORKER)
     assert taken.fence == 1
     assert Task.objects.filter(pk=task.pk, lease_expires_at__gt=Now()).exists()
@@ -36,21 +35,21 @@ def test_a_claim_leaves_an_attempt_and_an_event(project):
     attempt = TaskAttempt.objects.get(task=task)
     assert (attempt.number, attempt.fence, attempt.outcome) == (1, 1, "running")
     assert attempt.worker == WORKER
-    assert events(task, "task_started") == [
+    assert event_data(task, "task_started") == [
         {"agent_type": "orchestrator", "step": "orchestrate", "attempt": 1}
     ]
 
 
 def test_the_board_follows(project):
     task = first_task(project)
-    before = board(task)
+    before = agent_status(task)
 
     claim(task)
-    during = board(task)
+    during = agent_status(task)
     hand_back(worker_prefix=WORKER)
 
-    assert (before, during, board(task)) == ("idle", "working", "idle")
-    assert [(e["old"], e["new"]) for e in events(task, "agent_status_changed")] == [
+    assert (before, during, agent_status(task)) == ("idle", "working", "idle")
+    assert [(e["old"], e["new"]) for e in event_data(task, "agent_status_changed")] == [
         ("idle", "working")
     ]
 
@@ -60,7 +59,7 @@ def test_a_task_before_its_time_is_left_alone(project):
     Task.objects.update(run_after=Now() + HOUR)
 
     assert claim_task(task_id=task.pk, worker=WORKER) is None
-    assert seen(task).status == "pending"
+    assert fresh(task).status == "pending"
 
 
 def test_a_task_is_taken_once(project):
@@ -68,7 +67,7 @@ def test_a_task_is_taken_once(project):
     claim(task)
 
     assert claim_task(task_id=task.pk, worker="test:2:2") is None
-    assert (seen(task).worker, seen(task).attempt) == (WORKER, 1)
+    assert (fresh(task).worker, fresh(task).attempt) == (WORKER, 1)
     assert TaskAttempt.objects.count() == 1
 
 
@@ -77,7 +76,7 @@ def test_a_cancelled_task_is_not_taken(project, owner):
     cancel_task(actor=Actor.of_user(owner), task_id=task.pk)
 
     assert claim_task(task_id=task.pk, worker=WORKER) is None
-    assert seen(task).status == "cancelled"
+    assert fresh(task).status == "cancelled"
 
 
 def test_an_unknown_task_is_not_taken(db):
@@ -134,9 +133,9 @@ def test_what_is_given_back_costs_no_attempt(project):
 
     hand_back(worker_prefix=WORKER)
 
-    now = seen(task)
+    now = fresh(task)
     assert (now.status, now.attempt, now.fence, now.crashes) == ("pending", 0, 2, 0)
-    assert events(task, "task_retried") == [{"step": "orchestrate", "cause": "worker_stopped"}]
+    assert event_data(task, "task_retried") == [{"step": "orchestrate", "cause": "worker_stopped"}]
     assert claim(task).task.attempt == 1
 
 
@@ -157,6 +156,6 @@ def test_of_two_claims_at_once_one_gets_the_task(project):
 
     winners = [one for one in taken if one is not None]
     assert len(winners) == 1
-    assert seen(task).worker == winners[0].task.worker
+    assert fresh(task).worker == winners[0].task.worker
     assert TaskAttempt.objects.count() == 1
-    assert len(events(task, "task_started")) == 1
+    assert len(event_data(task, "task_started")) == 1

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from agents.providers.demo import SHORTEST_BRIEF
 from agents.providers.demo.brief import read
 from agents.roles.tester import results_of
-from context.schemas import SCHEMAS
+from context.artifact_types import artifact_types
 from tests.agents.demo_cases import EXAMPLES, content, handed, pipeline
 
 GERMAN = """Vereinsverwaltung
@@ -159,7 +159,7 @@ def test_no_requirement_of_a_random_brief_is_said_to_be_tested(brief):
     assert made["source_code"].content["covered"] == []
     for artifact_type, material in made.items():
         assert "demo" in json.dumps(material.content)
-        assert SCHEMAS[artifact_type].model_validate(material.content)
+        assert artifact_types[artifact_type].schema.model_validate(material.content)
 
 
 @pytest.mark.parametrize(

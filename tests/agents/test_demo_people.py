@@ -4,7 +4,7 @@ import pytest
 
 from agents.protocols import Answer, NeedsPerson
 from agents.providers.demo import DemoModel
-from agents.roles import role_for
+from agents.role import role_for
 from agents.roles.tester import results_of
 from tests.agents.demo_cases import STEPS, assignment, content, handed, pipeline, work
 

@@ -8,9 +8,9 @@ import pytest
 from agents.providers.demo import DemoModel
 from agents.providers.demo.case import Case
 from agents.providers.demo.recording import recording_of, sha256_of
-from agents.roles import role_for
+from agents.role import role_for
 from agents.roles.tester import results_of, verdict_of
-from context.schemas import SCHEMAS
+from context.artifact_types import artifact_types
 from tests.agents.demo_cases import EXAMPLES, assignment, content, handed, material, pipeline
 
 BRIEFS = {path.stem: path.read_text(encoding="utf-8") for path in EXAMPLES}
@@ -41,7 +41,7 @@ def test_every_example_has_a_recording_for_exactly_its_words():
 def test_everything_is_labelled_as_recorded(recorded):
     brief, made, _ = recorded
     for artifact_type, output in made.items():
-        assert SCHEMAS[artifact_type].model_validate(output.content)
+        assert artifact_types[artifact_type].schema.model_validate(output.content)
         assert "Recorded answer of the demo model" in json.dumps(output.content)
         if artifact_type != "agent_output":
             assert "(demo, recorded)" in output.title

@@ -11,7 +11,7 @@ from agents.services import (
     enqueue_due_tasks,
     finish_task,
     hand_back_task,
-    tell_stopped_projects,
+    record_stop_notices,
 )
 from agents.stops.queries import active_stops
 from agents.stops.services import acknowledge_stops
@@ -20,9 +20,18 @@ from agents.worker.registry import report_process
 from agents.worker.run import run
 from audit.actors import Actor
 from core.errors import Forbidden, InvalidInput, NotFound
-from tests.agents.moves import WORKER, claim, events, first_task, seen
-from tests.agents.stops import release, stop, told
-from tests.scenes import side_task, work
+from tests.scenes import (
+    WORKER,
+    claim,
+    event_data,
+    first_task,
+    fresh,
+    release,
+    side_task,
+    stop,
+    told,
+    work,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("whole_logs")]
 
@@ -37,7 +46,7 @@ def test_no_task_can_be_claimed_while_everything_is_stopped(project, staff):
     stop(staff)
 
     assert refused(task)
-    assert (seen(task).status, seen(task).attempt) == ("pending", 0)
+    assert (fresh(task).status, fresh(task).attempt) == ("pending", 0)
     assert not TaskAttempt.objects.exists()
 
 
@@ -197,7 +206,7 @@ def test_many_projects_are_told_piece_by_piece(make_project, staff):
         first_task(project)
     activate_emergency_stop(actor=Actor.of_user(staff), reason="It deletes files.")
 
-    assert [tell_stopped_projects(2) for _ in range(3)] == [2, 1, 0]
+    assert [record_stop_notices(2) for _ in range(3)] == [2, 1, 0]
 
     assert [told(project)[0][0] for project in projects] == ["activated"] * 3
 
@@ -208,7 +217,7 @@ def test_a_result_that_came_before_the_interrupt_counts(project, staff):
     stop(staff)
 
     assert finish_task(claim=taken, outcome=work())
-    assert seen(taken.task).status == "waiting_for_hitl"
+    assert fresh(taken.task).status == "waiting_for_hitl"
 
 
 def test_a_task_that_is_handed_back_has_lost_no_attempt(project, staff):
@@ -217,11 +226,11 @@ def test_a_task_that_is_handed_back_has_lost_no_attempt(project, staff):
 
     hand_back_task(task_id=taken.task.pk, fence=taken.fence, cause="emergency_stop")
 
-    task = seen(taken.task)
+    task = fresh(taken.task)
     assert (task.status, task.attempt, task.fence) == ("pending", 0, taken.fence + 1)
     assert (task.crashes, task.failures) == (0, 0)
     assert TaskAttempt.objects.get().outcome == "handed_back"
-    assert events(task, "task_retried")[-1]["cause"] == "emergency_stop"
+    assert event_data(task, "task_retried")[-1]["cause"] == "emergency_stop"
     assert not hand_back_task(task_id=task.pk, fence=taken.fence)
 
 
@@ -258,7 +267,7 @@ def test_a_stop_between_claim_and_call_keeps_the_model_from_being_called(
     assert run(task_id=task.pk, worker=WORKER) is False
 
     assert model.calls == 0
-    assert (seen(task).status, seen(task).attempt) == ("pending", 0)
+    assert (fresh(task).status, fresh(task).attempt) == ("pending", 0)
     assert TaskAttempt.objects.get().outcome == "handed_back"
 
 
@@ -270,18 +279,18 @@ def test_after_the_release_the_same_task_is_done(project, staff, model):
     release(staff)
 
     assert run(task_id=task.pk, worker=WORKER) is True
-    assert (model.calls, seen(task).attempt) == (1, 1)
+    assert (model.calls, fresh(task).attempt) == (1, 1)
 
 
 def test_nobody_rings_for_what_is_stopped(project, staff):
     task = first_task(project)
-    Task.objects.update(rung_at=None)
+    Task.objects.update(enqueued_at=None)
     stop(staff)
     assert enqueue_due_tasks() == 0
 
     release(staff)
 
-    assert seen(task).rung_at is not None
+    assert fresh(task).enqueued_at is not None
 
 
 def test_every_worker_that_is_there_is_expected_to_acknowledge(project, staff):
@@ -320,10 +329,12 @@ def test_a_worker_that_died_is_not_waited_for_but_told_of(staff):
         seen_at=standing.activated_at - timedelta(seconds=16)
     )
 
-    seen = EmergencyStop.objects.get()
-    assert (seen.missing_workers, seen.gone_workers) == ([], ["host:1:3"])
-    assert seen.workers_words.startswith("1 of 2 workers have stopped, 1 is gone, the last after")
-    first = seen.seconds_to_last_acknowledgement
+    activated = EmergencyStop.objects.get()
+    assert (activated.missing_workers, activated.gone_workers) == ([], ["host:1:3"])
+    assert activated.workers_text.startswith(
+        "1 of 2 workers have stopped, 1 is gone, the last after"
+    )
+    first = activated.seconds_to_last_acknowledgement
 
     # It was not dead.
     acknowledge_stops("host:1:3", [standing.pk])

@@ -16,9 +16,16 @@ from agents.worker.run import run
 from audit.actors import Actor
 from context.models import Artifact
 from tests.agents.keeper import LONG_SECONDS, blocking_model, endless_model, start_keeper, work_on
-from tests.agents.moves import WORKER, claim, first_task, in_background, let_lease_run_out, seen
-from tests.end_to_end.workers import eventually
-from tests.scenes import side_task
+from tests.live import eventually
+from tests.scenes import (
+    WORKER,
+    claim,
+    first_task,
+    fresh,
+    in_background,
+    let_lease_run_out,
+    side_task,
+)
 
 __all__ = ["blocking_model", "endless_model", "start_keeper"]
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("whole_logs")]
@@ -45,10 +52,10 @@ def cancel(owner):
 def test_a_lease_is_renewed_while_the_work_goes_on(project, keeper):
     task = first_task(project)
     taken = claim(task)
-    first = seen(task).lease_expires_at
+    first = fresh(task).lease_expires_at
 
     with hold_lease(taken):
-        eventually(lambda: seen(task).lease_expires_at > first)
+        eventually(lambda: fresh(task).lease_expires_at > first)
 
     assert take_back_lost_tasks() == 0
 
@@ -59,10 +66,10 @@ def test_a_lease_is_not_renewed_after_the_work(project, keeper):
         pass
     let_lease_run_out(task)
     taken = claim(other)
-    first = seen(other).lease_expires_at
+    first = fresh(other).lease_expires_at
 
     with hold_lease(taken):
-        eventually(lambda: seen(other).lease_expires_at > first)
+        eventually(lambda: fresh(other).lease_expires_at > first)
 
     assert take_back_lost_tasks() == 1
 
@@ -84,8 +91,8 @@ def test_one_keeper_looks_after_the_leases_of_many_tasks_and_cancels_each_for_it
     threads[1].join(LONG_SECONDS)
 
     assert ended == [tasks[1].pk]
-    first = seen(tasks[0]).lease_expires_at
-    eventually(lambda: seen(tasks[0]).lease_expires_at > first)
+    first = fresh(tasks[0]).lease_expires_at
+    eventually(lambda: fresh(tasks[0]).lease_expires_at > first)
     for task in (tasks[0], tasks[2]):
         cancel(task)
     for thread in threads:
@@ -117,16 +124,15 @@ def test_work_that_swallows_its_cancellation_is_cancelled_again(project, keeper,
     swallowed = []
 
     async def stubborn():
+        in_background(lambda: cancel(task)).join()
         while len(swallowed) < 3:
             try:
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
                 swallowed.append(True)
 
-    with hold_lease(claim(task)) as cancellation:
-        in_background(lambda: cancel(task)).join()
-        with pytest.raises(LeaseLost):
-            cancellation.run(stubborn())
+    with hold_lease(claim(task)) as cancellation, pytest.raises(LeaseLost):
+        cancellation.run(stubborn())
 
     assert len(swallowed) == 3
 
@@ -139,7 +145,7 @@ def test_a_job_whose_task_is_cancelled_ends_and_writes_nothing(
 
     assert run(task_id=task.pk, worker=WORKER) is False
 
-    assert seen(task).status == "cancelled"
+    assert fresh(task).status == "cancelled"
     assert not Artifact.objects.filter(task=task.pk).exists()
 
 
@@ -170,7 +176,7 @@ def test_the_answer_of_a_model_that_cannot_be_cancelled_is_waited_for_and_not_us
     work.join(LONG_SECONDS)
 
     assert results == [False]
-    assert seen(task).status == "cancelled"
+    assert fresh(task).status == "cancelled"
 
 
 def test_a_row_that_somebody_has_locked_holds_up_no_other_lease_and_is_not_lost(project, keeper):
@@ -186,21 +192,21 @@ def test_a_row_that_somebody_has_locked_holds_up_no_other_lease_and_is_not_lost(
 
     holder = in_background(lock)
     locked.wait(LONG_SECONDS)
-    first, before = seen(other).lease_expires_at, seen(task).lease_expires_at
+    first, before = fresh(other).lease_expires_at, fresh(task).lease_expires_at
     with hold_lease(taken) as cancellation, hold_lease(free):
-        eventually(lambda: seen(other).lease_expires_at > first)
-        assert seen(task).lease_expires_at == before
+        eventually(lambda: fresh(other).lease_expires_at > first)
+        assert fresh(task).lease_expires_at == before
         assert not cancellation.is_requested
         unlock.set()
         holder.join()
-        eventually(lambda: seen(task).lease_expires_at > before)
+        eventually(lambda: fresh(task).lease_expires_at > before)
 
 
 @pytest.mark.parametrize("error", [OperationalError, InterfaceError])
 def test_a_database_that_is_away_for_a_moment_loses_no_lease(project, keeper, monkeypatch, error):
     task = first_task(project)
     taken = claim(task)
-    first = seen(task).lease_expires_at
+    first = fresh(task).lease_expires_at
     renew, calls = lease.renew_leases, []
 
     def away_at_first(held):
@@ -211,7 +217,7 @@ def test_a_database_that_is_away_for_a_moment_loses_no_lease(project, keeper, mo
 
     monkeypatch.setattr(lease, "renew_leases", away_at_first)
     with hold_lease(taken):
-        eventually(lambda: seen(task).lease_expires_at > first)
+        eventually(lambda: fresh(task).lease_expires_at > first)
 
     assert len(calls) >= 3
 
@@ -220,7 +226,7 @@ def test_the_connection_of_the_keeper_is_not_from_the_pool():
     options = []
 
     def look():
-        lease._use_connection_outside_pool()
+        lease.use_connection_outside_pool()
         options.append(connections["default"].settings_dict["OPTIONS"])
 
     before = connections["default"].settings_dict["OPTIONS"]

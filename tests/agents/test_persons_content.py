@@ -12,8 +12,17 @@ from hitl.models import HitlRequest
 from orchestrator.engine.advance import advance_project
 from orchestrator.engine.rewind import rewind_project
 from tests.agents.demo_cases import STEPS, content, handed, pipeline
-from tests.hitl.people import OWN, fresh, pending_of, say, upload
-from tests.scenes import asked, finish, pending_task, work
+from tests.scenes import (
+    OWN,
+    asked,
+    decide_as,
+    finish,
+    fresh,
+    pending_request,
+    pending_task,
+    upload,
+    work,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -80,7 +89,7 @@ def handed_back(task):
 
 
 def test_an_amendment_outlives_two_rewinds_with_the_demo_model(project, owner, approver):
-    say(approver, asked(project), "amend")
+    decide_as(approver, asked(project), "amend")
     artifact = Artifact.objects.get(step="orchestrate")
 
     for _ in range(2):
@@ -94,7 +103,7 @@ def test_an_amendment_outlives_two_rewinds_with_the_demo_model(project, owner, a
 
 
 def test_the_agent_hears_of_it_in_every_later_round(project, owner, approver):
-    say(approver, asked(project), "amend")
+    decide_as(approver, asked(project), "amend")
     finish(rewind(fresh(project), owner), work(body="By an agent, on top of it."))
 
     material = handed_back(rewind(fresh(project), owner))
@@ -105,7 +114,7 @@ def test_the_agent_hears_of_it_in_every_later_round(project, owner, approver):
 def test_what_another_person_turned_down_is_no_truth(project, owner, approver):
     asked(project)
     upload(owner, project)
-    say(approver, pending_of(project), "request_changes")
+    decide_as(approver, pending_request(project), "request_changes")
     advance_project(project.pk)
 
     material = handed_back(pending_task(project))
@@ -116,7 +125,7 @@ def test_what_another_person_turned_down_is_no_truth(project, owner, approver):
 def test_an_edit_is_shown_with_its_difference_to_the_next_who_decides(
     project, owner, approver, client_of
 ):
-    say(approver, asked(project), "amend")
+    decide_as(approver, asked(project), "amend")
     newer = finish(rewind(fresh(project), owner), work(**OWN | {"body": "By hand, and more."}))
 
     shown = client_of(owner).get(f"/api/v1/hitl/requests/{newer.pk}/").json()

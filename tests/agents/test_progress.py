@@ -10,8 +10,8 @@ from agents.providers.demo import DemoModel
 from agents.worker.run import run
 from audit.stream.asyncapi import server_schemas
 from audit.stream.notifier import publish_ephemeral
-from tests.agents.moves import WORKER, first_task, in_background
-from tests.audit.live import hear, hear_until
+from tests.live import hear, hear_until
+from tests.scenes import WORKER, first_task, in_background
 
 LONG_SECONDS = 60
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("whole_logs")]
@@ -49,12 +49,12 @@ def let_show(monkeypatch):
 
 
 def test_listeners_see_what_an_agent_writes_while_it_writes(
-    daphne, project, viewer, let_answer, let_show
+    web_server, project, viewer, let_answer, let_show
 ):
     task = first_task(project)
     task.handoff = task.handoff | {"expected_outputs": ["agent_output", "project_plan"]}
     task.save()
-    with daphne.follow(project.pk, viewer) as socket:
+    with web_server.follow(project.pk, viewer) as socket:
         hear_until(socket, "caught_up")
         work = in_background(lambda: run(task_id=task.pk, worker=WORKER))
         while (frame := hear(socket)).get("event", {}).get("event_type") != "task_started":

@@ -11,18 +11,19 @@ from agents.services import (
 )
 from audit.actors import Actor
 from projects.services import pause_project
-from tests.agents.moves import (
+from tests.scenes import (
     HOUR,
-    board,
+    agent_status,
     claim,
-    events,
+    event_count,
+    event_data,
     first_task,
+    fresh,
     let_lease_run_out,
-    log_length,
     make_due,
-    seen,
+    side_task,
+    work,
 )
-from tests.scenes import side_task, work
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("whole_logs")]
 
@@ -34,14 +35,14 @@ def test_a_lost_task_is_pending_again_at_once(project):
 
     assert take_back_lost_tasks() == 1
 
-    now = seen(task)
+    now = fresh(task)
     assert (now.status, now.attempt, now.fence, now.crashes) == ("pending", 1, 2, 1)
     assert now.lease_expires_at is None
-    assert events(task, "task_retried") == [
+    assert event_data(task, "task_retried") == [
         {"step": "orchestrate", "attempt": 1, "cause": "worker_lost"}
     ]
     assert TaskAttempt.objects.get().error_code == "worker_lost"
-    assert board(task) == "idle"
+    assert agent_status(task) == "idle"
     assert claim(task, "test:2:2").task.attempt == 2
 
 
@@ -50,10 +51,10 @@ def test_taking_back_twice_takes_back_once(project):
     claim(task)
     let_lease_run_out(task)
     take_back_lost_tasks()
-    length = log_length(task)
+    length = event_count(task)
 
     assert take_back_lost_tasks() == 0
-    assert (seen(task).fence, log_length(task)) == (2, length)
+    assert (fresh(task).fence, event_count(task)) == (2, length)
 
 
 def test_a_task_that_cannot_be_taken_back_holds_up_no_other(project):
@@ -64,7 +65,7 @@ def test_a_task_that_cannot_be_taken_back_holds_up_no_other(project):
     refuse_writes_to(stuck)
 
     assert take_back_lost_tasks() == 1
-    assert (seen(stuck).status, seen(other).status) == ("working", "pending")
+    assert (fresh(stuck).status, fresh(other).status) == ("working", "pending")
 
 
 def refuse_writes_to(task):
@@ -85,7 +86,7 @@ def test_a_task_with_a_lease_stays_with_its_worker(project):
     claim(task)
 
     assert take_back_lost_tasks() == 0
-    assert seen(task).status == "working"
+    assert fresh(task).status == "working"
 
 
 def test_a_task_that_ran_over_its_lease_may_finish_until_it_is_taken_back(project):
@@ -104,31 +105,31 @@ def test_a_lost_task_of_a_paused_project_is_taken_back_and_waits(project, owner)
     let_lease_run_out(task)
 
     assert take_back_lost_tasks() == 1
-    assert seen(task).status == "pending"
-    Task.objects.update(rung_at=None)
+    assert fresh(task).status == "pending"
+    Task.objects.update(enqueued_at=None)
     assert enqueue_due_tasks() == 0
 
 
-def test_a_due_task_is_rung_for_only_after_a_while(project):
+def test_a_due_task_is_enqueued_again_only_after_a_while(project):
     task = first_task(project)
-    fresh = enqueue_due_tasks()
-    Task.objects.update(rung_at=F("rung_at") - HOUR)
+    due_again = enqueue_due_tasks()
+    Task.objects.update(enqueued_at=F("enqueued_at") - HOUR)
 
-    assert (fresh, enqueue_due_tasks(), enqueue_due_tasks()) == (0, 1, 0)
-    assert seen(task).status == "pending"
+    assert (due_again, enqueue_due_tasks(), enqueue_due_tasks()) == (0, 1, 0)
+    assert fresh(task).status == "pending"
 
 
-def test_a_retry_is_rung_for_when_it_is_due_and_not_before(project):
+def test_a_retry_is_enqueued_when_it_is_due_and_not_before(project):
     task = first_task(project)
-    Task.objects.update(run_after=Now() + HOUR, rung_at=None)
+    Task.objects.update(run_after=Now() + HOUR, enqueued_at=None)
     before = enqueue_due_tasks()
     make_due(task)
 
     assert (before, enqueue_due_tasks()) == (0, 1)
 
 
-def test_work_of_a_draft_is_rung_for_too(project):
+def test_work_of_a_draft_is_enqueued_too(project):
     side_task(project)
-    Task.objects.update(rung_at=None)
+    Task.objects.update(enqueued_at=None)
 
     assert enqueue_due_tasks() == 1

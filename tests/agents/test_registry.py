@@ -10,8 +10,7 @@ from agents.worker.registry import (
     report_process,
     report_scheduler,
 )
-from tests.agents.moves import HOUR
-from tests.agents.stops import stop
+from tests.scenes import HOUR, stop
 
 pytestmark = pytest.mark.django_db
 

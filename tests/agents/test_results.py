@@ -10,25 +10,29 @@ from agents.services import (
     hand_back,
     take_back_lost_tasks,
 )
-from agents.worker.run import _finish
+from agents.worker.run import record_outcome
 from audit.actors import Actor
 from context.models import Artifact, ArtifactVersion
 from core.errors import InvalidInput
 from hitl.models import HitlRequest
 from orchestrator.engine.advance import advance_project
 from projects.services import cancel_project, update_project
-from tests.agents.moves import (
+from tests.scenes import (
+    USAGE,
     WORKER,
-    board,
+    agent_status,
     claim,
-    events,
+    event_count,
+    event_data,
+    failed_work,
     first_task,
+    fresh,
     let_lease_run_out,
-    log_length,
     make_due,
-    seen,
+    questions,
+    side_task,
+    work,
 )
-from tests.scenes import USAGE, failed_work, questions, side_task, work
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("whole_logs")]
 
@@ -73,14 +77,14 @@ def test_a_worker_that_lost_its_lease_writes_no_result(project, owner, lose, out
     task = first_task(project)
     lost = claim(task)
     lose(task, owner)
-    before, length = seen(task), log_length(task)
+    before, length = fresh(task), event_count(task)
 
     assert finish_task(claim=lost, outcome=outcome) is False
 
-    now = seen(task)
+    now = fresh(task)
     assert (now.status, now.result, now.fence) == (before.status, before.result, before.fence)
     assert not Artifact.objects.filter(artifact_type="agent_output").exists()
-    assert log_length(task) == length
+    assert event_count(task) == length
 
 
 @pytest.mark.parametrize("lose", LOSSES)
@@ -88,22 +92,22 @@ def test_a_worker_that_lost_its_lease_writes_no_failure(project, owner, lose):
     task = first_task(project)
     lost = claim(task)
     lose(task, owner)
-    before, length = seen(task), log_length(task)
+    before, length = fresh(task), event_count(task)
 
     assert fail_attempt(claim=lost, error=TransientError("http_500", "No.")) is False
 
-    now = seen(task)
+    now = fresh(task)
     assert (now.status, now.failures, now.fence) == (before.status, 0, before.fence)
-    assert log_length(task) == length
+    assert event_count(task) == length
 
 
 def test_the_next_worker_finishes_what_the_lost_one_could_not(project, owner):
     task = first_task(project)
     lost = claim(task)
     taken_back(task, owner)
-    fresh = claim(task, "test:2:2")
+    newer = claim(task, "test:2:2")
 
-    assert finish_task(claim=fresh, outcome=work()) is True
+    assert finish_task(claim=newer, outcome=work()) is True
     assert finish_task(claim=lost, outcome=work(summary="Late.")) is False
     version = ArtifactVersion.objects.get(artifact__artifact_type="agent_output")
     assert (version.fence, version.attempt) == (3, 2)
@@ -115,12 +119,12 @@ def test_a_second_finish_is_refused(project, outcome):
     task = first_task(project)
     held = claim(task)
     finish_task(claim=held, outcome=outcome)
-    before, length = seen(task), log_length(task)
+    before, length = fresh(task), event_count(task)
 
     assert finish_task(claim=held, outcome=work(summary="Again.")) is False
     assert fail_attempt(claim=held, error=PermanentError("late", "Too late.")) is False
-    assert (seen(task).result, seen(task).status) == (before.result, before.status)
-    assert log_length(task) == length
+    assert (fresh(task).result, fresh(task).status) == (before.result, before.status)
+    assert event_count(task) == length
 
 
 def test_a_worker_that_finishes_writes_into_the_attempt_what_it_took(project):
@@ -164,7 +168,7 @@ def test_behind_a_gate_the_result_waits_as_a_draft(project):
 
     finish_task(claim=claim(task), outcome=work())
 
-    now = seen(task)
+    now = fresh(task)
     artifact = Artifact.objects.get(task=task.pk)
     assert (now.status, now.waits_for, now.finished_at) == (
         "waiting_for_hitl",
@@ -173,7 +177,7 @@ def test_behind_a_gate_the_result_waits_as_a_draft(project):
     )
     assert (artifact.version, artifact.accepted_version) == (1, None)
     assert artifact.versions.get().status == "draft"
-    assert board(task) == "waiting_for_hitl"
+    assert agent_status(task) == "waiting_for_hitl"
 
 
 def test_without_a_gate_the_result_is_accepted(make_project):
@@ -182,10 +186,10 @@ def test_without_a_gate_the_result_is_accepted(make_project):
     finish_task(claim=claim(task), outcome=work())
 
     artifact = Artifact.objects.get(task=task.pk)
-    assert seen(task).status == "completed"
-    assert seen(task).finished_at is not None
+    assert fresh(task).status == "completed"
+    assert fresh(task).finished_at is not None
     assert (artifact.accepted_version, artifact.versions.get().status) == (1, "accepted")
-    assert board(task) == "idle"
+    assert agent_status(task) == "idle"
     assert not HitlRequest.objects.exists()
 
 
@@ -193,7 +197,7 @@ def test_a_changed_oversight_level_holds_for_the_next_tasks(project, owner):
     task = first_task(project)
     update_project(project_id=project.pk, actor=Actor.of_user(owner), oversight_level="low")
 
-    assert seen(task).gate == "plan_approval"
+    assert fresh(task).gate == "plan_approval"
     assert side_task(task.project).gate == ""
 
 
@@ -202,7 +206,7 @@ def test_a_failed_verdict_that_cannot_loop_waits_for_a_person_even_without_a_gat
 
     finish_task(claim=claim(task), outcome=failed_work())
 
-    assert seen(task).waits_for == "escalation"
+    assert fresh(task).waits_for == "escalation"
     assert Artifact.objects.get(task=task.pk).accepted_version is None
 
 
@@ -211,7 +215,7 @@ def test_questions_wait_for_a_person(make_project):
 
     finish_task(claim=claim(task), outcome=questions())
 
-    now = seen(task)
+    now = fresh(task)
     assert now.waits_for == "clarification"
     assert now.result["questions"] == ["Who lends?", "For how long?"]
     assert TaskAttempt.objects.get().outcome == "needs_person"
@@ -220,39 +224,39 @@ def test_questions_wait_for_a_person(make_project):
 def test_content_that_does_not_fit_leaves_nothing_behind(project):
     task = first_task(project)
     two = Completed((*work().outputs, *MISFIT.outputs), USAGE)
-    held, length = claim(task), log_length(task)
+    held, length = claim(task), event_count(task)
 
     with pytest.raises(InvalidInput):
         finish_task(claim=held, outcome=two)
 
     assert not Artifact.objects.filter(task=task.pk).exists()
-    assert (seen(task).status, log_length(task)) == ("working", length)
+    assert (fresh(task).status, event_count(task)) == ("working", length)
 
 
 def test_questions_that_cannot_be_stored_are_tried_again(project):
     held = claim(first_task(project))
 
-    assert _finish(held, NeedsPerson(("Who\0lends?",), USAGE))
+    assert record_outcome(held, NeedsPerson(("Who\0lends?",), USAGE))
 
-    assert seen(held.task).status == "pending"
-    assert events(held.task, "task_retried")[0]["code"] == "invalid_output"
+    assert fresh(held.task).status == "pending"
+    assert event_data(held.task, "task_retried")[0]["code"] == "invalid_output"
 
 
 def test_content_that_does_not_fit_is_tried_again_and_then_a_persons_matter(project):
     task = first_task(project)
     for _ in range(3):
-        assert _finish(claim(task), MISFIT) == "transient_error"
-        assert seen(task).status == "pending"
+        assert record_outcome(claim(task), MISFIT) == "transient_error"
+        assert fresh(task).status == "pending"
         make_due(task)
 
-    _finish(claim(task), MISFIT)
+    record_outcome(claim(task), MISFIT)
     advance_project(project.pk)
 
-    now = seen(task)
+    now = fresh(task)
     request = HitlRequest.objects.get()
     assert (now.waits_for, now.result["error"]["code"]) == ("escalation", "invalid_output")
     assert request.subject["error"]["code"] == "invalid_output"
-    assert [e["code"] for e in events(task, "task_retried")] == ["invalid_output"] * 3
+    assert [e["code"] for e in event_data(task, "task_retried")] == ["invalid_output"] * 3
     assert not Artifact.objects.filter(task=task.pk).exists()
 
 
@@ -261,8 +265,8 @@ def test_work_that_asks_nothing_and_makes_nothing_is_finished(make_project):
 
     finish_task(claim=claim(task), outcome=Completed((), USAGE))
 
-    assert seen(task).status == "completed"
-    assert seen(task).result["outputs"] == []
+    assert fresh(task).status == "completed"
+    assert fresh(task).result["outputs"] == []
 
 
 def test_an_answer_is_not_asked_for_twice(project):

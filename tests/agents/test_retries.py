@@ -14,17 +14,17 @@ from audit.actors import Actor
 from core.errors import Conflict
 from hitl.models import HitlRequest
 from orchestrator.engine.advance import advance_project
-from tests.agents.moves import (
+from tests.scenes import (
     WORKER,
-    board,
+    agent_status,
     claim,
-    events,
+    event_data,
     first_task,
+    fresh,
     let_lease_run_out,
     make_due,
-    seen,
+    work,
 )
-from tests.scenes import work
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("whole_logs")]
 
@@ -36,7 +36,7 @@ def fail(task, error=BUSY) -> float:
     """Seconds from the end of the attempt until the task is due, by the database's clock."""
     fail_attempt(claim=claim(task), error=error)
     ended = TaskAttempt.objects.filter(task=task).order_by("fence").last().finished_at
-    return (seen(task).run_after - ended).total_seconds()
+    return (fresh(task).run_after - ended).total_seconds()
 
 
 def wear_out(task) -> None:
@@ -52,13 +52,13 @@ def test_a_transient_error_waits_longer_each_time(project):
         waited = fail(task)
         # The two times are those of two statements of one transaction; the exact delay is noted.
         assert delay - 0.5 <= waited <= delay * 1.25 + 0.5
-        assert seen(task).status == "pending"
+        assert fresh(task).status == "pending"
         assert claim_task(task_id=task.pk, worker=WORKER) is None
         make_due(task)
 
-    noted = [event["delay_ms"] for event in events(task, "task_retried")]
+    noted = [event["delay_ms"] for event in event_data(task, "task_retried")]
     assert [1000 <= noted[0] <= 1250, 2000 <= noted[1] <= 2500, 4000 <= noted[2] <= 5000]
-    assert seen(task).failures == 3
+    assert fresh(task).failures == 3
 
 
 def test_tasks_that_fail_together_do_not_return_together(make_project):
@@ -81,10 +81,10 @@ def test_a_retry_says_why_and_leaves_the_agent_idle(project):
 
     fail(task)
 
-    retried = events(task, "task_retried")[0]
+    retried = event_data(task, "task_retried")[0]
     assert (retried["code"], retried["attempt"]) == ("http_503", 1)
     assert retried["detail"] == "The provider is busy."
-    assert board(task) == "idle"
+    assert agent_status(task) == "idle"
     assert TaskAttempt.objects.get().outcome == "transient_error"
 
 
@@ -95,8 +95,8 @@ def test_a_task_that_fails_and_then_works_is_done(project):
 
     finish_task(claim=claim(task), outcome=work())
 
-    assert seen(task).attempt == 2
-    assert seen(task).waits_for == "plan_approval"
+    assert fresh(task).attempt == 2
+    assert fresh(task).waits_for == "plan_approval"
 
 
 def test_after_the_last_retry_a_person_decides(project):
@@ -107,10 +107,10 @@ def test_after_the_last_retry_a_person_decides(project):
     advance_project(project.pk)
 
     request = HitlRequest.objects.get()
-    assert (seen(task).status, request.kind) == ("waiting_for_hitl", "escalation")
+    assert (fresh(task).status, request.kind) == ("waiting_for_hitl", "escalation")
     assert request.subject["error"]["code"] == "http_503"
-    assert seen(task).attempt == 4
-    assert board(task) == "waiting_for_hitl"
+    assert fresh(task).attempt == 4
+    assert agent_status(task) == "waiting_for_hitl"
 
 
 def test_a_permanent_error_is_a_persons_matter_at_once(project):
@@ -119,12 +119,12 @@ def test_a_permanent_error_is_a_persons_matter_at_once(project):
     fail(task, WRONG)
     advance_project(project.pk)
 
-    assert (seen(task).attempt, seen(task).waits_for) == (1, "escalation")
+    assert (fresh(task).attempt, fresh(task).waits_for) == (1, "escalation")
     assert HitlRequest.objects.get().subject["error"] == {
         "code": "no_such_model",
         "detail": "The provider does not know the model.",
     }
-    assert events(task, "task_retried") == []
+    assert event_data(task, "task_retried") == []
     assert TaskAttempt.objects.get().outcome == "permanent_error"
 
 
@@ -137,7 +137,7 @@ def test_three_lost_workers_make_a_task_poison(project):
 
     advance_project(project.pk)
 
-    now = seen(task)
+    now = fresh(task)
     assert (now.crashes, now.attempt, now.waits_for) == (3, 3, "escalation")
     assert HitlRequest.objects.get().subject["error"]["code"] == "poison_task"
     assert set(TaskAttempt.objects.values_list("outcome", flat=True)) == {"crashed"}
@@ -152,7 +152,7 @@ def test_lost_workers_and_failures_are_counted_apart(project):
 
     wear_out(task)
 
-    assert (seen(task).crashes, seen(task).failures, seen(task).status) == (2, 3, "pending")
+    assert (fresh(task).crashes, fresh(task).failures, fresh(task).status) == (2, 3, "pending")
 
 
 def test_a_retry_by_hand_starts_with_a_fresh_budget(project, owner):
@@ -162,9 +162,9 @@ def test_a_retry_by_hand_starts_with_a_fresh_budget(project, owner):
 
     retry_task(actor=Actor.of_user(owner), task_id=task.pk)
 
-    now = seen(task)
+    now = fresh(task)
     assert (now.status, now.failures, now.crashes, now.result) == ("pending", 0, 0, {})
-    assert events(task, "task_retried")[-1]["by_hand"] is True
+    assert event_data(task, "task_retried")[-1]["by_hand"] is True
     assert claim(task).task.attempt == 4
 
 
@@ -177,7 +177,7 @@ def test_a_cancelled_running_task_closes_its_attempt(project, owner):
     attempt = TaskAttempt.objects.get()
     assert attempt.outcome == "cancelled"
     assert attempt.finished_at is not None
-    assert board(task) == "idle"
+    assert agent_status(task) == "idle"
 
 
 def test_a_task_that_a_rewind_dropped_is_not_retried(project, owner):
@@ -189,9 +189,9 @@ def test_a_task_that_a_rewind_dropped_is_not_retried(project, owner):
         retry_task(actor=Actor.of_user(owner), task_id=task.pk)
 
 
-def test_a_retry_is_to_be_rung_for_as_soon_as_it_is_due(project):
+def test_a_retry_is_to_be_enqueued_as_soon_as_it_is_due(project):
     task = first_task(project)
 
     fail(task)
 
-    assert seen(task).rung_at is None
+    assert fresh(task).enqueued_at is None

@@ -9,14 +9,13 @@ from agents.models import StopNotice
 from agents.services import (
     activate_emergency_stop,
     claim_task,
+    record_stop_notices,
     release_emergency_stop,
-    tell_stopped_projects,
 )
 from audit.actors import Actor
-from tests.agents.moves import WORKER, first_task, seen
-from tests.agents.stops import told
-from tests.end_to_end.workers import eventually
+from tests.live import eventually
 from tests.probes import somebody_waits_for_us
+from tests.scenes import WORKER, first_task, fresh, told
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("whole_logs")]
 
@@ -42,7 +41,7 @@ def test_a_log_that_is_told_in_the_moment_of_the_release_is_told_all(project, ow
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
             release_emergency_stop(actor=actor, reason="A drill.", project_id=project.pk)
-            telling = elsewhere(pool, tell_stopped_projects)
+            telling = elsewhere(pool, record_stop_notices)
             eventually(somebody_waits_for_us)
         assert telling.result(30) == 1
 
@@ -64,7 +63,7 @@ def test_a_claim_does_not_wait_for_a_stop_that_is_not_committed_and_a_later_one_
         late = elsewhere(pool, claim_task, task_id=task.pk, worker=WORKER)
         assert late.result(30) is None
 
-    assert seen(task).attempt == 1
+    assert fresh(task).attempt == 1
 
 
 def test_of_many_who_stop_and_release_at_once_none_fails_and_the_work_goes_on(project, owner):
@@ -77,7 +76,7 @@ def test_of_many_who_stop_and_release_at_once_none_fails_and_the_work_goes_on(pr
         for one in [elsewhere(pool, verb, reason="A drill.", **scope) for verb in work]:
             one.result(30)
     release_emergency_stop(reason="At last.", **scope)
-    tell_stopped_projects()
+    record_stop_notices()
 
     kinds = [kind for kind, _ in told(project)]
     assert kinds.count("activated") == kinds.count("released")

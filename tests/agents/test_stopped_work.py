@@ -10,10 +10,8 @@ from agents.worker.cancellation import StopRequested
 from agents.worker.lease import hold_lease, start_lease_keeper
 from agents.worker.run import run
 from tests.agents.keeper import LONG_SECONDS, blocking_model, endless_model, start_keeper, work_on
-from tests.agents.moves import WORKER, claim, first_task, in_background, seen
-from tests.agents.stops import release, stop
-from tests.end_to_end.workers import eventually
-from tests.scenes import side_task
+from tests.live import eventually
+from tests.scenes import WORKER, claim, first_task, fresh, in_background, release, side_task, stop
 
 __all__ = ["blocking_model", "endless_model", "start_keeper"]
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("whole_logs")]
@@ -33,7 +31,7 @@ def test_a_call_is_cancelled_at_once_and_the_stop_acknowledged(
     assert run(task_id=task.pk, worker=WORKER) is False
 
     assert eventually(acknowledged) < LONG_SECONDS
-    assert (seen(task).status, seen(task).attempt, seen(task).crashes) == ("pending", 0, 0)
+    assert (fresh(task).status, fresh(task).attempt, fresh(task).crashes) == ("pending", 0, 0)
     assert TaskAttempt.objects.get().outcome == "handed_back"
 
 
@@ -46,8 +44,8 @@ def test_work_outside_of_the_scope_goes_on(project, owner, start_keeper):
         eventually(acknowledged)
 
         assert not cancellation.is_requested
-    assert seen(other).status == "working"
-    assert seen(task).status == "pending"
+    assert fresh(other).status == "working"
+    assert fresh(task).status == "pending"
 
 
 def test_a_stop_is_not_acknowledged_before_the_work_has_really_ended(
@@ -135,4 +133,4 @@ def test_a_hint_without_a_stop_does_nothing(project, start_keeper):
         publish_stop_hint()
 
         assert not cancellation.is_requested
-    assert seen(taken.task).status == "working"
+    assert fresh(taken.task).status == "working"

@@ -10,7 +10,7 @@ class InboxConfig(AppConfig):
     label = "tests_audit"
 
     def ready(self) -> None:
-        from audit.stream.inbox import register_inbox
+        from audit.stream.subscription import register_inbox
         from tests.audit.inbox import waiting_for
 
         register_inbox(None if os.environ.get("WITHOUT_INBOX") else waiting_for)

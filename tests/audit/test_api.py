@@ -5,7 +5,7 @@ from django.utils.http import urlencode
 
 from audit.models import Event, Stream
 from audit.serialization import to_wire
-from tests.audit.live import write
+from tests.live import write
 
 pytestmark = pytest.mark.django_db
 

@@ -4,7 +4,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from audit.models import Event, Stream
-from tests.audit.live import write
+from tests.live import write
 
 pytestmark = pytest.mark.django_db
 

@@ -15,7 +15,7 @@ from audit.verification import verify_stream
 from ops.devserver.runtime import PROJECT_DIR
 from projects.models import Project
 from projects.services import cancel_project
-from tests.audit.live import write
+from tests.live import write
 
 pytestmark = pytest.mark.django_db
 

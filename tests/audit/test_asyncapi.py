@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from audit.stream.notifier import publish_ephemeral
-from tests.audit.live import SUBPROTOCOL, Daphne, Stream, write
 from tests.audit.test_http_stream import Sse
+from tests.live import SUBPROTOCOL, Stream, WebServer, write
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -83,7 +83,7 @@ class Witness:
                 return frame
 
 
-def test_every_frame_is_as_the_document_says(document, impatient: Daphne, project, viewer):
+def test_every_frame_is_as_the_document_says(document, impatient: WebServer, project, viewer):
     stream = Stream(impatient.connect("/ws/", viewer, subprotocols=[SUBPROTOCOL]))
     witness = Witness(document, stream)
     witness.say("connection_init")
@@ -120,15 +120,17 @@ def test_every_frame_is_as_the_document_says(document, impatient: Daphne, projec
     assert witness.kinds == described
 
 
-def test_the_frames_of_server_sent_events_are_the_same(document, daphne: Daphne, project, viewer):
-    with Sse(daphne, project.pk, viewer) as sse:
+def test_the_frames_of_server_sent_events_are_the_same(
+    document, web_server: WebServer, project, viewer
+):
+    with Sse(web_server, project.pk, viewer) as sse:
         frames = [sse.hear()["data"] for _ in range(5)]
 
     for frame in frames:
         jsonschema.validate(frame, schema(document, "server", frame["type"]))
 
 
-def test_the_document_is_served_without_login(daphne: Daphne):
-    response = httpx.get(f"{daphne.url}/api/asyncapi.yaml")
+def test_the_document_is_served_without_login(web_server: WebServer):
+    response = httpx.get(f"{web_server.url}/api/asyncapi.yaml")
 
     assert json.dumps(yaml.safe_load(response.text))

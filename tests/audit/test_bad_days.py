@@ -15,8 +15,8 @@ import redis
 
 from ops.devserver.binaries import valkey_program
 from ops.devserver.valkey import free_port
-from tests.audit.live import (
-    Daphne,
+from tests.live import (
+    WebServer,
     burst,
     close_code,
     events,
@@ -60,9 +60,9 @@ def mortal_redis() -> Iterator[MortalRedis]:
 
 
 @pytest.fixture
-def servers(mortal_redis: MortalRedis, django_db_setup: None) -> Iterator[list[Daphne]]:
+def servers(mortal_redis: MortalRedis, django_db_setup: None) -> Iterator[list[WebServer]]:
     """Two, behind what would be a load balancer."""
-    pair = [Daphne(REDIS_URL=mortal_redis.url) for _ in range(2)]
+    pair = [WebServer(REDIS_URL=mortal_redis.url) for _ in range(2)]
     yield pair
     for server in pair:
         server.stop()
@@ -71,7 +71,7 @@ def servers(mortal_redis: MortalRedis, django_db_setup: None) -> Iterator[list[D
 class Reader(threading.Thread):
     """Reads a project to the end and notes when what came."""
 
-    def __init__(self, server: Daphne, project_id, user, up_to: int) -> None:
+    def __init__(self, server: WebServer, project_id, user, up_to: int) -> None:
         super().__init__(daemon=True)
         self.connecting = server.follow(project_id, user)
         self.up_to = up_to
@@ -146,18 +146,20 @@ def test_without_redis_a_new_listener_is_served_all_the_same(
         )
 
 
-def test_who_does_not_read_costs_no_memory_and_misses_nothing(daphne: Daphne, project, viewer):
+def test_who_does_not_read_costs_no_memory_and_misses_nothing(
+    web_server: WebServer, project, viewer
+):
     # The client's own pings would end a connection that is not read.
-    sockets = [daphne.follow(project.pk, viewer, ping_interval=None) for _ in range(4)]
+    sockets = [web_server.follow(project.pk, viewer, ping_interval=None) for _ in range(4)]
     opened = [socket.__enter__() for socket in sockets]
     for socket in opened:
         hear_until(socket, "caught_up")
-    before = psutil.Process(daphne.process.pid).memory_info().rss
+    before = psutil.Process(web_server.process.pid).memory_info().rss
 
     head = burst(project.pk, batches=10, size=300, padding="x" * 3000)
-    with daphne.follow(project.pk, viewer, f"?after={head - 1}") as fast:
+    with web_server.follow(project.pk, viewer, f"?after={head - 1}") as fast:
         hear_until(fast, "caught_up")
-    grown = psutil.Process(daphne.process.pid).memory_info().rss - before
+    grown = psutil.Process(web_server.process.pid).memory_info().rss - before
 
     for socket in opened:
         assert [f["sequence"] for f in events(socket, head)] == list(range(4, head + 1))
@@ -168,7 +170,7 @@ def test_who_does_not_read_costs_no_memory_and_misses_nothing(daphne: Daphne, pr
 
 
 def test_a_server_that_stops_says_so(django_db_setup, project, viewer):
-    server = Daphne()
+    server = WebServer()
     with server.follow(project.pk, viewer) as socket:
         hear_until(socket, "caught_up")
         threading.Thread(target=server.stop, args=[signal.SIGTERM]).start()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.audit.live import Daphne, bounded, token_of, write
+from tests.live import WebServer, bounded, token_of, write
 
 MODULE = Path(__file__).parents[2] / "audit/static/audit/stream.js"
 
@@ -25,7 +25,7 @@ def browse(tmp_path) -> Callable[..., AbstractContextManager[subprocess.Popen]]:
     module = tmp_path / "stream.mjs"
     module.write_text(MODULE.read_text())
 
-    def started(server: Daphne, project, user, up_to: int) -> AbstractContextManager:
+    def started(server: WebServer, project, user, up_to: int) -> AbstractContextManager:
         script = Path(__file__).with_name("browser.mjs")
         command = ["node", "--experimental-websocket", script, module, server.url]
         return bounded([*command, token_of(user), str(project.pk), str(up_to)], seconds=60)
@@ -33,10 +33,10 @@ def browse(tmp_path) -> Callable[..., AbstractContextManager[subprocess.Popen]]:
     return started
 
 
-def test_the_module_follows_a_project_with_a_ticket(daphne: Daphne, project, viewer, browse):
+def test_the_module_follows_a_project_with_a_ticket(web_server: WebServer, project, viewer, browse):
     head = write(project.pk, 7)
     lines = []
-    with browse(daphne, project, viewer, head + 4) as browser:
+    with browse(web_server, project, viewer, head + 4) as browser:
         for line in browser.stdout:
             lines.append(line.strip())
             if lines[-1] == "caught up":

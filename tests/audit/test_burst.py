@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.audit.live import Daphne, burst, events, hear_until
+from tests.live import WebServer, burst, events, hear_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,13 +33,13 @@ class Reader(threading.Thread):
 
 
 def test_a_burst_reaches_a_fast_and_a_slow_reader_once_and_in_order(
-    daphne: Daphne, project, viewer
+    web_server: WebServer, project, viewer
 ):
     chance = random.Random(SEED)
     pauses = [chance.uniform(0, 0.2) for _ in range(BURST // 500 + 1)]
     with (
-        daphne.follow(project.pk, viewer) as fast,
-        daphne.follow(project.pk, viewer, ping_interval=None) as slow,
+        web_server.follow(project.pk, viewer) as fast,
+        web_server.follow(project.pk, viewer, ping_interval=None) as slow,
     ):
         head = hear_until(fast, "caught_up")[-1]["sequence"]
         hear_until(slow, "caught_up")

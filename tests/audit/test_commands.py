@@ -11,16 +11,16 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from audit.models import Event
-from tests.audit.live import Daphne, bounded, test_database_url, token_of, write
+from tests.live import WebServer, bounded, test_database_url, token_of, write
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def run_events(daphne: Daphne, *arguments: str, **environment: str) -> subprocess.Popen:
+def run_events(web_server: WebServer, *arguments: str, **environment: str) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", "django", "events", *arguments],
         env=os.environ
-        | {"DATABASE_URL": test_database_url(), "PARAPH_URL": daphne.url}
+        | {"DATABASE_URL": test_database_url(), "PARAPH_URL": web_server.url}
         | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -28,10 +28,10 @@ def run_events(daphne: Daphne, *arguments: str, **environment: str) -> subproces
     )
 
 
-def test_events_prints_what_is_there(daphne: Daphne, project, viewer):
+def test_events_prints_what_is_there(web_server: WebServer, project, viewer):
     head = write(project.pk, 2)
 
-    shown = run_events(daphne, str(project.pk), "--json", PARAPH_TOKEN=token_of(viewer))
+    shown = run_events(web_server, str(project.pk), "--json", PARAPH_TOKEN=token_of(viewer))
     output, errors = shown.communicate(timeout=30)
 
     assert shown.returncode == 0, errors
@@ -40,11 +40,11 @@ def test_events_prints_what_is_there(daphne: Daphne, project, viewer):
     )
 
 
-def test_events_follows_on_as_a_user_of_this_machine(daphne: Daphne, project, viewer):
+def test_events_follows_on_as_a_user_of_this_machine(web_server: WebServer, project, viewer):
     head = write(project.pk)
 
     following = run_events(
-        daphne, str(project.pk), "--follow", "--after", str(head - 1), "--user", "viewer"
+        web_server, str(project.pk), "--follow", "--after", str(head - 1), "--user", "viewer"
     )
     first = following.stdout.readline()
     write(project.pk, source="later")
@@ -80,8 +80,8 @@ def test_events_goes_on_after_the_server_was_killed(mortal, project, viewer):
     assert sequences == list(range(1, head + 9))
 
 
-def test_events_of_a_project_that_one_may_not_see(daphne: Daphne, project, outsider):
-    refused = run_events(daphne, str(project.pk), "--user", "outsider")
+def test_events_of_a_project_that_one_may_not_see(web_server: WebServer, project, outsider):
+    refused = run_events(web_server, str(project.pk), "--user", "outsider")
     _, errors = refused.communicate(timeout=30)
 
     assert refused.returncode == 1

@@ -7,7 +7,7 @@ from django.core.management import call_command
 
 from audit.models import Event, Stream
 from audit.verification import verify_stream
-from tests.audit.live import write
+from tests.live import write
 
 pytestmark = pytest.mark.django_db
 

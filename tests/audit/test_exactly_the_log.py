@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from audit import services
 from audit.models import Stream
-from audit.stream import buffer as feed_module
-from audit.stream import database
-from audit.stream.database import in_database
+from audit.stream import buffer as buffer_module
+from audit.stream import queries
 from audit.stream.hub import Hub, hub
+from audit.stream.queries import in_database
 from audit.stream.subscription import Position, Subscription
-from tests.audit.live import write
+from tests.live import write
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -84,22 +84,22 @@ def hints(monkeypatch) -> Iterator[list[tuple]]:
     """What the channel layer was given to carry. It may lose, repeat and reorder it."""
     sent: list[tuple] = []
     monkeypatch.setattr(services, "publish_hint", lambda *hint: sent.append(hint))
-    monkeypatch.setattr(feed_module, "PAGE", 3)
-    monkeypatch.setattr(feed_module, "KEPT_EVENTS", 4)
-    monkeypatch.setattr(feed_module, "FIRST_EVENTS", 2)
+    monkeypatch.setattr(buffer_module, "PAGE_SIZE", 3)
+    monkeypatch.setattr(buffer_module, "MAX_EVENTS", 4)
+    monkeypatch.setattr(buffer_module, "FIRST_EVENTS", 2)
     yield sent
     close_connections_of_readers()
 
 
 def close_connections_of_readers() -> None:
     """Their threads outlive the test; all of them must be here at once, so that each gets a job."""
-    together = threading.Barrier(database.THREADS)
+    together = threading.Barrier(queries.THREADS)
 
     def close() -> None:
         together.wait(20)
         connections.close_all()
 
-    for job in [database._threads.submit(close) for _ in range(database.THREADS)]:
+    for job in [queries._threads.submit(close) for _ in range(queries.THREADS)]:
         job.result()
 
 
@@ -142,7 +142,7 @@ async def act(action, number, project_id, clients, hints, news: Hub) -> None:
         case "deliver" if hints:
             _, epoch, head = hints[number % len(hints)]
             hint = {"type": "stream.hint", "project": str(project_id)}
-            news._hear(hint | {"epoch": epoch, "head": head})
+            news._receive(hint | {"epoch": epoch, "head": head})
         case "wait":
             await asyncio.sleep(number / 1000)
         case "reconnect":
@@ -153,7 +153,7 @@ async def act(action, number, project_id, clients, hints, news: Hub) -> None:
         case "read":
             client.reads.set()
         case "poll":
-            await news._look([*news.feeds])
+            await news._check_heads([*news.buffers])
         case "restore":
             await in_database(set_epoch, project_id, f"{random.getrandbits(64):016x}")
 
@@ -175,5 +175,5 @@ async def settle(project_id: uuid.UUID, clients: list[Client], news: Hub) -> Non
             for client in clients:
                 assert not client.task.done(), client.task
                 assert client.log == wanted[: len(client.log)]
-            await news._look([*news.feeds])
+            await news._check_heads([*news.buffers])
             await asyncio.sleep(0.002)

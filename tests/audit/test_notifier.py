@@ -8,9 +8,8 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 
 from audit.stream import notifier
-from audit.stream.notifier import HintSender, group_of
-from tests.audit.live import write
-from tests.end_to_end.workers import eventually
+from audit.stream.notifier import StreamNotifier, group_of
+from tests.live import eventually, write
 from tests.probes import silent_port
 
 __all__ = ["silent_port"]
@@ -19,8 +18,8 @@ LONG_SECONDS = 40
 
 
 @pytest.fixture
-def sender() -> HintSender:
-    return HintSender()
+def stream_notifier() -> StreamNotifier:
+    return StreamNotifier()
 
 
 @pytest.fixture
@@ -32,29 +31,29 @@ def connections_made(server: redis.Redis) -> int:
     return server.info("stats")["total_connections_received"]
 
 
-def test_a_thread_keeps_its_connection(sender, server):
+def test_a_thread_keeps_its_connection(stream_notifier, server):
     project_id = str(uuid.uuid4())
-    sender.put(project_id, "epoch", 1)
-    assert sender.flush(LONG_SECONDS)
+    stream_notifier.notify(project_id, "epoch", 1)
+    assert stream_notifier.flush(LONG_SECONDS)
 
     before = connections_made(server)
     for head in range(2, 52):
-        sender.put(project_id, "epoch", head)
-        assert sender.flush(LONG_SECONDS)
+        stream_notifier.notify(project_id, "epoch", head)
+        assert stream_notifier.flush(LONG_SECONDS)
 
-    assert sender.failed == 0
+    assert stream_notifier.failed == 0
     # Others use the server, too; one a hint would be 50.
     assert connections_made(server) - before < 10
 
 
-async def test_the_newest_head_arrives_whatever_the_order(sender):
+async def test_the_newest_head_arrives_whatever_the_order(stream_notifier):
     project_id, layer = str(uuid.uuid4()), get_channel_layer()
     channel = await layer.new_channel("test.")
     await layer.group_add(group_of(project_id), channel)
 
     for head in (1, 9, 4):
-        sender.put(project_id, "epoch", head)
-    assert sender.flush(LONG_SECONDS)
+        stream_notifier.notify(project_id, "epoch", head)
+    assert stream_notifier.flush(LONG_SECONDS)
 
     heads = [(await layer.receive(channel))["head"]]
     while heads[-1] != 9:
@@ -65,11 +64,11 @@ async def test_the_newest_head_arrives_whatever_the_order(sender):
 
 def test_without_redis_a_writer_does_not_wait(settings, silent_port):
     settings.CHANNEL_LAYERS = layer_at(f"redis://127.0.0.1:{silent_port}/0")
-    sender = HintSender()
+    stream_notifier = StreamNotifier()
 
     started = time.perf_counter()
     for head in range(1, 101):
-        sender.put("project", "epoch", head)
+        stream_notifier.notify("project", "epoch", head)
     took = time.perf_counter() - started
 
     assert took < 10 * notifier.SEND_TIMEOUT_SECONDS
@@ -77,37 +76,37 @@ def test_without_redis_a_writer_does_not_wait(settings, silent_port):
 
 def test_without_redis_hints_are_kept_and_counted(settings):
     settings.CHANNEL_LAYERS = layer_at("redis://127.0.0.1:1/0")
-    sender = HintSender()
+    stream_notifier = StreamNotifier()
 
-    sender.put("project", "epoch", 1)
+    stream_notifier.notify("project", "epoch", 1)
 
-    eventually(lambda: sender.failed >= 1, LONG_SECONDS)
-    assert not sender.flush(0.2)
-    assert sender.sent == 0
+    eventually(lambda: stream_notifier.failed >= 1, LONG_SECONDS)
+    assert not stream_notifier.flush(0.2)
+    assert stream_notifier.sent == 0
 
 
 def test_hints_that_could_not_be_sent_go_out_later(settings):
     working = settings.CHANNEL_LAYERS
     settings.CHANNEL_LAYERS = layer_at("redis://127.0.0.1:1/0")
-    sender = HintSender()
-    sender.put("project", "epoch", 1)
-    assert not sender.flush(0.2)
+    stream_notifier = StreamNotifier()
+    stream_notifier.notify("project", "epoch", 1)
+    assert not stream_notifier.flush(0.2)
 
     settings.CHANNEL_LAYERS = working
 
-    assert sender.flush(LONG_SECONDS)
-    assert sender.sent == 1
+    assert stream_notifier.flush(LONG_SECONDS)
+    assert stream_notifier.sent == 1
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_forked_process_has_a_thread_of_its_own():
     write(uuid.uuid4())
-    parent = notifier._sender()
+    parent = notifier._notifier()
 
     child = os.fork()
     if child == 0:
         notifier.publish_hint(uuid.uuid4(), "epoch", 1)
-        is_fine = notifier._sender() is not parent and notifier._sender().flush(LONG_SECONDS)
+        is_fine = notifier._notifier() is not parent and notifier._notifier().flush(LONG_SECONDS)
         os._exit(0 if is_fine else 1)
 
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -7,9 +7,9 @@ from audit.models import Event, Stream
 from audit.serialization import to_wire
 from projects.models import Membership, Project
 from projects.services import remove_member
-from tests.audit.live import (
+from tests.live import (
     SUBPROTOCOL,
-    Daphne,
+    WebServer,
     close_code,
     events,
     hear,
@@ -21,10 +21,10 @@ from tests.audit.live import (
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_member_gets_the_past_and_then_what_happens(daphne: Daphne, project, viewer):
+def test_a_member_gets_the_past_and_then_what_happens(web_server: WebServer, project, viewer):
     head = write(project.pk, 3)
 
-    with daphne.follow(project.pk, viewer) as socket:
+    with web_server.follow(project.pk, viewer) as socket:
         frames = hear_until(socket, "caught_up")
         live_head = write(project.pk, 2)
         live = list(events(socket, live_head))
@@ -42,26 +42,26 @@ def test_a_member_gets_the_past_and_then_what_happens(daphne: Daphne, project, v
     assert [frame["sequence"] for frame in live] == [head + 1, head + 2]
 
 
-def test_an_event_arrives_in_its_one_public_form(daphne: Daphne, project, owner):
-    with daphne.follow(project.pk, owner) as socket:
+def test_an_event_arrives_in_its_one_public_form(web_server: WebServer, project, owner):
+    with web_server.follow(project.pk, owner) as socket:
         frames = hear_until(socket, "caught_up")
 
     shown = [frame["event"] for frame in frames if frame["type"] == "event"]
     assert shown == [to_wire(event) for event in Event.objects.filter(project=project.pk)]
 
 
-def test_it_goes_on_after_the_sequence_that_was_asked_for(daphne: Daphne, project, owner):
+def test_it_goes_on_after_the_sequence_that_was_asked_for(web_server: WebServer, project, owner):
     head = write(project.pk, 5)
 
-    with daphne.follow(project.pk, owner, f"?after={head - 2}") as socket:
+    with web_server.follow(project.pk, owner, f"?after={head - 2}") as socket:
         frames = hear_until(socket, "caught_up")
 
     assert [f["sequence"] for f in frames if f["type"] == "event"] == [head - 1, head]
 
 
 @pytest.mark.parametrize("query", ["?after=-1", "?after=abc", "?after=1e3", "?after=9" + "9" * 30])
-def test_a_position_that_is_none_is_an_error(daphne: Daphne, project, owner, query):
-    with daphne.follow(project.pk, owner, query) as socket:
+def test_a_position_that_is_none_is_an_error(web_server: WebServer, project, owner, query):
+    with web_server.follow(project.pk, owner, query) as socket:
         frame = hear(socket)
         code = close_code(socket)
 
@@ -70,10 +70,10 @@ def test_a_position_that_is_none_is_an_error(daphne: Daphne, project, owner, que
     assert code == 4400
 
 
-def test_a_position_beyond_the_head_starts_over(daphne: Daphne, project, owner):
+def test_a_position_beyond_the_head_starts_over(web_server: WebServer, project, owner):
     head = write(project.pk)
 
-    with daphne.follow(project.pk, owner, f"?after={head + 1}") as socket:
+    with web_server.follow(project.pk, owner, f"?after={head + 1}") as socket:
         frames = hear_until(socket, "caught_up")
 
     epoch = Stream.objects.get(project=project.pk).epoch
@@ -90,34 +90,34 @@ def test_a_position_beyond_the_head_starts_over(daphne: Daphne, project, owner):
     assert [frame["sequence"] for frame in past] == list(range(1, head + 1))
 
 
-def test_a_position_of_another_epoch_starts_over(daphne: Daphne, project, owner):
-    with daphne.follow(project.pk, owner, "?after=1&epoch=earlier") as socket:
+def test_a_position_of_another_epoch_starts_over(web_server: WebServer, project, owner):
+    with web_server.follow(project.pk, owner, "?after=1&epoch=earlier") as socket:
         assert hear(socket)["reason"] == "epoch_changed"
 
 
-def test_nobody_is_told_to_log_in(daphne: Daphne, project):
-    with daphne.connect(f"/ws/projects/{project.pk}/") as socket:
+def test_nobody_is_told_to_log_in(web_server: WebServer, project):
+    with web_server.connect(f"/ws/projects/{project.pk}/") as socket:
         assert close_code(socket) == 4401
 
 
-def test_a_wrong_token_does_not_fall_back_to_the_session(daphne: Daphne, project, owner):
+def test_a_wrong_token_does_not_fall_back_to_the_session(web_server: WebServer, project, owner):
     headers = {"Authorization": "Token wrong", "Cookie": session_cookie(owner)}
-    with daphne.connect(f"/ws/projects/{project.pk}/", headers=headers) as socket:
+    with web_server.connect(f"/ws/projects/{project.pk}/", headers=headers) as socket:
         assert close_code(socket) == 4401
 
 
-def test_an_outsider_cannot_tell_a_project_from_none(daphne: Daphne, project, outsider):
-    with daphne.follow(project.pk, outsider) as socket:
+def test_an_outsider_cannot_tell_a_project_from_none(web_server: WebServer, project, outsider):
+    with web_server.follow(project.pk, outsider) as socket:
         assert close_code(socket) == 4404
-    with daphne.follow(uuid.uuid4(), outsider) as socket:
+    with web_server.follow(uuid.uuid4(), outsider) as socket:
         assert close_code(socket) == 4404
 
 
-def test_a_session_cookie_logs_in(daphne: Daphne, project, viewer):
-    with daphne.connect(
+def test_a_session_cookie_logs_in(web_server: WebServer, project, viewer):
+    with web_server.connect(
         f"/ws/projects/{project.pk}/",
         headers={"Cookie": session_cookie(viewer)},
-        origin=daphne.url,
+        origin=web_server.url,
     ) as socket:
         assert hear(socket)["type"] == "subscribed"
 
@@ -126,26 +126,28 @@ def test_a_session_cookie_logs_in(daphne: Daphne, project, viewer):
     "origin",
     ["https://evil.example", "null", "http://localhost:1", "http://127.0.0.1.evil.example"],
 )
-def test_a_foreign_page_may_not_use_the_session(daphne: Daphne, project, viewer, origin):
+def test_a_foreign_page_may_not_use_the_session(web_server: WebServer, project, viewer, origin):
     headers = {"Cookie": session_cookie(viewer)}
-    with daphne.connect(f"/ws/projects/{project.pk}/", headers=headers, origin=origin) as socket:
+    with web_server.connect(
+        f"/ws/projects/{project.pk}/", headers=headers, origin=origin
+    ) as socket:
         assert close_code(socket) == 4403
 
 
-def test_a_foreign_page_with_a_token_may_listen(daphne: Daphne, project, viewer):
-    with daphne.follow(project.pk, viewer, origin="https://elsewhere.example") as socket:
+def test_a_foreign_page_with_a_token_may_listen(web_server: WebServer, project, viewer):
+    with web_server.follow(project.pk, viewer, origin="https://elsewhere.example") as socket:
         assert hear(socket)["type"] == "subscribed"
 
 
-def test_the_subprotocol_is_echoed_and_another_is_refused(daphne: Daphne, project, viewer):
-    with daphne.follow(project.pk, viewer, subprotocols=[SUBPROTOCOL]) as socket:
+def test_the_subprotocol_is_echoed_and_another_is_refused(web_server: WebServer, project, viewer):
+    with web_server.follow(project.pk, viewer, subprotocols=[SUBPROTOCOL]) as socket:
         assert socket.subprotocol == SUBPROTOCOL
-    with daphne.follow(project.pk, viewer, subprotocols=["graphql-ws"]) as socket:
+    with web_server.follow(project.pk, viewer, subprotocols=["graphql-ws"]) as socket:
         assert close_code(socket) == 4406
 
 
-def test_many_events_arrive_in_order_each_once(daphne: Daphne, project, viewer):
-    with daphne.follow(project.pk, viewer) as socket:
+def test_many_events_arrive_in_order_each_once(web_server: WebServer, project, viewer):
+    with web_server.follow(project.pk, viewer) as socket:
         hear_until(socket, "caught_up")
         head = write(project.pk, 300)
         sequences = [frame["sequence"] for frame in events(socket, head)]
@@ -153,8 +155,8 @@ def test_many_events_arrive_in_order_each_once(daphne: Daphne, project, viewer):
     assert sequences == list(range(head - 299, head + 1))
 
 
-def test_a_removed_member_is_out_at_once(daphne: Daphne, project: Project, viewer, owner):
-    with daphne.follow(project.pk, viewer) as socket:
+def test_a_removed_member_is_out_at_once(web_server: WebServer, project: Project, viewer, owner):
+    with web_server.follow(project.pk, viewer) as socket:
         hear_until(socket, "caught_up")
         remove_member(project_id=project.pk, actor=Actor.of_user(owner), user_id=viewer.pk)
         assert close_code(socket) == 4403

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from audit.stream import buffer as feed_module
-from audit.stream.database import in_database
+from audit.stream import buffer as buffer_module
 from audit.stream.hub import REPLAYS, hub
-from tests.audit.live import burst
+from audit.stream.queries import in_database
 from tests.audit.test_exactly_the_log import Client, close_connections_of_readers
+from tests.live import burst
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -21,10 +21,10 @@ CLIENTS = 60
 
 
 class Readings:
-    """Reads pages as the feed does, and knows how many read at the same time."""
+    """Reads pages as the buffer does, and counts how many read at the same time."""
 
     def __init__(self) -> None:
-        self.read_page = feed_module.read_page
+        self.read_page = buffer_module.read_page
         self.lock = threading.Lock()
         self.now = self.most = self.total = 0
 
@@ -42,7 +42,7 @@ class Readings:
 @pytest.fixture
 def readings(monkeypatch) -> Iterator[Readings]:
     counted = Readings()
-    monkeypatch.setattr(feed_module, "read_page", counted)
+    monkeypatch.setattr(buffer_module, "read_page", counted)
     yield counted
     close_connections_of_readers()
 

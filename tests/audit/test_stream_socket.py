@@ -10,15 +10,15 @@ from rest_framework.authtoken.models import Token
 
 from audit.actors import Actor
 from audit.services import record
-from audit.stream.hub import WATCH_SECONDS
+from audit.stream.hub import REVOCATION_SECONDS
 from audit.stream.notifier import publish_ephemeral
 from hitl.events import REQUEST_CREATED
 from projects.services import remove_member
-from tests.audit.live import (
+from tests.live import (
     BUSY_SECONDS,
     SUBPROTOCOL,
-    Daphne,
     Stream,
+    WebServer,
     close_code,
     hear,
     hear_until,
@@ -29,8 +29,8 @@ from tests.audit.live import (
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_the_handshake_says_what_holds(daphne: Daphne, viewer):
-    stream = Stream(daphne.connect("/ws/", viewer, subprotocols=[SUBPROTOCOL]))
+def test_the_handshake_says_what_holds(web_server: WebServer, viewer):
+    stream = Stream(web_server.connect("/ws/", viewer, subprotocols=[SUBPROTOCOL]))
     stream.say("connection_init")
     ack = stream.hear()
     stream.close()
@@ -41,9 +41,9 @@ def test_the_handshake_says_what_holds(daphne: Daphne, viewer):
     assert ack["max_subscriptions"] == 100
 
 
-def test_one_connection_carries_many_projects(daphne: Daphne, make_project, viewer):
+def test_one_connection_carries_many_projects(web_server: WebServer, make_project, viewer):
     first, second = make_project(), make_project()
-    stream = daphne.stream(viewer)
+    stream = web_server.stream(viewer)
     stream.say("subscribe", id="a", project=str(first.pk))
     stream.say("subscribe", id="b", project=str(second.pk), after=1)
 
@@ -58,8 +58,8 @@ def test_one_connection_carries_many_projects(daphne: Daphne, make_project, view
     assert of("b") == [("subscribed", None), *past]
 
 
-def test_a_subscription_can_be_ended_and_its_id_used_again(daphne: Daphne, project, viewer):
-    stream = daphne.stream(viewer)
+def test_a_subscription_can_be_ended_and_its_id_used_again(web_server: WebServer, project, viewer):
+    stream = web_server.stream(viewer)
     stream.say("subscribe", id="a", project=str(project.pk))
     hear_until(stream.socket, "caught_up")
     stream.say("complete", id="a")
@@ -72,8 +72,8 @@ def test_a_subscription_can_be_ended_and_its_id_used_again(daphne: Daphne, proje
     stream.close()
 
 
-def test_types_leave_holes_and_say_so(daphne: Daphne, project, viewer):
-    stream = daphne.stream(viewer)
+def test_types_leave_holes_and_say_so(web_server: WebServer, project, viewer):
+    stream = web_server.stream(viewer)
     stream.say(
         "subscribe", id="a", project=str(project.pk), types=["task_progress", "project_created"]
     )
@@ -86,9 +86,9 @@ def test_types_leave_holes_and_say_so(daphne: Daphne, project, viewer):
     assert shown == [(0, 1), (1, head - 1), (head - 1, head)]
 
 
-def test_a_window_bounds_what_is_under_way(daphne: Daphne, project, viewer):
+def test_a_window_bounds_what_is_under_way(web_server: WebServer, project, viewer):
     head = write(project.pk, 10)
-    stream = daphne.stream(viewer)
+    stream = web_server.stream(viewer)
     stream.say("subscribe", id="a", project=str(project.pk), window=4)
     first = [stream.hear() for _ in range(5)]
     with pytest.raises(TimeoutError):
@@ -120,9 +120,9 @@ def test_a_window_bounds_what_is_under_way(daphne: Daphne, project, viewer):
     ],
 )
 def test_a_subscription_that_cannot_be_leaves_the_others_alone(
-    daphne: Daphne, project, viewer, fields, code
+    web_server: WebServer, project, viewer, fields, code
 ):
-    stream = daphne.stream(viewer)
+    stream = web_server.stream(viewer)
     stream.say("subscribe", **({"id": "bad", "project": str(project.pk)} | fields))
     refused = stream.hear()
     stream.say("subscribe", id="good", project=str(project.pk))
@@ -136,52 +136,52 @@ def test_a_subscription_that_cannot_be_leaves_the_others_alone(
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "7", '{"type": "shout"}', '{"type": "ack"}', "x" * 70_000]
 )
-def test_what_is_not_the_protocol_ends_the_connection(daphne: Daphne, viewer, text):
-    stream = daphne.stream(viewer)
+def test_what_is_not_the_protocol_ends_the_connection(web_server: WebServer, viewer, text):
+    stream = web_server.stream(viewer)
     stream.socket.send(text)
 
     assert stream.hear()["type"] == "error"
     assert close_code(stream.socket) == 4400
 
 
-def test_bytes_are_not_the_protocol(daphne: Daphne, viewer):
-    stream = daphne.stream(viewer)
+def test_bytes_are_not_the_protocol(web_server: WebServer, viewer):
+    stream = web_server.stream(viewer)
     stream.socket.send(b"{}")
 
     assert close_code(stream.socket) == 4400
 
 
-def test_without_the_subprotocol_there_is_no_connection(daphne: Daphne, viewer):
-    with daphne.connect("/ws/", viewer) as socket:
+def test_without_the_subprotocol_there_is_no_connection(web_server: WebServer, viewer):
+    with web_server.connect("/ws/", viewer) as socket:
         assert close_code(socket) == 4406
 
 
-def test_nobody_gets_past_the_handshake(daphne: Daphne):
-    stream = Stream(daphne.connect("/ws/", subprotocols=[SUBPROTOCOL]))
+def test_nobody_gets_past_the_handshake(web_server: WebServer):
+    stream = Stream(web_server.connect("/ws/", subprotocols=[SUBPROTOCOL]))
     stream.say("connection_init")
     assert close_code(stream.socket) == 4401
 
 
-def test_nothing_before_connection_init(daphne: Daphne, project, viewer):
-    stream = Stream(daphne.connect("/ws/", viewer, subprotocols=[SUBPROTOCOL]))
+def test_nothing_before_connection_init(web_server: WebServer, project, viewer):
+    stream = Stream(web_server.connect("/ws/", viewer, subprotocols=[SUBPROTOCOL]))
     stream.say("subscribe", id="a", project=str(project.pk))
     assert close_code(stream.socket) == 4401
 
 
-def test_an_unknown_path_is_told(daphne: Daphne, viewer):
-    with daphne.connect("/ws/elsewhere/", viewer) as socket:
+def test_an_unknown_path_is_told(web_server: WebServer, viewer):
+    with web_server.connect("/ws/elsewhere/", viewer) as socket:
         assert close_code(socket) == 4404
 
 
-def test_a_ping_is_answered(daphne: Daphne, viewer):
-    stream = daphne.stream(viewer)
+def test_a_ping_is_answered(web_server: WebServer, viewer):
+    stream = web_server.stream(viewer)
     stream.say("ping")
     assert stream.hear() == {"type": "pong"}
     stream.close()
 
 
-def test_an_ephemeral_reaches_who_is_up_to_date(daphne: Daphne, project, viewer):
-    stream = daphne.stream(viewer)
+def test_an_ephemeral_reaches_who_is_up_to_date(web_server: WebServer, project, viewer):
+    stream = web_server.stream(viewer)
     stream.say("subscribe", id="a", project=str(project.pk))
     hear_until(stream.socket, "caught_up")
 
@@ -195,9 +195,11 @@ def test_an_ephemeral_reaches_who_is_up_to_date(daphne: Daphne, project, viewer)
     stream.close()
 
 
-def test_a_removed_member_loses_that_subscription_only(daphne: Daphne, make_project, viewer, owner):
+def test_a_removed_member_loses_that_subscription_only(
+    web_server: WebServer, make_project, viewer, owner
+):
     left, kept = make_project(), make_project()
-    stream = daphne.stream(viewer)
+    stream = web_server.stream(viewer)
     for id, project in (("left", left), ("kept", kept)):
         stream.say("subscribe", id=id, project=str(project.pk))
         hear_until(stream.socket, "caught_up")
@@ -210,15 +212,15 @@ def test_a_removed_member_loses_that_subscription_only(daphne: Daphne, make_proj
 
 
 def test_who_may_no_longer_be_in_is_out_within_five_seconds(
-    daphne: Daphne, project, approver, viewer, owner
+    web_server: WebServer, project, approver, viewer, owner
 ):
     """A disabled user, an ended session and a deleted token, noticed at the same time."""
     cookie = {"Cookie": session_cookie(approver)}
     path = f"/ws/projects/{project.pk}/"
     with (
-        daphne.follow(project.pk, viewer) as disabled,
-        daphne.connect(path, headers=cookie) as session_ended,
-        daphne.follow(project.pk, owner) as token_deleted,
+        web_server.follow(project.pk, viewer) as disabled,
+        web_server.connect(path, headers=cookie) as session_ended,
+        web_server.follow(project.pk, owner) as token_deleted,
     ):
         sockets = (disabled, session_ended, token_deleted)
         for socket in sockets:
@@ -231,16 +233,16 @@ def test_who_may_no_longer_be_in_is_out_within_five_seconds(
 
         assert [close_code(socket) for socket in sockets] == [4401] * 3
         took = time.monotonic() - started
-    assert WATCH_SECONDS < 5
+    assert REVOCATION_SECONDS < 5
     assert took < 5 + BUSY_SECONDS
 
 
-def test_who_says_nothing_is_sent_away(impatient: Daphne, viewer):
+def test_who_says_nothing_is_sent_away(impatient: WebServer, viewer):
     with impatient.connect("/ws/", viewer, subprotocols=[SUBPROTOCOL]) as socket:
         assert close_code(socket) == 4408
 
 
-def test_who_does_not_answer_a_ping_is_gone(impatient: Daphne, project, viewer):
+def test_who_does_not_answer_a_ping_is_gone(impatient: WebServer, project, viewer):
     stream = impatient.stream(viewer)
     stream.say("subscribe", id="a", project=str(project.pk))
     frames = hear_until(stream.socket, "ping")
@@ -248,7 +250,7 @@ def test_who_does_not_answer_a_ping_is_gone(impatient: Daphne, project, viewer):
     assert close_code(stream.socket) == 4512
 
 
-def test_who_answers_pings_stays(impatient: Daphne, project, viewer):
+def test_who_answers_pings_stays(impatient: WebServer, project, viewer):
     stream = impatient.stream(viewer)
     for _ in range(3):
         hear_until(stream.socket, "ping")
@@ -256,7 +258,7 @@ def test_who_answers_pings_stays(impatient: Daphne, project, viewer):
     stream.close()
 
 
-def test_who_never_acknowledges_is_too_slow(impatient: Daphne, project, viewer):
+def test_who_never_acknowledges_is_too_slow(impatient: WebServer, project, viewer):
     stream = impatient.stream(viewer)
     stream.say("subscribe", id="a", project=str(project.pk), window=1)
     code = None
@@ -269,21 +271,21 @@ def test_who_never_acknowledges_is_too_slow(impatient: Daphne, project, viewer):
     assert code == 4508
 
 
-def test_too_many_subscriptions(impatient: Daphne, project, viewer):
+def test_too_many_subscriptions(impatient: WebServer, project, viewer):
     stream = impatient.stream(viewer)
     for id in "abc":
         stream.say("subscribe", id=id, project=str(project.pk))
     assert close_code(stream.socket) == 4429
 
 
-def test_too_many_frames(impatient: Daphne, viewer):
+def test_too_many_frames(impatient: WebServer, viewer):
     stream = impatient.stream(viewer)
     for _ in range(40):
         stream.socket.send(json.dumps({"type": "ping"}))
     assert close_code(stream.socket) == 4429
 
 
-def test_too_many_connections(impatient: Daphne, project, viewer):
+def test_too_many_connections(impatient: WebServer, project, viewer):
     with ExitStack() as sockets:
         for _ in range(3):
             socket = sockets.enter_context(impatient.follow(project.pk, viewer))
@@ -292,14 +294,14 @@ def test_too_many_connections(impatient: Daphne, project, viewer):
         assert close_code(one_more) == 4429
 
 
-def test_a_membership_that_is_gone_without_news_is_noticed(impatient: Daphne, project, viewer):
+def test_a_membership_that_is_gone_without_news_is_noticed(impatient: WebServer, project, viewer):
     with impatient.follow(project.pk, viewer) as socket:
         hear_until(socket, "caught_up")
         viewer.memberships.all().delete()
         assert close_code(socket) == 4403
 
 
-def test_a_changed_password_ends_the_session(impatient: Daphne, project, viewer):
+def test_a_changed_password_ends_the_session(impatient: WebServer, project, viewer):
     headers = {"Cookie": session_cookie(viewer)}
     with impatient.connect(f"/ws/projects/{project.pk}/", headers=headers) as socket:
         hear_until(socket, "caught_up")
@@ -308,7 +310,7 @@ def test_a_changed_password_ends_the_session(impatient: Daphne, project, viewer)
         assert close_code(socket) == 4401
 
 
-def test_an_inbox_says_what_waits_whenever_it_changes(impatient: Daphne, project, viewer):
+def test_an_inbox_says_what_waits_whenever_it_changes(impatient: WebServer, project, viewer):
     stream = impatient.stream(viewer)
     stream.say("subscribe", id="i", project="inbox")
     assert stream.hear() == {"type": "inbox", "id": "i", "items": []}
@@ -327,7 +329,7 @@ def test_an_inbox_says_what_waits_whenever_it_changes(impatient: Daphne, project
     assert frames[-1] == {"type": "inbox", "id": "i", "items": [{"sequence": head}]}
 
 
-def test_without_a_source_there_is_no_inbox(without_inbox: Daphne, viewer):
+def test_without_a_source_there_is_no_inbox(without_inbox: WebServer, viewer):
     stream = without_inbox.stream(viewer)
     stream.say("subscribe", id="i", project="inbox")
     assert stream.hear()["code"] == "no_inbox"

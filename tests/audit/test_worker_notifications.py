@@ -11,7 +11,7 @@ import pytest
 
 from audit.actors import Actor
 from projects.services import start_project
-from tests.audit.live import Daphne, hear, hear_until, test_database_url
+from tests.live import WebServer, hear, hear_until, test_database_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,18 +31,18 @@ def worker(django_db_setup: None) -> Iterator[subprocess.Popen]:
 
 
 def test_what_a_forked_worker_records_arrives_within_a_second(
-    daphne: Daphne, worker, make_project, owner
+    web_server: WebServer, worker, make_project, owner
 ):
     # One might be early because a poll came round just then; six in a row are not.
-    waits = [first_task(daphne, make_project(name=f"Number {n}"), owner) for n in range(6)]
+    waits = [first_task(web_server, make_project(name=f"Number {n}"), owner) for n in range(6)]
 
     assert worker.poll() is None
     assert max(waits) < 1, waits
 
 
-def first_task(daphne: Daphne, project, owner) -> float:
+def first_task(web_server: WebServer, project, owner) -> float:
     """Seconds from the worker's first event of a project until it is here."""
-    with daphne.follow(project.pk, owner) as socket:
+    with web_server.follow(project.pk, owner) as socket:
         hear_until(socket, "caught_up")
         start_project(project_id=project.pk, actor=Actor.of_user(owner))
         while (frame := hear(socket))["event"]["event_type"] != "task_created":

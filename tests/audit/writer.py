@@ -11,7 +11,7 @@ import django
 
 django.setup()
 
-from tests.audit.live import write  # noqa: E402
+from tests.live import write  # noqa: E402
 
 project_id, count, per_second = uuid.UUID(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
 start = time.monotonic()

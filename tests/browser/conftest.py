@@ -1,22 +1,16 @@
 """A real server on the test database, and a real browser. Runs by `make test-browser` only."""
 
 import os
-import re
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import connection
 from django.test import override_settings
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.live import WebServer
 from tests.ui.web.conftest import plan_request, running, staff_members  # noqa: F401
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -29,12 +23,9 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 SHOTS = Path(settings.BASE_DIR) / "build" / "screenshots"
-START_SECONDS = 60
 # What a busy machine may take for one step; an idle one takes a small part of it.
 PATIENCE = 20_000
 expect.set_options(timeout=PATIENCE)
-APPLICATION = "orchestrator.asgi:application"
-LISTENING = re.compile(r"Listening on TCP address 127\.0\.0\.1:(\d+)")
 # Playwright keeps an event loop in this thread, for which Django would refuse the database.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
@@ -48,41 +39,16 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def running_server(django_db_setup: None, tmp_path_factory: Any) -> Iterator[str]:
-    """Where daphne serves the test database, from the first test to the last."""
-    said = tmp_path_factory.mktemp("daphne") / "said.txt"
-    command = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", "0", APPLICATION]
-    environment = os.environ | {"DATABASE_URL": _test_database(), "DEBUG": "1"}
-    with said.open("wb") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-    try:
-        yield f"http://127.0.0.1:{_port(process, said)}"
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
+def running_server(django_db_setup: None) -> Iterator[str]:
+    """Where the product serves the test database, from the first test to the last."""
+    server = WebServer(DEBUG="1")
+    yield server.url
+    server.stop()
 
 
 @pytest.fixture
 def server(running_server: str, transactional_db: None) -> str:
     return running_server
-
-
-def _port(process: subprocess.Popen, said: Path) -> str:
-    limit = time.monotonic() + START_SECONDS
-    while time.monotonic() < limit and process.poll() is None:
-        if found := LISTENING.search(said.read_text()):
-            return found[1]
-        time.sleep(0.1)
-    raise RuntimeError("The server did not start:\n" + said.read_text())
-
-
-def _test_database() -> str:
-    """The URL of this run's servers, with the name of the test database."""
-    url = urlsplit(os.environ["DATABASE_URL"])
-    return urlunsplit(url._replace(path="/" + connection.settings_dict["NAME"]))
 
 
 class Person:

@@ -14,8 +14,7 @@ from hitl.models import HitlRequest
 from hitl.services import add_comment
 from projects.models import Project
 from projects.services import add_member, create_project
-from tests.hitl.people import say, set_policy
-from tests.working import work_once
+from tests.scenes import decide_as, set_policy, work_once
 from tools.benchmarks.queue import Queue
 
 PICTURES = settings.BASE_DIR / "docs" / "img"
@@ -34,7 +33,7 @@ def worked_until(project: Project, step: str, user: User) -> HitlRequest:
         request = _asked(project)
         if request.step == step:
             return request
-        say(user, request, comment="")
+        decide_as(user, request, comment="")
 
 
 def _asked(project: Project) -> HitlRequest:
@@ -90,7 +89,7 @@ def test_pictures(projects, people, person):
     worked_until(prices, "specification", dana)
     worked_until(expenses, "project_plan", dana)
     code = worked_until(library, "build", dana)
-    say(dana, code, "request_changes", comment="Say in the help how long a loan lasts.")
+    decide_as(dana, code, "request_changes", comment="Say in the help how long a loan lasts.")
     again = worked_until(library, "build", dana)
     add_comment(
         request_id=again.pk, actor=Actor.of_user(dana), text="Omar, can you check the help text?"

@@ -9,7 +9,7 @@ from hitl.models import Decision, HitlRequest
 from hitl.services import decide
 from projects.models import Project
 from tests.browser.faults import WAYS, faults_of
-from tests.ui.web.conftest import plan_outcome, question_outcome, work_returns
+from tests.scenes import agent_returns, questions, work
 
 
 def request_page(request: HitlRequest) -> str:
@@ -20,7 +20,7 @@ def test_a_new_request_appears_without_a_reload(running, approver, person):
     one = person(approver)
     expect(one.page.get_by_text("Nothing is waiting for you")).to_be_visible()
     expect(one.page).to_have_title("Inbox · Paraph")
-    request = work_returns(running, plan_outcome())
+    request = agent_returns(running, work())
     expect(one.page.get_by_role("link", name=request.title)).to_be_visible()
     expect(one.page).to_have_title("(1) Inbox · Paraph")
     one.shoots("inbox")
@@ -60,7 +60,7 @@ def test_who_reads_a_request_is_warned_when_it_was_decided_meanwhile(
 
 
 def test_the_keyboard_alone_is_enough(plan_request, make_project, approver, person):
-    other = work_returns(make_project(name="Ferry", auto_start=True), plan_outcome())
+    other = agent_returns(make_project(name="Ferry", auto_start=True), work())
     one = person(approver)
     one.page.get_by_role("link", name=plan_request.title).first.focus()
     one.page.keyboard.press("Enter")
@@ -106,7 +106,7 @@ def test_an_amendment_is_checked_while_typing_and_goes_on_when_it_is_valid(
     decision = Decision.objects.get()
     assert (decision.action, decision.decided_by) == ("amend", approver)
     assert decision.content["summary"] == "A plan of my own."
-    assert decision.content["body"] == plan_outcome().outputs[0].content["body"]
+    assert decision.content["body"] == work().outputs[0].content["body"]
 
 
 def test_an_amendment_can_be_written_as_json(plan_request, approver, person):
@@ -124,7 +124,7 @@ def test_an_amendment_can_be_written_as_json(plan_request, approver, person):
 
 
 def test_questions_are_answered(running, approver, person):
-    asked = work_returns(running, question_outcome())
+    asked = agent_returns(running, questions())
     one = person(approver)
     one.page.get_by_role("link", name=asked.title).click()
     one.shoots("question")
@@ -139,7 +139,7 @@ def test_many_are_approved_at_once_and_what_changed_meanwhile_is_refused(
     make_project, approver, staff_members, person
 ):
     projects = [make_project(name=f"Number {n}", auto_start=True) for n in range(3)]
-    requests = [work_returns(project, plan_outcome()) for project in projects]
+    requests = [agent_returns(project, work()) for project in projects]
     one = person(approver)
     expect(one.page.get_by_role("checkbox", name="Select:")).to_have_count(3)
     one.page.get_by_label("All on this page").check()
@@ -187,7 +187,7 @@ def test_a_project_is_created_and_followed_live(owner, staff_members, person):
     one.page.get_by_role("button", name="Create the project").click()
     expect(one.page.get_by_role("heading", name="Ferry")).to_be_visible()
     expect(one.page.get_by_text("· live")).to_be_visible()
-    work_returns(Project.objects.get(name="Ferry"), plan_outcome())
+    agent_returns(Project.objects.get(name="Ferry"), work())
     expect(one.page.get_by_role("link", name="Review")).to_be_visible()
     expect(one.page.get_by_text("agent output · version 1")).to_be_visible()
     one.page.get_by_role("button", name="Pause").click()
@@ -219,7 +219,7 @@ def test_no_page_has_a_serious_fault_of_accessibility_or_is_too_wide(
 
 def test_what_an_agent_wrote_cannot_run(running, approver, person):
     evil = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
-    request = work_returns(running, plan_outcome(summary=evil, body=evil))
+    request = agent_returns(running, work(summary=evil, body=evil))
     one = person(approver)
     one.opens(request_page(request))
     one.page.evaluate(

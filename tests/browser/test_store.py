@@ -13,10 +13,8 @@ from context.models import Artifact, ContextBuild
 from context.services import add_version
 from hitl.models import Decision
 from orchestrator.engine.advance import advance_project
-from tests.agents.stops import stop
 from tests.browser.faults import PHONE, WAYS, faults_of
-from tests.scenes import pending_task
-from tests.ui.web.conftest import plan_outcome, work_returns
+from tests.scenes import agent_returns, pending_task, stop, work
 
 SEARCH = "/admin/search/"
 STOP = "/admin/agents/emergencystop/control/"
@@ -30,7 +28,7 @@ def stale(running, owner):
     advance_project(running.pk)
     claim = claim_task(task_id=pending_task(running).pk, worker="test:1:1")
     assemble_assignment(claim)
-    finish_task(claim=claim, outcome=plan_outcome())
+    finish_task(claim=claim, outcome=work())
     advance_project(running.pk)
     brief = Artifact.objects.get(project=running, artifact_type="user_input")
     newer = {"text": "# Lending\n\nMembers borrow books for three weeks."}
@@ -133,7 +131,7 @@ def test_an_owner_stops_a_project_and_who_reads_its_page_sees_it(running, owner,
 @pytest.fixture
 def two_requests(make_project, staff_members):
     projects = [make_project(name=f"Number {n}", auto_start=True) for n in range(2)]
-    return [work_returns(project, plan_outcome()) for project in projects]
+    return [agent_returns(project, work()) for project in projects]
 
 
 def test_changes_are_requested_of_many_with_one_comment(two_requests, approver, person):

@@ -6,8 +6,7 @@ from audit.actors import Actor
 from hitl.models import Comment, Decision, HitlRequest
 from hitl.services import add_comment, claim_request
 from tests.browser.test_inbox import request_page
-from tests.hitl.people import set_policy
-from tests.ui.web.conftest import plan_outcome, work_returns
+from tests.scenes import agent_returns, set_policy, work
 
 
 def test_what_others_say_and_take_appears_while_one_reads(plan_request, approver, owner, person):
@@ -40,7 +39,7 @@ def test_one_takes_a_request_talks_about_it_and_hands_it_on(plan_request, approv
 
 def test_two_people_approve_one_after_the_other(running, approver, owner, person):
     set_policy(running, required_approvals=2)
-    request = work_returns(running, plan_outcome())
+    request = agent_returns(running, work())
     for user, given in ((approver, "0 of 2"), (owner, "1 of 2")):
         one = person(user)
         one.opens(request_page(request))

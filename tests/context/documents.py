@@ -54,6 +54,6 @@ def joined(artifact_type, content):
     return join_sections([(part.pointer, str(part.kind), part.text) for part in parts])
 
 
-def is_same(one, other):
+def is_same(left_value, other):
     """The same to the byte, so that 1 is not True."""
-    return canonical(one) == canonical(other)
+    return canonical(left_value) == canonical(other)

@@ -33,13 +33,14 @@ def path_of(artifact, rest=""):
 def test_a_persons_own_artifact_counts_at_once(project, approver, client_of):
     response = client_of(approver).post(ARTIFACTS, wanted(project))
 
-    shown = response.json()
+    artifact = response.json()
     assert response.status_code == 201
-    assert (shown["version"], shown["accepted_version"], shown["status"]) == (1, 1, "accepted")
-    assert shown["content"]["text"] == "Books are lent for two weeks."
-    assert shown["created_by"] == approver.pk
-    assert len(shown["sha256"]) == 64
-    assert client_of(approver).get(response["Location"]).json() == shown
+    assert (artifact["version"], artifact["accepted_version"]) == (1, 1)
+    assert artifact["status"] == "accepted"
+    assert artifact["content"]["text"] == "Books are lent for two weeks."
+    assert artifact["created_by"] == approver.pk
+    assert len(artifact["sha256"]) == 64
+    assert client_of(approver).get(response["Location"]).json() == artifact
 
 
 @pytest.mark.parametrize(
@@ -136,9 +137,9 @@ def test_a_title_in_a_content_that_is_too_long_is_bad_input(project, owner, clie
     assert "content.title" in {error["field"] for error in response.json()["errors"]}
 
 
-@pytest.mark.parametrize(("who", "status"), [("viewer", 403), ("outsider", 404), ("staff", 403)])
-def test_who_may_not_hand_anything_in(project, viewer, outsider, staff, client_of, who, status):
-    user = {"viewer": viewer, "outsider": outsider, "staff": staff}[who]
+@pytest.mark.parametrize(("person", "status"), [("viewer", 403), ("outsider", 404), ("staff", 403)])
+def test_who_may_not_hand_anything_in(project, viewer, outsider, staff, client_of, person, status):
+    user = {"viewer": viewer, "outsider": outsider, "staff": staff}[person]
 
     assert client_of(user).post(ARTIFACTS, wanted(project)).status_code == status
     assert not Artifact.objects.exists()
@@ -180,10 +181,10 @@ def test_the_difference_between_two_versions(rules, owner, client_of):
     api = client_of(owner)
     api.post(path_of(rules, "versions/"), {"content": {"text": "Books are lent for a month."}})
 
-    shown = api.get(path_of(rules, "diff/"), {"from": 1, "to": 2}).json()
+    diff = api.get(path_of(rules, "diff/"), {"from": 1, "to": 2}).json()
 
-    assert (shown["from"], shown["to"], shown["is_equal"]) == (1, 2, False)
-    assert shown["changes"] == [
+    assert (diff["from"], diff["to"], diff["is_equal"]) == (1, 2, False)
+    assert diff["changes"] == [
         {
             "path": "text",
             "pointer": "/text",
@@ -192,14 +193,14 @@ def test_the_difference_between_two_versions(rules, owner, client_of):
             "new": "Books are lent for a month.",
         }
     ]
-    assert "+Books are lent for a month." in shown["files"][0]["unified"]
-    assert api.get(path_of(rules, "diff/?from=&to=")).json() == shown
+    assert "+Books are lent for a month." in diff["files"][0]["unified"]
+    assert api.get(path_of(rules, "diff/?from=&to=")).json() == diff
 
 
 def test_no_difference_from_itself(rules, owner, client_of):
-    shown = client_of(owner).get(path_of(rules, "diff/"), {"from": 1, "to": 1}).json()
+    diff = client_of(owner).get(path_of(rules, "diff/"), {"from": 1, "to": 1}).json()
 
-    assert (shown["is_equal"], shown["files"], shown["changes"]) == (True, [], [])
+    assert (diff["is_equal"], diff["files"], diff["changes"]) == (True, [], [])
 
 
 @pytest.mark.parametrize(

@@ -34,14 +34,14 @@ def test_a_document_is_compared_by_section():
     old = {"text": "# Lending\nTwo weeks.\n# Fees\nNone.\n# Old\n"}
     new = {"text": "# Lending\nThree weeks.\n# Fees\nNone.\n# New\n"}
 
-    found = diff_contents("user_input", old, new)["sections"]
+    sections = diff_contents("user_input", old, new)["sections"]
 
-    assert [(s["path"], s["status"]) for s in found] == [
+    assert [(s["path"], s["status"]) for s in sections] == [
         ("text/lending", "changed"),
         ("text/new", "added"),
         ("text/old", "removed"),
     ]
-    assert "-Two weeks.\n+Three weeks." in found[0]["unified"]
+    assert "-Two weeks.\n+Three weeks." in sections[0]["unified"]
 
 
 @settings(max_examples=100, deadline=None)
@@ -49,8 +49,8 @@ def test_a_document_is_compared_by_section():
 @example("a\r\nb", "a\nb\n")
 @example("", "a\u2028b\x0cc")
 def test_a_unified_difference_of_a_file_is_taken_as_patches_are(old, new):
-    found = diff_contents("source_code", program(old), program(new))["files"]
-    unified = [one["unified"] for one in found if one["path"] == "source/main.py"]
+    files = diff_contents("source_code", program(old), program(new))["files"]
+    unified = [file["unified"] for file in files if file["path"] == "source/main.py"]
 
     assert patched(old, "".join(unified)) == new
 

@@ -11,8 +11,7 @@ from context.models import Artifact, ArtifactVersion, Derivation
 from context.services import Source, add_version, store_output
 from hitl.models import Decision
 from tests.context.documents import hand_in
-from tests.orchestrator.moves import asked, current, do, say, started
-from tests.scenes import CONTENT, USAGE, running
+from tests.scenes import CONTENT, USAGE, current, decide_as, do, request_at, running, started
 
 pytestmark = pytest.mark.django_db
 
@@ -42,22 +41,22 @@ def lineage(api, step, **query):
     return response.json()
 
 
-def sources(shown, step):
+def sources(document, step):
     """What the last version of the step was made from, by step; the brief has none."""
-    steps = {entity["id"]: entity["step"] for entity in shown["entities"]}
-    made = f"artifact:{artifact(step).pk}/versions/{artifact(step).version}"
-    return {steps[d["source"]] for d in shown["was_derived_from"] if d["derived"] == made}
+    steps = {entity["id"]: entity["step"] for entity in document["entities"]}
+    derived = f"artifact:{artifact(step).pk}/versions/{artifact(step).version}"
+    return {steps[d["source"]] for d in document["was_derived_from"] if d["derived"] == derived}
 
 
 def test_a_version_names_what_it_was_made_from_and_by_whom(joined, viewer, client_of):
-    shown = lineage(client_of(viewer), "join")
+    document = lineage(client_of(viewer), "join")
 
-    assert sources(shown, "join") == {"left", "right"}
-    assert sources(shown, "left") == {""}
+    assert sources(document, "join") == {"left", "right"}
+    assert sources(document, "left") == {""}
     task = current(joined, "join")
-    by = next(a for a in shown["activities"] if a["task"] == str(task.pk))
+    by = next(a for a in document["activities"] if a["task"] == str(task.pk))
     assert (by["attempt"], by["agent"], by["provider"]) == (1, "agent:coder", "demo")
-    assert by["id"] == shown["entities"][0]["was_generated_by"]
+    assert by["id"] == document["entities"][0]["was_generated_by"]
     assert len(by["used"]) == 2
 
 
@@ -101,15 +100,17 @@ def test_an_amendment_names_its_decision_and_the_version_it_replaces(project, ap
     started(project)
     do(project, "right")
 
-    say(asked(project, "right"), approver, "amend", content=CONTENT | {"body": "By hand."})
+    decide_as(
+        approver, request_at(project, "right"), "amend", content=CONTENT | {"body": "By hand."}
+    )
 
-    shown = lineage(client_of(approver), "right")
-    [entity, before] = shown["entities"]
+    document = lineage(client_of(approver), "right")
+    [entity, before] = document["entities"]
     decision = Decision.objects.get()
     assert entity["was_generated_by"] == f"decision:{decision.pk}"
     assert entity["was_attributed_to"] == f"user:{approver.pk}"
     assert (before["version"], before["status"]) == (1, "draft")
-    assert [d["kind"] for d in shown["was_derived_from"]] == ["revised"]
+    assert [d["kind"] for d in document["was_derived_from"]] == ["revised"]
 
 
 def test_a_later_output_of_an_attempt_is_made_from_those_before_it(unattended):
@@ -126,10 +127,13 @@ def test_a_later_output_of_an_attempt_is_made_from_those_before_it(unattended):
 
 
 def test_what_a_person_writes_is_made_from_the_version_that_was_read(project, owner):
-    made = hand_in(project)
+    artifact = hand_in(project)
 
     version = add_version(
-        actor=Actor.of_user(owner), artifact_id=made.pk, content={"text": "Two."}, base_version=1
+        actor=Actor.of_user(owner),
+        artifact_id=artifact.pk,
+        content={"text": "Two."},
+        base_version=1,
     )
 
     assert [(d.source.number, d.kind) for d in version.derivations.all()] == [(1, "revised")]

@@ -55,10 +55,10 @@ def test_of_writers_on_the_same_base_one_wins_and_the_others_learn_of_both(proje
             )
         )
 
-    refused = [one for one in answers if isinstance(one, Conflict)]
-    assert sorted(one for one in answers if not isinstance(one, Conflict)) == [2]
+    refused = [answer for answer in answers if isinstance(answer, Conflict)]
+    assert sorted(answer for answer in answers if not isinstance(answer, Conflict)) == [2]
     assert len(refused) == 9
     for conflict in refused:
-        shown = (conflict.code, conflict.extra["version"], conflict.extra["base_version"])
-        assert shown == ("stale_version", 2, 1)
+        fields = (conflict.code, conflict.extra["version"], conflict.extra["base_version"])
+        assert fields == ("stale_version", 2, 1)
     assert Artifact.objects.get(pk=artifact.pk).version == 2

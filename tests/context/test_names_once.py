@@ -6,7 +6,7 @@ from django.db import connection
 
 from audit.actors import Actor
 from context.models import Artifact, Section
-from context.search import find, scope_of, show
+from context.search import find, present_hits, scope_of
 from context.services import add_version, forget_repeated_names
 from tests.context.documents import hand_in
 
@@ -35,7 +35,7 @@ def named() -> list[tuple[int, str]]:
 
 def found(text, user) -> list[tuple[str, int]]:
     hits = find(text, scope_of(user), granularity="section")
-    return [(one.title, one.version) for one in show(hits.hits, hits.words)]
+    return [(hit.title, hit.version) for hit in present_hits(hits.hits, hits.words)]
 
 
 def test_what_a_version_shares_with_the_one_before_has_no_name_of_its_own(artifact):
@@ -96,10 +96,10 @@ def test_names_of_before_go_and_everything_is_found_as_before(artifact, owner):
     with_all = found("resevration polcy", owner)
     repeated = len(named()) - len(before)
 
-    forgotten, again = forget_repeated_names(), forget_repeated_names()
+    counts = [forget_repeated_names(), forget_repeated_names()]
 
     assert repeated > 0
-    assert (forgotten, again) == (repeated, 0)
+    assert counts == [repeated, 0]
     assert named() == before
     assert found("resevration polcy", owner) == with_all == [("Reservation policy", 2)]
 

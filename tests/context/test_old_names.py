@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from context.models import Section
 from context.search import find, queries
-from context.search.query_parser import searching
+from context.search.query_parser import search_cursor
 from context.search.scope import Scope
 from tests.context.documents import hand_in
 
@@ -63,20 +63,21 @@ def misspelled(*projects):
 def plan_of_names(search):
     with CaptureQueriesContext(connection) as queries:
         search()
-    (sql,) = (one["sql"] for one in queries if "near_section" in one["sql"])
-    with searching() as cursor:
+    (sql,) = (query["sql"] for query in queries if "near_section" in query["sql"])
+    with search_cursor() as cursor:
         cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}")
-        (found,) = cursor.fetchone()
-    return (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
+        (plan_rows,) = cursor.fetchone()
+    return (json.loads(plan_rows) if isinstance(plan_rows, str) else plan_rows)[0]["Plan"]
 
 
 def nodes(plan):
     yield plan
-    yield from chain.from_iterable(nodes(one) for one in plan.get("Plans", []))
+    yield from chain.from_iterable(nodes(child) for child in plan.get("Plans", []))
 
 
 def names_read(plan) -> int:
-    return sum(one["Actual Rows"] for one in nodes(plan) if one["Node Type"] == "Bitmap Heap Scan")
+    scans = [node for node in nodes(plan) if node["Node Type"] == "Bitmap Heap Scan"]
+    return sum(scan["Actual Rows"] for scan in scans)
 
 
 @pytest.mark.parametrize("is_member_of_the_new_one", [False, True])
@@ -109,7 +110,7 @@ def test_the_newest_names_of_old_projects_come_before_their_older_ones(old, new,
 
 
 def test_what_is_new_in_other_projects_is_not_shown(old, new):
-    shown = {hit.pk for hit in misspelled(old)}
+    ids = {hit.pk for hit in misspelled(old)}
 
-    assert not Section.objects.filter(pk__in=shown).exclude(project=old).exists()
-    assert shown
+    assert not Section.objects.filter(pk__in=ids).exclude(project=old).exists()
+    assert ids

@@ -89,9 +89,9 @@ def test_an_edit_of_a_long_text_leaves_most_pieces_behind_it_as_they_were(seed):
     before = set(cut(text))
 
     places = [chance.randrange(len(text)) for _ in range(100)]
-    made = [len(set(cut(text[:at] + "a\nb" + text[at:])) - before) for at in places]
+    counts = [len(set(cut(text[:at] + "a\nb" + text[at:])) - before) for at in places]
 
-    assert sum(made) / len(made) < 1.5
+    assert sum(counts) / len(counts) < 1.5
 
 
 def numbered(lines):
@@ -190,9 +190,9 @@ def test_the_estimate_of_tokens_counts_other_scripts_by_the_character():
 def test_concepts_keep_their_ids_when_others_come_and_go(made):
     specification = made["software_specification"]
     before = {c.identifier: c for c in find_concepts("software_specification", specification)}
-    left = specification | {"requirements": specification["requirements"][1:]}
+    shorter = specification | {"requirements": specification["requirements"][1:]}
 
-    after = {c.identifier: c for c in find_concepts("software_specification", left)}
+    after = {c.identifier: c for c in find_concepts("software_specification", shorter)}
 
     gone = specification["requirements"][0]["id"]
     assert gone in before
@@ -207,9 +207,9 @@ def test_a_design_names_decisions_entities_and_endpoints(made):
         "data_model": [{"name": "book", "description": "", "fields": []}],
     }
 
-    found = [(c.kind, c.identifier) for c in find_concepts("system_architecture", design)]
+    concepts = [(c.kind, c.identifier) for c in find_concepts("system_architecture", design)]
 
-    assert found == [
+    assert concepts == [
         ("decision", "decision/use-sqlite"),
         ("entity", "entity/book"),
         ("endpoint", "endpoint/POST /loans"),
@@ -219,11 +219,11 @@ def test_a_design_names_decisions_entities_and_endpoints(made):
 
 def test_requirements_and_questions_in_documents_are_found():
     body = "# FR-1 Lend\n- **FR-2**: return\n| NFR-3 | fast |\nOn FR-4.\n1. REQ-007 Fees\n"
-    asked = {"questions": ["How  long?"], "answer": "Two weeks.", "answered_by": ""}
+    clarification = {"questions": ["How  long?"], "answer": "Two weeks.", "answered_by": ""}
 
-    found = find_concepts("agent_output", {"body": body, "clarifications": [asked]})
+    concepts = find_concepts("agent_output", {"body": body, "clarifications": [clarification]})
 
-    assert [c.identifier for c in found[:4]] == ["FR-1", "FR-2", "NFR-3", "REQ-007"]
-    assert (found[4].kind, found[4].title) == ("question", "How long?")
+    assert [c.identifier for c in concepts[:4]] == ["FR-1", "FR-2", "NFR-3", "REQ-007"]
+    assert (concepts[4].kind, concepts[4].title) == ("question", "How long?")
     [same] = find_concepts("hitl_response", {"questions": ["how long?"], "answer": "Two weeks."})
-    assert same.identifier == found[4].identifier
+    assert same.identifier == concepts[4].identifier

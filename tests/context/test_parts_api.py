@@ -21,25 +21,25 @@ def path_of(artifact, rest):
 
 
 def test_the_sections_of_an_artifact_are_listed_with_their_text(rules, viewer, client_of):
-    shown = client_of(viewer).get(path_of(rules, "sections/")).json()
+    page = client_of(viewer).get(path_of(rules, "sections/")).json()
 
-    found = [(s["position"], s["path"], s["kind"], s["title"]) for s in shown["results"]]
-    assert found == [
+    sections = [(s["position"], s["path"], s["kind"], s["title"]) for s in page["results"]]
+    assert sections == [
         (0, "outline", "outline", "Outline"),
         (1, "text", "markdown", "Text"),
         (2, "text/lending", "markdown", "Lending"),
         (3, "text/fees", "markdown", "Fees"),
     ]
-    rows = [(s["pointer"], s["kind"], s["text"]) for s in shown["results"]]
+    rows = [(s["pointer"], s["kind"], s["text"]) for s in page["results"]]
     assert join_sections(rows) == {"text": TEXT}
-    assert all(len(s["sha256"]) == 64 for s in shown["results"])
+    assert all(len(s["sha256"]) == 64 for s in page["results"])
 
 
 def test_sections_and_concepts_can_be_picked(rules, viewer, client_of):
     api = client_of(viewer)
 
     def found(rest, **query):
-        return [one["title"] for one in api.get(path_of(rules, rest), query).json()["results"]]
+        return [row["title"] for row in api.get(path_of(rules, rest), query).json()["results"]]
 
     assert found("sections/", path="text/fees") == ["Fees"]
     assert found("sections/", kind="outline") == ["Outline"]
@@ -91,20 +91,20 @@ def test_a_section_handed_in_as_such_is_not_split_and_is_found_by_its_granularit
         "content": {"text": TEXT},
         "granularity": "section",
     }
-    made = api.post(ARTIFACTS, body).json()
+    artifact = api.post(ARTIFACTS, body).json()
 
-    sections = api.get(f"{ARTIFACTS}{made['id']}/sections/").json()["results"]
-    found = api.get(ARTIFACTS, {"granularity": "section"}).json()["results"]
+    sections = api.get(f"{ARTIFACTS}{artifact['id']}/sections/").json()["results"]
+    rows = api.get(ARTIFACTS, {"granularity": "section"}).json()["results"]
 
     assert [s["text"] for s in sections[1:]] == [TEXT]
-    assert [one["id"] for one in found] == [made["id"]]
+    assert [row["id"] for row in rows] == [artifact["id"]]
 
 
 def test_every_artifact_type_is_described_by_a_schema(viewer, client_of):
-    shown = client_of(viewer).get("/api/v1/artifact-types/").json()
+    page = client_of(viewer).get("/api/v1/artifact-types/").json()
 
-    assert {one["artifact_type"] for one in shown["results"]} == set(artifact_types.values)
-    for one in shown["results"]:
+    assert {one["artifact_type"] for one in page["results"]} == set(artifact_types.values)
+    for one in page["results"]:
         Draft202012Validator.check_schema(one["schema"])
         assert one["max_bytes"] == 2 * 1024 * 1024
         assert one["description"]
@@ -112,8 +112,8 @@ def test_every_artifact_type_is_described_by_a_schema(viewer, client_of):
 
 def test_a_schema_tells_valid_content_from_other(viewer, client_of):
     types = client_of(viewer).get("/api/v1/artifact-types/").json()["results"]
-    [shown] = [one for one in types if one["artifact_type"] == "user_input"]
-    schema = Draft202012Validator(shown["schema"])
+    [user_input] = [row for row in types if row["artifact_type"] == "user_input"]
+    schema = Draft202012Validator(user_input["schema"])
 
     assert schema.is_valid({"text": "Words."})
     assert not schema.is_valid({"words": "Words."})

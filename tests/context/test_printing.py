@@ -18,17 +18,17 @@ def test_the_bound_itself_is_borne():
 
 
 def assert_is_there_as_its_source(piece, times):
-    said, source = PrintBudget().blocks_of(piece * times)
+    explanation, source = PrintBudget().blocks_of(piece * times)
 
-    assert said == note(AS_SOURCE)
+    assert explanation == note(AS_SOURCE)
     assert source["t"] == "code"
     assert source["text"].replace("\n", "").count("a") == times
 
 
 def test_code_counts_by_its_lines():
-    said, *others = PrintBudget().blocks_of("```\n" + "a\n" * MAX_PIECES * 6 + "```\n")
+    explanation, *others = PrintBudget().blocks_of("```\n" + "a\n" * MAX_PIECES * 6 + "```\n")
 
-    assert (said, others) == (note(LEFT_OUT), [])
+    assert (explanation, others) == (note(LEFT_OUT), [])
 
 
 def test_a_full_document_says_what_is_left_out_and_goes_on_with_what_fits():

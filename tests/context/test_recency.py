@@ -21,9 +21,9 @@ SPANS = st.lists(
 @given(SPANS, st.data())
 def test_every_row_of_a_span_lies_in_exactly_one_window_that_names_the_span(spans, data):
     place = data.draw(st.integers(0, len(spans) - 1))
-    one = data.draw(st.integers(*spans[place]))
+    row = data.draw(st.integers(*spans[place]))
 
-    holding = [window for window in windows(spans) if cells_of(one) & set(window.cells)]
+    holding = [window for window in windows(spans) if cells_of(row) & set(window.cells)]
 
     assert [place in window.spans for window in holding] == [True]
 
@@ -32,10 +32,10 @@ def test_every_row_of_a_span_lies_in_exactly_one_window_that_names_the_span(span
 def test_newer_rows_never_lie_in_a_later_window(spans, data):
     rows = st.sampled_from(spans).flatmap(lambda span: st.integers(*span))
     older, newer = sorted([data.draw(rows), data.draw(rows)])
-    found = list(windows(spans))
+    ordered = list(windows(spans))
 
     def place(row):
-        return next(n for n, one in enumerate(found) if cells_of(row) & set(one.cells))
+        return next(n for n, one in enumerate(ordered) if cells_of(row) & set(one.cells))
 
     assert place(newer) <= place(older)
     assert place(max(newest for _, newest in spans)) == 0
@@ -43,10 +43,10 @@ def test_newer_rows_never_lie_in_a_later_window(spans, data):
 
 @given(SPANS)
 def test_even_a_large_store_has_few_windows_and_none_is_empty(spans):
-    found = list(windows(spans))
+    ordered = list(windows(spans))
 
-    assert len(found) <= 24
-    assert all(window.spans for window in found)
+    assert len(ordered) <= 24
+    assert all(window.spans for window in ordered)
 
 
 def test_what_lies_between_spans_makes_no_window_larger():

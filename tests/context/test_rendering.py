@@ -24,17 +24,18 @@ EVIL = (
 
 @pytest.fixture(scope="module")
 def contents():
-    made = pipeline(EXAMPLES[0].read_text(encoding="utf-8"))
-    results = results_of(handed("source_code", {**made["source_code"].content, "test_command": []}))
-    handed_over = (made["source_code"], handed("test_results", results))
+    materials = pipeline(EXAMPLES[0].read_text(encoding="utf-8"))
+    source_code = {**materials["source_code"].content, "test_command": []}
+    results = results_of(handed("source_code", source_code))
+    handed_over = (materials["source_code"], handed("test_results", results))
     expected = ("deployment_package", "deployment_log")
-    asked = Assignment("P", "deployer", "launch", "", 1, "", "", expected, handed_over)
-    launched = role_for("deployer").run(asked, DemoModel())
-    found = {key: material.content for key, material in made.items()}
-    found |= {output.artifact_type: output.content for output in launched.outputs}
-    found |= {"test_results": results, "user_input": {"text": "Some words."}}
+    assignment = Assignment("P", "deployer", "launch", "", 1, "", "", expected, handed_over)
+    launched = role_for("deployer").run(assignment, DemoModel())
+    contents = {key: material.content for key, material in materials.items()}
+    contents |= {output.artifact_type: output.content for output in launched.outputs}
+    contents |= {"test_results": results, "user_input": {"text": "Some words."}}
     answer = {"questions": ["What?"], "answer": "That.", "answered_by": "ada", "action": "answer"}
-    return found | {"hitl_response": answer}
+    return contents | {"hitl_response": answer}
 
 
 def _poisoned(value):
@@ -77,7 +78,7 @@ def test_a_block_that_is_left_open_hides_nothing_behind_it(contents, fence):
 
 def headings(markdown):
     tokens = MarkdownIt("commonmark").parse(markdown)
-    return [tokens[n + 1].content for n, one in enumerate(tokens) if one.type == "heading_open"]
+    return [tokens[n + 1].content for n, token in enumerate(tokens) if token.type == "heading_open"]
 
 
 def test_what_is_not_covered_is_shown(contents):

@@ -44,9 +44,9 @@ def _errors(artifact_type, content):
 
 def _floats(value):
     if isinstance(value, dict):
-        return [found for item in value.values() for found in _floats(item)]
+        return [number for item in value.values() for number in _floats(item)]
     if isinstance(value, list):
-        return [found for item in value for found in _floats(item)]
+        return [number for item in value for number in _floats(item)]
     return [value] if isinstance(value, float) else []
 
 
@@ -67,11 +67,11 @@ def test_no_schema_lets_a_float_in(artifact_type):
 
 
 def test_contents_of_real_work_are_valid_hashable_and_stay_the_same():
-    for made in pipeline(EXAMPLES[0].read_text(encoding="utf-8")).values():
-        again = validate_content(made.artifact_type, json.loads(json.dumps(made.content)))
-        assert again == made.content
-        assert rfc8785.dumps(again)
-        assert not _floats(again)
+    for material in pipeline(EXAMPLES[0].read_text(encoding="utf-8")).values():
+        content = validate_content(material.artifact_type, json.loads(json.dumps(material.content)))
+        assert content == material.content
+        assert rfc8785.dumps(content)
+        assert not _floats(content)
 
 
 @settings(max_examples=50)

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from agents.models import Task
 from audit.actors import Actor
 from context.models import Artifact
-from context.search import find, queries, scope_of, show
-from context.search.query_parser import OFF, searching, understood
+from context.search import find, present_hits, queries, scope_of
+from context.search.query_parser import OFF, parse_query, search_cursor
 from context.search.scope import Scope, windows
 from context.services import add_version, create_artifact
 from projects.services import add_member
@@ -56,12 +56,12 @@ def specification(project):
     )
 
 
-def titles(found):
-    return [shown.title for shown in show(found.hits, found.words)]
+def titles(matches):
+    return [hit.title for hit in present_hits(matches.hits, matches.words)]
 
 
-def sections(text, user, **more):
-    return titles(find(text, scope_of(user), granularity="section", **more))
+def sections(text, user, **filters):
+    return titles(find(text, scope_of(user), granularity="section", **filters))
 
 
 def test_words_are_found_in_other_forms(project, owner):
@@ -99,7 +99,7 @@ def test_an_exact_id_comes_before_every_mention(project, owner):
     specification(project)
     note(project, "# Mentions\n\n" + "See FR-3. " * 20)
 
-    first = show(find("fr-3", scope_of(owner)).hits[:1], "")[0]
+    first = present_hits(find("fr-3", scope_of(owner)).hits[:1], "")[0]
 
     assert (first.kind, first.identifier, first.score) == ("concept", "FR-3", 2.0)
 
@@ -159,18 +159,18 @@ def test_the_scope_holds_also_where_the_index_cannot_help(project, owner, outsid
 def test_documents_are_named_once(project, owner):
     note(project, "# A\n\nloans\n\n# B\n\nloans", title="On loans")
 
-    found = find("loans", scope_of(owner), granularity="document")
+    matches = find("loans", scope_of(owner), granularity="document")
 
-    assert titles(found) == ["On loans"]
+    assert titles(matches) == ["On loans"]
 
 
 def test_who_cut_the_candidates_says_so(project, owner, monkeypatch):
     monkeypatch.setattr(queries, "CANDIDATES", 1)
     note(project, "# A\n\nloans here\n\n# B\n\nloans there")
 
-    found = find("loans", scope_of(owner), granularity="section")
+    matches = find("loans", scope_of(owner), granularity="section")
 
-    assert (titles(found), found.is_complete) == (["B"], False)
+    assert (titles(matches), matches.is_complete) == (["B"], False)
 
 
 def test_what_matches_is_marked_and_everything_else_escaped(project, viewer, client_of):
@@ -237,9 +237,9 @@ WORDS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(WORDS)
 def test_any_words_can_be_searched(staff, text):
-    found = find(text, scope_of(staff))
+    matches = find(text, scope_of(staff))
 
-    assert show(found.hits, found.words) is not None
+    assert present_hits(matches.hits, matches.words) is not None
 
 
 def later(texts):
@@ -256,10 +256,10 @@ def test_texts_are_found_however_many_were_written_since(project, owner):
         later(since)
         note(project, f"# {name}\n\nZeppelins")
 
-    found = find("zeppelin", scope_of(owner), granularity="section")
+    matches = find("zeppelin", scope_of(owner), granularity="section")
 
-    assert set(titles(found)) == {"Oldest", "Old", "Young", "Newest"}
-    assert found.is_complete
+    assert set(titles(matches)) == {"Oldest", "Old", "Young", "Newest"}
+    assert matches.is_complete
 
 
 def test_the_newest_are_looked_at_first_however_far_apart_they_are(project, owner, monkeypatch):
@@ -275,21 +275,21 @@ def test_more_texts_are_asked_where_the_best_are_not_what_the_filters_want(
     project, owner, monkeypatch
 ):
     note(project, "# Loans\n\nloans loans loans")
-    wanted = note(project, "# Aside\n\nsome words and then loans")
+    expected = note(project, "# Aside\n\nsome words and then loans")
     monkeypatch.setattr(queries, "BEST", 1)
 
-    assert sections("loans", owner, artifacts=Artifact.objects.filter(pk=wanted.pk)) == ["Aside"]
+    assert sections("loans", owner, artifacts=Artifact.objects.filter(pk=expected.pk)) == ["Aside"]
 
 
 def test_it_is_said_also_of_no_hits_that_older_texts_were_left_out(project, owner, monkeypatch):
-    wanted = note(project, "# A\n\nloans here")
+    expected = note(project, "# A\n\nloans here")
     note(project, "# B\n\nloans there")
     monkeypatch.setattr(queries, "CANDIDATES", 1)
 
-    only = Artifact.objects.filter(pk=wanted.pk)
-    found = find("loans", scope_of(owner), granularity="section", artifacts=only)
+    only = Artifact.objects.filter(pk=expected.pk)
+    matches = find("loans", scope_of(owner), granularity="section", artifacts=only)
 
-    assert (found.hits, found.is_complete) == ([], False)
+    assert (matches.hits, matches.is_complete) == ([], False)
 
 
 def test_what_begins_so_is_left_out_where_the_word_itself_is_found_often(project, owner):
@@ -317,8 +317,8 @@ ASKED = st.lists(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ASKED, st.lists(WORD, max_size=6).map(" ".join))
 def test_the_index_is_asked_for_no_less_than_what_was_meant(db, query, text):
-    with searching() as cursor:
-        question = understood(query, Scope(None), cursor)
+    with search_cursor() as cursor:
+        question = parse_query(query, Scope(None), cursor)
         cursor.execute(
             "SELECT said @@ %s::tsquery, said @@ %s::tsquery FROM to_tsvector('english', %s) said",
             [question.words, question.loose, text],
@@ -350,16 +350,16 @@ def test_who_sees_old_projects_alone_begins_with_their_newest_text(make_project)
         cursor.executemany(
             "INSERT INTO context_bodies (id, project_id, sha256, text, tokens)"
             " VALUES (%s, %s, %s, 'loans', 1)",
-            [(one, project.pk, str(one)) for project, of_it in ids.items() for one in of_it],
+            [(row, project.pk, str(row)) for project, of_it in ids.items() for row in of_it],
         )
 
     def windows_of(*projects):
         scope = Scope(tuple(project.pk for project in projects) or None)
-        with searching() as cursor:
-            return [one.cells for one in understood("loans", scope, cursor).windows]
+        with search_cursor() as cursor:
+            return [window.cells for window in parse_query("loans", scope, cursor).windows]
 
     def cells(*spans):
-        return [one.cells for one in windows(spans)]
+        return [window.cells for window in windows(spans)]
 
     assert windows_of(old) == cells((5, 9))
     assert windows_of(old, new) == cells((5, 9), (7, 90_000_000))
@@ -370,28 +370,29 @@ def plans_of(search):
     """How the database carries out what the search asks of texts."""
     with CaptureQueriesContext(connection) as queries:
         search()
-    asked = [
-        one["sql"] for one in queries if "FROM context_bodies WHERE" in " ".join(one["sql"].split())
-    ]
-    with searching() as cursor:
-        for sql in asked:
+    statements = [" ".join(query["sql"].split()) for query in queries]
+    with search_cursor() as cursor:
+        for sql in statements:
+            if "FROM context_bodies WHERE" not in sql:
+                continue
             cursor.execute(f"EXPLAIN {sql}")
             yield "\n".join(row[0] for row in cursor.fetchall())
 
 
-@pytest.mark.parametrize("who", ["owner", "staff"])
+@pytest.mark.parametrize("person", ["owner", "staff"])
 @pytest.mark.parametrize("text", ["loans", '"loans of books"', "4711", "loans books -4711"])
-def test_words_project_and_age_are_asked_for_in_one_index(full_store, request, who, text):
-    user = request.getfixturevalue(who)
-    scope = scope_of(user, full_store.pk) if who == "owner" else scope_of(user)
+def test_words_project_and_age_are_asked_for_in_one_index(full_store, request, person, text):
+    user = request.getfixturevalue(person)
+    scope = scope_of(user, full_store.pk) if person == "owner" else scope_of(user)
 
     plans = list(plans_of(lambda: find(text, scope)))
     assert plans
     for plan in plans:
         conditions = [line for line in plan.splitlines() if "Index Cond: ((search @@" in line]
         assert conditions, plan
-        assert all("(id >> 12)" in one for one in conditions)
-        assert all("ARRAY[project_id] &&" in one for one in conditions) == (who == "owner")
+        assert all("(id >> 12)" in condition for condition in conditions)
+        by_project = ["ARRAY[project_id] &&" in condition for condition in conditions]
+        assert all(by_project) == (person == "owner")
         assert "Seq Scan" not in plan
         assert "Gather" not in plan
 
@@ -416,7 +417,7 @@ def test_the_list_of_artifacts_finds_words_too(project, viewer, outsider, client
 
     def listed(user, q):
         body = client_of(user).get("/api/v1/artifacts/", {"q": q}).json()
-        return {one["title"] for one in body["results"]}
+        return {row["title"] for row in body["results"]}
 
     assert listed(viewer, "borrowed") == {"One"}
     assert listed(viewer, "wo") == {"Two"}

@@ -6,8 +6,7 @@ from context.services import add_version
 from context.staleness import staleness_of
 from orchestrator.engine.rewind import rewind_project
 from tests.context.documents import hand_in
-from tests.orchestrator.moves import asked, do, look, say, started, text
-from tests.scenes import CONTENT
+from tests.scenes import CONTENT, advance, decide_as, do, request_at, started, text
 
 pytestmark = pytest.mark.django_db
 
@@ -35,7 +34,7 @@ def edit_brief(project, owner, body="Another brief."):
 def stale_steps(project):
     artifacts = Artifact.objects.filter(project=project)
     steps = dict(artifacts.values_list("pk", "step"))
-    return {steps[pk]: found.refresh_step for pk, found in staleness_of(steps).items()}
+    return {steps[pk]: staleness.refresh_step for pk, staleness in staleness_of(steps).items()}
 
 
 def test_nothing_is_stale_while_nothing_has_changed(done):
@@ -52,16 +51,16 @@ def test_the_api_says_what_is_stale_why_and_what_would_refresh_it(done, owner, c
     brief = edit_brief(done, owner)
     api = client_of(owner)
 
-    shown = api.get(f"{ARTIFACTS}{Artifact.objects.get(step='join').pk}/").json()
+    artifact = api.get(f"{ARTIFACTS}{Artifact.objects.get(step='join').pk}/").json()
 
-    assert (shown["stale"], shown["refresh_step"]) == (True, "left")
-    assert shown["stale_because"] == [
+    assert (artifact["stale"], artifact["refresh_step"]) == (True, "left")
+    assert artifact["stale_because"] == [
         {"artifact": str(brief.pk), "title": brief.title, "used": 1, "accepted": 2}
     ]
     listed = api.get(ARTIFACTS, {"project": done.pk, "stale": "true"}).json()["results"]
-    assert {one["step"] for one in listed} == {"left", "join", "check"}
+    assert {row["step"] for row in listed} == {"left", "join", "check"}
     fresh = api.get(ARTIFACTS, {"project": done.pk, "stale": "false"}).json()["results"]
-    assert {one["step"] for one in fresh} == {"", "right"}
+    assert {row["step"] for row in fresh} == {"", "right"}
 
 
 def test_to_ask_for_what_is_stale_needs_a_project(done, owner, client_of):
@@ -89,7 +88,7 @@ def test_a_rewind_to_the_named_step_makes_it_fresh_again(done, owner):
     [step] = set(stale_steps(done).values())
 
     rewind_project(project_id=done.pk, step=step, actor=Actor.of_user(owner))
-    look(done)
+    advance(done)
     do(done, "left")
     half_way = stale_steps(done)
     do(done, "join")
@@ -100,9 +99,9 @@ def test_a_rewind_to_the_named_step_makes_it_fresh_again(done, owner):
 
 
 def test_a_draft_upstream_makes_nothing_stale(done, owner):
-    left = Artifact.objects.get(step="left")
+    source = Artifact.objects.get(step="left")
 
-    add_version(actor=Actor.of_user(owner), artifact_id=left.pk, content=CONTENT)
+    add_version(actor=Actor.of_user(owner), artifact_id=source.pk, content=CONTENT)
 
     assert stale_steps(done) == {}
 
@@ -125,7 +124,9 @@ def test_an_amended_result_is_stale_with_what_it_was_written_from(project, owner
     hand_in(project)
     started(project)
     do(project, "left")
-    say(asked(project, "left"), approver, "amend", content=CONTENT | {"body": "By hand."})
+    decide_as(
+        approver, request_at(project, "left"), "amend", content=CONTENT | {"body": "By hand."}
+    )
 
     edit_brief(project, owner)
 

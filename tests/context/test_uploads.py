@@ -27,10 +27,10 @@ def test_a_text_file_becomes_a_persons_input(send, owner):
 
     response = send(data)
 
-    shown = response.json()
+    artifact = response.json()
     assert response.status_code == 201
-    assert (shown["artifact_type"], shown["title"]) == ("user_input", "rules.md")
-    assert (shown["content"]["text"], shown["created_by"]) == (data.decode(), owner.pk)
+    assert (artifact["artifact_type"], artifact["title"]) == ("user_input", "rules.md")
+    assert (artifact["content"]["text"], artifact["created_by"]) == (data.decode(), owner.pk)
     comment = Artifact.objects.get().versions.get().comment
     assert "text/markdown" in comment
     assert hashlib.sha256(data).hexdigest() in comment
@@ -50,8 +50,8 @@ def test_a_file_with_a_byte_order_mark_is_read_by_it(send, encoding):
         (b"PK\x03\x04rest", "ZIP"),
         (b"\x89PNG\r\n\x1a\nrest", "PNG"),
         (b"\x7fELF\x02\x01", "program"),
-        (b"words\0words", "no text"),
-        (b"\xc3\x28 words", "no text"),
+        (b"words\0words", "not text"),
+        (b"\xc3\x28 words", "not text"),
         (b"GIF89a\xff\xfe", "GIF"),
     ],
 )
@@ -108,9 +108,9 @@ def test_a_bad_form_names_the_field(send, fields, field):
     assert response.json()["errors"][0]["field"] == field
 
 
-@pytest.mark.parametrize(("who", "status"), [("viewer", 403), ("outsider", 404), ("staff", 403)])
-def test_who_may_not_upload(send, viewer, outsider, staff, who, status):
-    user = {"viewer": viewer, "outsider": outsider, "staff": staff}[who]
+@pytest.mark.parametrize(("person", "status"), [("viewer", 403), ("outsider", 404), ("staff", 403)])
+def test_who_may_not_upload(send, viewer, outsider, staff, person, status):
+    user = {"viewer": viewer, "outsider": outsider, "staff": staff}[person]
 
     assert send(b"words", user=user).status_code == status
     assert not Artifact.objects.exists()

@@ -7,7 +7,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from context.models import Artifact
-from tests.audit.live import Daphne, token_of
+from tests.live import WebServer, token_of
 
 pytestmark = pytest.mark.django_db
 
@@ -106,11 +106,11 @@ def test_a_form_that_cannot_be_read_is_400_and_says_so(form, boundary):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_server_answers_such_forms_as_all_bad_input(daphne: Daphne, owner, subtests):
+def test_a_server_answers_such_forms_as_all_bad_input(web_server: WebServer, owner, subtests):
     headers = {"Authorization": f"Token {token_of(owner)}"}
     for body, content_type in BROKEN:
         with subtests.test(content_type, body=body):
-            connection = http.client.HTTPConnection("127.0.0.1", daphne.port, timeout=40)
+            connection = http.client.HTTPConnection("127.0.0.1", web_server.port, timeout=40)
             connection.request("POST", IMPORT, body, headers | {"Content-Type": content_type})
             response = connection.getresponse()
 

@@ -13,11 +13,11 @@ from core import failpoints
 PASS_BY_THREE_TIMES = textwrap.dedent("""
     import sys
     from django.conf import settings
-    settings.configure(FAULT_POINTS_ALLOWED=sys.argv[1] == "allowed")
-    from core.failpoints import fault_point
+    settings.configure(FAILPOINTS_ALLOWED=sys.argv[1] == "allowed")
+    from core.failpoints import failpoint
     for number in range(3):
         print(number, flush=True)
-        fault_point("after_claim")
+        failpoint("after_claim")
 """)
 
 
@@ -46,7 +46,7 @@ def test_a_point_that_there_is_not_stops_the_start():
     done = passed_by("allowed", FAULT="before_lunch:1")
 
     assert done.returncode == 1
-    assert "there is no point 'before_lunch'" in done.stderr
+    assert "there is no failpoint 'before_lunch'" in done.stderr
 
 
 def test_with_tokens_only_who_takes_one_dies(tmp_path):
@@ -61,4 +61,4 @@ def test_with_tokens_only_who_takes_one_dies(tmp_path):
 
 @pytest.mark.skipif("FAULT" in os.environ, reason="faults are asked for")
 def test_the_product_itself_has_an_empty_function_there():
-    assert failpoints.fault_point is failpoints._nothing
+    assert failpoints.failpoint is failpoints._nothing

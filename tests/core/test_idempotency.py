@@ -8,7 +8,7 @@ from core.errors import DomainError
 from core.models import IdempotencyKey
 from core.viewsets import APIView
 from hitl.models import Decision
-from projects import services
+from projects import transaction
 from projects.models import Project
 from tests.scenes import asked
 
@@ -121,11 +121,11 @@ def test_a_request_that_dies_midway_leaves_nothing_and_can_be_sent_again(
     api = client_of(owner)
     api.raise_request_exception = False
 
-    def die(**kwargs):
+    def die(*arguments, **kwargs):
         raise SystemError("killed")
 
     with monkeypatch.context() as edge:
-        edge.setattr(services, "record", die)
+        edge.setattr(transaction, "record_all", die)
         assert post(api).status_code == 500
     assert not IdempotencyKey.objects.exists()
     assert not Project.objects.exists()

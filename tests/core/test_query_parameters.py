@@ -59,7 +59,7 @@ def test_a_misspelt_filter_of_what_waits_is_never_everything(owner, client_of):
     response = client_of(owner).get("/api/v1/hitl/requests/?porject=x&mien=true")
 
     assert at_fault(response) == {("porject", "unknown_field"), ("mien", "unknown_field")}
-    assert "Is project meant?" in response.json()["detail"]
+    assert "Did you mean project?" in response.json()["detail"]
 
 
 def test_a_name_that_resembles_none_of_ours_is_ignored(project, owner, client_of):

@@ -2,9 +2,8 @@ import pytest
 from rest_framework.test import APIClient
 
 from audit.models import Event
-from tests.agents.stops import stop
 from tests.core.routes import api_routes, fill
-from tests.scenes import asked
+from tests.scenes import asked, stop
 
 pytestmark = pytest.mark.django_db
 

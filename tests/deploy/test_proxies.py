@@ -16,8 +16,7 @@ from websockets.sync.client import connect
 
 from ops.devserver.runtime import PROJECT_DIR
 from projects.models import Project
-from tests.audit.live import SUBPROTOCOL, Daphne, hear_until, token_of, write
-from tests.end_to_end.workers import eventually
+from tests.live import SUBPROTOCOL, WebServer, eventually, hear_until, token_of, write
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -63,8 +62,8 @@ def caddy(folder, port, servers) -> list[str]:
 
 
 @pytest.fixture
-def servers(django_db_setup) -> Iterator[list[Daphne]]:
-    both = [Daphne(ALLOWED_HOSTS="*", BEHIND_TLS_PROXY="false") for _ in range(2)]
+def servers(django_db_setup) -> Iterator[list[WebServer]]:
+    both = [WebServer(ALLOWED_HOSTS="*", BEHIND_TLS_PROXY="false") for _ in range(2)]
     yield both
     for server in both:
         server.stop()
@@ -126,7 +125,7 @@ def test_servers_are_replaced_one_after_the_other_and_nobody_notices(
             more_of(said)
             server.stop()
             more_of(said)
-            servers[place] = Daphne(port=server.port, ALLOWED_HOSTS="*")
+            servers[place] = WebServer(port=server.port, ALLOWED_HOSTS="*")
         more_of(said)
 
     assert set(said) == {200}
@@ -142,7 +141,7 @@ def test_a_socket_goes_on_at_the_other_server_and_misses_nothing(proxy, servers,
         for place, server in enumerate(servers):
             server.stop()
             write(project.pk, 2)
-            servers[place] = Daphne(port=server.port, ALLOWED_HOSTS="*")
+            servers[place] = WebServer(port=server.port, ALLOWED_HOSTS="*")
         seen += events_of(rest_of(connection))
     with connect(f"{url}?after={seen[-1]}", **options) as connection:
         seen += events_of(hear_until(connection, "caught_up"))

@@ -7,11 +7,10 @@ from urllib.parse import SplitResult, urlsplit
 import httpx
 import pytest
 
-from tests.audit.live import token_of
 from tests.deploy.test_proxies import proxy, servers
 from tests.end_to_end.conftest import start_worker
-from tests.end_to_end.workers import eventually
 from tests.fixtures import BRIEF
+from tests.live import eventually, token_of
 
 __all__ = ["proxy", "servers", "start_worker"]
 

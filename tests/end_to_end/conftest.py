@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.workers import Worker, empty_queues
+from tests.live import Worker, empty_queues
 from tests.whole_logs import whole_logs
 
 __all__ = ["whole_logs"]

@@ -2,4 +2,4 @@
 
 from tests.end_to_end.quick_settings import *  # noqa: F403
 
-FAULT_POINTS_ALLOWED = True
+FAILPOINTS_ALLOWED = True

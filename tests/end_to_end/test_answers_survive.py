@@ -11,8 +11,7 @@ from django.contrib.auth.models import User
 
 from hitl.models import Decision, HitlRequest
 from projects.models import Project
-from tests.audit.live import Daphne, token_of
-from tests.end_to_end.workers import eventually
+from tests.live import WebServer, eventually, token_of
 from tests.scenes import asked
 
 pytestmark = [
@@ -46,7 +45,7 @@ class Web:
     """Servers on one port, the next one when one has died."""
 
     def __init__(self, *faults: str) -> None:
-        self.server = Daphne(FAULT=faults[0], **FAULTY)
+        self.server = WebServer(FAULT=faults[0], **FAULTY)
         self.url, self.faults, self.deaths = self.server.url, list(faults[1:]), 0
 
     def revive(self) -> None:
@@ -54,7 +53,7 @@ class Web:
             return
         self.deaths += 1
         fault = self.faults.pop(0) if self.faults else ""
-        self.server = Daphne(port=self.server.port, FAULT=fault, **FAULTY)
+        self.server = WebServer(port=self.server.port, FAULT=fault, **FAULTY)
 
     def stop(self) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -68,7 +67,7 @@ def project(make_project):
 
 def test_an_answer_whose_server_died_before_it_rang_resumes(project, approver, start_worker):
     request = asked(project)
-    web = Web("after_commit_before_ring:1")
+    web = Web("after_commit_before_enqueue:1")
     try:
         with pytest.raises(httpx.TransportError):
             approve(web.url, request, approver, "once")
@@ -120,7 +119,7 @@ def test_every_answer_of_many_resumes_though_web_and_worker_die_on_the_way(
     token_of(approver)
     worker = start_worker(FAULT="after_claim:3", **FAULTY)
     eventually(worker.is_ready)
-    web = Web("after_commit_before_ring:3", "before_commit:3")
+    web = Web("after_commit_before_enqueue:3", "before_commit:3")
     try:
         with ThreadPoolExecutor(PROJECTS) as pool:
             sent = [pool.submit(send_until_heard, web, request, approver) for request in requests]

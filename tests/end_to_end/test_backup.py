@@ -15,9 +15,9 @@ from django.core.management import CommandError, call_command
 from audit.models import Stream
 from projects.models import Project
 from tests.databases import own_database
-from tests.end_to_end.people import asked, hand_in
-from tests.end_to_end.workers import eventually
 from tests.fixtures import BRIEF
+from tests.live import eventually
+from tests.scenes import hand_in, pending_request
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -63,7 +63,7 @@ def test_restored_elsewhere_the_log_holds_and_the_work_goes_on(
     # In this order the workers end before their database does, and complain of nothing.
     worker, file = start_worker(), tmp_path / "paraph.dump"
     waiting = hand_in(owner, BRIEF)
-    eventually(lambda: asked(waiting))
+    eventually(lambda: pending_request(waiting))
     running = [hand_in(owner, BRIEF, oversight_level="low") for _ in range(3)]
 
     call_command("backup", file)

@@ -15,11 +15,10 @@ from hitl.models import HitlRequest
 from ops.devserver.data_dir import open_data_dir
 from ops.devserver.valkey import Valkey
 from projects.models import Project
-from tests.audit.live import Daphne, token_of
-from tests.end_to_end.people import asked, hand_in
 from tests.end_to_end.quick_settings import TASK_LEASE_SECONDS
-from tests.end_to_end.workers import eventually
 from tests.fixtures import BRIEF
+from tests.live import WebServer, eventually, token_of
+from tests.scenes import hand_in, pending_request
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -57,7 +56,7 @@ def test_a_step_whose_worker_is_killed_is_finished_by_another_and_once(
 
     doomed.kill()
     killed_at = time.monotonic()
-    request = eventually(lambda: asked(project))
+    request = eventually(lambda: pending_request(project))
 
     assert time.monotonic() - killed_at < TASK_LEASE_SECONDS + SWEEP_SECONDS + SLACK_SECONDS
     attempts = TaskAttempt.objects.order_by("fence")
@@ -81,7 +80,7 @@ def test_a_worker_that_is_stopped_in_the_middle_gives_its_work_to_another(
     start_worker(processes=1, **environment)
 
     first.stop()
-    eventually(lambda: asked(project))
+    eventually(lambda: pending_request(project))
 
     task = Task.objects.get()
     outcomes = TaskAttempt.objects.order_by("fence").values_list("outcome", flat=True)
@@ -90,7 +89,7 @@ def test_a_worker_that_is_stopped_in_the_middle_gives_its_work_to_another(
 
 
 def test_a_project_made_while_redis_is_away_runs_when_it_is_back(owner, start_worker, redis):
-    web = Daphne(REDIS_URL=redis.url)
+    web = WebServer(REDIS_URL=redis.url)
     try:
         answer = httpx.post(
             f"{web.url}/api/v1/projects/",
@@ -108,5 +107,5 @@ def test_a_project_made_while_redis_is_away_runs_when_it_is_back(owner, start_wo
 
     redis.start_and_wait()
 
-    assert eventually(lambda: asked(project)).kind == "plan_approval"
+    assert eventually(lambda: pending_request(project)).kind == "plan_approval"
     assert Task.objects.get().attempt == 1

@@ -15,9 +15,8 @@ from django.conf import settings
 
 from ops.devserver.data_dir import open_data_dir
 from ops.devserver.postgres import Postgres
-from tests.audit.live import Daphne, close_code
-from tests.end_to_end.workers import eventually
 from tests.fixtures import BRIEF
+from tests.live import WebServer, close_code, eventually
 
 pytestmark = pytest.mark.slow
 
@@ -46,16 +45,16 @@ def manage(database_url: str, *arguments: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def web(postgres: Postgres) -> Iterator[Daphne]:
+def web(postgres: Postgres) -> Iterator[WebServer]:
     manage(postgres.url, "migrate", "-v0")
     manage(postgres.url, "createsuperuser", "--noinput", "--username=ada", "--email=a@example.com")
-    server = Daphne(DATABASE_URL=postgres.url)
+    server = WebServer(DATABASE_URL=postgres.url)
     yield server
     server.stop()
 
 
 @pytest.fixture(scope="module")
-def client(web: Daphne) -> Iterator[httpx.Client]:
+def client(web: WebServer) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=web.url, timeout=40, follow_redirects=False) as client:
         login = {"username": "ada", "password": PASSWORD}
         token = client.post("/api/v1/auth/token/", json=login).json()["token"]

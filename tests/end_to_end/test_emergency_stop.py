@@ -8,10 +8,9 @@ from agents.models import EmergencyStop, Task, TaskAttempt, WorkerProcess
 from agents.tasks import run_task
 from audit.models import Event
 from orchestrator.models import WorkflowRun
-from tests.agents.stops import release, stop
-from tests.end_to_end.people import asked, hand_in
-from tests.end_to_end.workers import empty_queues, eventually
 from tests.fixtures import BRIEF
+from tests.live import empty_queues, eventually
+from tests.scenes import hand_in, pending_request, release, stop
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -55,7 +54,7 @@ def test_a_stop_ends_running_work_at_once_and_lasts_until_it_is_released(
 
     release(staff)
 
-    assert eventually(lambda: asked(project)).kind == "plan_approval"
+    assert eventually(lambda: pending_request(project)).kind == "plan_approval"
     assert Task.objects.get().attempt == 1
     kinds = Event.objects.filter(event_type__startswith="emergency").order_by("sequence")
     assert [one.event_type.rpartition("_")[2] for one in kinds] == ["activated", "released"]
@@ -94,4 +93,4 @@ def test_neither_a_kill_nor_a_restart_nor_lost_rings_release_a_stop(
 
     release(staff)
 
-    assert eventually(lambda: asked(project) and asked(other))
+    assert eventually(lambda: pending_request(project) and pending_request(other))

@@ -10,8 +10,8 @@ from agents.models import TaskAttempt
 from context.models import Artifact, ArtifactVersion
 from hitl.models import Decision, HitlRequest
 from orchestrator.engine.export import export_files
-from tests.end_to_end.people import approve_all, asked, hand_in, say
-from tests.end_to_end.workers import eventually
+from tests.live import eventually
+from tests.scenes import approve_all, decide_as, hand_in, pending_request
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -108,10 +108,10 @@ def test_an_unseen_brief_runs_to_its_end_and_nothing_of_it_is_said_to_be_tested(
 
 def test_a_brief_that_says_too_little_becomes_a_question_and_the_answer_goes_on(owner):
     project = hand_in(owner, "Make an app.", oversight_level="low")
-    request = eventually(lambda: asked(project))
+    request = eventually(lambda: pending_request(project))
     answer = "Members of a club lend tents. Staff must be able to add tents and to list late loans."
 
-    say(request, owner, "answer", content=answer)
+    decide_as(owner, request, "answer", content=answer)
 
     assert approve_all(project, owner) == "completed"
     assert request.kind == "clarification"

@@ -2,9 +2,9 @@ import pytest
 
 from agents.models import TaskAttempt
 from context.models import ArtifactVersion
-from tests.end_to_end.people import approve_all, hand_in
 from tests.fixtures import BRIEF
 from tests.openai_server import OpenAIServer, refusal
+from tests.scenes import approve_all, hand_in
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

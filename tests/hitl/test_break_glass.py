@@ -6,21 +6,31 @@ from audit.models import Event
 from audit.verification import verify_stream
 from core.errors import Conflict, Forbidden, Gone, Unprocessable
 from hitl.models import Decision
-from tests.hitl.people import event_of, fresh, join, let_pass, pending_of, say, set_policy, upload
-from tests.scenes import ALLOWED, asked
+from tests.scenes import (
+    ALLOWED,
+    asked,
+    decide_as,
+    event_of,
+    fresh,
+    join,
+    let_pass,
+    pending_request,
+    set_policy,
+    upload,
+)
 
 pytestmark = pytest.mark.django_db
 
 
 def break_glass(user, request, action="approve", **said):
-    return say(user, request, action, break_glass=True, **said)
+    return decide_as(user, request, action, break_glass=True, **said)
 
 
 def test_a_superuser_who_is_no_member_needs_it(project, staff):
     request = asked(project)
 
     with pytest.raises(Forbidden) as refusal:
-        say(staff, request)
+        decide_as(staff, request)
     decision = break_glass(staff, request, comment="The approver is ill, the release is due.")
 
     assert refusal.value.code == "not_a_member"
@@ -47,7 +57,7 @@ def test_an_owner_gets_past_authorship_claim_and_quorum_with_it(project, owner, 
     set_policy(project, required_approvals=3)
     asked(project)
     upload(owner, project)
-    request = pending_of(project)
+    request = pending_request(project)
     client_of(other).post(f"/api/v1/hitl/requests/{request.pk}/claim/")
 
     break_glass(owner, request)
@@ -100,13 +110,13 @@ def test_others_have_no_glass_to_break(project, request, name):
 def test_it_does_not_get_past_what_was_not_shown(project, staff):
     request = asked(project)
 
-    with pytest.raises(Conflict, match="not what would go on"):
+    with pytest.raises(Conflict, match="what you were shown"):
         break_glass(staff, request, subject_digest="0" * 64)
 
 
 def test_it_does_not_get_past_a_decision_that_stands(project, staff, approver):
     request = asked(project)
-    say(approver, request, "reject")
+    decide_as(approver, request, "reject")
 
     with pytest.raises(Conflict, match="approver has decided already"):
         break_glass(staff, request)
@@ -124,7 +134,7 @@ def test_it_does_not_get_past_the_time(project, staff):
 def test_a_decision_within_the_rules_is_not_marked(project, approver):
     request = asked(project)
 
-    assert not say(approver, request).is_break_glass
+    assert not decide_as(approver, request).is_break_glass
     assert not Event.objects.filter(event_type="hitl_break_glass_used").exists()
 
 

@@ -5,8 +5,7 @@ import pytest
 from core.errors import Forbidden
 from hitl.models import Comment, HitlRequest
 from hitl.selectors import waiting_for_me
-from tests.hitl.people import event_of, fresh, join, let_pass, say, set_policy, types_of
-from tests.scenes import asked
+from tests.scenes import asked, decide_as, event_of, fresh, join, let_pass, set_policy, types_of
 
 pytestmark = pytest.mark.django_db
 
@@ -41,10 +40,10 @@ def test_meanwhile_others_are_refused_and_it_is_not_theirs_to_do(item, post, app
     post(approver, "claim")
 
     with pytest.raises(Forbidden) as refusal:
-        say(owner, item)
+        decide_as(owner, item)
 
     assert refusal.value.code == "claimed"
-    assert "approver has taken it" in refusal.value.detail
+    assert "approver has claimed it" in refusal.value.detail
     assert (mine(owner), mine(approver)) == (False, True)
     assert post(owner, "claim").json()["code"] == "claimed"
 
@@ -52,7 +51,7 @@ def test_meanwhile_others_are_refused_and_it_is_not_theirs_to_do(item, post, app
 def test_who_has_it_decides(item, post, approver):
     post(approver, "claim")
 
-    assert say(approver, item).action == "approve"
+    assert decide_as(approver, item).action == "approve"
 
 
 def test_a_claim_ends_by_itself(item, post, approver, owner, settings):
@@ -60,7 +59,7 @@ def test_a_claim_ends_by_itself(item, post, approver, owner, settings):
     let_pass(item, settings.HITL_CLAIM_SECONDS + 1)
 
     assert mine(owner)
-    assert say(owner, item).action == "approve"
+    assert decide_as(owner, item).action == "approve"
 
 
 def test_claiming_again_starts_the_time_anew(item, post, approver):
@@ -141,7 +140,7 @@ def test_who_may_not_decide_changes_nothing(item, post, request, what, name, sta
 
 @pytest.mark.parametrize("what", ["claim", "release", "reassign"])
 def test_what_is_settled_is_nobodys_any_more(item, post, approver, owner, what):
-    say(owner, item)
+    decide_as(owner, item)
 
     answer = post(approver, what, {"user": "owner"} if what == "reassign" else None)
 
@@ -153,10 +152,10 @@ def test_with_several_approvals_a_claim_ends_with_ones_own(project, owner, appro
     request = asked(project)
     client_of(approver).post(f"/api/v1/hitl/requests/{request.pk}/claim/")
 
-    say(approver, request)
+    decide_as(approver, request)
 
     assert fresh(request).claimed_by is None
-    assert say(owner, request).action == "approve"
+    assert decide_as(owner, request).action == "approve"
 
 
 def test_a_comment_is_in_the_thread_that_all_members_read(item, post, approver, viewer, client_of):
@@ -178,7 +177,7 @@ def test_the_log_does_not_hold_what_was_said(item, post, approver):
 def test_a_comment_decides_nothing_and_is_possible_after_the_decision(item, post, owner, approver):
     post(approver, "comments", {"text": "I approve."})
     assert fresh(item).status == "pending"
-    say(owner, item)
+    decide_as(owner, item)
 
     assert post(approver, "comments", {"text": "Why so soon?"}).status_code == 201
 

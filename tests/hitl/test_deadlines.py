@@ -20,8 +20,19 @@ from orchestrator.engine.rewind import rewind_project
 from orchestrator.engine.sweep import sweep
 from projects.models import Project
 from projects.services import pause_project, resume_project
-from tests.hitl.people import event_of, fresh, let_pass, say, set_policy, time_out, types_of
-from tests.scenes import asked, finish, side_task, work
+from tests.scenes import (
+    asked,
+    decide_as,
+    event_of,
+    finish,
+    fresh,
+    let_pass,
+    set_policy,
+    side_task,
+    time_out,
+    types_of,
+    work,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -73,7 +84,7 @@ def test_what_is_overdue_is_noted_once_and_listed(expiring, approver, client_of)
     assert [apply_deadlines(), apply_deadlines()] == [1, 0]
     assert types_of(expiring).count("hitl_request_overdue") == 1
     listed = client_of(approver).get("/api/v1/hitl/requests/?overdue=true").json()["results"]
-    assert [(one["id"], one["is_overdue"]) for one in listed] == [(str(expiring.pk), True)]
+    assert [(row["id"], row["is_overdue"]) for row in listed] == [(str(expiring.pk), True)]
 
 
 def test_on_reject_it_expires_and_the_project_stops_because_nobody_decided(expiring, project):
@@ -135,7 +146,7 @@ def test_after_its_time_an_answer_is_gone_also_before_the_sweep(expiring, approv
     let_pass(expiring, 4 * HOUR)
 
     with pytest.raises(Gone) as refusal:
-        say(approver, expiring)
+        decide_as(approver, expiring)
 
     assert refusal.value.code == "expired"
     assert can_decide(fresh(expiring), approver).code == "expired"
@@ -155,7 +166,7 @@ def test_after_the_sweep_it_is_gone_too(expiring, approver, client_of):
 
 
 def test_a_late_timer_loses(expiring, approver):
-    say(approver, expiring)
+    decide_as(approver, expiring)
 
     assert time_out(expiring).status == "approved"
     assert "hitl_request_expired" not in types_of(expiring)
@@ -165,7 +176,7 @@ def test_a_time_that_has_not_come_does_nothing(expiring, approver):
     let_pass(expiring, 0.5 * HOUR)
 
     assert apply_deadlines() == 0
-    assert say(approver, expiring).action == "approve"
+    assert decide_as(approver, expiring).action == "approve"
 
 
 def test_on_hold_nothing_ends_and_it_is_overdue(project, approver):
@@ -178,31 +189,31 @@ def test_on_hold_nothing_ends_and_it_is_overdue(project, approver):
     assert request.status == "pending"
     assert overdue(HitlRequest.objects.all()).get() == request
     assert types_of(request).count("hitl_request_overdue") == 1
-    assert say(approver, request).action == "approve"
+    assert decide_as(approver, request).action == "approve"
 
 
 def test_on_hold_an_end_that_was_set_by_hand_becomes_overdue(project, approver):
     request = asked(project)
     HitlRequest.objects.update(expires_at=request.created_at - timedelta(seconds=1))
     with pytest.raises(Gone):
-        say(approver, request)
+        decide_as(approver, request)
 
     assert apply_deadlines() == 1
     assert (fresh(request).expires_at, fresh(request).status) == (None, "pending")
-    assert say(approver, request).action == "approve"
+    assert decide_as(approver, request).action == "approve"
 
 
 def test_on_escalate_only_an_owner_decides_from_then_on(escalating, owner, approver):
     request = time_out(escalating)
 
     with pytest.raises(Forbidden) as refusal:
-        say(approver, request)
+        decide_as(approver, request)
     assert refusal.value.code == "escalated"
     assert (request.status, request.deciding_roles) == ("pending", ["owner"])
     assert (request.expires_at, types_of(request)[-1]) == (None, "hitl_request_escalated")
     assert not waiting_for_me(HitlRequest.objects.all(), approver).exists()
     assert waiting_for_me(HitlRequest.objects.all(), owner).exists()
-    assert say(owner, request).action == "approve"
+    assert decide_as(owner, request).action == "approve"
 
 
 def test_an_owner_need_not_wait_for_the_sweep_and_the_escalation_is_recorded_first(
@@ -210,9 +221,9 @@ def test_an_owner_need_not_wait_for_the_sweep_and_the_escalation_is_recorded_fir
 ):
     let_pass(escalating, 2 * HOUR)
     with pytest.raises(Forbidden, match="only an owner"):
-        say(approver, escalating)
+        decide_as(approver, escalating)
 
-    say(owner, escalating)
+    decide_as(owner, escalating)
 
     assert types_of(escalating)[1:3] == ["hitl_request_escalated", "hitl_decision_recorded"]
     assert apply_deadlines() == 0
@@ -232,18 +243,18 @@ def test_an_escalation_takes_a_claim_away(escalating, approver, owner, client_of
     apply_deadlines()
 
     assert fresh(escalating).claimed_by is None
-    assert say(owner, escalating).action == "approve"
+    assert decide_as(owner, escalating).action == "approve"
 
 
-@pytest.mark.parametrize("what", ["remind_at", "due_at", "expires_at"])
-def test_clocks_stand_still_while_the_project_is_paused(expiring, project, owner, what):
-    actor, before = Actor.of_user(owner), getattr(expiring, what)
+@pytest.mark.parametrize("field", ["remind_at", "due_at", "expires_at"])
+def test_clocks_stand_still_while_the_project_is_paused(expiring, project, owner, field):
+    actor, before = Actor.of_user(owner), getattr(expiring, field)
     pause_project(project_id=project.pk, actor=actor)
-    held = fresh(expiring).held_since
-    HitlRequest.objects.update(held_since=held - timedelta(hours=5))
+    held_since = fresh(expiring).held_since
+    HitlRequest.objects.update(held_since=held_since - timedelta(hours=5))
     resume_project(project_id=project.pk, actor=actor)
 
-    moved = getattr(fresh(expiring), what) - before
+    moved = getattr(fresh(expiring), field) - before
     assert moved.total_seconds() == pytest.approx(5 * HOUR, abs=60)
     assert fresh(expiring).held_since is None
 
@@ -254,21 +265,21 @@ def test_nothing_expires_while_the_project_is_paused(expiring, project, owner, a
 
     assert apply_deadlines() == 0
     assert not overdue(HitlRequest.objects.all()).exists()
-    assert say(approver, expiring).action == "approve"
+    assert decide_as(approver, expiring).action == "approve"
 
 
 def test_pausing_again_by_a_rewind_does_not_start_the_hold_anew(expiring, project, owner):
     pause_project(project_id=project.pk, actor=Actor.of_user(owner))
-    held = fresh(expiring).held_since
+    held_since = fresh(expiring).held_since
 
     rewind_project(project_id=project.pk, step="orchestrate", actor=Actor.of_user(owner))
 
-    assert fresh(expiring).held_since == held
+    assert fresh(expiring).held_since == held_since
 
 
 def test_what_follows_on_requested_changes_has_its_own_time(expiring, project, approver):
     let_pass(expiring, 2 * HOUR)
-    say(approver, expiring, "request_changes")
+    decide_as(approver, expiring, "request_changes")
     advance_project(project.pk)
 
     newer = finish(Task.objects.get(project=project, is_current=True), work())
@@ -293,14 +304,14 @@ def test_one_that_cannot_be_served_holds_up_no_other(make_project, caplog):
 
 
 def test_a_second_answer_finds_the_first(expiring, owner, approver):
-    say(owner, expiring)
+    decide_as(owner, expiring)
 
     with pytest.raises(Conflict, match="owner has decided already"):
-        say(approver, expiring)
+        decide_as(approver, expiring)
 
 
 def test_the_database_refuses_a_second_outcome(expiring, approver):
-    say(approver, expiring)
+    decide_as(approver, expiring)
 
     with pytest.raises(IntegrityError, match="for good"), transaction.atomic():
         HitlRequest.objects.filter(pk=expiring.pk).update(status="expired")

@@ -25,8 +25,7 @@ from orchestrator.engine.advance import advance_project
 from projects.models import Project
 from projects.services import add_member, create_project, pause_project, resume_project
 from tests.fixtures import BRIEF, make_user
-from tests.hitl.people import OWN, fresh, let_pass, say, set_policy, upload
-from tests.scenes import asked
+from tests.scenes import OWN, asked, decide_as, fresh, let_pass, set_policy, upload
 
 NAMES = ("owner", "ann", "bob", "cat", "vera")
 ROLES = {"owner": "owner", "ann": "approver", "bob": "approver", "cat": "approver"}
@@ -194,15 +193,15 @@ class DecideMachine(RuleBasedStateMachine):
 
     def attempt(self, who: str, action: str) -> bool:
         """Whether it was taken; that must be what the model says."""
-        self.model_looks(who, lambda: say(self.people[who], self.request, action))
+        self.model_looks(who, lambda: decide_as(self.people[who], self.request, action))
         return not self.last_code
 
     def model_looks(self, who: str, act, when_settled: str = "") -> None:
         before = self.model.is_escalated, self.model.claimed_by
         self.model.look_at_the_clock()
-        wanted = self.model.refusal(who)
+        expected = self.model.refusal(who)
         if when_settled and self.model.status != "pending" and who != "vera":
-            wanted = when_settled
+            expected = when_settled
         self.last_code = ""
         try:
             act()
@@ -213,7 +212,7 @@ class DecideMachine(RuleBasedStateMachine):
         if when_settled and who == "vera" and self.model.status != "pending":
             assert self.last_code in ("request_closed", "role_too_low")
             return
-        assert self.last_code == wanted
+        assert self.last_code == expected
 
     def about(self, who: str) -> dict:
         return {"request_id": self.request.pk, "actor": Actor.of_user(self.people[who])}

@@ -12,8 +12,18 @@ from hitl.enums import RequestStatus
 from hitl.models import Decision, HitlRequest
 from projects.models import Project
 from projects.services import cancel_project
-from tests.hitl.people import event_count, fresh, join, say, set_policy, time_out, upload
-from tests.scenes import ALLOWED, KINDS, asked
+from tests.scenes import (
+    ALLOWED,
+    KINDS,
+    asked,
+    decide_as,
+    event_count,
+    fresh,
+    join,
+    set_policy,
+    time_out,
+    upload,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -38,7 +48,7 @@ ACTIONS = [key for key, _ in action_choices()]
 def decided(action: str, kind: str = "plan_approval") -> Callable[[Project, User], HitlRequest]:
     def bring_about(project: Project, third: User) -> HitlRequest:
         request = asked(project, kind)
-        say(third, request, action)
+        decide_as(third, request, action)
         return request
 
     return bring_about
@@ -76,7 +86,7 @@ STATES = {
 def code_of(user: User, request: HitlRequest, action: str) -> str:
     """The reason of the refusal, or '' where it was taken."""
     try:
-        say(user, request, action)
+        decide_as(user, request, action)
     except DomainError as error:
         return error.code
     return ""

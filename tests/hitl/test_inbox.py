@@ -6,22 +6,22 @@ from typing import Any
 import pytest
 
 from audit.actors import Actor
-from hitl.inbox import inbox_items
+from hitl.selectors import inbox_items
 from hitl.services import decide
 from projects.services import remove_member
-from tests.audit.live import Daphne
-from tests.hitl.waiting import ask, plan
+from tests.live import WebServer
+from tests.scenes import agent_returns, plan
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def inbox_of(daphne: Daphne) -> Iterator[Callable[[Any], Callable[[], list]]]:
+def inbox_of(web_server: WebServer) -> Iterator[Callable[[Any], Callable[[], list]]]:
     """Opens a person's inbox; the answer waits for what it says next."""
     streams = []
 
     def opened(user: Any) -> Callable[[], list]:
-        stream = daphne.stream(user)
+        stream = web_server.stream(user)
         streams.append(stream)
         stream.say("subscribe", id="mine", project="inbox")
         return lambda: stream.hear(timeout=10)["items"]
@@ -44,7 +44,7 @@ def approve(request, user) -> None:
 def test_a_new_request_appears_and_a_decided_one_disappears(inbox_of, project, owner, approver):
     next_inbox = inbox_of(approver)
     assert next_inbox() == []
-    request = ask(project, plan())
+    request = agent_returns(project, plan())
     appeared = next_inbox()
     approve(request, owner)
 
@@ -64,7 +64,7 @@ def test_a_new_request_appears_and_a_decided_one_disappears(inbox_of, project, o
 
 
 def test_it_spans_all_projects(inbox_of, make_project, approver):
-    requests = [ask(make_project(name=name), plan()) for name in ("First", "Second")]
+    requests = [agent_returns(make_project(name=name), plan()) for name in ("First", "Second")]
     items = inbox_of(approver)()
 
     assert [item["request"] for item in items] == [str(request.pk) for request in requests]
@@ -72,7 +72,7 @@ def test_it_spans_all_projects(inbox_of, make_project, approver):
 
 
 def test_who_is_removed_from_the_project_has_nothing_waiting(inbox_of, project, owner, approver):
-    ask(project, plan())
+    agent_returns(project, plan())
     next_inbox = inbox_of(approver)
     assert len(next_inbox()) == 1
     remove_member(project_id=project.pk, actor=Actor.of_user(owner), user_id=approver.pk)
@@ -81,7 +81,7 @@ def test_who_is_removed_from_the_project_has_nothing_waiting(inbox_of, project, 
 
 
 def test_only_those_who_may_decide_are_waited_for(project, owner, viewer, outsider, staff):
-    ask(project, plan())
+    agent_returns(project, plan())
 
     waiting = {user.username: len(inbox_items(user)) for user in (owner, viewer, outsider, staff)}
 

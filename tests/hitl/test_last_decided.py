@@ -16,7 +16,7 @@ from hitl.services import decide
 from orchestrator.engine.advance import advance_project
 from orchestrator.engine.rewind import rewind_project
 from projects.models import Project
-from tests.scenes import asked, escalated, finish, pending_task, work
+from tests.scenes import asked, escalate, finish, pending_task, work
 
 pytestmark = pytest.mark.django_db
 
@@ -24,14 +24,14 @@ OWN = {"summary": "My own plan.", "body": "By hand."}
 STEP = "orchestrate"
 
 
-def settle(request: HitlRequest, user: User, action: str, **said) -> None:
+def settle(request: HitlRequest, user: User, action: str, **fields) -> None:
     decide(
         request_id=request.pk,
         actor=Actor.of_user(user),
         action=action,
         subject_digest=request.subject_digest,
         channel="rest",
-        **said,
+        **fields,
     )
     advance_project(request.project_id)
 
@@ -62,8 +62,8 @@ def compared(client_of, approver):
     """The number of the version compared with, by every channel; they must agree."""
 
     def number(request: HitlRequest) -> int | None:
-        shown = client_of(approver).get(f"/api/v1/hitl/requests/{request.pk}/").json()
-        rest = shown["diff"] and shown["diff"]["from"]
+        row = client_of(approver).get(f"/api/v1/hitl/requests/{request.pk}/").json()
+        rest = row["diff"] and row["diff"]["from"]
         against = present_request(request, approver).contents[0].last_decided
         out = StringIO()
         call_command("hitl", "show", str(request.pk), "--user=approver", stdout=out)
@@ -94,7 +94,7 @@ def test_an_amendment_counts_as_the_persons_version(project, owner, approver, co
 
 def test_an_amendment_where_there_was_nothing_counts_too(project, owner, approver, compared):
     settle(asked(project), approver, "request_changes", comment="Risks?")
-    settle(escalated(fresh(project)), approver, "amend", content=OWN)
+    settle(escalate(fresh(project)), approver, "amend", content=OWN)
     rewind(project, owner)
 
     assert compared(ask_again(project, "Another plan.")) == 2

@@ -16,10 +16,9 @@ from audit.verification import verify_stream
 from hitl.models import Decision, HitlRequest
 from orchestrator.engine.advance import advance_project
 from projects.models import Membership, Project
-from tests.audit.live import Daphne, token_of
 from tests.fixtures import make_user
-from tests.hitl.people import OWN
-from tests.scenes import side_task, work
+from tests.live import WebServer, token_of
+from tests.scenes import OWN, side_task, work
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -84,7 +83,7 @@ def send_all(
 def test_of_a_thousand_answers_a_hundred_stand_and_the_others_hear_which(
     make_project,
     owner: User,
-    daphne: Daphne,
+    web_server: WebServer,
 ):
     projects = [make_project(name=f"Project {number}") for number in range(PROJECTS)]
     requests, tokens = ask_many(projects), clients_of(projects)
@@ -93,17 +92,17 @@ def test_of_a_thousand_answers_a_hundred_stand_and_the_others_hear_which(
 
     with ThreadPoolExecutor(CLIENTS) as pool:
         sent = [
-            pool.submit(send_all, daphne.url, token, plan, start)
+            pool.submit(send_all, web_server.url, token, plan, start)
             for token, plan in zip(tokens, plans, strict=True)
         ]
-        said = [pair for one in sent for pair in one.result(PATIENCE_SECONDS)]
+        answers = [pair for future in sent for pair in future.result(PATIENCE_SECONDS)]
 
-    standing = {str(one.request_id): str(one.pk) for one in Decision.objects.all()}
-    taken = {pk: answer.json()["decision"]["id"] for pk, answer in said if answer.is_success}
-    refused = [(pk, answer.json()) for pk, answer in said if answer.status_code == 409]
-    assert (len(requests), len(said)) == (REQUESTS, REQUESTS * ANSWERS_EACH)
-    assert Counter(answer.status_code for _, answer in said) == {201: 100, 409: 900}
-    assert taken == standing
+    standing = {str(future.request_id): str(future.pk) for future in Decision.objects.all()}
+    decisions = {pk: answer.json()["decision"]["id"] for pk, answer in answers if answer.is_success}
+    refused = [(pk, answer.json()) for pk, answer in answers if answer.status_code == 409]
+    assert (len(requests), len(answers)) == (REQUESTS, REQUESTS * ANSWERS_EACH)
+    assert Counter(answer.status_code for _, answer in answers) == {201: 100, 409: 900}
+    assert decisions == standing
     assert {body["code"] for _, body in refused} == {"already_decided"}
     assert all(body["decision"]["id"] == standing[pk] for pk, body in refused)
     assert Event.objects.filter(event_type="hitl_decision_recorded").count() == REQUESTS

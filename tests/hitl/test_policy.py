@@ -2,8 +2,7 @@ import pytest
 
 from audit.models import Event
 from hitl.models import Policy
-from tests.hitl.people import fresh, set_policy
-from tests.scenes import asked
+from tests.scenes import asked, fresh, set_policy
 
 pytestmark = pytest.mark.django_db
 
@@ -56,9 +55,9 @@ def test_without_a_word_the_defaults_of_the_settings_hold(project, viewer, clien
 def test_the_defaults_can_be_set_for_an_installation(project, viewer, client_of, settings):
     settings.HITL_POLICY = settings.HITL_POLICY | {"required_approvals": 2, "due_after": 60}
 
-    shown = client_of(viewer).get(policy_of(project)).json()
+    policy = client_of(viewer).get(policy_of(project)).json()
 
-    assert (shown["required_approvals"], shown["due_after"]) == (2, 60)
+    assert (policy["required_approvals"], policy["due_after"]) == (2, 60)
     assert asked(project).required_approvals == 2
 
 
@@ -112,9 +111,9 @@ def test_an_open_request_keeps_the_rules_it_was_opened_with(project, owner, clie
 
     set_policy(project, required_approvals=3, roles_by_kind={"plan_approval": ["owner"]})
 
-    shown = client_of(owner).get(f"/api/v1/hitl/requests/{request.pk}/").json()
-    assert (shown["required_approvals"], shown["approvals"]) == (1, 0)
-    assert shown["deciding_roles"] == ["approver", "owner"]
+    row = client_of(owner).get(f"/api/v1/hitl/requests/{request.pk}/").json()
+    assert (row["required_approvals"], row["approvals"]) == (1, 0)
+    assert row["deciding_roles"] == ["approver", "owner"]
 
 
 @pytest.mark.parametrize(

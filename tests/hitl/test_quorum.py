@@ -9,8 +9,17 @@ from core.errors import Conflict, Forbidden
 from hitl.models import Decision, HitlRequest
 from hitl.selectors import waiting_for_me
 from orchestrator.engine.advance import advance_project
-from tests.hitl.people import OWN, fresh, join, pending_of, say, set_policy, types_of, upload
-from tests.scenes import asked
+from tests.scenes import (
+    OWN,
+    asked,
+    decide_as,
+    fresh,
+    join,
+    pending_request,
+    set_policy,
+    types_of,
+    upload,
+)
 from ui.terminal.decisions import Choice, send_decision
 
 pytestmark = pytest.mark.django_db
@@ -32,7 +41,7 @@ def status_of(request) -> tuple[str, str]:
 
 
 def test_the_first_approval_is_counted_and_settles_nothing(request_for_two, approver):
-    decision = say(approver, request_for_two)
+    decision = decide_as(approver, request_for_two)
 
     assert decision.action == "approve"
     assert status_of(request_for_two) == ("pending", "waiting_for_hitl")
@@ -41,18 +50,18 @@ def test_the_first_approval_is_counted_and_settles_nothing(request_for_two, appr
 
 
 def test_the_last_one_settles_it(request_for_two, approver, owner):
-    say(approver, request_for_two)
-    say(owner, request_for_two)
+    decide_as(approver, request_for_two)
+    decide_as(owner, request_for_two)
 
     assert status_of(request_for_two) == ("approved", "completed")
     assert types_of(request_for_two).count("hitl_request_resolved") == 1
 
 
 def test_the_same_person_counts_once(request_for_two, approver):
-    say(approver, request_for_two)
+    decide_as(approver, request_for_two)
 
     with pytest.raises(Conflict) as refusal:
-        say(approver, request_for_two)
+        decide_as(approver, request_for_two)
 
     assert refusal.value.code == "already_decided"
     assert refusal.value.extra["decision"]["decided_by_username"] == "approver"
@@ -61,10 +70,10 @@ def test_the_same_person_counts_once(request_for_two, approver):
 
 
 def test_who_has_approved_cannot_change_their_word(request_for_two, approver):
-    say(approver, request_for_two)
+    decide_as(approver, request_for_two)
 
     with pytest.raises(Conflict, match="has decided already"):
-        say(approver, request_for_two, "reject")
+        decide_as(approver, request_for_two, "reject")
 
 
 @pytest.mark.parametrize(
@@ -74,8 +83,8 @@ def test_who_has_approved_cannot_change_their_word(request_for_two, approver):
 def test_one_who_turns_it_down_ends_it(
     request_for_two, approver, owner, action, request_after, task_after
 ):
-    say(approver, request_for_two)
-    say(owner, request_for_two, action)
+    decide_as(approver, request_for_two)
+    decide_as(owner, request_for_two, action)
 
     assert status_of(request_for_two) == (request_after, task_after)
 
@@ -84,7 +93,7 @@ def test_one_answer_is_enough(project, approver):
     set_policy(project, required_approvals=3)
     request = asked(project, "clarification")
 
-    say(approver, request, "answer")
+    decide_as(approver, request, "answer")
 
     assert status_of(request) == ("answered", "pending")
 
@@ -92,9 +101,9 @@ def test_one_answer_is_enough(project, approver):
 def test_an_amendment_goes_on_only_with_the_others_behind_it(
     project, request_for_two, approver, owner
 ):
-    say(approver, request_for_two, "amend")
+    decide_as(approver, request_for_two, "amend")
     advance_project(project.pk)
-    newer = pending_of(project)
+    newer = pending_request(project)
 
     artifact = Artifact.objects.get(step="orchestrate")
     assert status_of(request_for_two) == ("amended", "waiting_for_hitl")
@@ -102,7 +111,7 @@ def test_an_amendment_goes_on_only_with_the_others_behind_it(
     assert (newer.previous, newer.approvals, newer.required_approvals) == (request_for_two, 1, 2)
     assert newer.subject["outputs"][0]["version"] == 2
 
-    say(owner, newer)
+    decide_as(owner, newer)
 
     artifact.refresh_from_db()
     assert artifact.accepted_version == 2
@@ -113,11 +122,11 @@ def test_an_amendment_of_work_outside_of_the_workflow_is_shown_to_the_others_too
     project, approver, owner
 ):
     set_policy(project, required_approvals=2)
-    say(approver, asked(project, "result_approval"), "amend")
+    decide_as(approver, asked(project, "result_approval"), "amend")
     advance_project(project.pk)
 
-    newer = pending_of(project)
-    say(owner, newer)
+    newer = pending_request(project)
+    decide_as(owner, newer)
 
     assert (newer.approvals, newer.step) == (1, "")
     assert status_of(newer) == ("approved", "completed")
@@ -126,11 +135,11 @@ def test_an_amendment_of_work_outside_of_the_workflow_is_shown_to_the_others_too
 @pytest.mark.parametrize("is_prevented", [True, False])
 def test_who_amended_is_not_counted_twice(project, third, approver, is_prevented):
     set_policy(project, required_approvals=2, prevent_self_approval=is_prevented)
-    say(approver, asked(project), "amend")
+    decide_as(approver, asked(project), "amend")
     advance_project(project.pk)
 
     with pytest.raises(Forbidden) as refusal:
-        say(approver, pending_of(project))
+        decide_as(approver, pending_request(project))
 
     assert refusal.value.code == "self_approval"
 
@@ -140,11 +149,11 @@ def test_an_amendment_by_hand_where_there_was_nothing_is_shown_to_the_others(
 ):
     set_policy(project, required_approvals=2)
     request = asked(project, "escalation")
-    say(approver, request, "amend")
+    decide_as(approver, request, "amend")
     advance_project(project.pk)
 
-    newer = pending_of(project)
-    say(owner, newer)
+    newer = pending_request(project)
+    decide_as(owner, newer)
 
     artifact = Artifact.objects.get(step="orchestrate")
     assert artifact.accepted_version == newer.subject["outputs"][0]["version"]
@@ -155,37 +164,37 @@ def test_an_amendment_by_hand_where_there_was_nothing_is_shown_to_the_others(
 def test_the_others_compare_an_amendment_with_what_it_changed(
     project, request_for_two, approver, owner, client_of
 ):
-    say(approver, request_for_two, "amend")
+    decide_as(approver, request_for_two, "amend")
     advance_project(project.pk)
 
-    shown = client_of(owner).get(f"/api/v1/hitl/requests/{pending_of(project).pk}/").json()
+    shown = client_of(owner).get(f"/api/v1/hitl/requests/{pending_request(project).pk}/").json()
 
     assert (shown["diff"]["from"], shown["diff"]["to"]) == (1, 2)
 
 
 def test_a_changed_subject_starts_the_count_anew(project, request_for_two, approver, third):
-    say(approver, request_for_two)
+    decide_as(approver, request_for_two)
     upload(third, project, OWN)
 
-    newer = pending_of(project)
+    newer = pending_request(project)
 
     assert fresh(request_for_two).status == "superseded"
     assert newer.approvals == 0
-    say(approver, newer)
+    decide_as(approver, newer)
     assert fresh(newer).status == "pending"
 
 
 def test_an_approval_stands_when_who_gave_it_has_left(project, request_for_two, approver, owner):
-    say(approver, request_for_two)
+    decide_as(approver, request_for_two)
     project.memberships.filter(user=approver).delete()
 
-    say(owner, request_for_two)
+    decide_as(owner, request_for_two)
 
     assert fresh(request_for_two).status == "approved"
 
 
 def test_who_has_approved_is_not_asked_again(request_for_two, approver, owner, client_of):
-    say(approver, request_for_two)
+    decide_as(approver, request_for_two)
 
     everything = HitlRequest.objects.all()
     shown = client_of(approver).get(f"/api/v1/hitl/requests/{request_for_two.pk}/").json()
@@ -204,8 +213,8 @@ def test_the_terminal_counts_too(request_for_two, approver, owner):
 
 
 def test_every_word_is_in_the_log_with_the_count(request_for_two, approver, owner):
-    say(approver, request_for_two)
-    say(owner, request_for_two)
+    decide_as(approver, request_for_two)
+    decide_as(owner, request_for_two)
 
     words = Event.objects.filter(event_type="hitl_decision_recorded").order_by("sequence")
     assert [one.data["approvals"] for one in words] == [1, 2]

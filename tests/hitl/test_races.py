@@ -25,7 +25,7 @@ from core.errors import Gone
 from hitl.models import Decision, HitlRequest
 from hitl.services import apply_deadlines, open_request
 from projects.models import Project
-from tests.hitl.people import say, set_policy
+from tests.scenes import decide_as, set_policy
 
 RACES = int(os.environ.get("RACES", "200"))
 PROJECTS, PEOPLE, SWEEPS = 10, 4, 2
@@ -87,7 +87,7 @@ def race(people: Iterator[HitlRequest], lock: threading.Lock, user: User) -> dic
 
 def answer(request: HitlRequest, user: User) -> str:
     try:
-        say(user, request, "answer")
+        decide_as(user, request, "answer")
     except Gone:
         return "expired"
     return "answered"

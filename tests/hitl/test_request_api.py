@@ -14,7 +14,6 @@ from hitl.models import Decision, HitlRequest
 from hitl.presenter import present_request
 from orchestrator.engine.advance import advance_project
 from orchestrator.engine.export import export_files
-from tests.hitl.people import join, set_policy
 from tests.scenes import (
     ALLOWED,
     CONTENT,
@@ -22,8 +21,10 @@ from tests.scenes import (
     USAGE,
     asked,
     finish,
+    join,
     pending_task,
     running,
+    set_policy,
     side_task,
     work,
 )
@@ -49,33 +50,33 @@ def decisions_of(request) -> str:
 def test_the_single_view_carries_all_that_is_needed_to_decide(project, approver, client_of, kind):
     request = asked(project, kind)
 
-    shown = client_of(approver).get(f"{REQUESTS}{request.pk}/").json()
+    row = client_of(approver).get(f"{REQUESTS}{request.pk}/").json()
 
-    assert shown["subject"] == request.subject
-    assert shown["subject_digest"] == request.subject_digest
-    assert set(shown["allowed_actions"]) == ALLOWED[kind]
-    assert shown["can_decide"] == {"allowed": True, "code": "", "detail": ""}
-    assert shown["decisions"] == []
-    assert shown["previous"] is None
-    assert shown["diff"] is None
+    assert row["subject"] == request.subject
+    assert row["subject_digest"] == request.subject_digest
+    assert set(row["allowed_actions"]) == ALLOWED[kind]
+    assert row["can_decide"] == {"allowed": True, "code": "", "detail": ""}
+    assert row["decisions"] == []
+    assert row["previous"] is None
+    assert row["diff"] is None
 
 
 def test_the_shown_artifact_comes_with_its_content_and_its_maker(project, approver, client_of):
     request = asked(project)
 
-    shown = client_of(approver).get(f"{REQUESTS}{request.pk}/").json()
+    row = client_of(approver).get(f"{REQUESTS}{request.pk}/").json()
 
-    assert shown["content"]["body"] == CONTENT["body"]
-    assert shown["artifact"]["artifact_type"] == "agent_output"
-    assert shown["contents"][0]["provider"] == "demo"
-    assert shown["contents"][0]["version"] == 1
+    assert row["content"]["body"] == CONTENT["body"]
+    assert row["artifact"]["artifact_type"] == "agent_output"
+    assert row["contents"][0]["provider"] == "demo"
+    assert row["contents"][0]["version"] == 1
 
 
 def test_a_question_has_no_artifact(project, approver, client_of):
-    shown = client_of(approver).get(f"{REQUESTS}{asked(project, 'clarification').pk}/").json()
+    row = client_of(approver).get(f"{REQUESTS}{asked(project, 'clarification').pk}/").json()
 
-    assert (shown["content"], shown["artifact"], shown["contents"]) == (None, None, [])
-    assert shown["subject"]["questions"] == ["Who lends?", "For how long?"]
+    assert (row["content"], row["artifact"], row["contents"]) == (None, None, [])
+    assert row["subject"]["questions"] == ["Who lends?", "For how long?"]
 
 
 def test_the_difference_is_from_what_was_last_decided(project, approver, client_of):
@@ -84,12 +85,12 @@ def test_the_difference_is_from_what_was_last_decided(project, approver, client_
     advance_project(project.pk)
     newer = finish(pending_task(project), work(body="# The plan\n\nwith risks"))
 
-    shown = api.get(f"{REQUESTS}{newer.pk}/").json()
+    row = api.get(f"{REQUESTS}{newer.pk}/").json()
 
-    assert shown["previous"] == str(request.pk)
-    assert (shown["diff"]["from"], shown["diff"]["to"]) == (1, 2)
-    assert [change["path"] for change in shown["diff"]["changes"]] == ["body"]
-    assert "+with risks" in shown["diff"]["files"][0]["unified"]
+    assert row["previous"] == str(request.pk)
+    assert (row["diff"]["from"], row["diff"]["to"]) == (1, 2)
+    assert [change["path"] for change in row["diff"]["changes"]] == ["body"]
+    assert "+with risks" in row["diff"]["files"][0]["unified"]
 
 
 def test_content_older_than_its_schema_is_shown_by_every_channel(
@@ -103,12 +104,12 @@ def test_content_older_than_its_schema_is_shown_by_every_channel(
         request = finish(pending_task(running(project)), outcome)
     artifact, api = Artifact.objects.get(step="orchestrate"), client_of(approver)
 
-    (shown,) = present_request(request, approver).contents
+    (content,) = present_request(request, approver).contents
     markdown = [
         api.get(f"{REQUESTS}{request.pk}/").json()["contents"][0]["markdown"],
         api.get(f"/api/v1/artifacts/{artifact.pk}/").json()["markdown"],
-        markdown_of(shown.version),
-        shown_version(shown).html,
+        markdown_of(content.version),
+        shown_version(content).html,
         dict(export_files(project))["artifacts/orchestrate/agent_output.md"].decode(),
     ]
 
@@ -122,10 +123,10 @@ def test_what_was_never_decided_is_no_base_for_a_difference(project, owner, appr
     advance_project(project.pk)
     newer = HitlRequest.objects.pending().get(project=project)
 
-    shown = client_of(approver).get(f"{REQUESTS}{newer.pk}/").json()
+    row = client_of(approver).get(f"{REQUESTS}{newer.pk}/").json()
 
-    assert shown["previous"] is not None
-    assert shown["diff"] is None
+    assert row["previous"] is not None
+    assert row["diff"] is None
 
 
 def test_a_decision_is_answered_with_itself_and_the_request(project, approver, client_of):
@@ -201,7 +202,7 @@ def test_an_expired_request_is_410(project, approver, client_of):
 
 
 @pytest.mark.parametrize(
-    ("who", "status", "code"),
+    ("person", "status", "code"),
     [
         ("viewer", 403, "role_too_low"),
         ("outsider", 404, "not_found"),
@@ -209,9 +210,9 @@ def test_an_expired_request_is_410(project, approver, client_of):
     ],
 )
 def test_who_may_not_decide_is_told_why(
-    project, viewer, outsider, staff, client_of, who, status, code
+    project, viewer, outsider, staff, client_of, person, status, code
 ):
-    user = {"viewer": viewer, "outsider": outsider, "staff": staff}[who]
+    user = {"viewer": viewer, "outsider": outsider, "staff": staff}[person]
     request = asked(project)
 
     response = client_of(user).post(decisions_of(request), body_for(request))
@@ -220,10 +221,10 @@ def test_who_may_not_decide_is_told_why(
 
 
 def test_can_decide_says_why_not_before_one_tries(project, viewer, client_of):
-    shown = client_of(viewer).get(f"{REQUESTS}{asked(project).pk}/").json()
+    row = client_of(viewer).get(f"{REQUESTS}{asked(project).pk}/").json()
 
-    assert shown["can_decide"]["allowed"] is False
-    assert shown["can_decide"]["code"] == "role_too_low"
+    assert row["can_decide"]["allowed"] is False
+    assert row["can_decide"]["code"] == "role_too_low"
 
 
 def test_mine_are_those_on_which_i_may_decide(make_project, owner, approver, viewer, client_of):
@@ -353,13 +354,13 @@ def test_statistics_count_and_time_decisions(project, approver, outsider, client
     client_of(approver).post(decisions_of(request), body_for(request))
     asked(project, "clarification")
 
-    shown = client_of(approver).get("/api/v1/hitl/statistics/", {"project": project.pk}).json()
+    figures = client_of(approver).get("/api/v1/hitl/statistics/", {"project": project.pk}).json()
 
-    assert (shown["total"], shown["pending"]) == (2, 1)
-    assert shown["by_status"]["approved"] == 1
-    assert shown["by_kind"]["clarification"] == 1
-    assert shown["approval_rate"] == 1.0
-    assert 0 <= shown["decision_time_seconds"]["p50"] <= shown["decision_time_seconds"]["p95"]
+    assert (figures["total"], figures["pending"]) == (2, 1)
+    assert figures["by_status"]["approved"] == 1
+    assert figures["by_kind"]["clarification"] == 1
+    assert figures["approval_rate"] == 1.0
+    assert 0 <= figures["decision_time_seconds"]["p50"] <= figures["decision_time_seconds"]["p95"]
     assert client_of(outsider).get("/api/v1/hitl/statistics/").json()["total"] == 0
 
 

@@ -13,8 +13,20 @@ from hitl.selectors import waiting_for_me
 from orchestrator.engine.advance import advance_project
 from orchestrator.engine.rewind import rewind_project
 from projects.services import add_member
-from tests.hitl.people import OWN, fresh, pending_of, say, set_policy, upload
-from tests.scenes import asked, finish, pending_task, questions, running, work
+from tests.scenes import (
+    OWN,
+    asked,
+    decide_as,
+    finish,
+    fresh,
+    pending_request,
+    pending_task,
+    questions,
+    running,
+    set_policy,
+    upload,
+    work,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -23,7 +35,7 @@ LATER = {"text": "And it must be blue."}
 
 def assert_barred(user, request, action="approve") -> None:
     with pytest.raises(Forbidden) as refusal:
-        say(user, request, action)
+        decide_as(user, request, action)
     assert refusal.value.code == "self_approval"
     assert can_decide(fresh(request), user).code == "self_approval"
     assert not waiting_for_me(HitlRequest.objects.all(), user).filter(pk=request.pk).exists()
@@ -52,25 +64,25 @@ def test_no_action_is_open_to_who_wrote_the_version(project, owner, action):
     asked(project)
     upload(owner, project)
 
-    assert_barred(owner, pending_of(project), action)
+    assert_barred(owner, pending_request(project), action)
 
 
 def test_an_agent_that_does_it_again_does_not_make_it_anothers(project, owner, approver):
     asked(project)
     upload(owner, project)
-    say(approver, pending_of(project), "request_changes")
+    decide_as(approver, pending_request(project), "request_changes")
     advance_project(project.pk)
 
     assert_barred(owner, next_request(project, body="Almost the same."))
 
 
 def test_who_amended_decides_on_no_later_version_of_it(project, owner, approver):
-    say(approver, asked(project), "amend")
+    decide_as(approver, asked(project), "amend")
     rewind(fresh(project), owner)
     request = next_request(project)
 
     assert_barred(approver, request)
-    assert say(owner, request).action == "approve"
+    assert decide_as(owner, request).action == "approve"
 
 
 def test_a_version_that_somebody_else_writes_on_top_does_not_help(project, owner, approver):
@@ -78,8 +90,8 @@ def test_a_version_that_somebody_else_writes_on_top_does_not_help(project, owner
     upload(owner, project)
     upload(approver, project, OWN | {"body": "One word more."})
 
-    assert_barred(owner, pending_of(project))
-    assert_barred(approver, pending_of(project))
+    assert_barred(owner, pending_request(project))
+    assert_barred(approver, pending_request(project))
 
 
 def test_the_same_content_handed_in_elsewhere_is_theirs_too(project, owner):
@@ -103,7 +115,7 @@ def test_who_changed_the_brief_does_not_decide_on_what_was_made_of_it(
     request = next_request(project)
 
     assert_barred(owner, request)
-    assert say(approver, request).action == "approve"
+    assert decide_as(approver, request).action == "approve"
 
 
 def test_another_input_after_the_start_is_a_change_of_the_brief(project, owner, approver):
@@ -121,11 +133,11 @@ def test_another_input_after_the_start_is_a_change_of_the_brief(project, owner, 
 
 
 def test_the_brief_itself_bars_nobody(project, owner):
-    assert say(owner, asked(project)).action == "approve"
+    assert decide_as(owner, asked(project)).action == "approve"
 
 
 def test_a_change_that_was_not_handed_to_the_step_bars_nobody(project, owner, amended_brief):
-    assert say(owner, next_request(project)).action == "approve"
+    assert decide_as(owner, next_request(project)).action == "approve"
 
 
 def test_who_changed_the_brief_may_answer_what_is_asked_about_it(project, owner, amended_brief):
@@ -133,37 +145,37 @@ def test_who_changed_the_brief_may_answer_what_is_asked_about_it(project, owner,
     request = finish(pending_task(project), questions())
 
     assert request.barred_authors == []
-    assert say(owner, request, "answer").action == "answer"
+    assert decide_as(owner, request, "answer").action == "answer"
 
 
 def test_everybody_sees_who_is_barred(project, owner, viewer, client_of):
     asked(project)
     upload(owner, project)
 
-    shown = client_of(viewer).get(f"/api/v1/hitl/requests/{pending_of(project).pk}/").json()
+    shown = client_of(viewer).get(f"/api/v1/hitl/requests/{pending_request(project).pk}/").json()
 
     assert shown["barred_authors"] == [owner.pk]
 
 
 def test_an_answer_counts_where_the_policy_says_so(project, owner, approver):
     set_policy(project, answers_count_as_content=True)
-    say(approver, finish(pending_task(running(project)), questions()), "answer")
+    decide_as(approver, finish(pending_task(running(project)), questions()), "answer")
     request = next_request(project)
 
     assert_barred(approver, request)
-    assert say(owner, request).action == "approve"
+    assert decide_as(owner, request).action == "approve"
 
 
 def test_an_answer_does_not_count_by_default(project, approver):
-    say(approver, finish(pending_task(running(project)), questions()), "answer")
+    decide_as(approver, finish(pending_task(running(project)), questions()), "answer")
 
-    assert say(approver, next_request(project)).action == "approve"
+    assert decide_as(approver, next_request(project)).action == "approve"
 
 
 def test_the_answers_of_earlier_rounds_count_too(project, owner, approver):
     set_policy(project, answers_count_as_content=True)
-    say(approver, finish(pending_task(running(project)), questions()), "answer")
-    say(owner, next_request(project), "request_changes")
+    decide_as(approver, finish(pending_task(running(project)), questions()), "answer")
+    decide_as(owner, next_request(project), "request_changes")
     advance_project(project.pk)
 
     assert_barred(approver, next_request(project))
@@ -174,7 +186,7 @@ def test_being_made_an_owner_does_not_help(project, owner, approver):
     upload(approver, project)
     add_member(project_id=project.pk, actor=Actor.of_user(owner), user=approver, role="owner")
 
-    assert_barred(approver, pending_of(project))
+    assert_barred(approver, pending_request(project))
 
 
 def test_loosening_the_policy_is_for_later_requests(project, owner):
@@ -182,7 +194,7 @@ def test_loosening_the_policy_is_for_later_requests(project, owner):
     upload(owner, project)
     set_policy(project, prevent_self_approval=False)
 
-    assert_barred(owner, pending_of(project))
+    assert_barred(owner, pending_request(project))
 
 
 def test_the_policy_may_allow_it(project, owner):
@@ -190,7 +202,7 @@ def test_the_policy_may_allow_it(project, owner):
     asked(project)
     upload(owner, project)
 
-    assert say(owner, pending_of(project)).action == "approve"
+    assert decide_as(owner, pending_request(project)).action == "approve"
 
 
 def test_what_an_older_release_opened_is_looked_up_later(project, owner, approver):
@@ -198,15 +210,15 @@ def test_what_an_older_release_opened_is_looked_up_later(project, owner, approve
     upload(owner, project)
     HitlRequest.objects.update(barred_authors=None)
 
-    assert_barred(owner, pending_of(project))
+    assert_barred(owner, pending_request(project))
     assert waiting_for_me(HitlRequest.objects.all(), approver).exists()
-    assert say(approver, pending_of(project)).action == "approve"
+    assert decide_as(approver, pending_request(project)).action == "approve"
 
 
 def test_a_claim_does_not_help(project, owner, client_of):
     asked(project)
     upload(owner, project)
-    path = f"/api/v1/hitl/requests/{pending_of(project).pk}/claim/"
+    path = f"/api/v1/hitl/requests/{pending_request(project).pk}/claim/"
 
     refused = client_of(owner).post(path)
 
@@ -216,7 +228,7 @@ def test_a_claim_does_not_help(project, owner, client_of):
 def test_bulk_decisions_hold_to_it(project, owner, client_of):
     asked(project)
     upload(owner, project)
-    request = pending_of(project)
+    request = pending_request(project)
     items = [{"request": str(request.pk), "subject_digest": request.subject_digest}]
 
     answer = client_of(owner).post(

@@ -19,14 +19,14 @@ pytestmark = pytest.mark.django_db
 STATISTICS = "/api/v1/hitl/statistics/"
 
 
-def decide_as(user, request, action="approve", **said):
+def decide_as(user, request, action="approve", **fields):
     return decide(
         request_id=request.pk,
         actor=Actor.of_user(user),
         action=action,
         subject_digest=request.subject_digest,
         channel="rest",
-        **said,
+        **fields,
     )
 
 
@@ -45,11 +45,11 @@ def test_decision_times_are_given_by_the_span_in_which_was_decided(make_project,
         took = timedelta(minutes=minutes)
         resolved(asked(make_project()), "approved", opened=opened, took=took)
 
-    shown = statistics(approver, period="month")
+    figures = statistics(approver, period="month")
 
-    times = [span["decision_time_seconds"]["p50"] for span in shown["over_time"]]
+    times = [span["decision_time_seconds"]["p50"] for span in figures["over_time"]]
     assert times[-2:] == [1200, None]
-    assert shown["over_time"][-2]["decision_time_seconds"]["p95"] == pytest.approx(1740)
+    assert figures["over_time"][-2]["decision_time_seconds"]["p95"] == pytest.approx(1740)
     assert set(times[:-2]) == {None}
 
 
@@ -60,23 +60,23 @@ def test_the_depth_of_the_queue_counts_what_waited_at_the_end_of_each_span(make_
     opened, took = now - timedelta(days=5), timedelta(days=3)
     resolved(asked(make_project()), "expired", opened=opened, took=took)
 
-    shown = statistics(approver, period="month")
+    figures = statistics(approver, period="month")
 
-    assert [span["pending"] for span in shown["over_time"]][-7:] == [1, 2, 2, 2, 1, 1, 1]
-    assert [span["expired"] for span in shown["over_time"]][-7:] == [0, 0, 0, 0, 1, 0, 0]
-    assert (shown["expired"], shown["pending"]) == (1, 1)
-    assert shown["oldest_pending_at"] == now - timedelta(days=90)
+    assert [span["pending"] for span in figures["over_time"]][-7:] == [1, 2, 2, 2, 1, 1, 1]
+    assert [span["expired"] for span in figures["over_time"]][-7:] == [0, 0, 0, 0, 1, 0, 0]
+    assert (figures["expired"], figures["pending"]) == (1, 1)
+    assert figures["oldest_pending_at"] == now - timedelta(days=90)
 
 
 def test_decisions_are_counted_by_action(make_project, approver):
     decide_as(approver, asked(make_project()))
     decide_as(approver, asked(make_project()), "reject", comment="Not this.")
 
-    shown = statistics(approver, period="day")
+    figures = statistics(approver, period="day")
 
-    wanted = {"approve": 1, "reject": 1, "amend": 0, "request_changes": 0, "answer": 0}
-    assert shown["by_action"] == wanted
-    assert shown["over_time"][-1]["by_action"] == wanted
+    expected = {"approve": 1, "reject": 1, "amend": 0, "request_changes": 0, "answer": 0}
+    assert figures["by_action"] == expected
+    assert figures["over_time"][-1]["by_action"] == expected
 
 
 def test_resuming_is_timed_from_the_decision_to_the_next_start_of_a_task(project, approver):
@@ -103,11 +103,11 @@ def test_others_projects_are_not_counted(project, approver, outsider):
     advance_project(project.pk)
     claim_task(task_id=pending_task(project).pk, worker="test:1:1")
 
-    shown = statistics(outsider)
+    figures = statistics(outsider)
 
-    assert (shown["total"], sum(shown["by_action"].values())) == (0, 0)
-    assert shown["resume_latency_seconds"]["count"] == 0
-    assert {span["opened"] for span in shown["over_time"]} == {0}
+    assert (figures["total"], sum(figures["by_action"].values())) == (0, 0)
+    assert figures["resume_latency_seconds"]["count"] == 0
+    assert {span["opened"] for span in figures["over_time"]} == {0}
 
 
 @pytest.mark.parametrize("name", PERIODS)
@@ -117,7 +117,7 @@ def test_the_spans_of_a_period_lie_side_by_side_and_the_last_holds_now(name):
         starts = period.spans(now)
 
         assert len(starts) == period.number
-        steps = {later - one for one, later in pairwise(starts)}
+        steps = {later - earlier for earlier, later in pairwise(starts)}
         assert steps == {period.width}
         assert starts[-1] <= now < starts[-1] + period.width
 
@@ -125,11 +125,11 @@ def test_the_spans_of_a_period_lie_side_by_side_and_the_last_holds_now(name):
 def test_the_api_takes_a_period(project, approver, client_of):
     decide_as(approver, asked(project))
 
-    shown = client_of(approver).get(STATISTICS, {"period": "day"}).json()
+    figures = client_of(approver).get(STATISTICS, {"period": "day"}).json()
 
-    assert shown["period"]["name"] == "day"
-    assert len(shown["over_time"]) == 24
-    assert shown["over_time"][-1]["by_action"]["approve"] == 1
+    assert figures["period"]["name"] == "day"
+    assert len(figures["over_time"]) == 24
+    assert figures["over_time"][-1]["by_action"]["approve"] == 1
     refused = client_of(approver).get(STATISTICS, {"period": "century"})
     assert refused.status_code == 400
     assert refused.json()["errors"][0]["field"] == "period"

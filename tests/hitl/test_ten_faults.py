@@ -18,18 +18,23 @@ from orchestrator.engine.advance import advance_project
 from orchestrator.engine.rewind import rewind_project
 from orchestrator.engine.sweep import sweep
 from projects.models import Project
-from tests.hitl.people import (
+from tests.scenes import (
     OWN,
+    asked,
+    decide_as,
+    finish,
     fresh,
     let_pass,
-    pending_of,
-    say,
+    pending_request,
+    pending_task,
+    questions,
+    running,
     set_policy,
     time_out,
     types_of,
     upload,
+    work,
 )
-from tests.scenes import asked, finish, pending_task, questions, running, work
 
 pytestmark = pytest.mark.django_db
 
@@ -46,9 +51,9 @@ def test_1_approved_x_but_executed_y(project, owner, approver):
     artifact = Artifact.objects.get(step="orchestrate")
     upload(owner, project)
     with pytest.raises(Conflict):
-        say(approver, request)
-    request = pending_of(project)
-    say(approver, request)
+        decide_as(approver, request)
+    request = pending_request(project)
+    decide_as(approver, request)
     upload(owner, project, OWN | {"body": "Smuggled in after the approval."})
 
     advance_project(project.pk)
@@ -62,33 +67,34 @@ def test_1_approved_x_but_executed_y(project, owner, approver):
 
 
 def test_2_the_answer_is_recorded_but_the_run_never_resumes(project, approver, monkeypatch):
-    """Every ring is lost; the sweep finds what was decided and goes on."""
-    monkeypatch.setattr("orchestrator.receivers.ring_engine", lambda project_id: None)
+    """The message is lost; the sweep finds the task that the decision made due."""
     request = asked(project)
-    rung = []
-    monkeypatch.setattr("orchestrator.engine.sweep.ring_engine", rung.append)
-    say(approver, request)
-    Project.objects.filter(pk=project.pk).update(attention_since="2000-01-01T00:00:00Z")
+    with monkeypatch.context() as outage:
+        outage.setattr("agents.queue.enqueue", lambda job, id: False)
+        decide_as(approver, request)
+    task = Task.objects.get(project=project, step="project_plan")
+    Task.objects.filter(pk=task.pk).update(enqueued_at="2000-01-01T00:00:00Z")
+    enqueued = []
+    monkeypatch.setattr("agents.services.recovery.enqueue", lambda job, id: enqueued.append(id))
 
     sweep()
-    advance_project(rung[0])
 
-    assert rung == [project.pk]
-    assert Task.objects.filter(project=project, step="project_plan").exists()
+    assert enqueued == [task.pk]
+    assert task.status == "pending"
 
 
 def test_3_timer_and_person_race(project, approver):
     """Whoever is second finds the first, in either order. The real race is a slow test."""
     set_policy(project, expire_after=60, on_timeout="reject")
     first = asked(project)
-    say(approver, first)
+    decide_as(approver, first)
     assert time_out(first).status == "approved"
 
     advance_project(project.pk)
     second = finish(pending_task(project), questions())
     time_out(second)
     with pytest.raises(Gone):
-        say(approver, second, "answer")
+        decide_as(approver, second, "answer")
 
     outcomes = Event.objects.filter(
         event_type__in=["hitl_request_resolved", "hitl_request_expired"]
@@ -115,7 +121,7 @@ def test_4_a_timeout_is_logged_as_a_persons_no(project):
 def test_5_nobody_knows_who_or_why(project, approver):
     """Who, when, through which channel, why, and about exactly what; immutable and in the chain."""
     request = asked(project)
-    decision = say(approver, request, "request_changes", comment="Name the risks.")
+    decision = decide_as(approver, request, "request_changes", comment="Name the risks.")
 
     event = Event.objects.get(event_type="hitl_decision_recorded")
     assert (decision.decided_by, decision.channel) == (approver, "rest")
@@ -132,12 +138,12 @@ def test_6_self_approval_through_a_side_door(project, owner, approver):
     """Upload, have it turned down, let the agent do it again: it is still the uploader's."""
     asked(project)
     upload(owner, project)
-    say(approver, pending_of(project), "request_changes")
+    decide_as(approver, pending_request(project), "request_changes")
     advance_project(project.pk)
     laundered = finish(pending_task(project), work(body="Nearly the owner's words."))
 
     with pytest.raises(Forbidden) as refusal:
-        say(owner, laundered)
+        decide_as(owner, laundered)
 
     assert refusal.value.code == "self_approval"
 
@@ -161,7 +167,7 @@ def test_7_a_missing_decision_or_a_link_scanner_is_taken_for_a_yes(project, appr
         assert api.post(f"{path}decisions/", body).status_code == 400
     for action in ("", "yes", "APPROVE"):
         with pytest.raises(InvalidInput):
-            say(approver, request, action)
+            decide_as(approver, request, action)
     let_pass(request, 10_000)
     apply_deadlines()
 
@@ -171,34 +177,34 @@ def test_7_a_missing_decision_or_a_link_scanner_is_taken_for_a_yes(project, appr
 
 def test_8_a_reject_or_an_edit_is_not_honoured_later(project, owner, approver):
     """An edit is the truth of every later round; a reject stops the project, for its reason."""
-    say(approver, asked(project), "amend")
+    decide_as(approver, asked(project), "amend")
     task = rewind(fresh(project), owner)
     material = next(one for one in assignment_of(task).materials if one.revises)
-    say(owner, finish(task, work(**OWN)), "reject", comment="Too dear.")
+    decide_as(owner, finish(task, work(**OWN)), "reject", comment="Too dear.")
     advance_project(project.pk)
 
     assert (material.content["body"], material.changed_by_person) == (OWN["body"], True)
     assert fresh(project).status == "failed"
     assert "Too dear." in fresh(project).status_reason
-    assert not Task.objects.filter(project=project, step="project_plan").exists()
+    assert not Task.objects.filter(project=project).open().exists()
 
 
 def test_9_no_restart_from_a_step_or_one_that_replays_stale_answers(project, owner, approver):
     """A rewind asks anew; what was answered and approved before counts for nothing."""
-    say(approver, finish(pending_task(running(project)), questions()), "answer")
+    decide_as(approver, finish(pending_task(running(project)), questions()), "answer")
     before = finish(pending_task(project), work())
-    say(approver, before)
+    decide_as(approver, before)
     advance_project(project.pk)
 
     task = rewind(fresh(project), owner)
-    again = finish(task, work())
+    repeated = finish(task, work())
 
     assert task.answers == []
-    assert (again.status, again.previous) == ("pending", before)
-    assert again.subject_digest != before.subject_digest
-    with pytest.raises(Conflict, match="not what would go on"):
-        say(approver, again, subject_digest=before.subject_digest)
-    assert fresh(again).status == "pending"
+    assert (repeated.status, repeated.previous) == ("pending", before)
+    assert repeated.subject_digest != before.subject_digest
+    with pytest.raises(Conflict, match="what you were shown"):
+        decide_as(approver, repeated, subject_digest=before.subject_digest)
+    assert fresh(repeated).status == "pending"
 
 
 def test_10_too_many_prompts_and_no_overview(make_project, owner, approver, client_of):

@@ -68,8 +68,10 @@ def arguments(parser: argparse.ArgumentParser, things: Things) -> list[str]:
     return found
 
 
-def test_as_an_outsider_no_command_finds_anything(daphne, things, outsider, monkeypatch, subtests):
-    monkeypatch.setenv("PARAPH_URL", daphne.url)
+def test_as_an_outsider_no_command_finds_anything(
+    web_server, things, outsider, monkeypatch, subtests
+):
+    monkeypatch.setenv("PARAPH_URL", web_server.url)
     before = head_of(things)
 
     for words, parser in COMMANDS:

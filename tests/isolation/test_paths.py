@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from audit.models import Stream
-from tests.audit.live import token_of
 from tests.isolation.routes import METHODS, PLACE, operations, routes
+from tests.live import token_of
 
 pytestmark = pytest.mark.django_db
 
@@ -88,9 +88,9 @@ def unknown_path(route, things):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("route", LIVE, ids=lambda route: route.path)
-def test_an_outsider_gets_404_from_what_is_streamed(daphne, things, outsider, route):
+def test_an_outsider_gets_404_from_what_is_streamed(web_server, things, outsider, route):
     response = httpx.get(
-        daphne.url + route.filled(things),
+        web_server.url + route.filled(things),
         headers={"Authorization": f"Token {token_of(outsider)}"},
         timeout=20,
     )

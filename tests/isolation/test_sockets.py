@@ -8,10 +8,10 @@ from uuid import UUID, uuid4
 import pytest
 from websockets.sync.client import connect
 
-from audit.stream.messages import ClientMessage
-from audit.stream.routing import websocket_urlpatterns
-from tests.audit.live import SUBPROTOCOL, close_code, hear, session_cookie, token_of
+from audit.stream.consumers import websocket_urlpatterns
+from audit.stream.protocol import ClientMessage
 from tests.isolation.routes import PLACE
+from tests.live import SUBPROTOCOL, close_code, hear, session_cookie, token_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,13 +33,13 @@ def login_of(user):
 
 
 @pytest.mark.parametrize("path", WITH_ID)
-def test_an_outsider_is_told_that_there_is_no_such_project(daphne, things, outsider, path):
+def test_an_outsider_is_told_that_there_is_no_such_project(web_server, things, outsider, path):
     strange = PLACE.sub(lambda place: str(things.named(place[1])), path)
     unknown = PLACE.sub(str(uuid4()), path)
 
     for headers in login_of(outsider):
         for asked in (strange, unknown):
-            url = daphne.url.replace("http", "ws") + f"/{asked}?after=0"
+            url = web_server.url.replace("http", "ws") + f"/{asked}?after=0"
             with connect(url, additional_headers=headers, subprotocols=[SUBPROTOCOL]) as socket:
                 assert close_code(socket) == 4404
 
@@ -47,9 +47,11 @@ def test_an_outsider_is_told_that_there_is_no_such_project(daphne, things, outsi
 @pytest.mark.parametrize(
     ("message", "name"), MESSAGES, ids=lambda case: getattr(case, "__name__", case)
 )
-def test_no_message_brings_an_outsider_what_is_not_theirs(daphne, things, outsider, message, name):
+def test_no_message_brings_an_outsider_what_is_not_theirs(
+    web_server, things, outsider, message, name
+):
     kind = get_args(message.model_fields["type"].annotation)[0]
-    url = daphne.url.replace("http", "ws") + "/ws/"
+    url = web_server.url.replace("http", "ws") + "/ws/"
 
     with connect(
         url, additional_headers=login_of(outsider)[0], subprotocols=[SUBPROTOCOL]

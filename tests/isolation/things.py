@@ -12,8 +12,7 @@ from context.models import Artifact, ContextBuild
 from hitl.models import HitlRequest
 from hitl.services import decide
 from projects.models import Project
-from tests.agents.stops import stop
-from tests.scenes import asked
+from tests.scenes import asked, stop
 
 OURS = ("orchestrator", "hitl", "agents", "context", "projects", "audit", "api")
 # What an id is called where a path, a query or a body takes it.

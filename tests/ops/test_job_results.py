@@ -14,7 +14,7 @@ from django_celery_results.models import TaskResult
 
 from orchestrator.celery import app
 from tests.end_to_end.conftest import start_worker
-from tests.end_to_end.workers import eventually
+from tests.live import eventually
 from tests.ui.web.conftest import logged_in
 
 __all__ = ["start_worker"]
@@ -31,6 +31,12 @@ ERRORS = {
     "value": ValueError("the body of an artifact"),
     "away": OperationalError("the database is away"),
 }
+
+
+@pytest.fixture(autouse=True)
+def one_connection(monkeypatch):
+    """A job ends the connection of a transaction that it did not begin, as that of a test."""
+    monkeypatch.setattr("django.db.close_old_connections", lambda: None)
 
 
 @shared_task

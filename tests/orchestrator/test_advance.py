@@ -16,18 +16,22 @@ from projects.models import Project
 from projects.services import cancel_project, fail_project, pause_project, resume_project
 from projects.transaction import ProjectTransaction
 from tests.fixtures import BRIEF
-from tests.orchestrator.moves import (
-    asked,
+from tests.scenes import (
+    CONTENT,
+    advance,
     current,
+    decide_as,
     do,
-    look,
+    failed_work,
     open_steps,
-    say,
+    questions,
+    request_at,
+    running,
+    side_task,
     started,
     text,
-    types,
+    types_of,
 )
-from tests.scenes import CONTENT, failed_work, questions, running, side_task
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("whole_logs")]
 
@@ -78,7 +82,7 @@ def test_at_low_oversight_the_run_goes_through_without_a_person(unattended):
     assert Project.objects.get().status == "completed"
     assert not HitlRequest.objects.exists()
     assert not Artifact.objects.filter(accepted_version=None).exists()
-    assert types(unattended.pk)[-1] == "project_completed"
+    assert types_of(unattended.pk)[-1] == "project_completed"
 
 
 @pytest.mark.parametrize(("level", "gated"), [("high", {"left", "right"}), ("medium", {"right"})])
@@ -110,7 +114,7 @@ def test_a_waiting_branch_does_not_hold_the_other(make_project, approver):
 
     do(project, "left")
     before = open_steps(project)
-    say(asked(project, "right"), approver, "approve")
+    decide_as(approver, request_at(project, "right"), "approve")
 
     assert before == set()
     assert open_steps(project) == {"join"}
@@ -135,7 +139,7 @@ def test_a_reject_fails_the_project_with_the_reason_and_closes_the_rest(project,
     do(project, "left")
     do(project, "right")
 
-    say(asked(project, "right"), approver, "reject", comment="Not what we need.")
+    decide_as(approver, request_at(project, "right"), "reject", comment="Not what we need.")
 
     now = Project.objects.get()
     assert (now.status, now.status_reason) == ("failed", "right: Not what we need.")
@@ -164,15 +168,15 @@ def test_a_project_that_stops_closes_what_is_open(project, owner, end):
 def test_a_new_version_of_what_is_under_review_asks_anew(project, owner, approver):
     started(project)
     do(project, "right")
-    first = asked(project, "right")
+    first = request_at(project, "right")
     artifact = Artifact.objects.get(step="right")
 
     add_version(
         actor=Actor.of_user(owner), artifact_id=artifact.pk, content=CONTENT | {"body": "Mine."}
     )
-    look(project)
-    second = asked(project, "right")
-    say(second, approver, "approve")
+    advance(project)
+    second = request_at(project, "right")
+    decide_as(approver, second, "approve")
 
     first.refresh_from_db()
     assert (first.status, second.previous_id) == ("superseded", first.pk)
@@ -187,7 +191,7 @@ def test_a_cancelled_step_holds_the_run_until_it_is_retried(unattended, owner):
     do(unattended, "left")
     task = current(unattended, "right")
     cancel_task(actor=Actor.of_user(owner), task_id=task.pk)
-    look(unattended)
+    advance(unattended)
     while_cancelled = open_steps(unattended)
 
     retry_task(actor=Actor.of_user(owner), task_id=task.pk)
@@ -204,14 +208,14 @@ def test_a_cancelled_step_closes_its_request(project, owner):
     cancel_task(actor=Actor.of_user(owner), task_id=task.pk)
 
     assert HitlRequest.objects.get().status == "cancelled"
-    assert "hitl_request_resolved" in types(project.pk)
+    assert "hitl_request_resolved" in types_of(project.pk)
 
 
 def test_an_answer_goes_on_to_the_same_agent(project, approver):
     started(project)
     do(project, "left", questions())
 
-    say(asked(project, "left"), approver, "answer", content="Members do.")
+    decide_as(approver, request_at(project, "left"), "answer", content="Members do.")
 
     task = current(project, "left")
     assert (task.status, task.round) == ("pending", 1)
@@ -226,7 +230,7 @@ def test_work_on_its_own_is_gated(make_project, approver):
     claim_and_finish(task)
 
     request = HitlRequest.objects.get()
-    say(request, approver, "approve")
+    decide_as(approver, request, "approve")
 
     task.refresh_from_db()
     assert (request.kind, request.step) == ("result_approval", "")
@@ -259,7 +263,7 @@ def test_changes_of_work_on_its_own_are_made_by_the_same_task(project, approver)
     claim_and_finish(task)
     first = HitlRequest.objects.get(task=task)
 
-    say(first, approver, "request_changes", comment="Three catalogues, please.")
+    decide_as(approver, first, "request_changes", comment="Three catalogues, please.")
     task.refresh_from_db()
     assert task.status == "pending"
     assert task.handoff["feedback"][0]["comment"] == "Three catalogues, please."
@@ -276,7 +280,7 @@ def test_rejected_work_on_its_own_fails_the_project(project, approver):
     project = running(project)
     claim_and_finish(side_task(project))
 
-    say(HitlRequest.objects.get(), approver, "reject", comment="Stop all of it.")
+    decide_as(approver, HitlRequest.objects.get(), "reject", comment="Stop all of it.")
 
     now = Project.objects.get()
     assert (now.status, now.status_reason) == ("failed", "Stop all of it.")
@@ -294,10 +298,10 @@ def test_a_check_that_fails_goes_back_three_times_and_then_asks(unattended):
     do(unattended, "join")
     do(unattended, "check", text("No.", verdict="fail"))
 
-    assert asked(unattended, "check").kind == "escalation"
+    assert request_at(unattended, "check").kind == "escalation"
     assert (current(unattended, "join").round, current(unattended, "check").round) == (4, 4)
     assert WorkflowRun.objects.get().loops == {"check": 3}
-    assert types(unattended.pk).count("project_rewound") == 3
+    assert types_of(unattended.pk).count("project_rewound") == 3
     assert Task.objects.filter(step="join", is_current=False, dropped_by="loop").count() == 3
     assert current(unattended, "left").round == 1
 
@@ -311,11 +315,11 @@ def escalated(unattended):
     for _ in range(4):
         do(unattended, "join")
         do(unattended, "check", text("No.", verdict="fail"))
-    return asked(unattended, "check")
+    return request_at(unattended, "check")
 
 
 def test_a_failed_check_that_a_person_accepts_lets_the_run_go_on(escalated, approver):
-    say(escalated, approver, "approve")
+    decide_as(approver, escalated, "approve")
 
     task = current(escalated.project, "check")
     assert (task.status, task.result["verdict"]) == ("completed", "accepted")
@@ -323,7 +327,7 @@ def test_a_failed_check_that_a_person_accepts_lets_the_run_go_on(escalated, appr
 
 
 def test_changes_of_a_failed_check_go_to_the_work_that_was_checked(escalated, approver):
-    say(escalated, approver, "request_changes", comment="Mind the zero.")
+    decide_as(approver, escalated, "request_changes", comment="Mind the zero.")
 
     join = current(escalated.project, "join")
     assert (join.status, join.round) == ("pending", 5)
@@ -336,7 +340,7 @@ def test_changes_of_a_failed_check_go_to_the_work_that_was_checked(escalated, ap
 
 def test_after_requested_changes_a_check_has_its_rounds_anew(escalated, approver):
     project = escalated.project
-    say(escalated, approver, "request_changes", comment="Mind the zero.")
+    decide_as(approver, escalated, "request_changes", comment="Mind the zero.")
 
     do(project, "join")
     do(project, "check", text("No.", verdict="fail"))
@@ -352,7 +356,7 @@ def test_a_failed_verdict_outside_of_a_loop_is_a_persons_matter(unattended, appr
     started(unattended)
     do(unattended, "left", failed_work())
 
-    say(asked(unattended, "left"), approver, "approve")
+    decide_as(approver, request_at(unattended, "left"), "approve")
 
     assert current(unattended, "left").status == "completed"
     assert ArtifactVersion.objects.get(artifact__step="left").status == "accepted"

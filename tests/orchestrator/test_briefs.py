@@ -21,9 +21,18 @@ from projects.models import Project
 from projects.services import start_project
 from tests.context.documents import hand_in
 from tests.fixtures import BRIEF
-from tests.orchestrator.moves import asked, current, do, look, say, started, text
-from tests.scenes import running, side_task
-from tests.working import work_once
+from tests.scenes import (
+    advance,
+    current,
+    decide_as,
+    do,
+    request_at,
+    running,
+    side_task,
+    started,
+    text,
+    work_once,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -49,7 +58,7 @@ def edit_brief(project, words=NEWER, by=None):
 
 def rewind(project, step):
     rewind_project(project_id=project.pk, step=step, actor=Actor.of_user(project.created_by))
-    return look(project)
+    return advance(project)
 
 
 def is_newer(task) -> bool:
@@ -127,7 +136,9 @@ def test_who_requests_changes_means_the_brief_as_it_is_now(project, approver):
     do(project, "left")
     edit_brief(project)
 
-    say(asked(project, "left"), approver, "request_changes", comment="See the new brief.")
+    decide_as(
+        approver, request_at(project, "left"), "request_changes", comment="See the new brief."
+    )
 
     assert is_newer(current(project, "left"))
 
@@ -170,7 +181,7 @@ def test_who_wrote_the_newer_brief_may_not_decide_on_what_came_of_it(project, ap
     rewind(project, "right")
     do(project, "right")
 
-    assert asked(project, "right").barred_authors == [approver.pk]
+    assert request_at(project, "right").barred_authors == [approver.pk]
 
 
 def test_an_export_begins_elsewhere_with_the_newer_brief_and_no_other(unattended, outsider):
@@ -181,7 +192,7 @@ def test_an_export_begins_elsewhere_with_the_newer_brief_and_no_other(unattended
     archive = open_archive(target)
     taken = import_project(actor=Actor.of_user(outsider), archive=archive, workflow="sdlc")
     start_project(project_id=taken.pk, actor=Actor.of_user(outsider))
-    look(taken)
+    advance(taken)
 
     assert Artifact.objects.filter(project=taken, artifact_type="user_input").count() == 1
     assert is_newer(Task.objects.filter(project=taken).first())

@@ -17,7 +17,7 @@ from context.services import create_artifact
 from hitl.models import HitlRequest
 from orchestrator.engine.advance import advance_project
 from orchestrator.engine.definition import DefinitionError, parse_definition
-from tests.orchestrator.moves import current, do, started, text
+from tests.scenes import current, do, started, text
 
 pytestmark = pytest.mark.django_db
 

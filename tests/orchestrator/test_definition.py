@@ -161,11 +161,11 @@ BAD = {
     "an unknown phase": (HEAD + step("one", phase="x"), (8, "steps[0].phase", "'discovery'")),
     "an unknown agent": (
         HEAD + step("one", agent="x"),
-        (9, "steps[0].agent", "no agent type 'x'; there is: orchestrator,"),
+        (9, "steps[0].agent", "no agent type 'x'; use one of: orchestrator,"),
     ),
     "an unknown artifact": (
         HEAD + step("one", creates="[source_code, poem]"),
-        (10, "steps[0].creates[1]", "no artifact type 'poem'; there is: user_input,"),
+        (10, "steps[0].creates[1]", "no artifact type 'poem'; use one of: user_input,"),
     ),
     "nothing created": (HEAD + step("one", creates="[]"), (10, "steps[0].creates", "at least one")),
     "an unknown gate": (HEAD + step("one", gate="maybe"), (12, "steps[0].gate", "'plan'")),

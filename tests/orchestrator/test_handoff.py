@@ -6,8 +6,20 @@ from audit.actors import Actor
 from context.models import Artifact
 from context.services import add_version
 from orchestrator.engine.rewind import rewind_project
-from tests.orchestrator.moves import asked, current, do, handed, look, say, started, text
-from tests.scenes import CONTENT, USAGE, questions, running
+from tests.scenes import (
+    CONTENT,
+    USAGE,
+    advance,
+    current,
+    decide_as,
+    do,
+    handed,
+    questions,
+    request_at,
+    running,
+    started,
+    text,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("whole_logs")]
 
@@ -55,9 +67,9 @@ def test_an_amendment_is_what_later_steps_get(project, approver):
     started(project)
     do(project, "left")
     do(project, "right")
-    say(asked(project, "left"), approver, "approve")
+    decide_as(approver, request_at(project, "left"), "approve")
 
-    say(asked(project, "right"), approver, "amend", content=OWN)
+    decide_as(approver, request_at(project, "right"), "amend", content=OWN)
 
     join = current(project, "join")
     assert handed(join) == [("left", 1), ("right", 2)]
@@ -70,7 +82,7 @@ def test_a_version_that_nobody_accepted_is_not_handed_on(project, owner, approve
     do(project, "left")
     do(project, "right")
     for step in ("left", "right"):
-        say(asked(project, step), approver, "approve")
+        decide_as(approver, request_at(project, step), "approve")
     left = Artifact.objects.get(step="left")
 
     add_version(actor=Actor.of_user(owner), artifact_id=left.pk, content=OWN)
@@ -88,7 +100,7 @@ def test_a_handoff_is_not_changed_by_what_comes_later(unattended, owner):
     left = Artifact.objects.get(step="left")
 
     add_version(actor=Actor.of_user(owner), artifact_id=left.pk, content=OWN)
-    look(unattended)
+    advance(unattended)
 
     join = current(unattended, "join")
     assert join.handoff == before
@@ -110,14 +122,14 @@ def test_the_next_round_gets_what_is_to_be_revised(unattended):
 def test_requested_changes_reach_the_agent_as_a_comment(project, approver):
     started(project)
     do(project, "right")
-    first = asked(project, "right")
+    first = request_at(project, "right")
 
-    say(first, approver, "request_changes", comment="Shorter.")
+    decide_as(approver, first, "request_changes", comment="Shorter.")
     do(project, "right")
 
     task = current(project, "right")
     assert (task.round, assignment_of(task).feedback) == (2, ("Shorter.",))
-    assert asked(project, "right").previous_id == first.pk
+    assert request_at(project, "right").previous_id == first.pk
     assert Artifact.objects.get(step="right").version == 2
 
 
@@ -125,7 +137,7 @@ def test_comments_add_up_over_the_rounds(project, approver):
     started(project)
     for comment in ("Shorter.", "Even shorter."):
         do(project, "right")
-        say(asked(project, "right"), approver, "request_changes", comment=comment)
+        decide_as(approver, request_at(project, "right"), "request_changes", comment=comment)
 
     assert assignment_of(current(project, "right")).feedback == ("Shorter.", "Even shorter.")
 
@@ -133,7 +145,7 @@ def test_comments_add_up_over_the_rounds(project, approver):
 def answered(project, person):
     started(project)
     do(project, "left", NeedsPerson(("Who lends?",), USAGE))
-    say(asked(project, "left"), person, "answer", content="Members do.")
+    decide_as(person, request_at(project, "left"), "answer", content="Members do.")
     do(project, "left")
     do(project, "right")
 
@@ -152,7 +164,7 @@ def test_an_answer_stays_over_the_rounds_of_a_loop(unattended, approver):
     do(unattended, "left")
     do(unattended, "right")
     do(unattended, "join", questions())
-    say(asked(unattended, "join"), approver, "answer", content="For two weeks.")
+    decide_as(approver, request_at(unattended, "join"), "answer", content="For two weeks.")
     do(unattended, "join")
     do(unattended, "check", text("No.", verdict="fail"))
 
@@ -162,10 +174,10 @@ def test_an_answer_stays_over_the_rounds_of_a_loop(unattended, approver):
 def test_an_answer_stays_when_changes_are_requested(project, approver):
     started(project)
     do(project, "left", questions())
-    say(asked(project, "left"), approver, "answer", content="Members do.")
+    decide_as(approver, request_at(project, "left"), "answer", content="Members do.")
     do(project, "left")
 
-    say(asked(project, "left"), approver, "request_changes", comment="Shorter.")
+    decide_as(approver, request_at(project, "left"), "request_changes", comment="Shorter.")
 
     assert [one["answer"] for one in current(project, "left").answers] == ["Members do."]
 
@@ -174,7 +186,7 @@ def test_who_rewinds_by_hand_is_asked_anew(unattended, owner, approver):
     answered(unattended, approver)
 
     rewind_project(project_id=unattended.pk, step="left", actor=Actor.of_user(owner))
-    look(unattended)
+    advance(unattended)
     do(unattended, "left")
 
     assert current(unattended, "left").answers == []

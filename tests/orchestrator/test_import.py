@@ -18,12 +18,11 @@ from orchestrator.engine.definition import definition_hash, load_definition
 from orchestrator.engine.export import export_files, write_export
 from orchestrator.engine.imports import archive as archives
 from orchestrator.engine.imports.archive import open_archive
-from orchestrator.engine.imports.trail import verify_trail
+from orchestrator.engine.imports.service import verify_trail
 from orchestrator.models import ImportedFile, ProjectImport
 from projects.models import Project
 from projects.services import start_project
-from tests.orchestrator.moves import look
-from tests.scenes import asked
+from tests.scenes import advance, asked
 
 pytestmark = pytest.mark.django_db
 
@@ -151,7 +150,7 @@ def test_an_imported_project_can_be_started_and_has_its_brief_once(files, send, 
     taken = Project.objects.get(pk=send(zipped(files)).json()["id"])
 
     start_project(project_id=taken.pk, actor=Actor.of_user(outsider))
-    look(taken)
+    advance(taken)
 
     assert Artifact.objects.filter(project=taken, artifact_type="user_input").count() == 1
     assert taken.tasks.get().step == "orchestrate"

@@ -6,9 +6,14 @@ import tracemalloc
 import pytest
 
 from context.models import Artifact, ArtifactVersion
-from orchestrator.engine import document_parts
-from orchestrator.engine.document import FORMS, document_of, sources_of
-from orchestrator.engine.document_parts import LEFT_OUT, MAX_CHARACTERS
+from orchestrator.engine import document
+from orchestrator.engine.document import (
+    FORMS,
+    LEFT_OUT,
+    MAX_CHARACTERS,
+    document_of,
+    sources_of,
+)
 from orchestrator.engine.export import export_files
 
 pytestmark = pytest.mark.django_db
@@ -48,8 +53,8 @@ def accept(project, count, content, artifact_type="user_input"):
 @pytest.fixture
 def narrow(monkeypatch):
     """A document that is soon full."""
-    monkeypatch.setattr(document_parts, "MAX_CHARACTERS", 5_000)
-    monkeypatch.setattr(document_parts, "MAX_PARTS", 8)
+    monkeypatch.setattr(document, "MAX_CHARACTERS", 5_000)
+    monkeypatch.setattr(document, "MAX_PARTS", 8)
 
 
 @pytest.mark.parametrize("form", ["markdown", "html"])
@@ -58,7 +63,7 @@ def test_a_full_document_says_what_it_leaves_out_and_where_that_is(project, narr
 
     text = document_of(sources_of(project), form).decode()
 
-    assert "Left out: 7 of 10, for this document is full" in text
+    assert "Left out: 7 of 10" in text
     assert "below artifacts/" in text
     assert "the last 2 are not listed" in text
     assert text.count(LEFT_OUT) == 5
@@ -89,11 +94,11 @@ def test_a_full_document_reads_no_further(project, narrow, django_assert_max_num
     sources = sources_of(project)
 
     with django_assert_max_num_queries(2):
-        FORMS["markdown"](sources, document_parts.parts_of(sources.versions))
+        FORMS["markdown"](sources, document.parts_of(sources.versions))
 
 
 def test_what_is_read_for_little_counts_too(project, monkeypatch):
-    monkeypatch.setattr(document_parts, "MAX_READ_CHARACTERS", 10_000)
+    monkeypatch.setattr(document, "MAX_READ_CHARACTERS", 10_000)
     files = [{"path": "main.py", "content": "x = 1\n" * 1_000, "language": "python"}]
     program = {"title": "Program", "summary": "S", "entry_point": "main.py", "files": files}
     accept(project, 5, program | {"test_command": [], "covered": [], "notes": []}, "source_code")

@@ -11,14 +11,14 @@ from agents.models import Task
 from agents.services import claim_task, finish_task
 from audit.actors import Actor
 from audit.models import Event
-from core.failpoints import Faults
+from core.failpoints import Failpoints
 from hitl.models import Decision, HitlRequest
 from orchestrator.engine import advance as engine
 from orchestrator.engine.sweep import sweep
 from orchestrator.tasks import advance
 from projects.models import Project
 from projects.services import create_project
-from tests.scenes import asked, pending_task, running, work
+from tests.scenes import asked, decide_as, pending_task, running, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -65,7 +65,7 @@ def unattended(make_project):
 @pytest.fixture
 def failing_advance(monkeypatch, tmp_path):
     """From now on the engine fails, once for each call of this."""
-    monkeypatch.setattr(engine, "fault_point", Faults("in_advance:1", tmp_path).pass_by)
+    monkeypatch.setattr(engine, "failpoint", Failpoints("in_advance:1", tmp_path).hit)
     return lambda: (tmp_path / "in_advance").write_text("fail")
 
 
@@ -101,6 +101,20 @@ def test_from_a_decision_to_the_next_claim_there_are_two_transactions_and_one_me
 
 def pending_step(project: Project) -> str:
     return Task.objects.get(project=project, status="working").step
+
+
+def test_the_log_names_the_engine_for_what_the_engine_does(project, approver):
+    request = asked(project)
+    decide_as(approver, request)
+
+    last = Event.objects.filter(project=project.pk).order_by("-sequence")
+    created, decided = (
+        last.get(task=pending_task(project).pk),
+        last.filter(event_type="hitl_decision_recorded").first(),
+    )
+    assert (created.event_type, created.actor) == ("task_created", "system:engine")
+    assert created.metadata["channel"] == "engine"
+    assert decided.actor == f"user:{approver.pk}"
 
 
 def test_a_finish_and_the_request_that_it_leads_to_are_one_transaction(project):
@@ -148,7 +162,7 @@ def test_a_decision_stands_where_advancing_fails_and_the_sweep_takes_over(
         attention_since=marked.created_at - timedelta(minutes=1)
     )
     waiting = queue()
-    assert sweep()["projects_rung"] == 1
+    assert sweep()["projects_enqueued"] == 1
     assert queue() == (waiting[0], waiting[1] + 1)
     advance(str(project.pk))
     assert Task.objects.filter(project=project, status="pending").count() == 1

@@ -10,16 +10,7 @@ from orchestrator.models import WorkflowRun
 from projects.models import Project
 from projects.services import fail_project, pause_project
 from projects.transaction import ProjectTransaction
-from tests.orchestrator.moves import (
-    asked,
-    current,
-    do,
-    look,
-    open_steps,
-    say,
-    started,
-    text,
-)
+from tests.scenes import advance, current, decide_as, do, open_steps, request_at, started, text
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("whole_logs")]
 
@@ -31,7 +22,7 @@ def unattended(make_project):
 
 def rewind(project, owner, step: str, **said) -> Project:
     rewind_project(project_id=project.pk, step=step, actor=Actor.of_user(owner), **said)
-    return look(project)
+    return advance(project)
 
 
 def run_through(project) -> None:
@@ -96,7 +87,7 @@ def test_a_rewind_closes_the_requests_of_what_it_drops(project, owner):
     started(project)
     do(project, "left")
     do(project, "right")
-    kept, dropped = asked(project, "left"), asked(project, "right")
+    kept, dropped = request_at(project, "left"), request_at(project, "right")
 
     rewind(project, owner, "right")
 
@@ -108,7 +99,7 @@ def test_a_rewind_closes_the_requests_of_what_it_drops(project, owner):
 def test_a_failed_project_goes_on_where_it_was_rejected(project, owner, approver):
     started(project)
     do(project, "right")
-    say(asked(project, "right"), approver, "reject", comment="No.")
+    decide_as(approver, request_at(project, "right"), "reject", comment="No.")
 
     now = rewind(project, owner, "right")
 
@@ -119,7 +110,7 @@ def test_a_failed_project_goes_on_where_it_was_rejected(project, owner, approver
 def test_a_branch_that_the_stop_cancelled_runs_again_too(project, owner, approver):
     started(project)
     do(project, "right")
-    say(asked(project, "right"), approver, "reject", comment="No.")
+    decide_as(approver, request_at(project, "right"), "reject", comment="No.")
     assert current(project, "left").status == "cancelled"
 
     rewind(project, owner, "right")
@@ -130,9 +121,9 @@ def test_a_branch_that_the_stop_cancelled_runs_again_too(project, owner, approve
 def test_a_rejected_branch_runs_again_whatever_step_is_named(project, owner, approver):
     started(project)
     do(project, "left")
-    say(asked(project, "left"), approver, "approve")
+    decide_as(approver, request_at(project, "left"), "approve")
     do(project, "right")
-    say(asked(project, "right"), approver, "reject", comment="No.")
+    decide_as(approver, request_at(project, "right"), "reject", comment="No.")
 
     now = rewind(project, owner, "left")
 

@@ -12,8 +12,18 @@ from hitl.models import HitlRequest
 from hitl.services import apply_deadlines
 from orchestrator.engine.sweep import sweep
 from projects.models import Project
-from tests.agents.stops import release, stop
-from tests.orchestrator.moves import asked, current, do, look, open_steps, say, started, types
+from tests.scenes import (
+    advance,
+    current,
+    decide_as,
+    do,
+    open_steps,
+    release,
+    request_at,
+    started,
+    stop,
+    types_of,
+)
 
 HOUR = timedelta(hours=1)
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("whole_logs")]
@@ -23,15 +33,15 @@ def test_a_decision_is_recorded_and_resumes_nothing(project, owner, approver):
     started(project)
     do(project, "left")
     do(project, "right")
-    say(asked(project, "left"), approver, "approve")
+    decide_as(approver, request_at(project, "left"), "approve")
     stop(owner, project_id=project.pk)
 
-    say(asked(project, "right"), approver, "approve")
+    decide_as(approver, request_at(project, "right"), "approve")
 
     assert current(project, "right").status == "completed"
     assert not Task.objects.filter(step="join").exists()
     release(owner, project_id=project.pk)
-    look(project)
+    advance(project)
     assert open_steps(project) == {"join"}
 
 
@@ -40,11 +50,11 @@ def test_requested_changes_are_made_after_the_release(project, owner, approver):
     do(project, "left")
     stop(owner, project_id=project.pk)
 
-    say(asked(project, "left"), approver, "request_changes", comment="Shorter.")
+    decide_as(approver, request_at(project, "left"), "request_changes", comment="Shorter.")
 
     assert open_steps(project) == {"right"}
     release(owner, project_id=project.pk)
-    look(project)
+    advance(project)
     assert current(project, "left").round == 2
 
 
@@ -53,7 +63,7 @@ def test_a_reject_ends_a_stopped_project(project, owner, approver):
     do(project, "left")
     stop(owner, project_id=project.pk)
 
-    say(asked(project, "left"), approver, "reject", comment="Not at all.")
+    decide_as(approver, request_at(project, "left"), "reject", comment="Not at all.")
 
     assert Project.objects.get().status == "failed"
 
@@ -65,7 +75,7 @@ def test_a_stopped_agent_gets_no_step_and_the_others_do(project, owner, staff):
 
     assert open_steps(project) == {"right"}
     release(staff, agent_type="architect")
-    look(project)
+    advance(project)
     assert open_steps(project) == {"left", "right"}
 
 
@@ -86,7 +96,7 @@ def test_a_project_that_became_active_during_a_stop_starts_after_it(project, sta
 
     release(staff)
 
-    look(project)
+    advance(project)
     assert open_steps(project) == {"left", "right"}
 
 
@@ -95,8 +105,8 @@ def test_the_sweep_tells_what_a_request_could_not_tell(project, owner):
     stop(owner, project_id=project.pk)
     StopNotice.objects.update(activation_told_at=None)
 
-    assert sweep()["stops_told"] == 1
-    assert types(project.pk)[-1] == "emergency_stop_activated"
+    assert sweep()["stop_notices_recorded"] == 1
+    assert types_of(project.pk)[-1] == "emergency_stop_activated"
 
 
 def test_no_deadline_comes_nearer_while_the_project_is_stopped(project, owner, staff):
@@ -112,7 +122,7 @@ def test_no_deadline_comes_nearer_while_the_project_is_stopped(project, owner, s
     assert sweep()["deadlines_applied"] == 0
 
     release(owner, project_id=project.pk)
-    request = asked(project, "left")
+    request = request_at(project, "left")
     assert request.held_since is None
     assert HitlRequest.objects.filter(expires_at__gt=Now() + HOUR).exists()
 
@@ -124,7 +134,7 @@ def test_a_deadline_that_falls_between_the_stop_and_its_notice_does_not_count(pr
     activate_emergency_stop(actor=Actor.of_user(owner), reason="Now.", project_id=project.pk)
 
     assert apply_deadlines() == 0
-    assert asked(project, "left").is_pending
+    assert request_at(project, "left").is_pending
 
 
 def test_with_one_agent_type_stopped_deadlines_go_on(project, staff):
@@ -133,4 +143,4 @@ def test_with_one_agent_type_stopped_deadlines_go_on(project, staff):
 
     stop(staff, agent_type="coder")
 
-    assert asked(project, "left").held_since is None
+    assert request_at(project, "left").held_since is None

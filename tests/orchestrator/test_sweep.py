@@ -18,7 +18,7 @@ from audit.models import Event
 from orchestrator.engine.sweep import sweep
 from projects.models import Project
 from projects.services import pause_project
-from tests.orchestrator.moves import current, look, open_steps, started
+from tests.scenes import advance, current, open_steps, started
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("whole_logs")]
 
@@ -37,16 +37,16 @@ def queue(name: str) -> str:
 
 
 @pytest.fixture
-def rung(redis):
+def enqueued(redis):
     """How many messages wait in a queue."""
     return lambda name: redis.llen(queue(name))
 
 
 @pytest.fixture
 def lost(project, redis):
-    """A run whose rings are lost, long ago."""
+    """A run whose messages are lost, long ago."""
     started(project)
-    Task.objects.update(rung_at=Now() - HOUR)
+    Task.objects.update(enqueued_at=Now() - HOUR)
     redis.delete(queue("engine"), queue("agents"))
     return project
 
@@ -69,72 +69,72 @@ def total(found: list[dict[str, int]], kind: str) -> int:
     return sum(one[kind] for one in found)
 
 
-def test_a_lost_ring_of_a_task_is_rung_again(lost, rung):
-    assert sweep()["tasks_rung"] == 2
-    assert rung("agents") == 2
-    assert sweep()["tasks_rung"] == 0
+def test_a_lost_message_of_a_task_is_enqueued_again(lost, enqueued):
+    assert sweep()["tasks_enqueued"] == 2
+    assert enqueued("agents") == 2
+    assert sweep()["tasks_enqueued"] == 0
 
 
-def test_a_lost_ring_of_a_project_is_rung_again(lost, rung):
+def test_a_lost_message_of_a_project_is_enqueued_again(lost, enqueued):
     Project.objects.update(attention_since=Now() - HOUR)
 
-    assert sweep()["projects_rung"] == 1
-    assert rung("engine") == 1
-    assert sweep()["projects_rung"] == 0
+    assert sweep()["projects_enqueued"] == 1
+    assert enqueued("engine") == 1
+    assert sweep()["projects_enqueued"] == 0
 
 
-@pytest.mark.parametrize(("jobs", "rung_again"), [(0, 2), (1, 0)])
-def test_a_ring_is_lost_sooner_where_no_job_waits_in_the_queue(lost, redis, jobs, rung_again):
-    Task.objects.update(rung_at=Now() - timedelta(seconds=LOST_SECONDS + 1))
+@pytest.mark.parametrize(("jobs", "enqueued_again"), [(0, 2), (1, 0)])
+def test_a_message_is_lost_sooner_where_the_queue_is_empty(lost, redis, jobs, enqueued_again):
+    Task.objects.update(enqueued_at=Now() - timedelta(seconds=LOST_SECONDS + 1))
     for _ in range(jobs):
         redis.lpush(queue("agents"), "{}")
 
-    assert sweep()["tasks_rung"] == rung_again
+    assert sweep()["tasks_enqueued"] == enqueued_again
 
 
-def test_a_project_that_was_looked_at_is_not_rung_for(lost, rung):
-    look(lost)
+def test_a_project_that_was_looked_at_is_not_enqueued(lost, enqueued):
+    advance(lost)
 
-    assert sweep()["projects_rung"] == 0
-    assert rung("engine") == 0
+    assert sweep()["projects_enqueued"] == 0
+    assert enqueued("engine") == 0
 
 
-def test_a_paused_project_is_not_worked_on(lost, rung, owner):
+def test_a_paused_project_is_not_worked_on(lost, enqueued, owner):
     pause_project(project_id=lost.pk, actor=Actor.of_user(owner))
 
-    assert sweep()["tasks_rung"] == 0
-    assert rung("agents") == 0
+    assert sweep()["tasks_enqueued"] == 0
+    assert enqueued("agents") == 0
 
 
-def test_a_lost_lease_is_taken_back_and_rung_for(lost, rung):
+def test_a_lost_lease_is_taken_back_and_enqueued(lost, enqueued):
     task = current(lost, "left")
     claim_task(task_id=task.pk, worker="t:1:1")
     Task.objects.filter(pk=task.pk).update(lease_expires_at=Now() - HOUR)
 
     assert sweep()["tasks_taken_back"] == 1
     assert open_steps(lost) == {"left", "right"}
-    assert rung("agents") == 2
+    assert enqueued("agents") == 2
 
 
-def test_a_retry_becomes_due(lost, rung):
+def test_a_retry_becomes_due(lost, enqueued):
     task = current(lost, "left")
     claim = claim_task(task_id=task.pk, worker="t:1:1")
     fail_attempt(claim=claim, error=TransientError("http_503", "Busy.", retry_after=600))
-    Task.objects.exclude(pk=task.pk).update(rung_at=Now())
-    early = sweep()["tasks_rung"]
+    Task.objects.exclude(pk=task.pk).update(enqueued_at=Now())
+    early = sweep()["tasks_enqueued"]
     Task.objects.filter(pk=task.pk).update(run_after=Now())
 
-    assert (early, sweep()["tasks_rung"]) == (0, 1)
-    assert rung("agents") == 1
+    assert (early, sweep()["tasks_enqueued"]) == (0, 1)
+    assert enqueued("agents") == 1
 
 
-def test_two_sweeps_at_once_ring_once(lost, rung):
+def test_two_sweeps_at_once_enqueue_once(lost, enqueued):
     Project.objects.update(attention_since=Now() - HOUR)
 
     found = twice_at_once()
 
-    assert (total(found, "tasks_rung"), total(found, "projects_rung")) == (2, 1)
-    assert (rung("agents"), rung("engine")) == (2, 1)
+    assert (total(found, "tasks_enqueued"), total(found, "projects_enqueued")) == (2, 1)
+    assert (enqueued("agents"), enqueued("engine")) == (2, 1)
 
 
 def test_two_sweeps_at_once_take_back_once(lost):

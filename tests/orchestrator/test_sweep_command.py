@@ -34,19 +34,19 @@ def task(project):
 def test_with_nothing_to_repair_every_count_is_zero(db):
     assert sweep() == [
         "tasks_taken_back: 0",
-        "stops_told: 0",
+        "stop_notices_recorded: 0",
         "deadlines_applied: 0",
-        "tasks_rung: 0",
-        "projects_rung: 0",
+        "tasks_enqueued: 0",
+        "projects_enqueued: 0",
         "idempotency_keys_forgotten: 0",
     ]
 
 
-def test_a_task_that_nobody_picked_up_is_rung_for_again(task):
-    Task.objects.update(rung_at=F("rung_at") - LONG)
+def test_a_task_that_nobody_picked_up_is_enqueued_again(task):
+    Task.objects.update(enqueued_at=F("enqueued_at") - LONG)
 
-    assert "tasks_rung: 1" in sweep()
-    assert "tasks_rung: 0" in sweep()
+    assert "tasks_enqueued: 1" in sweep()
+    assert "tasks_enqueued: 0" in sweep()
 
 
 def test_a_task_whose_worker_is_lost_is_taken_back(task):
@@ -59,8 +59,8 @@ def test_a_task_whose_worker_is_lost_is_taken_back(task):
     assert Event.objects.get(event_type="task_retried").metadata == {"channel": "sweep"}
 
 
-def test_a_project_that_waits_for_the_engine_is_rung_for(project):
+def test_a_project_that_waits_for_the_engine_is_enqueued(project):
     Project.objects.filter(pk=project.pk).update(attention_since=Now() - LONG)
 
-    assert "projects_rung: 1" in sweep()
-    assert "projects_rung: 0" in sweep()
+    assert "projects_enqueued: 1" in sweep()
+    assert "projects_enqueued: 0" in sweep()

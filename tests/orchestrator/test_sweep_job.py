@@ -22,14 +22,14 @@ def _no_sweep_yet(monkeypatch):
 def test_of_many_that_piled_up_only_the_first_one_looks():
     first, second = tasks.sweep(), tasks.sweep()
 
-    assert "tasks_rung" in first
+    assert "tasks_enqueued" in first
     assert second == {}
 
 
 def test_after_a_moment_the_next_one_looks_again(monkeypatch):
     monkeypatch.setattr(tasks, "SWEEP_PAUSE_SECONDS", 0.0)
 
-    assert all("tasks_rung" in tasks.sweep() for _ in range(2))
+    assert all("tasks_enqueued" in tasks.sweep() for _ in range(2))
 
 
 def test_no_clock_decides_whether_a_sweep_is_still_wanted():

@@ -4,8 +4,8 @@ import pytest
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 
-from tests.audit.live import token_of
 from tests.isolation.things import Things
+from tests.live import token_of
 
 
 @pytest.fixture

@@ -1,15 +1,16 @@
 """Too much is refused with a time to come back, and nobody locks anybody else out."""
 
 import json
+import time
 from types import SimpleNamespace
 
 import pytest
+import redis
 from django.contrib.auth.models import User
 from django.test import Client
 
-from core import login_throttle, throttles
-from core.login_throttle import Counter
-from core.throttles import Buckets
+from core import login_throttle, throttles, token_bucket
+from core.token_bucket import SharedTokenBuckets, TokenBucket, TokenBuckets
 
 pytestmark = pytest.mark.django_db
 
@@ -18,12 +19,12 @@ HERE, ELSEWHERE = "192.0.2.1", "192.0.2.2"
 
 @pytest.fixture(autouse=True)
 def nothing_counted(monkeypatch):
-    for name in ("users", "addresses"):
-        getattr(throttles, name)._left.clear()
-    counter = Counter()
-    monkeypatch.setattr(login_throttle, "counter", lambda: counter)
-    with login_throttle._redis() as client:
-        for key in client.scan_iter(login_throttle._name("*")):
+    throttles.user_requests.clear()
+    throttles.address_requests.clear()
+    tries = SharedTokenBuckets("login")
+    monkeypatch.setattr(login_throttle, "login_tries", tries)
+    with token_bucket._redis() as client:
+        for key in client.scan_iter(tries.redis_key("*")):
             client.delete(key)
 
 
@@ -90,8 +91,8 @@ def test_a_person_with_the_right_password_gets_in(client, owner):
 
 
 def test_without_redis_tries_are_counted_in_the_process(settings, owner, monkeypatch, closed_port):
-    away = login_throttle.redis.Redis(port=closed_port, socket_connect_timeout=1)
-    monkeypatch.setattr(login_throttle, "_redis", lambda: away)
+    away = redis.Redis(port=closed_port, socket_connect_timeout=1)
+    monkeypatch.setattr(token_bucket, "_redis", lambda: away)
     settings.LOGIN_TRIES = 2
 
     assert fail("owner", 3) == [400, 400, 429]
@@ -101,9 +102,9 @@ def test_without_redis_tries_are_counted_in_the_process(settings, owner, monkeyp
 def test_redis_is_told_neither_names_nor_addresses(owner):
     fail("owner", 1)
 
-    with login_throttle._redis() as client:
+    with token_bucket._redis() as client:
         keys = b" ".join(client.scan_iter("*"))
-    assert b":login:" in keys
+    assert b":tokens:login:" in keys
     assert b"owner" not in keys
     assert HERE.encode() not in keys
 
@@ -131,32 +132,47 @@ def test_an_address_that_asks_too_much_waits_logged_in_or_not(settings):
     assert Client(REMOTE_ADDR=ELSEWHERE).get("/api/v1/projects/").status_code == 401
 
 
-def test_a_bucket_fills_up_again():
-    buckets = Buckets()
-    assert [buckets.seconds_to_wait("one", 600) > 0 for _ in range(601)][-2:] == [False, True]
-    left, at = buckets._left["one"]
-    buckets._left["one"] = (left, at - 1)
+def test_tries_in_redis_come_back_one_by_one():
+    tries = SharedTokenBuckets("login")
+    assert [tries.take("key", 2, 0.2) for _ in range(2)] == [0, 0]
+    assert 0 < tries.take("key", 2, 0.2) <= 0.1
 
-    assert buckets.seconds_to_wait("one", 600) == 0
+    until = time.monotonic() + 5
+    while tries.take("key", 2, 0.2) > 0:
+        assert time.monotonic() < until
 
-
-def test_a_rate_of_zero_is_none():
-    buckets = Buckets()
-
-    assert {buckets.seconds_to_wait("one", 0) for _ in range(50)} == {0}
+    assert tries.take("key", 2, 0.2) > 0, "one came back, not both"
 
 
-def test_names_of_the_past_are_forgotten(monkeypatch):
-    monkeypatch.setattr(throttles, "KEPT", 3)
-    buckets = Buckets()
+def test_a_bucket_fills_up_again(clock):
+    buckets = TokenBuckets()
+    assert [buckets.take("one", 600, 60) > 0 for _ in range(601)][-2:] == [False, True]
+
+    clock[0] += 0.1
+
+    assert buckets.take("one", 600, 60) == 0
+
+
+def test_a_bucket_says_how_long_to_wait(clock):
+    bucket = TokenBucket(2, 0.5)
+
+    assert [bucket.take() for _ in range(4)] == [0, 0, 2, 2]
+
+
+def test_a_rate_of_zero_is_no_limit():
+    assert {TokenBuckets().take("one", 0, 60) for _ in range(50)} == {0}
+
+
+def test_full_buckets_are_forgotten(monkeypatch, clock):
+    monkeypatch.setattr(token_bucket, "MAX_KEYS", 3)
+    buckets = TokenBuckets()
     for name in "abc":
-        buckets.seconds_to_wait(name, 60)
-        left, at = buckets._left[name]
-        buckets._left[name] = (left, at - 61)
+        buckets.take(name, 60, 60)
 
-    buckets.seconds_to_wait("d", 60)
+    clock[0] += 61
+    buckets.take("d", 60, 60)
 
-    assert set(buckets._left) == {"d"}
+    assert set(buckets._buckets) == {"d"}
 
 
 # A tab asks twice a look: for what waits, and for its page. It looks 0.25 s after news, and then as
@@ -168,13 +184,13 @@ SEEN_SECONDS, HIDDEN_SECONDS, ASKED_AT_A_LOOK = 0.3, 2.0, 2
 def clock(monkeypatch):
     """The time of the buckets, in a list of one."""
     now = [1000.0]
-    monkeypatch.setattr(throttles, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(token_bucket, "time", SimpleNamespace(monotonic=lambda: now[0]))
     return now
 
 
 def refused_in_minutes(minutes, *, seen, hidden, limit, clock):
     """With news without end, and all of it from one address to one process."""
-    buckets, began = Buckets(), clock[0]
+    buckets, began = TokenBuckets(), clock[0]
     looks = sorted(
         began + number * seconds
         for tabs, seconds in ((seen, SEEN_SECONDS), (hidden, HIDDEN_SECONDS))
@@ -183,7 +199,7 @@ def refused_in_minutes(minutes, *, seen, hidden, limit, clock):
     )
     refused = 0
     for clock[0] in looks:
-        refused += buckets.seconds_to_wait(HERE, limit) > 0
+        refused += buckets.take(HERE, limit, 60) > 0
     return refused
 
 

@@ -6,9 +6,9 @@ import threading
 import pytest
 from django.db import connection, connections
 
-from audit.stream.database import THREADS
+from audit.stream.queries import THREADS
 from tests.audit.conftest import mortal  # noqa: F401
-from tests.audit.live import MortalDaphne, burst, token_of
+from tests.live import MortalWebServer, burst, token_of
 from tools.benchmarks.sockets import clients
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,7 +40,7 @@ def connections_of_others() -> int:
 
 
 def test_a_thousand_clients_that_come_back_at_once_lose_nothing(
-    mortal: MortalDaphne,  # noqa: F811
+    mortal: MortalWebServer,  # noqa: F811
     project,
     viewer,
 ):
@@ -62,7 +62,9 @@ def test_a_thousand_clients_that_come_back_at_once_lose_nothing(
     assert count.most - before <= THREADS + 1
 
 
-async def come_and_lose_the_server(server: MortalDaphne, path: str, token: str, after: int) -> None:
+async def come_and_lose_the_server(
+    server: MortalWebServer, path: str, token: str, after: int
+) -> None:
     options = {"port": server.server.port, "path": path, "token": token, "after": after}
     async with clients(CLIENTS, **options) as listening:
         server.kill()
@@ -71,7 +73,7 @@ async def come_and_lose_the_server(server: MortalDaphne, path: str, token: str, 
                 await asyncio.sleep(0.01)
 
 
-async def come_back(server: MortalDaphne, path: str, token: str, after: int) -> list[tuple]:
+async def come_back(server: MortalWebServer, path: str, token: str, after: int) -> list[tuple]:
     """Of each client: how many it got, the last one, how many were missing, how many doubled."""
     options = {"port": server.server.port, "path": path, "token": token, "after": after}
     async with clients(CLIENTS, **options, at_once=CLIENTS) as listening:

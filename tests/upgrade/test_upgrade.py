@@ -15,9 +15,8 @@ import psycopg
 import pytest
 from redis import Redis
 
-from tests.audit.live import Daphne
 from tests.databases import own_database
-from tests.end_to_end.workers import Worker, eventually
+from tests.live import WebServer, Worker, eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -172,7 +171,7 @@ def installation(database: Installation, tmp_path_factory) -> Iterator[Installat
     """All of it runs, and the broker holds the messages of the old code."""
     database.put_into_queues(HERE / "queued_jobs.json")
     settings = {"DJANGO_SETTINGS_MODULE": "tests.end_to_end.quick_settings"}
-    web = Daphne(**database.environment)
+    web = WebServer(**database.environment)
     database.web.base_url = f"{web.url}/api/v1/"
     worker = Worker(tmp_path_factory.mktemp("upgraded"), **database.environment, **settings)
     database.worker_output = worker.output

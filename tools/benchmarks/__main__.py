@@ -15,6 +15,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", nargs="?", choices=["engine", *ALONE], default="engine")
     parser.add_argument("--layer", help="stream: dotted path of another channel layer")
+    parser.add_argument(
+        "--servers", nargs="+", default=["uvicorn"], help="stream: uvicorn, daphne, or both"
+    )
     parser.add_argument("--clients", type=int, help="stream: at most so many")
     parser.add_argument("--projects", type=int, default=60, help="projects side by side")
     parser.add_argument("--steps", type=int, default=10, help="steps of each")

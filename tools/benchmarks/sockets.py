@@ -14,7 +14,7 @@ UPGRADE = (
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
     "Sec-WebSocket-Protocol: {subprotocol}\r\nAuthorization: Token {token}\r\n\r\n"
 )
-TEXT, CLOSE = 1, 8
+TEXT, CLOSE, PING, PONG_FRAME = 1, 8, 9, 10
 PONG = b'{"type":"pong"}'
 AT_ONCE = 50
 CONNECT_SECONDS = 60
@@ -77,6 +77,8 @@ class Client(asyncio.Protocol):
     def _take(self, opcode: int, payload: bytes) -> None:
         if opcode == CLOSE:
             self.is_closed = True
+        elif opcode == PING:
+            self._send(PONG_FRAME, payload)
         elif opcode != TEXT:
             return
         elif payload.startswith(b'{"type":"event"'):
@@ -84,8 +86,11 @@ class Client(asyncio.Protocol):
         elif payload.startswith(b'{"type":"caught_up"'):
             self.is_ready.set()
         elif payload.startswith(b'{"type":"ping"'):
-            # Masked, as clients must, with a mask of zeros.
-            self.transport.write(bytes([0x81, 0x80 | len(PONG), 0, 0, 0, 0]) + PONG)
+            self._send(TEXT, PONG)
+
+    def _send(self, opcode: int, payload: bytes) -> None:
+        """A short frame, masked as clients must, with a mask of zeros."""
+        self.transport.write(bytes([0x80 | opcode, 0x80 | len(payload), 0, 0, 0, 0]) + payload)
 
     def _count(self, payload: bytes) -> None:
         start = payload.index(b'"sequence":') + 11

@@ -59,21 +59,28 @@ def worker(**environment: str) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Daphne:
+class WebServer:
     port: int
     pid: int
 
 
+def server_command(server: str, port: int, application: str) -> list[str]:
+    if server == "daphne":
+        options = ["-b", "127.0.0.1", "-p", str(port), "-v", "0", "--access-log", os.devnull]
+        return [sys.executable, "-m", "daphne", *options, application]
+    options = ["--port", str(port), "--application", application]
+    return [sys.executable, "-m", "orchestrator.server", *options]
+
+
 @contextmanager
-def daphne(application: str) -> Iterator[Daphne]:
+def web_server(application: str, server: str) -> Iterator[WebServer]:
     """One server process on a free port, as `manage.py up` runs it."""
     port = free_port()
-    command = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port)]
-    quiet = ["-v", "0", "--access-log", os.devnull]
-    process = subprocess.Popen([*command, *quiet, application], stdout=subprocess.DEVNULL)
+    command = server_command(server, port, application)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         _wait_for_port(port)
-        yield Daphne(port, process.pid)
+        yield WebServer(port, process.pid)
     finally:
         process.terminate()
         process.wait(30)

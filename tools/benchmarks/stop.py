@@ -58,6 +58,6 @@ def stop_seconds(rounds: int) -> list[float]:
 
 
 def _seconds(stop: EmergencyStop) -> float:
-    assert stop.workers_expected == WORKER_PROCESSES, stop.workers_words
-    assert stop.seconds_to_last_acknowledgement is not None, stop.workers_words
+    assert stop.workers_expected == WORKER_PROCESSES, stop.workers_text
+    assert stop.seconds_to_last_acknowledgement is not None, stop.workers_text
     return stop.seconds_to_last_acknowledgement

@@ -18,7 +18,7 @@ from tools.benchmarks.streaming import LOADS, Bare, Load, Measured, Ours, measur
 
 OTHER_LAYER = "channels_redis.core.RedisChannelLayer"
 # A load that has begun is finished.
-MINUTES = 6
+MINUTES = float(os.environ.get("BENCH_MINUTES", "6"))
 # Of the floor: a message each, and a message after a bare durable commit each.
 HEADER = (
     "| clients | server | one a transaction, frames/s (sent/s) | many (floor: a commit each)"
@@ -29,43 +29,45 @@ HEADER = (
 def report(options: argparse.Namespace) -> None:
     ends_at = float(os.environ.setdefault("BENCH_ENDS_AT", str(time.time() + MINUTES * 60)))
     print(f"\nchannel layer: {settings.CHANNEL_LAYERS['default']['BACKEND']}\n{HEADER}")
-    ours, bare, last = Ours(), Bare(), None
+    ours, bare = Ours(), Bare()
+    largest: dict[str, Measured] = {}
     for load in LOADS:
         if options.clients and load.clients > options.clients:
             break
         if time.time() > ends_at:
             print(f"left out, for the time is over: {load.clients} clients and more")
             break
-        last = _compare(load, ours, bare) or last
-    if last is not None and not options.layer:
-        for name, measured in last.items():
-            show_sizes(name, measured)
-        subprocess.run([sys.executable, "-m", "tools.benchmarks", *_again(options)], check=False)
+        for server in options.servers:
+            largest |= _compare(load, ours, bare, server)
+    if options.layer:
+        return
+    for name, measured in largest.items():
+        show_sizes(name, measured)
+    if largest and len(options.servers) == 1:
+        limit = ["--clients", str(options.clients)] if options.clients else []
+        again = ["stream", "--layer", OTHER_LAYER, "--servers", *options.servers, *limit]
+        subprocess.run([sys.executable, "-m", "tools.benchmarks", *again], check=False)
 
 
-def _again(options: argparse.Namespace) -> list[str]:
-    limit = ["--clients", str(options.clients)] if options.clients else []
-    return ["stream", "--layer", OTHER_LAYER, *limit]
-
-
-def _compare(load: Load, ours: Ours, bare: Bare) -> dict[str, Measured] | None:
-    """None where one of them could not be measured, which is said."""
+def _compare(load: Load, ours: Ours, bare: Bare, server: str) -> dict[str, Measured]:
+    """Empty where one of them could not be measured, which is said."""
     try:
-        floor = asyncio.run(measure(bare, load))
-        show(load, bare.name, floor)
-        measured = asyncio.run(measure(ours, load))
+        floor = asyncio.run(measure(bare, load, server))
+        show(load, f"{bare.name}, {server}", floor)
+        measured = asyncio.run(measure(ours, load, server))
     except (TimeoutError, RuntimeError) as error:
-        print(f"{load.clients} clients: not finished ({error or type(error).__name__})", flush=True)
-        return None
-    show(load, ours.name, measured)
+        reason = str(error) or type(error).__name__
+        print(f"{server}, {load.clients} clients: not finished ({reason})", flush=True)
+        return {}
+    show(load, f"{ours.name}, {server}", measured)
     single = measured.single.frames_a_second
     print(
-        f"{load.clients} clients, one event a transaction, to the floor's frames/s:"
+        f"{server}, {load.clients} clients, one event a transaction, to the floor's frames/s:"
         f" {single / floor.single.frames_a_second:.2f}; where the floor commits, too:"
         f" {single / floor.flood.frames_a_second:.2f}; p99: {_p99(measured) / _p99(floor):.2f}",
         flush=True,
     )
-    return {bare.name: floor, ours.name: measured}
+    return {f"{bare.name}, {server}": floor, f"{ours.name}, {server}": measured}
 
 
 def _p99(measured: Measured) -> float:

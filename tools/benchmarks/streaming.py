@@ -19,7 +19,7 @@ from audit.actors import Actor
 from audit.models import Stream
 from projects.services import create_project
 from tools.benchmarks.sockets import Arrivals, Client, clients, resident_bytes, settled
-from tools.benchmarks.stack import daphne
+from tools.benchmarks.stack import web_server
 
 BATCH = 50
 # Beyond what the sending itself takes.
@@ -198,15 +198,15 @@ async def _report(sender: subprocess.Popen, listening: list[Client]) -> None:
             await asyncio.sleep(0.005)
 
 
-async def measure(side: Any, load: Load) -> Measured:
+async def measure(side: Any, load: Load, server: str) -> Measured:
     """Size, latency at the load's pace, and throughput."""
-    with daphne(side.application) as server:
+    with web_server(side.application, server) as process:
         path, head = await asyncio.to_thread(lambda: (side.path, side.head()))
-        options = {"port": server.port, "path": path, "token": side.token, "after": head}
+        options = {"port": process.port, "path": path, "token": side.token, "after": head}
         async with clients(1, **options):
-            size = resident_bytes(server.pid)
+            size = resident_bytes(process.pid)
             async with clients(load.clients, **options) as listening:
-                each = (resident_bytes(server.pid) - size) / load.clients
+                each = (resident_bytes(process.pid) - size) / load.clients
                 paced = [
                     await run(side, listening, load.paced, load.per_second)
                     for _ in range(load.repeated)

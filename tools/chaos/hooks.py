@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from core.failpoints import fault_point
+from core.failpoints import failpoint
 
 FENCELESS = "SELECT 1 FROM tasks WHERE id = %s AND %s > 0 FOR NO KEY UPDATE"
 COPIES = 5
@@ -18,7 +18,7 @@ def install() -> None:
         _switch_fence_check_off()
     if os.environ.get("FAULT"):
         _fall_between_pop_and_bookkeeping()
-    _ring_several_times()
+    _enqueue_several_times()
 
 
 def _switch_fence_check_off() -> None:
@@ -37,26 +37,23 @@ def _fall_between_pop_and_bookkeeping() -> None:
     note = QoS.append
 
     def append(self: Any, *args: Any, **kwargs: Any) -> Any:
-        fault_point("between_pop_and_bookkeeping")
+        failpoint("between_pop_and_bookkeeping")
         return note(self, *args, **kwargs)
 
     QoS.append = append
 
 
-def _ring_several_times() -> None:
-    """While the file `ring_five_times` is there, every job is put into the queue five times."""
-    from agents.tasks import run_task
-    from orchestrator.tasks import advance
+def _enqueue_several_times() -> None:
+    """While the file `enqueue_five_times` is there, every job is put into the queue five times."""
+    from agents.queue import ADVANCE, RUN_TASK
+    from orchestrator.celery import app
 
-    switch = Path(os.environ["CHAOS_HOME"]) / "ring_five_times"
-    for job in (run_task, advance):
-        job.delay = _multiplied(job.delay, switch)
+    switch = Path(os.environ["CHAOS_HOME"]) / "enqueue_five_times"
+    send = app.send_task
 
+    def send_several(name: str, *args: Any, **kwargs: Any) -> Any:
+        for _ in range(COPIES - 1 if name in (ADVANCE, RUN_TASK) and switch.exists() else 0):
+            send(name, *args, **kwargs)
+        return send(name, *args, **kwargs)
 
-def _multiplied(delay: Any, switch: Path) -> Any:
-    def several(*args: Any) -> Any:
-        for _ in range(COPIES - 1 if switch.exists() else 0):
-            delay(*args)
-        return delay(*args)
-
-    return several
+    app.send_task = send_several

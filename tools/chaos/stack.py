@@ -108,9 +108,8 @@ class Stack:
         return self._program("scheduler", "scheduler", beat, stop_seconds=10)
 
     def _web(self, name: str, port: int) -> Child:
-        daphne = ["daphne", "-b", "127.0.0.1", "-p", str(port), "--access-log", os.devnull]
-        application = "orchestrator.asgi:application"
-        return self._program(name, "web", [*daphne, application], stop_seconds=15)
+        server = ["orchestrator.server", "--port", str(port)]
+        return self._program(name, "web", server, stop_seconds=15)
 
     def process(self, name: str) -> psutil.Process:
         return psutil.Process(self.supervisor.children[name].process.pid)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.core.management.base import CommandError
 
-from core.snapshot import one_moment
+from core.database import consistent_snapshot
 from core.text import one_line
 from orchestrator.engine.export import export_files, prepare_export
 from projects.models import BRIEF_MAX_LENGTH, Project
@@ -62,7 +62,7 @@ def write_export(terminal: Terminal, project_id: UUID, folder: Path) -> None:
     count = 0
     try:
         prepare_export(Project.objects.get(pk=project_id))
-        with one_moment():
+        with consistent_snapshot():
             for name, content in export_files(Project.objects.get(pk=project_id)):
                 parts = PurePosixPath(name).parts
                 if not parts or name.startswith("/") or ".." in parts or "\0" in name:

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 
 from context.artifact_types import artifact_type_choices
 from context.enums import Granularity
-from context.search import show
+from context.search import present_hits
 from core.errors import Unavailable
 from projects.agent_types import agent_type_choices
 from projects.enums import Phase
@@ -46,5 +46,5 @@ def show_search(request: HttpRequest) -> HttpResponse:
     except Unavailable as error:
         return render_page(request, "ui/search.html", context | {"errors": [error.detail]})
     page = Paginator(result.hits, HITS_A_PAGE).get_page(request.GET.get("page"))
-    context |= {"result": result, "page": page, "hits": show(list(page), result.words)}
+    context |= {"result": result, "page": page, "hits": present_hits(list(page), result.words)}
     return render_page(request, "ui/search.html", context)

@@ -1,4 +1,4 @@
-"""The model that serves where none is connected: it quotes, and claims nothing."""
+"""The model that serves where none is connected: it quotes the brief, and claims nothing."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ QUESTION = "What is to be built, and for whom? Whatever you answer is quoted in 
 
 
 class DemoModel:
-    """Serves every role. Never a stand-in for a model that somebody pays for."""
+    """Serves every role. It never replaces a model that the settings name."""
 
     def produce(
         self,
@@ -36,6 +36,10 @@ class DemoModel:
         recording = None if is_remark else recording_of(case)
         name = "recorded-1" if recording else "quotes-1"
         own = assignment.own_by_person(artifact_type)
+        # Asks once where the brief is very short, and always where there is nothing to quote.
+        may_ask = artifact_type != "deployment_log" and not is_remark
+        is_short = len(storable(assignment.brief).strip().encode()) < SHORTEST_BRIEF
+        is_first = artifact_type == "agent_output" and not case.clarifications
         content: dict[str, Any] | Questions
         if artifact_type not in documents.TEXTS:
             raise PermanentError("not_in_demo", f"The demo model writes no {artifact_type}.")
@@ -43,23 +47,14 @@ class DemoModel:
             notes, content = KEPT, _kept(case, own, output_type)
         elif recording:
             notes, content = RECORDED, play(recording, case, artifact_type)
-        elif _must_ask(case, artifact_type, is_remark):
+        elif may_ask and (not case.requirements or (is_short and is_first)):
             notes, content = SHORT, Questions((QUESTION,), SHORT)
         else:
             notes, content = documents.WORDS["label"], documents.write(case, artifact_type)
-        given = prompt_sha256(name, prompt_for(assignment, artifact_type), output_type)
+        sha256 = prompt_sha256(name, prompt_for(assignment, artifact_type), output_type)
         usage = Usage("demo", name, calls=1, input_tokens=0, output_tokens=0, cost_micros=0)
         answer = output_type.model_validate(content) if isinstance(content, dict) else content
-        return Reply(answer, usage, notes, given)
-
-
-def _must_ask(case: Case, artifact_type: str, is_remark: bool) -> bool:
-    """Once where the brief is very short; and wherever there is nothing at all to quote."""
-    if is_remark or artifact_type == "deployment_log":
-        return False
-    is_short = len(storable(case.assignment.brief).strip().encode()) < SHORTEST_BRIEF
-    is_first = artifact_type == "agent_output" and not case.clarifications
-    return not case.requirements or (is_short and is_first)
+        return Reply(answer, usage, notes, sha256)
 
 
 def _kept(case: Case, own: Material, output_type: type[BaseModel]) -> dict[str, Any]:

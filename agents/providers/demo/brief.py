@@ -1,6 +1,6 @@
 """Cuts a text into its sentences, in any language. Each knows where it stands, and none is dropped.
 
-Headings, list items, table rows and code blocks are told by their marks alone. Nothing is
+Headings, list items, table rows and code blocks are recognized by their marks alone. Nothing is
 interpreted.
 """
 
@@ -37,7 +37,7 @@ _SHORT_WORD = re.compile(r"(?:^|[\s(\[„“\"'])((?:\w\.)*\w{1,3})$")
 
 @dataclass(frozen=True)
 class Passage:
-    """One sentence, row or code block: `text[start:end]` of its source is exactly `quote`."""
+    """A sentence, row or code block: `text[start:end]` of its source is exactly `quote`."""
 
     source: str
     number: int
@@ -47,7 +47,7 @@ class Passage:
     line: int
     kind: str
     section: str = ""
-    # What leads into it and is quoted along with it: "On top of that:", the head of a table.
+    # What introduces it and is quoted with it: "On top of that:", the head of a table.
     leads: tuple[tuple[int, int], ...] = ()
 
 
@@ -68,8 +68,8 @@ def storable(text: str) -> str:
 
 def first_heading(text: str) -> str:
     """In one line; empty if there is none."""
-    headings = (one for one in _blocks(text) if one.kind == "heading")
-    return next((" ".join(text[one.start : one.end].split()) for one in headings), "")
+    headings = (block for block in _blocks(text) if block.kind == "heading")
+    return next((" ".join(text[h.start : h.end].split()) for h in headings), "")
 
 
 def read(text: str, source: str = "brief", number: int = 0) -> list[Passage]:
@@ -81,7 +81,7 @@ def read(text: str, source: str = "brief", number: int = 0) -> list[Passage]:
     for block, below in zip(blocks, [*blocks[1:], None], strict=False):
         section = " › ".join(words for _, words in path)
         if block.kind == "heading":
-            leads, path = [], [one for one in path if one[0] < block.level]
+            leads, path = [], [heading for heading in path if heading[0] < block.level]
             section = " › ".join(words for _, words in path)
             words = " ".join(text[block.start : block.end].split())
             is_empty = not below or (below.kind == "heading" and below.level <= block.level)
@@ -97,10 +97,19 @@ def read(text: str, source: str = "brief", number: int = 0) -> list[Passage]:
             if has_items and pieces and text[pieces[-1].end - 1] in ":：":
                 leads.append(pieces.pop())
         passages += [
-            Passage(source, number, one.start, one.end, text[one.start : one.end],
-                    text.count("\n", 0, one.start) + 1, one.kind, section, one.leads)
-            for one in pieces
-        ]  # fmt: skip
+            Passage(
+                source,
+                number,
+                piece.start,
+                piece.end,
+                text[piece.start : piece.end],
+                text.count("\n", 0, piece.start) + 1,
+                piece.kind,
+                section,
+                piece.leads,
+            )
+            for piece in pieces
+        ]
     return passages
 
 
@@ -186,7 +195,13 @@ def _cut(text: str, block: _Block) -> Iterator[tuple[int, int]]:
         begin = number.end()
     ends = [match.end() for match in _SENTENCE_END.finditer(text, begin, block.end)
             if _ends_sentence(text, match, block)]  # fmt: skip
-    ends += _purposeful_line_ends(text, block)
+    lines = list(re.finditer(r"[^\n]+", text[block.start : block.end]))
+    if len(lines) > 1 and max(len(line[0]) for line in lines) < WRAPPED_WIDTH:
+        ends += [
+            block.start + line.end()
+            for line, following in pairwise(lines)
+            if not following[0].strip()[:1].islower()
+        ]
     last = block.start
     for end in [*sorted(set(ends)), block.end]:
         words = text[last:end]
@@ -216,14 +231,3 @@ def _ends_sentence(text: str, match: re.Match[str], block: _Block) -> bool:
         or following.isdigit()
         or (short.isascii() and short.islower() and not _VOWEL.search(short))
     )
-
-
-def _purposeful_line_ends(text: str, block: _Block) -> list[int]:
-    lines = list(re.finditer(r"[^\n]+", text[block.start : block.end]))
-    if len(lines) < 2 or max(len(line[0]) for line in lines) >= WRAPPED_WIDTH:
-        return []
-    return [
-        block.start + line.end()
-        for line, following in pairwise(lines)
-        if not following[0].strip()[:1].islower()
-    ]

@@ -1,4 +1,4 @@
-"""All that an assignment says, read once: what is quoted, and what people said on the way."""
+"""What the demo model reads from an assignment: the quotes, and the answers and comments."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -31,14 +31,14 @@ class Section:
 
 @dataclass(frozen=True)
 class Case:
-    """An assignment, with its words quoted."""
+    """An assignment, with its texts cut into quotes."""
 
     assignment: Assignment
 
     @cached_property
     def clarifications(self) -> list[dict[str, Any]]:
-        """Everything that was asked and answered, each answer once."""
-        handed = [
+        """All questions of agents with their answers, each answer once."""
+        earlier = [
             clarification
             for material in self.assignment.materials
             for clarification in material.content.get("clarifications") or []
@@ -47,12 +47,12 @@ class Case:
             {"questions": list(a.questions), "answer": a.answer, "answered_by": a.answered_by}
             for a in self.assignment.answers
         ]
-        answers = [one for one in (*handed, *own) if one["answer"].strip()]
-        return list({one["answer"]: one for one in answers}.values())[:50]
+        answered = [reply for reply in (*earlier, *own) if reply["answer"].strip()]
+        return list({reply["answer"]: reply for reply in answered}.values())[:50]
 
     @cached_property
     def comments(self) -> list[str]:
-        """What people asked to be changed in what is to be written, of all rounds."""
+        """The changes that people requested in what is to be written, of all rounds."""
         earlier = [
             note["comment"]
             for material in self.assignment.materials
@@ -70,7 +70,7 @@ class Case:
 
     @cached_property
     def passages(self) -> list[Passage]:
-        return [one for place, text in self.texts.items() for one in read(text, *place)]
+        return [p for place, text in self.texts.items() for p in read(text, *place)]
 
     @cached_property
     def title(self) -> str:
@@ -82,9 +82,9 @@ class Case:
 
     @cached_property
     def specification(self) -> Material | None:
-        """That on which later steps build; None where it is what is to be written."""
-        is_asked = "software_specification" in self.assignment.expected
-        return None if is_asked else self.assignment.newest("software_specification")
+        """The one that later steps build on; None where it is what is to be written."""
+        is_expected = "software_specification" in self.assignment.expected
+        return None if is_expected else self.assignment.newest("software_specification")
 
     @cached_property
     def requirements(self) -> list[Requirement]:
@@ -99,7 +99,7 @@ class Case:
         groups = [
             group[n : n + size]
             for place in self.texts
-            if (group := [one for one in self.passages if (one.source, one.number) == place])
+            if (group := [p for p in self.passages if (p.source, p.number) == place])
             for n in range(0, len(group), size)
         ]
         return [self._requirement(f"REQ-{n}", group) for n, group in enumerate(groups, start=1)]
@@ -111,27 +111,29 @@ class Case:
     def _requirement(self, key: str, group: Sequence[Passage]) -> Requirement:
         first = group[0]
         text = self.texts[first.source, first.number]
-        places = [span for one in group for span in (*one.leads, (one.start, one.end))]
+        places = [span for p in group for span in (*p.leads, (p.start, p.end))]
         places = list(dict.fromkeys(places))
         if len(places) > MOST_SPANS:
             places = [(min(a for a, _ in places), max(b for _, b in places))]
-        where = {"source": first.source, "number": first.number}
+        source = {"source": first.source, "number": first.number}
+        name = f"Answer {first.number + 1}" if first.source == "answer" else first.section
+        line = f"{_short(name, 180)}, line {first.line}" if name else f"Line {first.line}"
         statement = "\n".join(_statement(text, passage) for passage in group)
         return {
             "id": key,
             "kind": "undecided",
-            "title": f"{_place(first)}: {_short(' '.join(first.quote.split()), 80)}",
+            "title": f"{line}: {_short(' '.join(first.quote.split()), 80)}",
             "statement": _short(statement, LONGEST_STATEMENT),
             "priority": "undecided",
             "acceptance_criteria": [],
-            "spans": [where | {"start": a, "end": b, "quote": text[a:b]} for a, b in places],
+            "spans": [source | {"start": a, "end": b, "quote": text[a:b]} for a, b in places],
         }
 
     @cached_property
     def sections(self) -> list[Section]:
         """The requirements by the heading that they stand under; the last few share one."""
-        brief = [one for one in self.passages if one.source == "brief"]
-        ends = [one.end for one in brief]
+        brief = [passage for passage in self.passages if passage.source == "brief"]
+        ends = [passage.end for passage in brief]
         ids: dict[str, list[str]] = {}
         for requirement in self.requirements:
             span = next(iter(requirement["spans"]), {"source": ""})
@@ -163,14 +165,8 @@ def count(number: int, what: str) -> str:
 
 
 def inline(text: str) -> str:
-    """Words of people in one line, harmless in Markdown."""
+    """A text of people in one line, harmless in Markdown."""
     return " ".join(text.split()).replace("<", "&lt;").replace("`", "'")
-
-
-def _place(passage: Passage) -> str:
-    """Section and line, or the answer that it stands in."""
-    name = f"Answer {passage.number + 1}" if passage.source == "answer" else passage.section
-    return f"{_short(name, 180)}, line {passage.line}" if name else f"Line {passage.line}"
 
 
 def _statement(text: str, passage: Passage) -> str:

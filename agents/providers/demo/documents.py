@@ -1,4 +1,4 @@
-"""What the demo model writes: quotes in their places, and plainly what nobody has done yet."""
+"""What the demo model writes: quotes with their places, and plainly what is not built."""
 
 import json
 import tomllib
@@ -20,7 +20,7 @@ SKIPPED_TEST = f'''\
     def test_NAME(self):
         self.fail("nobody has written this test")
 '''
-UNHEARD = (
+NOT_FOLLOWED = (
     "Quoted here, and nothing was changed for it: the demo model cannot carry out a comment. "
     "Connect a model, or change the text yourself."
 )
@@ -35,7 +35,7 @@ def write(case: Case, artifact_type: str) -> Content:
     else:
         content["title"] = case.title
     if artifact_type == "project_plan":
-        content["assumptions"] += [f"“{one.name}”: {listed(one.ids)}." for one in case.sections]
+        content["assumptions"] += [f"“{s.name}”: {listed(s.ids)}." for s in case.sections]
     if artifact_type == "software_specification":
         content["requirements"] = case.requirements
     if artifact_type == "system_architecture":
@@ -43,7 +43,7 @@ def write(case: Case, artifact_type: str) -> Content:
         content["not_covered"] = _missing(case, WORDS["not_designed"])
     if artifact_type == "implementation_plan":
         items = [*content["items"], *_each_section(case, "work_item")]
-        content["items"] = [one | {"number": n} for n, one in enumerate(items, start=1)]
+        content["items"] = [item | {"number": n} for n, item in enumerate(items, start=1)]
     if artifact_type == "source_code":
         content["files"] = _skeleton(case)
     if artifact_type in ("implementation_plan", "source_code"):
@@ -52,12 +52,13 @@ def write(case: Case, artifact_type: str) -> Content:
         content["release_notes"] = "\n".join(_release_notes(case))[:20_000]
     if artifact_type in ("agent_output", "project_plan", "software_specification"):
         content["clarifications"] = case.clarifications
-    return content | {"feedback": feedback(case, UNHEARD)}
+    return content | {"feedback": feedback(case, NOT_FOLLOWED)}
 
 
 def feedback(case: Case, response: str) -> list[Content]:
-    """The comments of people, quoted; nothing is claimed of them."""
-    return [{"comment": one, "honoured": False, "response": response} for one in case.comments]
+    """The comments of people, quoted, and that nothing was changed for them."""
+    entry = {"honoured": False, "response": response}
+    return [{"comment": comment} | entry for comment in case.comments]
 
 
 def figures(case: Case) -> str:
@@ -94,11 +95,14 @@ def _filled(template: Any, words: Mapping[str, str]) -> Any:
 
 def _skeleton(case: Case) -> list[Content]:
     """Files of a program that starts and lists what is to be built, with a skipped test of each."""
-    shown = [{key: one[key] for key in ("id", "title", "statement")} for one in case.requirements]
-    data = json.dumps({"title": case.title, "requirements": shown}, ensure_ascii=False, indent=2)
+    requirements = [
+        {key: r[key] for key in ("id", "title", "statement")} for r in case.requirements
+    ]
+    content = {"title": case.title, "requirements": requirements}
+    data = json.dumps(content, ensure_ascii=False, indent=2)
     names = (key.lower().replace("-", "_") for key in case.ids)
     files = SKELETON | {"requirements.json": data + "\n"}
-    words = {"title": inline(case.title), "number": count(len(shown), "requirement")}
+    words = {"title": inline(case.title), "number": count(len(requirements), "requirement")}
     files["README.md"] = files["README.md"].format(**words, first=case.ids[0])
     files["tests/test_requirements.py"] += "\n".join(SKIPPED_TEST.replace("NAME", n) for n in names)
     kinds = {"py": "python", "md": "markdown", "json": "json"}
@@ -123,17 +127,17 @@ def _missing(case: Case, reason: str) -> list[Content]:
 
 
 def _release_notes(case: Case) -> list[str]:
-    """What the program is said to do is what its tests have tried, and nothing else."""
-    statements = {one["id"]: inline(one["statement"]) for one in case.requirements}
+    """Only what a test has tried successfully is listed as what the program does."""
+    statements = {r["id"]: inline(r["statement"]) for r in case.requirements}
     results = case.assignment.newest("test_results")
     coverage = results.content["coverage"] if results else []
     tested, others = [], []
-    for one in coverage:
-        line = f"- {one['requirement']}: {statements.get(one['requirement'], '')}"
-        if one["status"] == "passed":
+    for entry in coverage:
+        line = f"- {entry['requirement']}: {statements.get(entry['requirement'], '')}"
+        if entry["status"] == "passed":
             tested.append(line)
         else:
-            others.append(f"{line} ({inline(one['reason'])})")
+            others.append(f"{line} ({inline(entry['reason'])})")
     return [
         *("## What its tests have tried, with success", "", *(tested or ["- Nothing."]), ""),
         *("## What is not built or not tested", "", *(others or ["- Nothing is listed."])),
@@ -145,7 +149,7 @@ def _run_plan(case: Case) -> list[str]:
     lines += ["## The brief, section by section", ""]
     lines += [f"- {inline(section.name)}: {listed(section.ids)}" for section in case.sections]
     lines += ["", "## Risks", "", f"- Nothing of this will be built. {WORDS['connect']}"]
-    answers = [f"- {inline(one['answer'])}" for one in case.clarifications]
+    answers = [f"- {inline(reply['answer'])}" for reply in case.clarifications]
     lines += ["", "## Answers, as given", "", *answers] if answers else []
     return [*lines, "", *steps_of(case)]
 
@@ -157,24 +161,23 @@ def steps_of(case: Case) -> list[str]:
         steps = [step | {"id": key} for key, step in steps.items()]
     lines = ["## Steps", ""]
     for number, step in enumerate(steps, start=1):
-        made = ", ".join(step.get("creates") or []) or "nothing"
+        creates = ", ".join(step.get("creates") or []) or "nothing"
         needs = ", ".join(step.get("needs") or []) or "nothing"
         agent = step.get("agent") or step.get("agent_type") or "an agent"
         gate = f" A person decides on the {step['gate']}." if step.get("gate") else ""
-        lines.append(f"{number}. **{step['id']}**: {agent} makes {made}; needs {needs}.{gate}")
-    asked = "The oversight level of the project says which decisions people are asked for."
-    return [*lines, "", asked]
+        lines.append(f"{number}. **{step['id']}**: {agent} makes {creates}; needs {needs}.{gate}")
+    return [*lines, "", "The oversight level of the project says which decisions people take."]
 
 
 def _remarks(case: Case) -> list[str]:
-    """All that can be said to a free instruction: that it was read, and with what at hand."""
-    asked = inline(case.assignment.instructions) or "(no instructions)"
-    handed = [
-        f"- {one.artifact_type}, version {one.version}: {inline(one.title)}"
-        for one in case.assignment.materials
+    """The answer to a free instruction: that it was read, and with which materials."""
+    instructions = inline(case.assignment.instructions) or "(no instructions)"
+    materials = [
+        f"- {material.artifact_type}, version {material.version}: {inline(material.title)}"
+        for material in case.assignment.materials
     ]
     return [
-        *(f"# {inline(case.title)}", "", f"Asked: {asked}", ""),
+        *(f"# {inline(case.title)}", "", f"Asked: {instructions}", ""),
         *(f"{WORDS['label']} It cannot follow an instruction. It was given:", ""),
-        *(f"- The brief: {figures(case)}", *handed, "", WORDS["connect"]),
+        *(f"- The brief: {figures(case)}", *materials, "", WORDS["connect"]),
     ]

@@ -16,11 +16,11 @@ from agents.providers.demo.case import Case, inline
 
 RECORDINGS = Path(__file__).resolve().parents[3] / "examples" / "recorded"
 LABEL = "Recorded answer of the demo model for an example brief."
-UNHEARD = (
+NOT_FOLLOWED = (
     "Quoted here, and nothing was changed for it: this is a recording, which cannot follow a "
     "comment. Connect a model, or change the text yourself."
 )
-OTHERWISE = "The specification says something else here than what was recorded."
+CHANGED = "The specification says something else here than what was recorded."
 # Where the label stands; elsewhere it is the summary.
 FIRST_TEXT = {"system_architecture": "overview", "implementation_plan": "approach"}
 LISTS_GAPS = (*FIRST_TEXT, "software_specification", "source_code")
@@ -34,14 +34,16 @@ class Recording:
 
 
 def recording_of(case: Case) -> Recording | None:
-    """Only where not a word was changed; line ends and outer space may differ.
+    """Only where no word of the brief was changed; line ends and outer space may differ.
 
-    Nor where another model wrote the specification, which numbers its requirements as it likes.
+    None where another model wrote the specification, whose requirements have other ids.
     """
-    recording, given = _recordings().get(sha256_of(case.texts["brief", 0])), case.specification
-    if recording is None or given is None or given.changed_by_person:
+    recording = _recordings().get(sha256_of(case.texts["brief", 0]))
+    specification = case.specification
+    if recording is None or specification is None or specification.changed_by_person:
         return recording
-    return recording if given.content["title"] == recording.answers["title"] else None
+    is_own = specification.content["title"] == recording.answers["title"]
+    return recording if is_own else None
 
 
 def sha256_of(brief: str) -> str:
@@ -56,7 +58,7 @@ def _recordings() -> dict[str, Recording]:
 
 
 def play(recording: Recording, case: Case, artifact_type: str) -> dict[str, Any]:
-    """The recorded content. What people changed or said is named, and nothing claimed of it."""
+    """The recorded content. Changes and comments of people are listed as not followed."""
     content = documents.write(case, artifact_type) | recording.answers.get(artifact_type, {})
     if artifact_type in LISTS_GAPS:
         left_out = recording.answers["left_out"].items()
@@ -70,34 +72,34 @@ def play(recording: Recording, case: Case, artifact_type: str) -> dict[str, Any]
     else:
         content["title"] = recording.answers["title"]
     changed = [
-        f"{one.title}, version {one.version}"
-        for one in case.assignment.materials
-        if one.changed_by_person
+        f"{material.title}, version {material.version}"
+        for material in case.assignment.materials
+        if material.changed_by_person
     ]
     unable = f"People changed: {'; '.join(changed)}. A recording cannot follow that."
     first_text = FIRST_TEXT.get(artifact_type, "summary")
     content[first_text] = " ".join([LABEL, *([unable] if changed else []), content[first_text]])
-    return content | {"feedback": documents.feedback(case, UNHEARD)}
+    return content | {"feedback": documents.feedback(case, NOT_FOLLOWED)}
 
 
 def _quoted(content: dict[str, Any], case: Case) -> dict[str, Any]:
-    """Where in the brief each requirement stands, and which sentences none was made of."""
+    """Where each requirement is in the brief, and which sentences have no requirement."""
     brief = case.texts["brief", 0]
-    requirements, left = [], [one for one in case.passages if one.source == "brief"]
+    requirements, unused = [], [p for p in case.passages if p.source == "brief"]
     for requirement in content["requirements"]:
         words = (re.escape(word) for word in requirement["quote"].split())
         start, end = re.search(r"\s+".join(words), brief).span()
-        quoted = [one for one in left if start < one.end and one.start < end]
-        left = [one for one in left if one not in quoted]
-        places = dict.fromkeys([*(lead for one in quoted for lead in one.leads), (start, end)])
+        quoted = [p for p in unused if start < p.end and p.start < end]
+        unused = [p for p in unused if p not in quoted]
+        places = dict.fromkeys([*(lead for p in quoted for lead in p.leads), (start, end)])
         spans = [
             {"source": "brief", "number": 0, "start": a, "end": b, "quote": brief[a:b]}
             for a, b in places
         ]
         kept = {key: value for key, value in requirement.items() if key != "quote"}
         requirements.append(kept | {"spans": spans})
-    unused = [f"No requirement was made of line {p.line}: “{inline(p.quote)}”" for p in left]
-    return {"requirements": requirements, "assumptions": [*content["assumptions"], *unused]}
+    gaps = [f"No requirement was made of line {p.line}: “{inline(p.quote)}”" for p in unused]
+    return {"requirements": requirements, "assumptions": [*content["assumptions"], *gaps]}
 
 
 def _program(recording: Recording, case: Case) -> dict[str, Any]:
@@ -113,10 +115,10 @@ def _program(recording: Recording, case: Case) -> dict[str, Any]:
     for name, prefix, number in re.findall(r"def (test_([a-z]+)_(\d+)_\w+)", code):
         tests.setdefault(f"{prefix.upper()}-{number}", []).append(name)
     requirements = recording.answers["software_specification"]["requirements"]
-    recorded = {one["id"]: one["statement"] for one in requirements}
-    asked = {one["id"]: one["statement"] for one in case.requirements}
-    other = [key for key in asked if asked[key] != recorded.get(key)] if case.specification else []
-    left_out = recording.answers["left_out"] | dict.fromkeys(other, OTHERWISE)
+    recorded = {requirement["id"]: requirement["statement"] for requirement in requirements}
+    current = case.requirements if case.specification else []
+    changed = [r["id"] for r in current if r["statement"] != recorded.get(r["id"])]
+    left_out = recording.answers["left_out"] | dict.fromkeys(changed, CHANGED)
     return {
         "not_covered": [{"requirement": key, "reason": why} for key, why in left_out.items()],
         "files": [

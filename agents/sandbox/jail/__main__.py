@@ -1,7 +1,7 @@
-"""The launcher: shuts itself in, starts the program, waits, and ends all that is left of it.
+"""The launcher: isolates itself, starts the program, waits, and ends all that is left of it.
 
-Three processes. The watcher (this one) knows the time and kills; the warden sets the walls up and
-is the first process inside; the program is the warden's child and has given up everything.
+Three processes. The watcher (this process) keeps the time and kills; the warden puts the walls up
+and is the first process inside; the program is the warden's child and has given up everything.
 Reports to the caller go as JSON lines to a descriptor that the program never gets.
 """
 
@@ -14,7 +14,6 @@ import sys
 import interpreter
 import kernel
 import landlock
-import limits
 import namespaces
 import processes
 import seccomp
@@ -34,7 +33,7 @@ class Report:
 
 
 class Jail:
-    """What was asked, and which walls stand."""
+    """What the caller requires, and which walls there are."""
 
     def __init__(self, config: dict) -> None:
         self.config = config
@@ -44,11 +43,11 @@ class Jail:
         self.work = namespaces.WORK if self.walled else config["files"]
         self.filtered = seccomp.is_known_machine()
         self.listed = not self.walled and landlock.version() > 0
-        self.user_threads = 0 if self.root else limits.threads_of_user()
+        self.user_threads = 0 if self.root else processes.threads_of_user()
 
     @property
     def isolation(self) -> dict[str, str]:
-        """The truth on what is in force."""
+        """What is really in force."""
         without_wall = "seccomp" if self.filtered else "none"
         files = "landlock" if self.listed else "permissions" if self.root else "none"
         return {
@@ -60,7 +59,7 @@ class Jail:
         }
 
     def missing(self) -> list[str]:
-        """Walls that the caller wants and that do not stand."""
+        """Walls that the caller requires and that cannot be put up."""
         return [
             wall
             for wall in ("network", "files")
@@ -81,7 +80,7 @@ class Jail:
             os.chmod(os.path.dirname(self.config["files"]), 0o711)  # noqa: S103  (to pass through)
 
     def give_up(self) -> None:
-        """The program's last step before it is itself: no rights, bounded, filtered."""
+        """The last step before the program runs: drop all rights, set the limits and the filter."""
         os.chdir(self.work)
         if self.root:
             os.setgroups([])
@@ -89,7 +88,7 @@ class Jail:
             os.setresuid(self.user, self.user, self.user)
         if not os.access(interpreter.program(), os.X_OK):
             raise PermissionError("the unprivileged user cannot reach the Python interpreter")
-        limits.apply(self.config, user_threads=self.user_threads)
+        processes.limit(self.config, user_threads=self.user_threads)
         kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
         if self.listed:
             readable = [*interpreter.readable(), *interpreter.DEVICES]
@@ -100,7 +99,12 @@ class Jail:
 
 
 def main() -> None:
-    config = _read_config()
+    # One line on stdin; the pipe then stays open as the sign that the caller lives.
+    with open(0, "rb", buffering=0, closefd=False) as stdin:
+        line = stdin.readline()
+    if not line.endswith(b"\n"):
+        sys.exit(NOT_STARTED)
+    config = json.loads(line)
     report = Report(config["report"])
     os.umask(0o022)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -109,37 +113,30 @@ def main() -> None:
     if jail.missing():
         report.write(unavailable=", ".join(jail.missing()))
         return
-    if not _left_host(jail, report):
-        return
-    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
-    ended, held = os.pipe()
-    warden = os.fork()
-    if warden == 0:
-        os.close(ended)
-        _run_warden(jail, report)
-    os.close(held)
-    _supervise(jail, warden, ended, report)
-
-
-def _read_config() -> dict:
-    """One line on stdin; the pipe then stays open as the sign that the caller lives."""
-    line = b""
-    while not line.endswith(b"\n"):
-        piece = os.read(0, 65536)
-        if not piece:
-            sys.exit(NOT_STARTED)
-        line += piece
-    return json.loads(line)
-
-
-def _left_host(jail: Jail, report: Report) -> bool:
     try:
         if jail.walled:
             namespaces.leave_host()
     except OSError as error:
         report.write(unavailable=f"namespaces ({error.strerror})")
-        return False
-    return True
+        return
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
+    # The warden alone holds the writing end, so that its end closes the pipe.
+    warden_alive, held_by_warden = os.pipe()
+    warden = os.fork()
+    if warden == 0:
+        os.close(warden_alive)
+        _run_warden(jail, report)
+    os.close(held_by_warden)
+    # Wait for the end, the time-out or the caller's death; then leave nothing running.
+    poll = select.poll()
+    poll.register(warden_alive, 0)
+    poll.register(0, 0)
+    events = poll.poll(float(config["timeout_seconds"]) * 1000)
+    if jail.walled:
+        processes.end(warden)
+    else:
+        processes.end_descendants()
+    report.write(timed_out=not events)
 
 
 def _run_warden(jail: Jail, report: Report) -> None:
@@ -154,31 +151,23 @@ def _run_warden(jail: Jail, report: Report) -> None:
     program = os.fork()
     if program == 0:
         _become_program(jail, report)
-    report.write(exit_code=_collect(program))
+    # The first process of a namespace inherits orphans: collect all until the program ends.
+    pid, status = os.wait()
+    while pid != program:
+        pid, status = os.wait()
+    report.write(exit_code=os.waitstatus_to_exitcode(status))
     os._exit(0)
 
 
-def _collect(program: int) -> int:
-    """The first process of a namespace inherits orphans: collect all until the program ends."""
-    while True:
-        pid, status = os.wait()
-        if pid == program:
-            return os.waitstatus_to_exitcode(status)
-
-
 def _become_program(jail: Jail, report: Report) -> None:
+    """The program. Never returns."""
     try:
-        nothing = os.open("/dev/null", os.O_RDONLY)
-        os.dup2(nothing, 0)
+        os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
         jail.give_up()
         report.write(isolation=jail.isolation)
     except BaseException as error:
         report.write(unavailable=f"{type(error).__name__}: {error}")
         os._exit(NOT_STARTED)
-    _execute(jail)
-
-
-def _execute(jail: Jail) -> None:
     command = list(jail.config["command"])
     path = f"{os.path.dirname(interpreter.program())}:/usr/bin:/bin"
     environment = {**jail.config["environment"], "PATH": path, "HOME": jail.work}
@@ -191,19 +180,6 @@ def _execute(jail: Jail) -> None:
     except OSError as error:
         os.write(2, f"{command[0]}: {error.strerror}\n".encode())
     os._exit(NOT_STARTED)
-
-
-def _supervise(jail: Jail, warden: int, ended: int, report: Report) -> None:
-    """Wait for the end, the time-out or the caller's death; then leave nothing running."""
-    poll = select.poll()
-    poll.register(ended, 0)
-    poll.register(0, 0)
-    events = poll.poll(float(jail.config["timeout_seconds"]) * 1000)
-    if jail.walled:
-        processes.end(warden)
-    else:
-        processes.end_descendants()
-    report.write(timed_out=not events)
 
 
 if __name__ == "__main__":

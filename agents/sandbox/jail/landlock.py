@@ -29,10 +29,14 @@ def version() -> int:
 
 
 def restrict(*, readable: list[str], writable: list[str]) -> None:
-    """Refuse this process and all that come from it every file outside of the lists."""
+    """Deny this process and its descendants every file outside of the lists."""
     offered = version()
     handled = (1 << RIGHTS_BY_VERSION[min(offered, 5)]) - 1
-    ruleset = _ruleset(offered, handled)
+    words = [handled]
+    words += [TCP] if offered >= SCOPES_TCP else []
+    words += [FOREIGN_SOCKETS_AND_SIGNALS] if offered >= SCOPES_SIGNALS else []
+    attributes = struct.pack(f"<{len(words)}Q", *words)
+    ruleset = kernel.syscall(CREATE_RULESET, attributes, len(attributes), 0)
     for path in readable:
         _allow(ruleset, path, READING & handled)
     for path in writable:
@@ -40,14 +44,6 @@ def restrict(*, readable: list[str], writable: list[str]) -> None:
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     kernel.syscall(RESTRICT_SELF, ruleset, 0)
     os.close(ruleset)
-
-
-def _ruleset(offered: int, handled: int) -> int:
-    words = [handled]
-    words += [TCP] if offered >= SCOPES_TCP else []
-    words += [FOREIGN_SOCKETS_AND_SIGNALS] if offered >= SCOPES_SIGNALS else []
-    attributes = struct.pack(f"<{len(words)}Q", *words)
-    return kernel.syscall(CREATE_RULESET, attributes, len(attributes), 0)
 
 
 def _allow(ruleset: int, path: str, rights: int) -> None:

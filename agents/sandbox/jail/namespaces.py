@@ -1,4 +1,4 @@
-"""A world of its own: no network, no other processes, few files."""
+"""Isolation by namespaces: no network, no other processes, few files."""
 
 import os
 import shutil
@@ -35,10 +35,22 @@ def build_root(*, files: str, mount_point: str, disk_megabytes: int, owner: int 
     for path in interpreter.readable():
         _show(path, mount_point)
     for path in interpreter.packages():
-        _hide(mount_point + path)
+        if os.path.isdir(mount_point + path):
+            kernel.mount("tmpfs", mount_point + path, "tmpfs", kernel.MS_RDONLY, "size=4k,mode=755")
     for path in interpreter.DEVICES:
         _bind(path, mount_point + path, devices=True)
-    _make_places(files, mount_point, disk_megabytes, owner)
+    # The writable place: the program's files, and a folder for temporary ones.
+    os.mkdir(mount_point + "/sandbox")
+    kernel.mount(
+        "tmpfs", mount_point + "/sandbox", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV,
+        f"size={disk_megabytes}m,nr_inodes={MAX_FILES},mode=755",
+    )  # fmt: skip
+    shutil.copytree(files, mount_point + WORK)
+    os.mkdir(mount_point + SCRATCH)
+    if owner is not None:
+        give_away(mount_point + "/sandbox", owner)
+    os.symlink(SCRATCH, mount_point + "/tmp")  # noqa: S108  (inside)
+    os.symlink(SCRATCH, mount_point + "/dev/shm")  # noqa: S108
     kernel.change_root(mount_point)
     kernel.make_read_only("/", recursive=False, devices=True)
     socket.sethostname("sandbox")
@@ -65,25 +77,6 @@ def _bind(source: str, target: str, *, devices: bool = False) -> None:
         os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o644))
     kernel.mount(source, target, flags=kernel.MS_BIND | kernel.MS_REC)
     kernel.make_read_only(target, devices=devices)
-
-
-def _hide(target: str) -> None:
-    if os.path.isdir(target):
-        kernel.mount("tmpfs", target, "tmpfs", kernel.MS_RDONLY, "size=4k,mode=755")
-
-
-def _make_places(files: str, root: str, disk_megabytes: int, owner: int | None) -> None:
-    os.mkdir(root + "/sandbox")
-    kernel.mount(
-        "tmpfs", root + "/sandbox", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV,
-        f"size={disk_megabytes}m,nr_inodes={MAX_FILES},mode=755",
-    )  # fmt: skip
-    shutil.copytree(files, root + WORK)
-    os.mkdir(root + SCRATCH)
-    if owner is not None:
-        give_away(root + "/sandbox", owner)
-    os.symlink(SCRATCH, root + "/tmp")  # noqa: S108  (inside)
-    os.symlink(SCRATCH, root + "/dev/shm")  # noqa: S108
 
 
 def give_away(folder: str, owner: int) -> None:

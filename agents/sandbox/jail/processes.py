@@ -1,7 +1,14 @@
-"""Ending everything that a program started, also what it has hidden behind a double fork."""
+"""Limits of the program's processes, and their end, also of those behind a double fork."""
 
 import os
+import resource
 import signal
+from collections.abc import Mapping
+
+MEGABYTE = 1024 * 1024
+MAX_OPEN_FILES = 256
+MAX_PROCESSES = 64
+MAX_FILE_MEGABYTES = 32
 
 
 def unprivileged_user() -> int:
@@ -10,6 +17,35 @@ def unprivileged_user() -> int:
     with open("/proc/self/uid_map") as ranges:
         starts = [(int(first), int(count)) for first, _, count in map(str.split, ranges)]
     return user_id if any(s <= user_id < s + count for s, count in starts) else 65534
+
+
+def limit(config: Mapping[str, object], *, user_threads: int) -> None:
+    """Of memory, processor time and files, for this process and each of its children alone."""
+    seconds = int(float(config["timeout_seconds"])) + 2
+    _set_limit(resource.RLIMIT_CPU, seconds)
+    _set_limit(resource.RLIMIT_AS, int(config["memory_megabytes"]) * MEGABYTE)
+    _set_limit(resource.RLIMIT_FSIZE, MAX_FILE_MEGABYTES * MEGABYTE)
+    _set_limit(resource.RLIMIT_NOFILE, MAX_OPEN_FILES)
+    _set_limit(resource.RLIMIT_CORE, 0)
+    _set_limit(resource.RLIMIT_NPROC, MAX_PROCESSES + user_threads)
+
+
+def _set_limit(kind: int, limit: int) -> None:
+    hard = resource.getrlimit(kind)[1]
+    bound = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+    resource.setrlimit(kind, (bound, bound))
+
+
+def threads_of_user() -> int:
+    """How many there are: the kernel counts them all, also those that are not ours."""
+    total = 0
+    for name in filter(str.isdigit, os.listdir("/proc") if os.path.isdir("/proc") else ()):
+        try:
+            if os.stat(f"/proc/{name}").st_uid == os.getuid():
+                total += len(os.listdir(f"/proc/{name}/task"))
+        except OSError:
+            continue
+    return total
 
 
 def end(pid: int) -> None:
@@ -43,18 +79,16 @@ def _signal(pids: set[int], number: int) -> None:
 def _descendants(root: int) -> set[int]:
     children: dict[int, list[int]] = {}
     for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
-        children.setdefault(_parent(pid), []).append(pid)
+        try:
+            with open(f"/proc/{pid}/stat", "rb") as stream:
+                parent = int(stream.read().rpartition(b")")[2].split()[1])
+        except (OSError, IndexError):
+            # It has ended meanwhile.
+            continue
+        children.setdefault(parent, []).append(pid)
     descendants, waiting = set(), [root]
     while waiting:
         young = children.get(waiting.pop(), [])
         descendants.update(young)
         waiting.extend(young)
     return descendants
-
-
-def _parent(pid: int) -> int:
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as stream:
-            return int(stream.read().rpartition(b")")[2].split()[1])
-    except (OSError, IndexError):
-        return -1

@@ -1,4 +1,4 @@
-"""A filter of system calls: no sockets, no way to new privileges, no look into other processes."""
+"""A filter of system calls: no sockets, no new privileges, no access to other processes."""
 
 import ctypes
 import errno
@@ -69,8 +69,17 @@ def _number(pair: tuple[int, int]) -> int:
 
 def _program(*, refuse_signals: bool) -> list[bytes]:
     refused = [*REFUSED.values(), *(SIGNALS.values() if refuse_signals else ())]
+    # Other calling conventions number the calls differently, and would pass by the list.
+    native_only = [
+        _op(LOAD, OFFSET_ARCH),
+        _op(JUMP_EQUAL, AUDIT_ARCH[kernel.MACHINE], 1, 0),
+        _op(RETURN, KILL),
+        _op(LOAD, OFFSET_NUMBER),
+    ]
+    if kernel.IS_X86:
+        native_only += [_op(JUMP_AT_LEAST, X32_BIT, 0, 1), _op(RETURN, ERRNO | errno.ENOSYS)]
     return [
-        *_only_native_calls(),
+        *native_only,
         *(op for pair in refused for op in _refuse(pair, errno.EPERM)),
         # glibc falls back to clone, whose flags a filter can see.
         *_refuse(CLONE3, errno.ENOSYS),
@@ -78,19 +87,6 @@ def _program(*, refuse_signals: bool) -> list[bytes]:
         *_refuse_when_argument(PRLIMIT, JUMP_EQUAL, 0, refuse_on_match=False),
         _op(RETURN, ALLOW),
     ]
-
-
-def _only_native_calls() -> list[bytes]:
-    """Foreign calling conventions have other numbers: they would pass by the list."""
-    ops = [
-        _op(LOAD, OFFSET_ARCH),
-        _op(JUMP_EQUAL, AUDIT_ARCH[kernel.MACHINE], 1, 0),
-        _op(RETURN, KILL),
-        _op(LOAD, OFFSET_NUMBER),
-    ]
-    if kernel.IS_X86:
-        ops += [_op(JUMP_AT_LEAST, X32_BIT, 0, 1), _op(RETURN, ERRNO | errno.ENOSYS)]
-    return ops
 
 
 def _refuse(pair: tuple[int, int], error: int) -> list[bytes]:

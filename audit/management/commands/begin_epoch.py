@@ -8,7 +8,7 @@ from audit.services import begin_epoch
 class Command(BaseCommand):
     help = (
         "After a backup was restored: every stream begins a new epoch, so that clients which know "
-        "more than the backup start anew. Run it before anything else is started."
+        "more than the backup start again. Run it before anything else is started."
     )
     requires_system_checks = []
 

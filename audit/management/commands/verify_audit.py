@@ -14,10 +14,10 @@ class Command(BaseCommand):
         parser.add_argument("project", nargs="?", type=UUID, help="All projects where left out.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        wanted, known = options["project"], projects_with_a_trail()
-        if wanted and wanted not in known:
-            raise CommandError(f"There is no audit trail of a project {wanted}.")
-        results = [self.verify(project_id) for project_id in ([wanted] if wanted else known)]
+        project, known = options["project"], projects_with_a_trail()
+        if project and project not in known:
+            raise CommandError(f"There is no audit trail of a project {project}.")
+        results = [self.verify(project_id) for project_id in ([project] if project else known)]
         if not all(results):
             raise CommandError(f"{results.count(False)} of {len(results)} audit trails are broken.")
         self.stdout.write(f"{len(results)} audit trails verified.")

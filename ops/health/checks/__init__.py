@@ -1,1 +1,1 @@
-"""One module a check, found by itself."""
+"""One module a check; each registers itself."""

@@ -1,18 +1,18 @@
-"""Whether work goes on: live workers, the scheduler's beat, and what waits for them."""
+"""Whether work goes on: live workers, the scheduler's beat, and the tasks that wait."""
 
 from django.conf import settings
 
 from agents.stops.queries import IS_STOPPED
-from agents.worker.registry import Presence, read_presence
+from agents.worker.registry import read_presence
 from ops.health.check import Finding, Status, check
 from ops.health.clients import database_cursor, redis_client
 
 QUEUES = ("engine", "agents")
-# It beats every second; the first seconds after a start are no reason to worry.
+# It beats every second; a start may take some seconds.
 LATE_BEAT_SECONDS = 15
 LONG_WAIT_SECONDS = 60
 
-# What stands still, or is stopped, waits on purpose.
+# Tasks of paused projects, and those held by an emergency stop, wait on purpose.
 DUE = f"""
     SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(tasks.run_after)), 0)
     FROM tasks JOIN projects ON projects.id = tasks.project_id
@@ -28,33 +28,25 @@ def check_workers() -> Finding:
         lengths = {queue: client.llen(f"{prefix}{queue}") for queue in QUEUES}
     with database_cursor() as cursor:
         cursor.execute(DUE)
-        due, oldest = cursor.fetchone()
+        due_tasks, oldest_seconds = cursor.fetchone()
         presence = read_presence()
+    beat_age = presence.beat_age_seconds
     facts = {
         "workers": {queue: len(presence.consumers.get(queue, [])) for queue in QUEUES},
-        "beat_age_seconds": _rounded(presence.beat_age_seconds),
+        "beat_age_seconds": None if beat_age is None else round(beat_age, 1),
         "queue_length": lengths,
-        "due_tasks": due,
-        "oldest_due_seconds": _rounded(float(oldest)),
+        "due_tasks": due_tasks,
+        "oldest_due_seconds": round(float(oldest_seconds), 1),
     }
-    return Finding(*_verdict(presence, float(oldest)), facts)
-
-
-def _verdict(presence: Presence, oldest: float) -> tuple[Status, str]:
-    missing = [queue for queue in QUEUES if not presence.consumers.get(queue)]
-    if missing:
-        return Status.UNHEALTHY, f"no live worker for {' and '.join(missing)}"
-    if presence.beat_age_seconds is None:
-        return Status.DEGRADED, "the scheduler has not been heard of"
-    if presence.beat_age_seconds > LATE_BEAT_SECONDS:
-        return (
-            Status.DEGRADED,
-            f"the scheduler's last beat was {presence.beat_age_seconds:.0f} s ago",
-        )
-    if oldest > LONG_WAIT_SECONDS:
-        return Status.DEGRADED, f"a task has waited for a worker for {oldest:.0f} s"
-    return Status.HEALTHY, "workers and scheduler are there"
-
-
-def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 1)
+    if missing := [queue for queue in QUEUES if not presence.consumers.get(queue)]:
+        message = f"no live worker for {' and '.join(missing)}"
+        return Finding(Status.UNHEALTHY, message, facts)
+    if beat_age is None:
+        return Finding(Status.DEGRADED, "no beat of the scheduler has been seen", facts)
+    if beat_age > LATE_BEAT_SECONDS:
+        message = f"the scheduler's last beat was {beat_age:.0f} s ago"
+        return Finding(Status.DEGRADED, message, facts)
+    if oldest_seconds > LONG_WAIT_SECONDS:
+        message = f"a task has waited for a worker for {oldest_seconds:.0f} s"
+        return Finding(Status.DEGRADED, message, facts)
+    return Finding(Status.HEALTHY, "workers and scheduler are running", facts)

@@ -10,11 +10,11 @@ ROUND_TRIP_SECONDS = 1.5
 
 @check("channel_layer", order=4)
 def check_channel_layer() -> Finding:
-    asyncio.run(_round_trip())
+    asyncio.run(send_and_receive())
     return Finding(message="a message went round")
 
 
-async def _round_trip() -> None:
+async def send_and_receive() -> None:
     layer, message = get_channel_layer(), {"type": "health.probe", "number": secrets.randbits(32)}
     try:
         async with asyncio.timeout(ROUND_TRIP_SECONDS):

@@ -1,6 +1,6 @@
-"""How the model providers have answered lately, at work or to `check_providers`.
+"""How the model providers answered most recently, at work or to `check_providers`.
 
-No probe calls them, for that would cost money.
+The health check itself calls none of them, because that would cost money.
 """
 
 from datetime import datetime
@@ -12,9 +12,9 @@ from ops.health.check import Finding, Status, check
 from ops.health.clients import database_cursor
 
 DEMO = "demo"
-# Shown as not configured where no agent is given to them.
-KNOWN = ("openai",)
-# These do not pass by themselves.
+# Listed as not configured where no agent uses them.
+LISTED_PROVIDERS = ("openai",)
+# These errors do not go away by themselves.
 PERMANENT = frozenset(
     {"model_unauthorized", "model_quota_exceeded", "model_not_found", "model_misconfigured"}
 )
@@ -31,7 +31,7 @@ LAST = """
           AND (error_code = '' OR error_code LIKE 'model\\_%%')
         ORDER BY finished_at DESC LIMIT 1) AS last
 """
-LAST_CHECKED = """
+LAST_CHECKS = """
     SELECT provider, 'check_succeeded', succeeded_at, '' FROM provider_checks
     WHERE provider = ANY(%s) AND succeeded_at IS NOT NULL
     UNION ALL
@@ -42,35 +42,34 @@ LAST_CHECKED = """
 
 @check("llm_providers", order=6)
 def check_providers() -> Finding:
-    """Configured is a provider that an agent is given to; only workers know the keys."""
-    chosen = {model.partition(":")[0] for model in settings.AGENT_MODELS.values()}
-    outside = sorted(chosen - {DEMO})
-    last = _last_answers(outside) if outside else {}
-    providers = {name: _provider(last.get(name, {})) for name in outside}
-    others = {name: {"status": Status.NOT_CONFIGURED} for name in KNOWN if name not in chosen}
-    if DEMO in chosen:
-        others[DEMO] = {"status": Status.HEALTHY}
-    facts = {"providers": others | providers}
+    """A provider is configured where an agent uses it; only workers know the keys."""
+    configured = {model.partition(":")[0] for model in settings.AGENT_MODELS.values()}
+    names = sorted(configured - {DEMO})
+    answers: dict[str, dict[str, tuple[datetime, str]]] = {name: {} for name in names}
+    if names:
+        with database_cursor() as cursor:
+            cursor.execute(f"{LAST} UNION ALL {LAST_CHECKS}", [names] * 3)
+            for name, outcome, answered_at, code in cursor.fetchall():
+                answers[name][outcome] = (answered_at, code)
+    providers = {name: provider_state(answers[name]) for name in names}
+    facts = {"providers": dict(providers)}
+    for name in LISTED_PROVIDERS:
+        if name not in configured:
+            facts["providers"][name] = {"status": Status.NOT_CONFIGURED}
+    if DEMO in configured:
+        facts["providers"][DEMO] = {"status": Status.HEALTHY}
     if not providers:
         return Finding(Status.NOT_CONFIGURED, "the demo model serves every agent", facts)
     worst = max((state["status"] for state in providers.values()), key=list(Status).index)
-    names = [name for name, state in providers.items() if state["status"] != Status.HEALTHY]
-    message = f"the last call failed: {', '.join(names)}" if names else "ok"
+    failed = [name for name, state in providers.items() if state["status"] != Status.HEALTHY]
+    message = f"the last call failed: {', '.join(failed)}" if failed else "ok"
     return Finding(worst, message, facts)
 
 
-def _last_answers(providers: list[str]) -> dict[str, dict[str, tuple[datetime, str]]]:
-    answers: dict[str, dict[str, tuple[datetime, str]]] = {}
-    with database_cursor() as cursor:
-        cursor.execute(f"{LAST} UNION ALL {LAST_CHECKED}", [providers] * 3)
-        for provider, outcome, at, code in cursor.fetchall():
-            answers.setdefault(provider, {})[outcome] = (at, code)
-    return answers
-
-
-def _provider(last: dict[str, tuple[datetime, str]]) -> dict[str, Any]:
-    succeeded = max((at for at, code in last.values() if not code), default=None)
-    failed_at, code = max((answer for answer in last.values() if answer[1]), default=(None, ""))
+def provider_state(answers: dict[str, tuple[datetime, str]]) -> dict[str, Any]:
+    """`answers`: when each outcome was last seen, and its error code."""
+    succeeded = max((at for at, code in answers.values() if not code), default=None)
+    failed_at, code = max((answer for answer in answers.values() if answer[1]), default=(None, ""))
     is_failing = failed_at is not None and (succeeded is None or failed_at > succeeded)
     status = Status.HEALTHY
     if is_failing:

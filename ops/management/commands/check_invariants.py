@@ -9,17 +9,15 @@ from projects.models import Project
 
 
 class Command(BaseCommand):
-    help = "Checks what must hold whatever has happened; exit status 1 where something does not."
+    help = "Checks what must hold whatever has happened; exit status 1 if something does not."
     # The checks load every URL and admin page, which takes longer than the command.
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("projects", nargs="*", type=UUID, help="All where left out.")
+        parser.add_argument("projects", nargs="*", type=UUID, help="all projects if left out")
+        parser.add_argument("--histories", type=Path, metavar="DIR", help="what clients wrote down")
         parser.add_argument(
-            "--histories", type=Path, metavar="DIR", help="what clients have written down"
-        )
-        parser.add_argument(
-            "--settled", action="store_true", help="nothing may be under way any more"
+            "--settled", action="store_true", help="also check that nothing is under way"
         )
 
     def handle(
@@ -27,15 +25,15 @@ class Command(BaseCommand):
     ) -> None:
         if histories is not None and not histories.is_dir():
             raise CommandError(f"{histories} is not a folder.", returncode=2)
-        known = set(Project.objects.filter(pk__in=projects).values_list("pk", flat=True))
-        if unknown := [str(pk) for pk in projects if pk not in known]:
+        existing = set(Project.objects.filter(pk__in=projects).values_list("pk", flat=True))
+        if unknown := [str(pk) for pk in projects if pk not in existing]:
             raise CommandError(f"There is no project {', '.join(unknown)}.", returncode=2)
-        found = 0
+        violations = 0
         for violation in check(
             project_ids=set(projects) or None, histories=histories, is_settled=settled
         ):
-            found += 1
+            violations += 1
             self.stdout.write(str(violation))
-        if found:
-            raise CommandError(f"{found} violations.")
+        if violations:
+            raise CommandError(f"{violations} violations.")
         self.stdout.write("Everything holds.")

@@ -16,8 +16,8 @@ NO_CALL = "The demo model needs no call."
 
 class Command(BaseCommand):
     help = (
-        "Makes one tiny call of every model that the settings name, and says how it went. The "
-        "provider charges for it. Exit status 1: one of them failed."
+        "Makes one tiny call of every model in the settings, and reports how it went. The provider "
+        "charges for it. Exit status 1: a call failed."
     )
     requires_system_checks = ()
 
@@ -29,69 +29,70 @@ class Command(BaseCommand):
     def handle(self, *, provider: str | None, timeout: float, **options: Any) -> None:
         models = outside_models(settings.AGENT_MODELS)
         if provider:
-            _check_is_used(provider)
-            models = {one: by for one, by in models.items() if provider_of(one) == provider}
+            used = {provider_of(model) for model in settings.AGENT_MODELS.values()}
+            if provider not in used:
+                raise CommandError(
+                    f"No agent uses the provider {one_line(provider)!r}. "
+                    f"MODEL_... name: {', '.join(sorted(used))}."
+                )
+            models = {
+                model: agents for model, agents in models.items() if provider_of(model) == provider
+            }
         probes = list(probe_models(models, seconds=timeout))
-        self._note(probes)
-        self._show_json(probes) if options["json"] else self._show(probes)
+        self.note_checks(probes)
+        if options["json"]:
+            self.write_json(probes)
+        else:
+            self.write_text(probes)
         failed = sum(probe.error is not None for probe in probes)
         if failed:
             raise CommandError(f"{failed} of {len(probes)} did not answer as they should.")
 
-    def _note(self, probes: list[Probe]) -> None:
-        """For `llm_providers`; last what failed, so that it is the newest of a provider."""
+    def note_checks(self, probes: list[Probe]) -> None:
+        """For `llm_providers`; failures last, so that they are the newest of a provider."""
         called = [probe for probe in probes if probe.was_called]
         try:
-            for probe in sorted(called, key=lambda one: one.error is not None):
+            for probe in sorted(called, key=lambda probe: probe.error is not None):
                 code = probe.error.code if probe.error else ""
                 note_check(provider=probe.provider, error_code=code)
         except DatabaseAway as error:
             self.stderr.write(f"Not noted for /health: {type(error).__name__}.")
 
-    def _show(self, probes: list[Probe]) -> None:
+    def write_text(self, probes: list[Probe]) -> None:
         for probe in probes:
             verdict = "failed" if probe.error else "ok"
-            took, agents = f"{probe.seconds * 1000:.0f} ms", ", ".join(probe.agents)
-            self.stdout.write(one_line(f"{verdict}: {probe.model}, {took}, for {agents}"))
+            latency, agents = f"{probe.seconds * 1000:.0f} ms", ", ".join(probe.agents)
+            self.stdout.write(one_line(f"{verdict}: {probe.model}, {latency}, for {agents}"))
             if probe.error:
-                said = f"{probe.error.code}: {probe.error.detail}"
-                self.stdout.write(f"    {one_line(said)}\n    {probe.remedy}")
+                error = one_line(f"{probe.error.code}: {probe.error.detail}")
+                self.stdout.write(f"    {error}\n    {probe.remedy}")
         if not probes:
             self.stdout.write(_nothing_called())
 
-    def _show_json(self, probes: list[Probe]) -> None:
+    def write_json(self, probes: list[Probe]) -> None:
+        providers = [
+            {
+                "provider": probe.provider,
+                "model": probe.model.partition(":")[2],
+                "agents": probe.agents,
+                "ok": probe.error is None,
+                "latency_ms": round(probe.seconds * 1000, 1),
+                "error_code": probe.error.code if probe.error else None,
+                "detail": probe.error.detail if probe.error else None,
+                "remedy": probe.remedy or None,
+            }
+            for probe in probes
+        ]
         report = {
             "ok": all(probe.error is None for probe in probes),
             "message": "" if probes else _nothing_called(),
-            "providers": [_as_json(probe) for probe in probes],
+            "providers": providers,
         }
         self.stdout.write(json.dumps(report, indent=2))
 
 
-def _as_json(probe: Probe) -> dict[str, Any]:
-    return {
-        "provider": probe.provider,
-        "model": probe.model.partition(":")[2],
-        "agents": probe.agents,
-        "ok": probe.error is None,
-        "latency_ms": round(probe.seconds * 1000, 1),
-        "error_code": probe.error.code if probe.error else None,
-        "detail": probe.error.detail if probe.error else None,
-        "remedy": probe.remedy or None,
-    }
-
-
 def _nothing_called() -> str:
     return NO_CALL if outside_models(settings.AGENT_MODELS) else f"{NOT_CONFIGURED} {NO_CALL}"
-
-
-def _check_is_used(provider: str) -> None:
-    used = {provider_of(model) for model in settings.AGENT_MODELS.values()}
-    if provider not in used:
-        raise CommandError(
-            f"No agent is given to the provider {one_line(provider)!r}. "
-            f"MODEL_... name: {', '.join(sorted(used))}."
-        )
 
 
 def _seconds(text: str) -> float:

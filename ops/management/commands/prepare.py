@@ -17,7 +17,7 @@ FIRST_NAME = "admin"
 
 
 class Command(BaseCommand):
-    help = "Migrates the database and, where it has no administrator yet, makes the first one."
+    help = "Migrates the database and, if it has no administrator yet, creates the first one."
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -31,18 +31,18 @@ class Command(BaseCommand):
 
 @transaction.atomic
 def first_administrator() -> dict[str, Any]:
-    """Once anybody may administer, this makes nobody."""
+    """Creates one only while there is no active administrator."""
     users = get_user_model().objects
-    known = users.filter(is_superuser=True, is_active=True).order_by("pk").first()
-    if known:
-        return {"username": known.get_username(), "is_new": False}
-    given = os.environ.get("ADMIN_PASSWORD")
-    password = given or secrets.token_urlsafe(12)
+    existing = users.filter(is_superuser=True, is_active=True).order_by("pk").first()
+    if existing:
+        return {"username": existing.get_username(), "is_new": False}
+    configured_password = os.environ.get("ADMIN_PASSWORD")
+    password = configured_password or secrets.token_urlsafe(12)
     user = users.create_superuser(FIRST_NAME, password=password)
     token = Token.objects.create(user=user)
     return {
         "username": FIRST_NAME,
         "is_new": True,
-        "password": None if given else password,
+        "password": None if configured_password else password,
         "token": token.key,
     }

@@ -38,7 +38,7 @@ class Command(BaseCommand):
         self, *, port: int, data_dir: Path | None, stop_with_parent: bool, **options: Any
     ) -> None:
         began = time.monotonic()
-        # First of all: with the settings come `.env` and what an earlier start wrote down.
+        # First of all: loading the settings reads `.env` and what an earlier start wrote down.
         check_models(settings)
         console = Console(settings.AGENT_MODELS)
         try:
@@ -62,14 +62,14 @@ class Command(BaseCommand):
 
 
 def forget_supplied() -> set[str]:
-    """What nobody has set, and so is ours to serve; an earlier start's values are void."""
+    """The variables that nobody has set; their values from an earlier start are dropped."""
     for key in runtime.supplied:
         os.environ.pop(key, None)
     return set(runtime.supplied)
 
 
 def listen(port: int) -> socket.socket:
-    """Takes the port before anything starts. Raises DevServerError when it is not to be had."""
+    """Takes the port before anything starts. Raises DevServerError when it is not free."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -78,7 +78,7 @@ def listen(port: int) -> socket.socket:
     except OSError as error:
         raise DevServerError(
             f"Port {port} on 127.0.0.1 is not free ({error.strerror}). Stop what uses it, or "
-            f"choose another one: make run PORT={port + 1} (manage.py up --port {port + 1})."
+            f"choose another port: make run PORT={port + 1} (manage.py up --port {port + 1})."
         ) from error
     return listener
 
@@ -86,4 +86,4 @@ def listen(port: int) -> socket.socket:
 def port_number(text: str) -> int:
     if text.isdecimal() and int(text) <= 65535:
         return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a port; give a number from 0 to 65535.")
+    raise argparse.ArgumentTypeError(f"{text!r} is not a port; use a number from 0 to 65535.")

@@ -1,4 +1,4 @@
-"""A project's export, taken into this installation."""
+"""Importing a project from the export of another installation."""
 
 from orchestrator.engine.imports.archive import Archive, open_archive
 from orchestrator.engine.imports.service import import_project

@@ -1,4 +1,4 @@
-"""An import is a new project with an honest beginning: who took it in, when, and from where.
+"""An import is a new project with an honest beginning: who imported it, when, and from where.
 
 The other installation's log is kept beside it as it came, never written into the new chain.
 """
@@ -6,23 +6,29 @@ The other installation's log is kept beside it as it came, never written into th
 import gzip
 import hashlib
 import json
-from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
 
 from audit.actors import Actor
+from audit.archive_verifier import Broken, Log
 from audit.canonical import canonical
 from context.artifact_types import artifact_types
 from context.enums import Granularity, VersionStatus
 from context.services import Checked, check_content, store_imported
 from context.types.user_input import USER_INPUT
 from core.errors import DomainError, InvalidInput
+from orchestrator.engine.definition import (
+    available_definitions,
+    definition_hash,
+    load_definition,
+)
 from orchestrator.engine.imports.archive import MANIFEST, Archive, refused
-from orchestrator.engine.imports.choices import choices_for
-from orchestrator.engine.imports.trail import Trail, verify_trail
 from orchestrator.models import ImportedFile, ProjectImport
 from projects.agent_types import agent_types
+from projects.enums import OversightLevel
 from projects.events import PROJECT_UPDATED
 from projects.models import Project
 from projects.services import create_project
@@ -30,6 +36,7 @@ from projects.transaction import ProjectTransaction
 
 TRAIL = "audit/events.jsonl"
 STATUSES = {VersionStatus.ACCEPTED, VersionStatus.DRAFT, VersionStatus.REJECTED}
+INVALID_EVENT = (Broken, ValueError, KeyError, TypeError, RecursionError)
 Item = dict[str, Any]
 
 
@@ -41,21 +48,88 @@ def import_project(
     workflow: str = "",
     oversight_level: str = "",
 ) -> Project:
-    """A new project with the archive's artifacts, a draft; what is empty is as in the archive.
+    """A new draft project with the archive's artifacts; empty arguments are taken from the archive.
 
     Raises InvalidInput, TooLarge.
     """
-    chosen = choices_for(archive.manifest, workflow=workflow, oversight_level=oversight_level)
+    manifest = archive.manifest
+    choices = choices_for(manifest, workflow=workflow, oversight_level=oversight_level)
     # Outside of the transaction: reading and checking take their time.
-    items = [_item(archive, file) for file in archive.manifest["files"] if file.get("is_content")]
-    _check_once(items)
+    items = [read_item(archive, file) for file in manifest["files"] if file.get("is_content")]
+    sources: set[tuple[str, str]] = set()
+    for item in items:
+        source = item["step"], item["artifact_type"]
+        if item["step"] and source in sources:
+            detail = f"{MANIFEST} has two artifacts of type {source[1]} of the step {source[0]!r}."
+            raise refused("manifest_invalid", detail)
+        sources.add(source)
+    inputs = [item["checked"] for item in items if item["artifact_type"] == USER_INPUT]
+    brief = _text(manifest, "brief") or (inputs[0].content["text"] if inputs else "")
+    fields = choices | {
+        "name": name or _text(manifest, "name") or "Imported project",
+        "brief": brief or "(The import had no brief.)",
+    }
     trail = verify_trail(archive.kept.get(TRAIL, b""))
-    fields = _project_fields(archive.manifest, items, name) | chosen
-    return _store(actor, archive, items, trail, fields)
+    return store_project(actor, archive, items, trail, fields)
+
+
+@dataclass(frozen=True)
+class Trail:
+    """`first_broken_sequence` is None where the chain holds; a missing trail has no events."""
+
+    events: int
+    head_hash: str
+    first_broken_sequence: int | None
+
+
+def verify_trail(lines: bytes) -> Trail:
+    """Whether the exported events are one unbroken chain; not who wrote it."""
+    log, number = Log(), 0
+    for number, line in enumerate(lines.splitlines(), start=1):
+        try:
+            log.read(json.loads(line))
+        except INVALID_EVENT:
+            return Trail(number - 1, log.head, number)
+        if log.last != number:
+            return Trail(number - 1, "", number)
+    return Trail(number, log.head, log.unexplained or None)
+
+
+def choices_for(manifest: Item, *, workflow: str, oversight_level: str) -> dict[str, str]:
+    """The caller's choice, or else the manifest's. Raises InvalidInput with every error.
+
+    Another workflow or oversight level than the project had is for a person to choose.
+    """
+    errors: list[dict[str, str]] = []
+
+    def add_error(field: str, code: str, reason: str, options: Iterable[str]) -> None:
+        detail = f"{reason} Choose one to go on with, by {field}: {', '.join(options)}."
+        errors.append({"field": field, "code": code, "detail": detail})
+
+    name, sha256 = manifest.get("workflow"), manifest.get("workflow_sha256")
+    level, names = manifest.get("oversight_level"), available_definitions()
+    if not workflow and name not in names:
+        add_error("workflow", "does_not_exist", _unknown("workflow", name), names)
+    # A draft is not bound to a version of its workflow, and its export names none.
+    elif not workflow and sha256 not in (None, definition_hash(load_definition(name))):
+        reason = f"This installation has another version of the export's workflow {name!r}."
+        add_error("workflow", "version_differs", reason, names)
+    if not oversight_level and level not in OversightLevel.values:
+        reason = _unknown("oversight level", level)
+        add_error("oversight_level", "invalid_choice", reason, OversightLevel.values)
+    if errors:
+        raise InvalidInput("invalid", " ".join(error["detail"] for error in errors), errors=errors)
+    return {"workflow": workflow or name, "oversight_level": oversight_level or level}
+
+
+def _unknown(what: str, value: Any) -> str:
+    if value is None:
+        return f"The export names no {what}."
+    return f"This installation does not have the {what} of the export, {str(value)[:100]!r}."
 
 
 @transaction.atomic
-def _store(
+def store_project(
     actor: Actor, archive: Archive, items: list[Item], trail: Trail, fields: Item
 ) -> Project:
     manifest = archive.manifest
@@ -72,7 +146,17 @@ def _store(
             trail_head_hash=trail.head_hash,
             trail_broken_at=trail.first_broken_sequence,
         )
-        _keep_the_past(origin, archive)
+        # The project's past: the manifest, the log, and what it had imported itself.
+        ImportedFile.objects.bulk_create(
+            ImportedFile(
+                origin=origin,
+                path=f"imported/{path}",
+                sha256=hashlib.sha256(data).hexdigest(),
+                body=gzip.compress(data, mtime=0),
+            )
+            for path, data in archive.kept.items()
+            if path == MANIFEST or not path.startswith("artifacts/")
+        )
         imported = {
             "origin_project": origin.origin_project,
             "archive_sha256": origin.archive_sha256,
@@ -87,64 +171,32 @@ def _store(
     return tx.project
 
 
-def _keep_the_past(origin: ProjectImport, archive: Archive) -> None:
-    past = [path for path in archive.kept if path == MANIFEST or not path.startswith("artifacts/")]
-    ImportedFile.objects.bulk_create(
-        ImportedFile(
-            origin=origin,
-            path=f"imported/{path}",
-            sha256=hashlib.sha256(archive.kept[path]).hexdigest(),
-            body=gzip.compress(archive.kept[path], mtime=0),
-        )
-        for path in past
-    )
-
-
-def _project_fields(manifest: Item, items: list[Item], name: str) -> Item:
-    return {
-        "name": name or _text(manifest, "name") or "Imported project",
-        "brief": _text(manifest, "brief") or _first_input(items) or "(An import without a brief.)",
-    }
-
-
-def _line(about: Item, name: str, length: int) -> str:
-    """Text of one line that a column can hold."""
-    plain = "".join(letter if letter.isprintable() else " " for letter in str(about.get(name, "")))
-    return plain.strip()[:length]
-
-
-def _text(manifest: Item, field: str) -> str:
-    value = manifest.get(field)
-    if value is not None and not isinstance(value, str):
-        raise refused("manifest_invalid", f"{MANIFEST}: {field} is no text.")
-    return value or ""
-
-
-def _first_input(items: list[Item]) -> str:
-    inputs = (item for item in items if item["artifact_type"] == USER_INPUT)
-    return next((item["checked"].content["text"] for item in inputs), "")
-
-
-def _item(archive: Archive, file: Item) -> Item:
-    """What one artifact is to be stored with. Raises InvalidInput, which names the file."""
-    path = file["path"]
-    artifact_type = _one_of(file, "artifact_type", artifact_types.values)
+def read_item(archive: Archive, file: Item) -> Item:
+    """One artifact as `store_imported` takes it. Raises InvalidInput, which names the file."""
+    path, sha256 = file["path"], file.get("content_sha256")
+    artifact_type = _choice(file, "artifact_type", artifact_types.values)
     try:
         content = json.loads(archive.kept[path])
-        checked = _stored(artifact_type, content, file.get("content_sha256"))
+        checked = check_content(artifact_type, content)
+        encoded = canonical(content)
+    except InvalidInput as error:
+        raise InvalidInput(error.code, f"{path!r}: {error.detail}", errors=error.errors) from error
     except DomainError as error:
-        raise _with_path(error, path) from error
+        raise type(error)(error.code, f"{path!r}: {error.detail}", **error.extra) from error
     except (ValueError, RecursionError) as error:
         raise refused("content_invalid", f"{path!r} is not JSON.") from error
-    if checked.sha256 != file.get("content_sha256"):
-        raise refused("hash_mismatch", f"{path!r} has not the content that {MANIFEST} names.")
-    source_agent = _one_of(file, "source_agent", ["", *agent_types.values], "")
+    # Contents are kept as they were: an older schema may have had fewer defaults.
+    if checked.sha256 != sha256 and hashlib.sha256(encoded).hexdigest() == sha256:
+        checked = Checked(content, sha256, len(encoded))
+    if checked.sha256 != sha256:
+        raise refused("hash_mismatch", f"{path!r} does not have the content hash in {MANIFEST}.")
+    source_agent = _choice(file, "source_agent", ["", *agent_types.values], "")
     return {
         "artifact_type": artifact_type,
         "title": _line(file, "title", 300) or artifact_type,
         "checked": checked,
-        "status": _one_of(file, "status", STATUSES),
-        "granularity": _one_of(file, "granularity", Granularity.values, "document"),
+        "status": _choice(file, "status", STATUSES),
+        "granularity": _choice(file, "granularity", Granularity.values, "document"),
         "source_agent": source_agent,
         "is_by_person": not source_agent or bool(file.get("is_by_person")),
         "step": _line(file, "step", 100),
@@ -154,32 +206,22 @@ def _item(archive: Archive, file: Item) -> Item:
     }
 
 
-def _stored(artifact_type: str, content: Any, wanted: Any) -> Checked:
-    """Contents are kept as they were: an older schema may have had fewer defaults."""
-    checked = check_content(artifact_type, content)
-    encoded = canonical(content)
-    if checked.sha256 != wanted and hashlib.sha256(encoded).hexdigest() == wanted:
-        return Checked(content, wanted, len(encoded))
-    return checked
+def _text(manifest: Item, field: str) -> str:
+    value = manifest.get(field)
+    if value is not None and not isinstance(value, str):
+        raise refused("manifest_invalid", f"{MANIFEST}: {field} is not text.")
+    return value or ""
 
 
-def _check_once(items: list[Item]) -> None:
-    made = Counter((item["step"], item["artifact_type"]) for item in items if item["step"])
-    if twice := [key for key, count in made.items() if count > 1]:
-        step, artifact_type = twice[0]
-        detail = f"{MANIFEST} has two artifacts of type {artifact_type} of the step {step!r}."
-        raise refused("manifest_invalid", detail)
+def _line(data: Item, name: str, length: int) -> str:
+    """One line of text that fits a column."""
+    text = str(data.get(name, ""))
+    return "".join(letter if letter.isprintable() else " " for letter in text).strip()[:length]
 
 
-def _one_of(file: Item, name: str, known: Any, default: str | None = None) -> str:
+def _choice(file: Item, name: str, options: Any, default: str | None = None) -> str:
     value = file.get(name, default)
-    if not isinstance(value, str) or value not in known:
-        raise refused("manifest_invalid", f"{file['path']!r}: {name} {value!r} is not known here.")
+    if not isinstance(value, str) or value not in options:
+        detail = f"{file['path']!r}: this installation does not know the {name} {value!r}."
+        raise refused("manifest_invalid", detail)
     return value
-
-
-def _with_path(error: DomainError, path: str) -> DomainError:
-    detail = f"{path!r}: {error.detail}"
-    if isinstance(error, InvalidInput):
-        return InvalidInput(error.code, detail, errors=error.errors)
-    return type(error)(error.code, detail, **error.extra)

@@ -13,7 +13,7 @@ from ui.terminal.lookup import acting_user, add_user_option
 
 
 class Command(BaseCommand):
-    help = "Erases what a finished project holds, for good; a tombstone and its log stay."
+    help = "Erases the contents of a finished project for good; a tombstone and its log stay."
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -25,8 +25,8 @@ class Command(BaseCommand):
     def handle(self, *, project: UUID, reason: str, user: str | None, **options: Any) -> None:
         person = acting_user(user)
         try:
-            found = get_visible_project(person, project)
-            if not options["yes"] and input(f"Erase {clean(found.name)} for good? [y/N] ") != "y":
+            name = clean(get_visible_project(person, project).name)
+            if not options["yes"] and input(f"Erase {name} for good? [y/N] ") != "y":
                 raise CommandError("Nothing was erased.")
             with origin(channel="cli"):
                 erase_project(project_id=project, actor=Actor.of_user(person), reason=reason)

@@ -13,7 +13,7 @@ from ui.terminal.lookup import acting_user, add_user_option
 
 
 class Command(BaseCommand):
-    help = "Takes the ZIP of an export in as a new project of yours; it stays a draft."
+    help = "Imports the ZIP of an export as a new draft project of yours."
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -30,11 +30,11 @@ class Command(BaseCommand):
 
     def handle(self, *, file: Path, user: str | None, **options: Any) -> None:
         person = acting_user(user)
-        chosen = {field: options[field] for field in ("name", "workflow", "oversight_level")}
+        choices = {field: options[field] for field in ("name", "workflow", "oversight_level")}
         try:
             with file.open("rb") as source, origin(channel="cli"):
                 archive = open_archive(source)
-                project = import_project(actor=Actor.of_user(person), archive=archive, **chosen)
+                project = import_project(actor=Actor.of_user(person), archive=archive, **choices)
         except OSError as error:
             reason = f"{one_line(str(file))} cannot be read: {error.strerror}."
             raise CommandError(reason) from error

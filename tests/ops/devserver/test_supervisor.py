@@ -14,7 +14,7 @@ from ops.devserver.children import LOG_LIMIT_BYTES, Child, ErrorLines, rotate
 from ops.devserver.data_dir import open_data_dir
 from ops.devserver.processes import PidFile, is_alive, start_time
 from ops.devserver.runtime import PROJECT_DIR
-from tests.end_to_end.workers import eventually
+from tests.live import eventually
 
 SUPERVISED = """
 import sys

@@ -19,7 +19,7 @@ import pytest
 from ops.devserver.processes import PidFile, is_alive
 from ops.devserver.runtime import PROJECT_DIR, read_runtime
 from ops.management.commands.up import port_number
-from tests.end_to_end.workers import eventually
+from tests.live import eventually
 
 pytestmark = pytest.mark.slow
 

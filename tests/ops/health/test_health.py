@@ -7,6 +7,7 @@ import pytest
 from django.db import connection, connections
 from django.test import Client
 
+from agents.models import Task
 from agents.worker.registry import report_consumer, report_scheduler
 from audit.models import Event, Stream
 from ops.health.check import checks
@@ -211,4 +212,4 @@ def test_a_project_is_created_while_redis_is_away(
     project = Project.objects.get(pk=response.json()["id"])
     assert project.status == "active"
     # What the sweep finds, once Redis is back.
-    assert project.attention_since is not None
+    assert Task.objects.filter(project=project, status="pending").count() == 1

@@ -9,7 +9,7 @@ from celery import shared_task
 from celery.app.trace import build_tracer
 
 from agents import queue
-from agents.queue import put_into_queue
+from agents.queue import ADVANCE, enqueue
 from agents.worker.run import run
 from audit.stream.hub import Hub
 from core.log_fields import (
@@ -22,12 +22,11 @@ from core.log_fields import (
 )
 from ops.logging import celery_logging
 from orchestrator.celery import app
-from orchestrator.tasks import advance, sweep
+from orchestrator.tasks import sweep
 from orchestrator.views import ProgressView
-from tests.agents.moves import claim, let_lease_run_out
 from tests.ops.logging.lines import written
 from tests.probes import closed_port
-from tests.scenes import pending_task, running, side_task
+from tests.scenes import claim, let_lease_run_out, pending_task, running, side_task
 
 __all__ = ["closed_port"]
 pytestmark = pytest.mark.django_db
@@ -74,8 +73,8 @@ def test_fields_end_with_their_block_also_when_it_fails():
 
 def test_a_message_carries_the_id_of_the_request_and_nothing_else(sent):
     with log_fields(request_id="r-1", project="p"):
-        assert put_into_queue(advance, uuid.uuid4())
-    assert put_into_queue(advance, uuid.uuid4())
+        assert enqueue(ADVANCE, uuid.uuid4())
+    assert enqueue(ADVANCE, uuid.uuid4())
 
     assert [headers.get("request_id") for headers in sent] == ["r-1", None]
     assert "project" not in sent[0]

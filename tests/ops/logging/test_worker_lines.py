@@ -6,8 +6,8 @@ import uuid
 import pytest
 
 from orchestrator.celery import app
-from tests.end_to_end.workers import eventually
 from tests.fixtures import BRIEF
+from tests.live import eventually
 from tests.ops.logging.lines import entries_of
 from tests.ops.logging.test_access import Asked
 

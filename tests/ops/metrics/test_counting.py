@@ -114,11 +114,11 @@ def test_a_sweep_counts_what_it_repaired(make_project, owner):
     start_project(project_id=project.pk, actor=Actor.of_user(owner))
     type(project).objects.update(attention_since="2020-01-01T00:00:00Z")
     rounds = Counted("paraph_sweep_seconds_count")
-    rung = Counted("paraph_sweep_repairs_total", kind="projects_rung")
+    repaired = Counted("paraph_sweep_repairs_total", kind="projects_enqueued")
 
     sweep()
 
-    assert (rounds.growth, rung.growth) == (1, 1)
+    assert (rounds.growth, repaired.growth) == (1, 1)
 
 
 def test_requests_count_by_their_route(client, client_of, owner, project):

@@ -7,10 +7,9 @@ import pytest
 
 from agents.models import TaskAttempt
 from hitl.models import HitlRequest
-from tests.audit.live import Daphne, token_of
 from tests.end_to_end.conftest import start_worker
-from tests.end_to_end.workers import eventually
 from tests.fixtures import BRIEF
+from tests.live import WebServer, eventually, token_of
 from tests.ops.tracing.receiver import receiving
 
 __all__ = ["start_worker"]
@@ -27,7 +26,7 @@ def receiver():
 @pytest.fixture
 def ask(receiver, owner):
     """Sends a request below a span of the client's own; the answer, and the client's trace."""
-    server = Daphne(**receiver.environment)
+    server = WebServer(**receiver.environment)
     login = {"Authorization": f"Token {token_of(owner)}"}
 
     def post(path, body, traceparent=None):

@@ -6,7 +6,7 @@ from django.core.management import CommandError, call_command
 from agents.models import EmergencyStop
 from agents.stops.services import acknowledge_stops
 from agents.worker.registry import report_process
-from tests.agents.stops import stop
+from tests.scenes import stop
 
 pytestmark = pytest.mark.django_db
 

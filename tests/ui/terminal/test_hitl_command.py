@@ -11,7 +11,7 @@ from context.models import ArtifactVersion
 from hitl.models import Decision
 from orchestrator.engine.advance import advance_project
 from projects.models import Project
-from tests.hitl.waiting import ask, escalate, plan, question
+from tests.scenes import agent_returns, escalate, plan, question
 from tests.terminals import Typist
 
 pytestmark = pytest.mark.django_db
@@ -25,7 +25,7 @@ def hitl(*arguments: object, user: str = "owner") -> str:
 
 @pytest.fixture
 def asked(project):
-    return ask(project, plan())
+    return agent_returns(project, plan())
 
 
 def test_list_names_what_waits_by_its_full_id(asked):
@@ -65,7 +65,7 @@ def test_show_tells_who_cannot_decide_and_why(asked):
 
 
 def test_show_prints_the_questions_of_a_clarification(project):
-    assert "1. Who lends?" in hitl("show", ask(project, question()).pk)
+    assert "1. Who lends?" in hitl("show", agent_returns(project, question()).pk)
 
 
 def test_show_prints_the_error_of_an_escalation(project):
@@ -75,9 +75,9 @@ def test_show_prints_the_error_of_an_escalation(project):
 
 
 def test_show_prints_what_changed_since_the_last_decision(project):
-    first = ask(project, plan("First ask, then build."))
+    first = agent_returns(project, plan("First ask, then build."))
     hitl("request-changes", first.pk, f"--digest={first.subject_digest}", "--comment=Test too")
-    second = ask(project, plan("First ask, then build and test."))
+    second = agent_returns(project, plan("First ask, then build and test."))
 
     shown = hitl("show", second.pk)
 
@@ -90,7 +90,7 @@ def test_the_beginning_of_an_id_is_enough_where_only_one_has_it(asked):
 
 
 def test_the_beginning_of_several_ids_is_an_error_that_names_them(asked, make_project):
-    other = ask(make_project(), plan())
+    other = agent_returns(make_project(), plan())
     shared = str(asked.pk)[:8]
     assert str(other.pk).startswith(shared)
 
@@ -185,7 +185,7 @@ def test_amend_names_each_field_that_does_not_fit(asked, tmp_path):
 
 
 def test_answer_sends_the_work_on_with_the_reply(project):
-    request = ask(project, question())
+    request = agent_returns(project, question())
 
     hitl("answer", request.pk, f"--digest={request.subject_digest}", "--text=The librarian")
 
@@ -194,7 +194,7 @@ def test_answer_sends_the_work_on_with_the_reply(project):
 
 
 def test_answer_can_come_from_a_file(project, tmp_path):
-    request = ask(project, question())
+    request = agent_returns(project, question())
     (tmp_path / "answer.txt").write_text("The librarian\nand her deputy")
 
     hitl(
@@ -206,7 +206,7 @@ def test_answer_can_come_from_a_file(project, tmp_path):
 
 
 def test_a_question_cannot_be_approved(project):
-    request = ask(project, question())
+    request = agent_returns(project, question())
 
     with pytest.raises(CommandError, match=r"^action_not_allowed: .*possible: answer, reject"):
         hitl("approve", request.pk, f"--digest={request.subject_digest}")
@@ -257,7 +257,7 @@ def test_an_unknown_or_inactive_person_cannot_act(outsider):
 
 def test_an_agent_cannot_command_the_terminal(project):
     evil = "\x1b]0;owned\x07 \x1b[2J \x9b31m \u202egnp.exe &#x202e;"
-    request = ask(project, plan(evil, title=f"Plan {evil}"))
+    request = agent_returns(project, plan(evil, title=f"Plan {evil}"))
 
     shown = hitl("show", request.pk) + hitl("list")
 
@@ -289,7 +289,7 @@ def test_on_a_terminal_anything_but_yes_decides_nothing(asked):
 
 @pytest.mark.django_db(transaction=True)
 def test_an_entity_in_markdown_cannot_command_the_terminal_either(project):
-    request = ask(project, plan("turn &#x202e;around and &#27;[2J"))
+    request = agent_returns(project, plan("turn &#x202e;around and &#27;[2J"))
 
     with Typist(sys.executable, "hitl", "show", str(request.pk), "--user=owner") as typist:
         assert typist.exit_status() == 0

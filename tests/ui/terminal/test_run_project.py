@@ -14,9 +14,8 @@ from hitl.models import Decision, HitlRequest
 from projects.models import Project
 from projects.services import cancel_project, pause_project
 from tests.fixtures import BRIEF
-from tests.hitl.people import set_policy
+from tests.scenes import set_policy, work_goes_on
 from tests.terminals import Typist
-from tests.working import work_goes_on
 from ui.terminal import project_state, session
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -226,7 +225,7 @@ def test_a_stop_that_stood_before_is_told_at_once(as_owner, brief, staff, agent,
         (b"", "Write a brief"),
         (b" \n\t", "Write a brief"),
         (b"\xff\xfe\x00", "is not UTF-8 text"),
-        (b"null \x00 character", "without null"),
+        (b"null \x00 character", "null characters"),
         (b"x" * 100_001, "too long: a brief has at most 100,000 characters"),
         ("😀".encode() * 100_001, "too long"),
     ],

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from context.reading import read_markdown
+from context.html import read_markdown
 from context.side_by_side import compare_contents
 from ui.web.artifacts.content_html import code_html, content_html, json_tree, source_files
 

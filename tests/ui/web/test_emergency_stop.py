@@ -2,7 +2,7 @@ import pytest
 from django.contrib.messages import get_messages
 
 from agents.models import EmergencyStop
-from tests.agents.stops import stop
+from tests.scenes import stop
 from tests.ui.web.conftest import logged_in
 
 pytestmark = pytest.mark.django_db

@@ -8,7 +8,8 @@ from context.services import add_version
 from hitl.models import HitlRequest
 from orchestrator.engine.advance import advance_project
 from projects.services import add_member
-from tests.ui.web.conftest import logged_in, plan_outcome, question_outcome, work_returns
+from tests.scenes import agent_returns, questions, work
+from tests.ui.web.conftest import logged_in
 from tools.benchmarks.queue import Queue
 from ui.web.inbox.inbox import next_for
 
@@ -40,7 +41,7 @@ def test_what_others_decide_is_not_waiting_for_me(plan_request, viewer, outsider
 
 
 def test_it_can_be_filtered_and_searched(plan_request, make_project, approver):
-    asked = work_returns(make_project(name="Ferry", auto_start=True), question_outcome())
+    asked = agent_returns(make_project(name="Ferry", auto_start=True), questions())
     assert titles(inbox(approver, "?kind=clarification")) == [asked.title]
     assert titles(inbox(approver, f"?project={plan_request.project_id}")) == [plan_request.title]
     assert titles(inbox(approver, "?q=ferry")) == [asked.title]
@@ -57,7 +58,7 @@ def test_a_nonsensical_choice_breaks_nothing(plan_request, approver, query):
 def test_many_are_approved_from_the_inbox_and_each_has_its_own_answer(
     plan_request, make_project, approver
 ):
-    asked = work_returns(make_project(name="Ferry", auto_start=True), question_outcome())
+    asked = agent_returns(make_project(name="Ferry", auto_start=True), questions())
     data = {"origin": "inbox", "action": "approve"}
     both = [plan_request, asked]
     data |= {f"digest-{one.pk}": one.subject_digest for one in both}
@@ -71,8 +72,8 @@ def test_many_are_approved_from_the_inbox_and_each_has_its_own_answer(
 
 def test_what_an_agent_wrote_is_never_markup(running, approver):
     evil = '<script>alert(1)</script><img src=x onerror=alert(1)> {{ 7|add:7 }} x-init="alert(1)"'
-    outcome = plan_outcome(summary=evil, body=evil + "\n\n[a](javascript:alert(1))")
-    request = work_returns(running, outcome)
+    outcome = work(summary=evil, body=evil + "\n\n[a](javascript:alert(1))")
+    request = agent_returns(running, outcome)
     page = logged_in(approver).get(f"/admin/hitl/hitlrequest/{request.pk}/change/").content.decode()
     assert "<script>alert" not in page
     assert "<img src=x" not in page
@@ -90,7 +91,7 @@ def test_the_inbox_takes_as_many_queries_for_twelve_as_for_two(
 ):
     def add(number):
         project = make_project(name=f"Library {number}", auto_start=True)
-        work_returns(project, plan_outcome())
+        agent_returns(project, work())
 
     client = logged_in(approver)
     add(0)

@@ -6,7 +6,7 @@ from audit.actors import Actor
 from context.models import Artifact
 from context.services import add_version
 from tests.context.documents import hand_in
-from tests.orchestrator.moves import do, started, text
+from tests.scenes import do, started, text
 from tests.ui.web.conftest import logged_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("staff_members")]

@@ -2,7 +2,8 @@ import pytest
 
 from audit.models import Event
 from hitl.policy import policy_of
-from tests.ui.web.conftest import logged_in, plan_outcome, work_returns
+from tests.scenes import agent_returns, work
+from tests.ui.web.conftest import logged_in
 
 pytestmark = pytest.mark.django_db
 
@@ -27,7 +28,7 @@ def test_an_owner_writes_the_policy_and_later_requests_follow_it(running, owner)
     policy = policy_of(running.pk)
     assert (policy.remind_after, policy.due_after, policy.expire_after) == (1800, 14400, 172800)
     assert policy.roles_by_kind == {"plan_approval": ["owner"]}
-    request = work_returns(running, plan_outcome())
+    request = agent_returns(running, work())
     assert (request.required_approvals, request.deciding_roles) == (2, ["owner"])
     assert Event.objects.filter(event_type="hitl_policy_changed").count() == 1
 
@@ -45,7 +46,7 @@ def test_the_form_shows_what_holds_in_the_words_it_takes(running, owner, viewer)
     ("wrong", "says"),
     [
         ({"due_after": "soon"}, "Write a number with s, min, h or days"),
-        ({"due_after": "1 min"}, "Not before the one before it"),
+        ({"due_after": "1 min"}, "Keep the order"),
         ({"required_approvals": "0"}, "greater than or equal to 1"),
         ({"on_timeout": "approve"}, "Select a valid choice"),
         ({"expire_after": "999999999 days"}, "Seconds from 1 to"),

@@ -6,7 +6,8 @@ from django.urls import reverse
 from audit.actors import Actor
 from hitl.models import Decision
 from projects.services import start_project
-from tests.ui.web.conftest import logged_in, plan_outcome, work_returns
+from tests.scenes import agent_returns, work
+from tests.ui.web.conftest import logged_in
 
 LIST = "/admin/hitl/hitlrequest/"
 OURS = {"projects", "context", "agents", "hitl", "orchestrator", "audit"}
@@ -120,7 +121,7 @@ def test_the_list_takes_as_many_queries_for_ten_requests_as_for_one(
     for number in range(9):
         project = make_project(name=f"Library {number}")
         start_project(project_id=project.pk, actor=Actor.of_user(owner))
-        work_returns(project, plan_outcome())
+        agent_returns(project, work())
     client = logged_in(approver)
     with django_assert_max_num_queries(9):
         page = client.get(LIST)
@@ -129,7 +130,7 @@ def test_the_list_takes_as_many_queries_for_ten_requests_as_for_one(
 
 def test_no_page_of_any_model_lets_an_agents_text_become_markup(running, staff):
     evil = "<script>alert(1)</script>"
-    work_returns(running, plan_outcome(title=evil, summary=evil, body=evil))
+    agent_returns(running, work(title=evil, summary=evil, body=evil))
     client = logged_in(staff)
     for model in (m for m in admin.site._registry if m._meta.app_label in OURS):
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"

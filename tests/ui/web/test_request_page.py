@@ -5,7 +5,8 @@ import pytest
 from core.content_security import STRICT
 from hitl.models import Decision, HitlRequest
 from hitl.rules import allowed_actions
-from tests.ui.web.conftest import logged_in, plan_outcome, question_outcome, work_returns
+from tests.scenes import agent_returns, questions, work
+from tests.ui.web.conftest import logged_in
 
 pytestmark = pytest.mark.django_db
 INDEX = "/admin/"
@@ -27,7 +28,7 @@ def check(client, request, content):
 
 def test_the_page_shows_what_is_asked_and_each_way_to_decide(plan_request, approver):
     page = logged_in(approver).get(page_of(plan_request)).content.decode()
-    assert plan_outcome().notes in page
+    assert work().notes in page
     assert plan_request.subject_digest in page
     for action in allowed_actions(plan_request):
         assert f'name="action" value="{action}"' in page
@@ -81,7 +82,7 @@ def test_after_approving_the_last_one_the_inbox_comes(plan_request, approver):
 
 def test_after_approving_the_next_one_comes(plan_request, make_project, approver, owner):
     other = make_project(name="Other", auto_start=True)
-    waiting = work_returns(other, plan_outcome())
+    waiting = agent_returns(other, work())
     assert post(logged_in(approver), plan_request, "approve").url == page_of(waiting)
 
 
@@ -108,7 +109,7 @@ def test_a_missing_comment_brings_the_page_back(plan_request, approver, action):
 def test_requested_changes_bring_a_new_request_with_the_difference(plan_request, running, approver):
     client = logged_in(approver)
     post(client, plan_request, "request_changes", comment="Say it shorter")
-    again = work_returns(running, plan_outcome(body="# The plan\n\nBuild"))
+    again = agent_returns(running, work(body="# The plan\n\nBuild"))
     page = client.get(page_of(again)).content.decode()
     assert "since version 1" in page
     assert "Say it shorter" in page
@@ -116,7 +117,7 @@ def test_requested_changes_bring_a_new_request_with_the_difference(plan_request,
 
 
 def test_a_clarification_is_answered_question_by_question(running, approver):
-    asked = work_returns(running, question_outcome())
+    asked = agent_returns(running, questions())
     client = logged_in(approver)
     assert "For how long?" in client.get(page_of(asked)).content.decode()
     post(client, asked, "answer", **{"answer-0": "Members", "answer-1": "Two weeks"})
@@ -125,7 +126,7 @@ def test_a_clarification_is_answered_question_by_question(running, approver):
 
 
 def test_an_empty_answer_is_no_answer(running, approver):
-    asked = work_returns(running, question_outcome())
+    asked = agent_returns(running, questions())
     response = post(logged_in(approver), asked, "answer")
     assert response.status_code == 422
     assert "(content_required)" in response.content.decode()

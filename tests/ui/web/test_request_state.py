@@ -6,8 +6,8 @@ from audit.actors import Actor
 from hitl.models import Comment, Decision, HitlRequest
 from hitl.services import claim_request
 from projects.services import pause_project
-from tests.hitl.people import let_pass, set_policy, time_out
-from tests.ui.web.conftest import logged_in, plan_outcome, work_returns
+from tests.scenes import agent_returns, let_pass, set_policy, time_out, work
+from tests.ui.web.conftest import logged_in
 
 pytestmark = pytest.mark.django_db
 
@@ -32,7 +32,7 @@ def said(response):
 @pytest.fixture
 def asked_of_two(running):
     set_policy(running, required_approvals=2)
-    return work_returns(running, plan_outcome())
+    return agent_returns(running, work())
 
 
 def test_the_page_says_how_many_approvals_are_given_and_by_whom(asked_of_two, owner, approver):
@@ -95,7 +95,7 @@ def test_all_members_read_the_thread_as_text(plan_request, approver, viewer):
 
 def test_the_deadline_and_what_happens_then_are_told(running, approver, owner):
     set_policy(running, due_after=3600, expire_after=7200, on_timeout="reject")
-    request = work_returns(running, plan_outcome())
+    request = agent_returns(running, work())
     page = shown(approver, request)
     assert "(1 hour left), the request expires and the project stops." in page
     assert "1 hour left" in logged_in(approver).get("/admin/").content.decode()
@@ -110,7 +110,7 @@ def test_the_deadline_and_what_happens_then_are_told(running, approver, owner):
 
 def test_what_timed_out_is_told_to_who_may_not_decide_any_more(running, approver, owner):
     set_policy(running, expire_after=60, on_timeout="escalate")
-    request = time_out(work_returns(running, plan_outcome()))
+    request = time_out(agent_returns(running, work()))
     assert "(escalated)" in shown(approver, request)
     assert "only an owner can decide now" in shown(owner, request)
     assert "owners only" in logged_in(owner).get("/admin/").content.decode()

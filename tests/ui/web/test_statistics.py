@@ -4,7 +4,8 @@ from django.test.utils import CaptureQueriesContext
 
 from audit.actors import Actor
 from hitl.services import decide
-from tests.ui.web.conftest import logged_in, plan_outcome, work_returns
+from tests.scenes import agent_returns, work
+from tests.ui.web.conftest import logged_in
 from ui.web.inbox.statistics import short_duration
 
 STATISTICS = "/admin/hitl/hitlrequest/statistics/"
@@ -27,7 +28,7 @@ def figures(response):
 @pytest.mark.django_db
 def test_it_counts_what_waits_and_what_was_decided(plan_request, make_project, approver):
     approve(plan_request, approver)
-    work_returns(make_project(name="Ferry", auto_start=True), plan_outcome())
+    agent_returns(make_project(name="Ferry", auto_start=True), work())
 
     response = logged_in(approver).get(STATISTICS)
 
@@ -66,7 +67,7 @@ def test_it_takes_as_many_queries_for_many_projects_as_for_one(make_project, app
     client = logged_in(approver)
 
     def queries():
-        work_returns(make_project(auto_start=True), plan_outcome())
+        agent_returns(make_project(auto_start=True), work())
         with CaptureQueriesContext(connection) as captured:
             client.get(STATISTICS)
         return len(captured)

@@ -11,7 +11,7 @@ IN_A_WORKER = (
     "before_effect",
     "after_effect_before_record",
     "before_commit",
-    "after_commit_before_ring",
+    "after_commit_before_enqueue",
     "after_commit_before_hint",
     "after_publish_before_mark",
 )
@@ -29,7 +29,7 @@ def _register(point: str) -> None:
 
     die.__name__ = f"kill_{point}"
     die.__doc__ = f"kill -9 of a worker's child at the fault point {point}."
-    case(short=point in {"after_effect_before_record", "after_commit_before_ring"})(die)
+    case(short=point in {"after_effect_before_record", "after_commit_before_enqueue"})(die)
 
 
 for _point in IN_A_WORKER:
@@ -71,7 +71,7 @@ def kill_web_in_decision(run: Run) -> None:
     """kill -9 of a web process inside a decision: before its commit, then after it."""
     run.begin(6)
     run.decide()
-    for point in ("before_commit", "after_commit_before_ring", "after_commit_before_hint"):
+    for point in ("before_commit", "after_commit_before_enqueue", "after_commit_before_hint"):
         run.fall("web", point)
     run.probe("work goes on after a web process died in a decision")
 
@@ -97,7 +97,7 @@ def kill_scheduler(run: Run) -> None:
     run.decide()
     for _ in range(2):
         run.stack.kill("scheduler")
-        run.fall("worker", "after_commit_before_ring")
+        run.fall("worker", "after_commit_before_enqueue")
     run.probe("work goes on after the scheduler died")
 
 

@@ -1,7 +1,7 @@
 """An emergency stop, from its row to its release, while other things break."""
 
 from agents.models import EmergencyStop, TaskAttempt
-from ops.invariants.client_histories import read
+from ops.invariants.histories import read
 from tools.chaos.book import case
 from tools.chaos.cases.servers import redis_away
 from tools.chaos.model import Mood

@@ -18,7 +18,7 @@ APART = AHEAD | {WORKERS[1]: {"CHAOS_CLOCK_OFFSET": str(-HOUR)}}
 @case(short=True)
 def each_job_five_times(run: Run) -> None:
     """Every job is put into the queue five times; each step is worked on once."""
-    switch = run.crowd.histories.folder / "ring_five_times"
+    switch = run.crowd.histories.folder / "enqueue_five_times"
     switch.touch()
     try:
         run.begin(4, mood=Mood(run.seed()))

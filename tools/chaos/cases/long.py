@@ -21,12 +21,12 @@ GROWN_CONNECTIONS, GROWN_BYTES = 6, 12 * 2**20
 
 @case(workers=both(CHAOS_TIMES="product"))
 def product_times(run: Run) -> None:
-    """The product's own lease and pauses: how long a lost task and a lost ring wait."""
+    """The product's own lease and pauses: how long a lost task and a lost message wait."""
     run.begin(4, mood=Mood(run.seed()))
     run.decide(only_approves=True)
     lost = run.fall("worker", "after_claim")
-    run.fall("worker", "after_commit_before_ring")
-    run.measure("a lost ring is made up for", lambda: not _waits(run), 40)
+    run.fall("worker", "after_commit_before_enqueue")
+    run.measure("a lost message is made up for", lambda: not _waits(run), 40)
     name = "a lost task claimed again at the product's times"
     run.reclaimed(lost, name=name)
     if run.measured.get(name, inf) > RECLAIM_SECONDS:
@@ -36,8 +36,8 @@ def product_times(run: Run) -> None:
 def _waits(run: Run) -> bool:
     """For the engine, or for a worker."""
     mine = Project.objects.filter(pk__in=run.projects, status="active")
-    rung = Task.objects.filter(project__in=run.projects, status="pending")
-    return mine.filter(attention_since__isnull=False).exists() or rung.exists()
+    waiting = Task.objects.filter(project__in=run.projects, status="pending")
+    return mine.filter(attention_since__isnull=False).exists() or waiting.exists()
 
 
 class Worn(NamedTuple):

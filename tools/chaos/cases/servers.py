@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import psycopg
 import redis
 
-from ops.invariants.client_histories import read
+from ops.invariants.histories import read
 from tools.chaos.book import case
 from tools.chaos.model import Mood
 from tools.chaos.run import Broken, Run

@@ -7,7 +7,7 @@ from collections import Counter
 from django.core.management import call_command
 
 from hitl.models import HitlRequest
-from ops.invariants.client_histories import read
+from ops.invariants.histories import read
 from tools.chaos.book import case
 from tools.chaos.model import Mood
 from tools.chaos.run import Broken, Run

@@ -35,14 +35,14 @@ class StopForm(forms.Form):
 @admin.register(EmergencyStop)
 class EmergencyStopAdmin(ProjectScopedAdmin):
     project_path = ""
-    list_display = ("scope_words", "reason", "activated_by", "activated_at", "released_at")
+    list_display = ("scope_text", "reason", "activated_by", "activated_at", "released_at")
     list_filter = ("agent_type",)
     list_select_related = ("project", "activated_by")
     search_fields = ("reason", "project__name")
 
     @admin.display(description="stops")
-    def scope_words(self, stop: EmergencyStop) -> str:
-        return stop.scope_words
+    def scope_text(self, stop: EmergencyStop) -> str:
+        return stop.scope_text
 
     def get_urls(self) -> list[URLPattern]:
         control = self.admin_site.admin_view(self.control_view)
@@ -76,10 +76,10 @@ class EmergencyStopAdmin(ProjectScopedAdmin):
         except DomainError as error:
             self.show_error(request, error)
         else:
-            message = f"Released: {stop.scope_words}."
+            message = f"Released: {stop.scope_text}."
             if verb == "activate":
                 stop = wait_for_acknowledgements(stop.pk, WAIT_SECONDS)
-                message = f"Stopped: {stop.scope_words}; {stop.workers_words}."
+                message = f"Stopped: {stop.scope_text}; {stop.workers_text}."
             self.message_user(request, message, messages.SUCCESS)
         visible = Project.objects.visible_to(request.user)
         if project_id and visible.filter(pk=project_id).exists():

@@ -7,9 +7,9 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from context.enums import Form
+from context.html import highlighted, lexer_for, read_markdown
 from context.models import Concept, ContextBuild, Section
 from context.parts.sections import program_files
-from context.reading import highlighted, lexer_for, read_markdown
 from context.rendering import render_markdown
 from ui.wording import counted
 

@@ -19,7 +19,7 @@ from hitl.enums import RequestKind
 from hitl.models import HitlRequest
 from hitl.presenter import deadlines_of
 from hitl.selectors import overdue, waiting_for_me
-from orchestrator.engine.blocked_steps import blocked_steps
+from orchestrator.engine.progress import blocked_steps
 from projects.agent_types import agent_types
 from projects.enums import Phase
 from projects.models import Project

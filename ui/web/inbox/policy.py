@@ -12,8 +12,7 @@ from django.urls import reverse
 from audit.actors import Actor
 from core.errors import DomainError, NotFound
 from hitl.enums import RequestKind
-from hitl.models import Policy
-from hitl.models.policies import APPROVALS_MAX
+from hitl.models import APPROVALS_MAX, Policy
 from hitl.policy import TIMES, policy_of
 from hitl.services import change_policy
 from projects.access import DECIDE, role_of

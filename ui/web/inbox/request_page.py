@@ -9,15 +9,14 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from context.artifact_types import artifact_types
+from context.html import read_markdown
 from context.models import Artifact, ArtifactVersion
-from context.reading import read_markdown
 from context.side_by_side import ComparedFile, compare_contents
 from core.errors import DomainError
 from hitl.models import HitlRequest
 from hitl.presenter import PresentedAction, PresentedRequest, PresentedVersion, present_request
 from hitl.selectors import requests_for
-from orchestrator.engine.blocked_steps import blocked_steps
-from orchestrator.engine.progress import progress_of
+from orchestrator.engine.progress import blocked_steps, progress_of
 from ui.web.artifacts.content_html import content_html, json_tree
 from ui.web.inbox.inbox import next_for, stream_heads
 from ui.web.pages import render_page

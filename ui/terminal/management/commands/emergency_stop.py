@@ -55,13 +55,13 @@ class Command(BaseCommand):
         except DomainError as error:
             raise CommandError(clean(f"{error.code}: {error.detail}")) from error
         done = {"activate": "Stopped", "release": "Released"}[command]
-        self._say(f"{done}{'' if is_new else ' already'}: {stop.scope_words}.")
+        self._say(f"{done}{'' if is_new else ' already'}: {stop.scope_text}.")
         if command == "activate":
             self._wait(stop, options["wait"])
 
     def _wait(self, stop: EmergencyStop, seconds: float) -> None:
         stop = wait_for_acknowledgements(stop.pk, seconds)
-        self._say(stop.workers_words)
+        self._say(stop.workers_text)
         if stop.missing_workers:
             missing = ", ".join(stop.missing_workers)
             raise CommandError(
@@ -73,9 +73,9 @@ class Command(BaseCommand):
         stops = stops_for(person)
         for stop in stops if is_all else stops.active():
             self._say(
-                f"{'active' if stop.is_active else 'released'}  {stop.scope_words}  since "
+                f"{'active' if stop.is_active else 'released'}  {stop.scope_text}  since "
                 f"{stop.activated_at:%Y-%m-%d %H:%M:%S %Z} by {stop.activated_by.get_username()}: "
-                f"{stop.reason}  [{stop.workers_words}]"
+                f"{stop.reason}  [{stop.workers_text}]"
             )
         if not stops.active().exists():
             self._say("Nothing is stopped.")

@@ -1,0 +1,272 @@
+"""Requests to people, their decisions and comments, and the policy of a project."""
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from agents.models import Task
+from core.ids import new_id
+from hitl.actions.registry import action_choices
+from hitl.enums import OnTimeout, RequestKind, RequestStatus
+from projects.enums import Phase
+from projects.models import Project
+
+APPROVALS_MAX = 50
+
+
+class RequestQuerySet(models.QuerySet):
+    def visible_to(self, user: Any) -> "RequestQuerySet":
+        return self.filter(project__in=Project.objects.visible_to(user))
+
+    def pending(self) -> "RequestQuerySet":
+        return self.filter(status=RequestStatus.PENDING)
+
+
+class HitlRequest(models.Model):
+    """A question to a person, bound to exactly what it shows."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="hitl_requests")
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="hitl_requests")
+    kind = models.CharField(max_length=20, choices=RequestKind)
+    status = models.CharField(
+        max_length=20, choices=RequestStatus, default=RequestStatus.PENDING, editable=False
+    )
+    title = models.CharField(max_length=300)
+    step = models.CharField(max_length=100, blank=True, default="")
+    phase = models.CharField(max_length=20, blank=True, default="", choices=Phase)
+    agent_type = models.CharField(max_length=20)
+    subject = models.JSONField(help_text="What is shown and would go on; the digest is over this.")
+    subject_digest = models.CharField(max_length=64)
+    previous = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="next"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    resolved_at = models.DateTimeField(null=True, blank=True)
+
+    # The project's policy when the request was opened; later changes apply to later requests.
+    required_approvals = models.PositiveSmallIntegerField(default=1, db_default=1)
+    deciding_roles = ArrayField(
+        models.CharField(max_length=10), null=True, blank=True, help_text="Null: all that decide."
+    )
+    barred_authors = ArrayField(
+        models.BigIntegerField(),
+        null=True,
+        blank=True,
+        help_text="Users who wrote of what is decided. Null: not looked up when it was opened.",
+    )
+    on_timeout = models.CharField(
+        max_length=10, choices=OnTimeout, default=OnTimeout.HOLD, db_default=OnTimeout.HOLD
+    )
+    remind_at = models.DateTimeField(null=True, blank=True)
+    due_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+
+    # Its progress so far.
+    approvals = models.PositiveSmallIntegerField(default=0, db_default=0)
+    reminded_at = models.DateTimeField(null=True, blank=True)
+    overdue_noted_at = models.DateTimeField(null=True, blank=True)
+    escalated_at = models.DateTimeField(null=True, blank=True)
+    held_since = models.DateTimeField(null=True, blank=True, help_text="Its clocks stand still.")
+    claimed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    claimed_until = models.DateTimeField(null=True, blank=True)
+
+    objects = RequestQuerySet.as_manager()
+
+    class Meta:
+        db_table = "hitl_requests"
+        verbose_name = "request"
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=RequestStatus.values), name="request_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=RequestKind.values), name="request_kind_known"
+            ),
+            models.CheckConstraint(
+                condition=(
+                    Q(status=RequestStatus.PENDING, resolved_at__isnull=True)
+                    | (~Q(status=RequestStatus.PENDING) & Q(resolved_at__isnull=False))
+                ),
+                name="request_resolved_iff_not_pending",
+            ),
+            models.CheckConstraint(
+                condition=Q(on_timeout__in=OnTimeout.values), name="request_on_timeout_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(required_approvals__gte=1), name="request_needs_an_approval"
+            ),
+            models.UniqueConstraint(
+                fields=["task"],
+                condition=Q(status=RequestStatus.PENDING),
+                name="request_pending_once_a_task",
+            ),
+            models.UniqueConstraint(
+                fields=["task", "subject_digest"], name="request_once_a_subject"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["project", "-created_at"],
+                name="requests_pending",
+                condition=Q(status="pending"),
+            ),
+            models.Index(
+                fields=["remind_at"],
+                name="requests_to_remind_of",
+                condition=Q(status="pending", reminded_at=None, remind_at__isnull=False),
+            ),
+            models.Index(
+                fields=["due_at"],
+                name="requests_to_be_overdue",
+                condition=Q(status="pending", overdue_noted_at=None, due_at__isnull=False),
+            ),
+            models.Index(
+                fields=["expires_at"],
+                name="requests_to_expire",
+                condition=Q(status="pending", expires_at__isnull=False),
+            ),
+            models.Index(fields=["project", "-created_at"], name="requests_of_a_project"),
+            models.Index(fields=["-created_at", "-id"], name="requests_newest_first"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def is_pending(self) -> bool:
+        return self.status == RequestStatus.PENDING
+
+    def is_timed_out(self, now: datetime) -> bool:
+        """Its time is over: nobody can decide any more, or only an owner."""
+        return self.held_since is None and self.expires_at is not None and self.expires_at <= now
+
+    def is_overdue(self, now: datetime) -> bool:
+        return (
+            self.is_pending
+            and self.held_since is None
+            and self.due_at is not None
+            and self.due_at <= now
+        )
+
+    def claimant_id(self, now: datetime) -> int | None:
+        """Who has claimed it, while the claim lasts."""
+        is_claimed = self.claimed_until is not None and self.claimed_until > now
+        return self.claimed_by_id if is_claimed else None
+
+    def close(self, status: RequestStatus) -> None:
+        """Final. The caller holds the lock and has seen that it is pending."""
+        if not self.is_pending:
+            raise RuntimeError(f"request {self.pk} is {self.status}, not pending")
+        self.status, self.resolved_at = status, timezone.now()
+
+
+class Decision(models.Model):
+    """What a person decided, when, through which channel, and about exactly what. Immutable."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    request = models.ForeignKey(HitlRequest, on_delete=models.CASCADE, related_name="decisions")
+    action = models.CharField(max_length=20, choices=action_choices)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="decisions"
+    )
+    comment = models.TextField(blank=True, default="")
+    content = models.JSONField(null=True, blank=True)
+    subject_digest = models.CharField(max_length=64)
+    channel = models.CharField(max_length=20)
+    is_break_glass = models.BooleanField(
+        default=False, db_default=False, help_text="Past the rules, for the reason in the comment."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "hitl_decisions"
+        ordering = ["created_at", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["request", "decided_by"], name="decision_once_a_person"
+            ),
+            models.CheckConstraint(
+                condition=~Q(action__in=["reject", "request_changes"]) | ~Q(comment=""),
+                name="decision_comment_where_it_is_needed",
+            ),
+            models.CheckConstraint(
+                condition=~Q(action__in=["amend", "answer"]) | Q(content__isnull=False),
+                name="decision_content_where_it_is_needed",
+            ),
+            models.CheckConstraint(
+                condition=Q(is_break_glass=False) | ~Q(comment=""),
+                name="decision_past_the_rules_says_why",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} by {self.decided_by}"
+
+
+class Comment(models.Model):
+    """A comment in the thread of a request, for all members. It decides nothing."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    request = models.ForeignKey(HitlRequest, on_delete=models.CASCADE, related_name="comments")
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="hitl_comments"
+    )
+    text = models.TextField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "hitl_comments"
+        ordering = ["created_at", "id"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(text=""), name="hitl_comment_says_something")
+        ]
+        indexes = [models.Index(fields=["request", "created_at"], name="comments_of_a_request")]
+
+    def __str__(self) -> str:
+        return f"{self.author}: {self.text[:60]}"
+
+
+class Policy(models.Model):
+    """How a project decides. Without a row the defaults of the settings hold."""
+
+    project = models.OneToOneField(
+        Project, primary_key=True, on_delete=models.CASCADE, related_name="hitl_policy"
+    )
+    prevent_self_approval = models.BooleanField()
+    answers_count_as_content = models.BooleanField(
+        help_text="Who answered an agent's questions wrote of what it made of them."
+    )
+    required_approvals = models.PositiveSmallIntegerField()
+    roles_by_kind = models.JSONField(default=dict, help_text="{kind: [role]}; else all who decide.")
+    roles_by_phase = models.JSONField(default=dict, help_text="{phase: [role]}")
+    # Seconds from when a request is opened; null: never.
+    remind_after = models.PositiveIntegerField(null=True, blank=True)
+    due_after = models.PositiveIntegerField(null=True, blank=True)
+    expire_after = models.PositiveIntegerField(null=True, blank=True)
+    on_timeout = models.CharField(max_length=10, choices=OnTimeout)
+    updated_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "hitl_policies"
+        verbose_name_plural = "policies"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(required_approvals__gte=1, required_approvals__lte=APPROVALS_MAX),
+                name="policy_asks_for_1_to_50_approvals",
+            ),
+            models.CheckConstraint(
+                condition=Q(on_timeout__in=OnTimeout.values), name="policy_on_timeout_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"policy of {self.project_id}"

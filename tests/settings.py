@@ -1,0 +1,11 @@
+"""For the process that runs the tests; what it starts has the settings of the product."""
+
+from orchestrator.settings import *  # noqa: F403
+from orchestrator.settings import INSTALLED_APPS
+
+# Its `flush` empties the tables after each test with `transaction=True`.
+INSTALLED_APPS = [*INSTALLED_APPS, "tests"]
+# A good hash is slow by design, and every test makes its cast.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Each test client loads the middleware, which else would look at a thousand files every time.
+WHITENOISE_AUTOREFRESH = True
