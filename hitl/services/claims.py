@@ -12,6 +12,7 @@ from core.errors import Conflict, Forbidden, Gone, Unprocessable
 from hitl.events import REQUEST_CLAIMED, REQUEST_REASSIGNED, REQUEST_RELEASED
 from hitl.models import HitlRequest
 from hitl.rules import can_decide
+from hitl.services.deadlines import escalate_if_due
 from hitl.services.locks import database_time, lock_request
 from projects.access import DECIDE, READ
 from projects.enums import Role
@@ -30,6 +31,8 @@ def claim_request(*, request_id: UUID, actor: Actor) -> HitlRequest:
         request, _ = lock_request(tx, request_id)
         _check_open(request)
         now = database_time()
+        # What time has done comes first: an escalation ends the claim of who may not decide then.
+        escalate_if_due(tx, request, now)
         verdict = can_decide(request, actor.user, now, role=tx.role)
         if not verdict.allowed:
             raise (Gone if verdict.code == "expired" else Forbidden)(verdict.code, verdict.detail)

@@ -101,7 +101,7 @@ def test_a_project_made_while_redis_is_away_runs_when_it_is_back(owner, start_wo
         web.stop()
     project = Project.objects.get(pk=answer.json()["id"])
     assert (answer.status_code, project.status) == (201, "active")
-    assert not Task.objects.exists()
+    assert Task.objects.get().attempt == 0
     worker = start_worker(processes=1, REDIS_URL=redis.url)
     eventually(lambda: "Cannot connect" in worker.output())
 

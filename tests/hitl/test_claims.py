@@ -192,3 +192,20 @@ def test_a_bad_comment_names_the_field(item, post, approver, text):
 
 def test_an_outsider_does_not_read_the_thread(item, outsider, client_of):
     assert client_of(outsider).get(f"/api/v1/hitl/requests/{item.pk}/comments/").status_code == 404
+
+
+def test_an_owner_may_claim_what_has_escalated_before_the_sweep_was_here(
+    project, client_of, approver, owner, settings
+):
+    set_policy(project, expire_after=60, on_timeout="escalate")
+    request = asked(project)
+    claim = f"/api/v1/hitl/requests/{request.pk}/claim/"
+    settings.HITL_CLAIM_SECONDS = 10_000
+    assert client_of(approver).post(claim, {}).status_code == 200
+    let_pass(request, 100)
+    HitlRequest.objects.filter(pk=request.pk).update(claimed_until="2100-01-01T00:00:00Z")
+
+    assert client_of(owner).post(claim, {}).status_code == 200
+
+    assert fresh(request).claimed_by == owner
+    assert "hitl_request_escalated" in types_of(request)
