@@ -17,7 +17,6 @@ class TaskStatus(models.TextChoices):
 
 
 FINAL = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED})
-OPEN = frozenset(TaskStatus) - FINAL
 
 
 class RequestKind(models.TextChoices):

@@ -11,6 +11,7 @@ from django.db import models, transaction
 from django.db.models import Q
 
 from audit.actors import Actor
+from audit.event_types import EventType
 from audit.services import Draft, record_all
 from core.errors import Conflict, NotFound
 from projects import hooks
@@ -109,7 +110,7 @@ class ProjectTransaction:
 
     def record(
         self,
-        event_type: Any,
+        event_type: EventType,
         *,
         actor: Actor | None = None,
         task: Any = None,
@@ -131,7 +132,7 @@ class ProjectTransaction:
         )
 
     def refresh_agent(self, agent_type: str) -> None:
-        """A task of this agent changed: its status is looked at once, at the end."""
+        """A task of this agent changed: its status is looked at when the transaction ends."""
         self._agent_types.add(str(agent_type))
 
     def request_advance(self) -> None:
