@@ -1,6 +1,7 @@
 """Runs the tests of the program, in isolation: facts, in which no model has a say."""
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,7 +17,7 @@ MEMORY_MEGABYTES = 512
 MAX_OUTPUT = 200_000
 
 _LINE = re.compile(
-    r"^(?P<name>\w+) \((?P<where>[\w.]+)\)(?:\n.*)? \.\.\. (?P<outcome>ok|FAIL|ERROR|skipped.*|"
+    r"^\w+ \((?P<where>\w+(?:\.\w+)+)\)(?:\n.*)? \.\.\. (?P<outcome>ok|FAIL|ERROR|skipped.*|"
     r"expected failure)$",
     re.MULTILINE,
 )
@@ -95,9 +96,8 @@ def results_of(code: Material, requirements: Sequence[str] = ()) -> dict[str, An
         timeout_seconds=TIMEOUT_SECONDS,
         memory_megabytes=MEMORY_MEGABYTES,
     )
-    outcomes = {match["name"]: match["outcome"] for match in _LINE.finditer(run.output)}
     counts = _counts(run.output)
-    coverage = _coverage(code.content, requirements, outcomes)
+    coverage = _coverage(code.content, requirements, _outcomes(run.output))
     is_clean = run.exit_code == 0 and not run.timed_out
     return {
         "summary": _summary(run, counts, coverage),
@@ -150,16 +150,30 @@ def _failures(output: str) -> list[dict[str, str]]:
     ][:200]
 
 
+def _outcomes(output: str) -> dict[str, set[str]]:
+    """By each name that stands for a test, what came of all tests of that name.
+
+    A test is named by its function, alone or after its class, its module or both.
+    """
+    outcomes: dict[str, set[str]] = defaultdict(set)
+    for match in _LINE.finditer(output):
+        *module, case, function = match["where"].split(".")[-3:]
+        last = {function, f"{case}.{function}"}
+        for name in last | {f"{part}.{end}" for part in module for end in last}:
+            outcomes[name].add(match["outcome"])
+    return outcomes
+
+
 def _coverage(
-    content: Mapping[str, Any], requirements: Sequence[str], outcomes: Mapping[str, str]
+    content: Mapping[str, Any], requirements: Sequence[str], outcomes: Mapping[str, set[str]]
 ) -> list[dict[str, Any]]:
     """Each requirement of the specification, and those that the program itself names."""
     results = {}
     for item in content["covered"]:
-        # The status by the tests that the program names for the requirement.
-        tests = {name: outcomes.get(name.rsplit(".", 1)[-1], "") for name in item["tests"]}
-        failed = [name for name, outcome in tests.items() if outcome in ("FAIL", "ERROR")]
-        not_run = [n for n, outcome in tests.items() if outcome != "ok" and n not in failed]
+        # The status by the tests that the program names; of several with one name, all count.
+        tests = {n: outcomes.get(".".join(n.split(".")[-3:]), set()) for n in item["tests"]}
+        failed = [name for name, seen in tests.items() if seen & {"FAIL", "ERROR"}]
+        not_run = [n for n, seen in tests.items() if seen != {"ok"} and n not in failed]
         status, reason = "passed", ""
         if failed:
             status, reason = "failed", f"Did not pass: {', '.join(failed)}"

@@ -235,6 +235,32 @@ def test_code_without_tests_is_a_fail_that_says_so(monkeypatch, change):
     assert outcome.outputs[0].content["coverage"][0]["status"] == "not_run"
 
 
+@pytest.mark.parametrize(
+    ("claimed", "status"),
+    [
+        ("test_same", "failed"),
+        ("ATest.test_same", "failed"),
+        ("test_add.ATest.test_same", "failed"),
+        ("test_add.test_same", "failed"),
+        ("BTest.test_same", "passed"),
+        ("tests.test_add.BTest.test_same", "passed"),
+        ("CTest.test_same", "not_run"),
+        ("test_other", "not_run"),
+    ],
+)
+def test_a_requirement_is_judged_by_its_own_tests_where_names_are_shared(
+    monkeypatch, claimed, status
+):
+    output = (
+        "test_same (test_add.ATest.test_same) ... FAIL\n"
+        "test_same (test_add.BTest.test_same) ... ok\n\n"
+        "Ran 2 tests in 0.001s\n\nFAILED (failures=1)\n"
+    )
+    code = CODE | {"covered": [{"requirement": "FR-1", "tests": [claimed]}]}
+    outcome = _test(monkeypatch, output, 1, code=code)
+    assert outcome.outputs[0].content["coverage"][0]["status"] == status
+
+
 def test_a_tester_without_code_is_a_permanent_error():
     with pytest.raises(PermanentError):
         role_for("tester").run(_assignment("tester", "test_results"), Scripted())
