@@ -67,12 +67,12 @@ def write_request(terminal: Terminal, request: HitlRequest, user: Any) -> None:
     presented = present_request(request, user)
     documents = [
         {
-            "title": shown.artifact.title,
-            "version": shown.version.number,
-            "content": shown.version.content,
-            "diff": diff_text(shown),
+            "title": document.artifact.title,
+            "version": document.version.number,
+            "content": document.version.content,
+            "diff": diff_text(document),
         }
-        for shown in presented.contents
+        for document in presented.contents
     ]
     content = _summary(request) | {
         "allowed_actions": [action.key for action in presented.actions],
@@ -107,14 +107,14 @@ def show_request(terminal: Terminal, request: HitlRequest, user: Any, *, in_full
     if subject["verdict"] == "fail":
         terminal.say("The agent's verdict on this result is: fail", "red")
 
-    for shown in presented.contents:
+    for document in presented.contents:
         terminal.say()
-        terminal.say(_caption(shown), "bold cyan")
-        _show_text(terminal, markdown_of(shown.version), terminal.show_markdown, in_full=in_full)
-        if shown.last_decided is not None:
+        terminal.say(_caption(document), "bold cyan")
+        _show_text(terminal, markdown_of(document.version), terminal.show_markdown, in_full=in_full)
+        if document.last_decided is not None:
             terminal.say()
-            terminal.say(f"Changed since version {shown.last_decided.number}:", "bold")
-            diff = diff_text(shown) or "(no visible change)"
+            terminal.say(f"Changed since version {document.last_decided.number}:", "bold")
+            diff = diff_text(document) or "(no visible change)"
             _show_text(terminal, diff, terminal.show_diff, in_full=in_full)
 
     if presented.comments:
@@ -128,8 +128,8 @@ def show_request(terminal: Terminal, request: HitlRequest, user: Any, *, in_full
 def whole_text(request: HitlRequest, user: Any) -> str:
     """All documents and differences, for a pager."""
     parts = []
-    for shown in present_request(request, user).contents:
-        parts += [_caption(shown), "", markdown_of(shown.version), diff_text(shown), ""]
+    for document in present_request(request, user).contents:
+        parts += [_caption(document), "", markdown_of(document.version), diff_text(document), ""]
     return "\n".join(parts)
 
 
@@ -137,13 +137,13 @@ def markdown_of(version: ArtifactVersion) -> str:
     return render_markdown(version.artifact.artifact_type, version.content)
 
 
-def diff_text(shown: PresentedVersion) -> str:
+def diff_text(document: PresentedVersion) -> str:
     """From what was last decided; '' where it is the first."""
-    if shown.diff is None:
+    if document.diff is None:
         return ""
     texts = [
         file["unified"] or f"{file['path']} has changed, and is too long to compare here"
-        for file in shown.diff["files"]
+        for file in document.diff["files"]
     ]
     return "\n".join(text.rstrip("\n") for text in texts)
 
@@ -155,11 +155,11 @@ def maker_of(version: ArtifactVersion) -> str:
     return f"{version.source_agent}, {served_by}" if served_by else version.source_agent
 
 
-def _caption(shown: PresentedVersion) -> str:
-    version = shown.version
+def _caption(document: PresentedVersion) -> str:
+    version = document.version
     return (
-        f"{shown.artifact.title}, version {version.number} "
-        f"({shown.artifact.artifact_type} by {maker_of(version)}, SHA-256 {version.sha256[:12]})"
+        f"{document.artifact.title}, version {version.number} "
+        f"({document.artifact.artifact_type} by {maker_of(version)}, SHA-256 {version.sha256[:12]})"
     )
 
 

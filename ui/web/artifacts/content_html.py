@@ -65,11 +65,11 @@ class _Tree:
     def _branch(self, pairs: list[tuple[Any, Any]], noun: str, depth: int) -> SafeString:
         if not pairs:
             return format_html('<span class="quiet">no {}s</span>', noun)
-        shown = pairs[: max(0, self.left)]
+        visible = pairs[: max(0, self.left)]
         rows = format_html_join(
             "",
             "<li><span class='key'>{}</span> {}</li>",
-            [(key, self.node(value, depth + 1)) for key, value in shown],
+            [(key, self.node(value, depth + 1)) for key, value in visible],
         )
         return format_html(
             '<details class="tree"{}><summary>{}</summary><ul>{}</ul></details>',

@@ -85,7 +85,7 @@ def request_context(presented: PresentedRequest) -> dict[str, Any]:
         "task": task,
         "subject": presented.subject,
         "why": why_asked(hitl_request),
-        "versions": [shown_version(content) for content in presented.contents],
+        "documents": [shown_version(content) for content in presented.contents],
         "progress": progress_of(project),
         "forms": [action_form(action) for action in presented.actions],
         "deadline": deadline_text(presented.deadlines, presented.now),
