@@ -45,7 +45,7 @@ def _asked(project: Project) -> HitlRequest:
 
 
 def past_weeks(user: User) -> None:
-    """A month of requests that were settled, for the plots."""
+    """A month of requests that were settled, for the statistics."""
     queue, dice, now = Queue(projects=1), random.Random(7), timezone.now()
     project = queue.first[0].request.project
     add_member(project_id=project.pk, actor=Actor.of_user(queue.owner), user=user, role="approver")
