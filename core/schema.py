@@ -1,5 +1,8 @@
+import inspect
+import re
 from typing import Any
 
+from django.db.models import TextChoices
 from drf_spectacular.openapi import AutoSchema as BaseAutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework.serializers import ChoiceField
@@ -54,3 +57,38 @@ class AutoSchema(BaseAutoSchema):
                 problem = OpenApiResponse(ProblemSerializer, ERRORS[code])
                 responses[code] = self._get_response_for_code(problem, code, [PROBLEM], direction)
         return responses
+
+
+def describe_choices(result: Any, **_: Any) -> Any:
+    """Where a description lists choices by their labels, tell their meanings instead.
+
+    The meaning of a choice is the `#:` comment above it; what has none keeps its label.
+    """
+    texts = dict(_choice_lists(choices) for choices in TextChoices.__subclasses__())
+
+    def describe(part: Any) -> None:
+        if isinstance(part, list):
+            for item in part:
+                describe(item)
+        elif isinstance(part, dict):
+            description = part.get("description")
+            if isinstance(description, str) and "* `" in description:
+                for labels, meanings in texts.items():
+                    description = description.replace(labels, meanings)
+                part["description"] = description
+            for item in part.values():
+                describe(item)
+
+    describe(result)
+    return result
+
+
+def _choice_lists(choices: type[TextChoices]) -> tuple[str, str]:
+    source = inspect.getsource(choices)
+    comments = {
+        name: " ".join(re.findall(r"#: *(.*)", comment))
+        for comment, name in re.findall(r"((?:^ +#:.*\n)+) +(\w+) =", source, re.MULTILINE)
+    }
+    labels = (f"* `{choice.value}` - {choice.label}" for choice in choices)
+    meanings = (f"* `{c.value}` - {comments.get(c.name, c.label)}" for c in choices)
+    return "\n".join(labels), "\n".join(meanings)

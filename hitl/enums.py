@@ -1,7 +1,5 @@
 from django.db import models
 
-from agents.enums import RequestKind as RequestKind
-
 
 class RequestStatus(models.TextChoices):
     #: A person is asked.

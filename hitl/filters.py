@@ -3,8 +3,9 @@ from typing import Any
 import django_filters
 from django.db.models import QuerySet
 
+from agents.enums import RequestKind
 from core.filters import FlagFilter, KindFilter
-from hitl.enums import RequestKind, RequestStatus
+from hitl.enums import RequestStatus
 from hitl.models import HitlRequest
 from hitl.selectors import overdue, waiting_for_me
 from projects.agent_types import agent_type_choices

@@ -1,7 +1,8 @@
 from prometheus_client import Counter, Histogram
 
+from agents.enums import RequestKind
 from core.metrics import HUMAN_BUCKETS
-from hitl.enums import RequestKind, RequestStatus
+from hitl.enums import RequestStatus
 
 DECISIONS = Counter("paraph_decisions", "Decisions by people.", ["action", "channel"])
 DECISION_SECONDS = Histogram(

@@ -9,10 +9,11 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from agents.enums import RequestKind
 from agents.models import Task
 from core.ids import new_id
 from hitl.actions.registry import action_choices
-from hitl.enums import OnTimeout, RequestKind, RequestStatus
+from hitl.enums import OnTimeout, RequestStatus
 from projects.enums import Phase
 from projects.models import Project
 

@@ -23,9 +23,10 @@ from django.db.models import (
 from django.db.models.aggregates import Aggregate
 from django.utils import timezone
 
+from agents.enums import RequestKind
 from agents.events import TASK_STARTED
 from hitl.actions import action_choices
-from hitl.enums import RequestKind, RequestStatus
+from hitl.enums import RequestStatus
 from hitl.events import DECISION_RECORDED
 from hitl.models import Decision, HitlRequest
 from hitl.selectors import DECIDED, overdue

@@ -141,6 +141,7 @@ LOGIN_REDIRECT_URL = "admin:index"
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_I18N = True
+FORMAT_MODULE_PATH = "ui.formats"
 USE_TZ = True
 
 STATIC_URL = "static/"
@@ -253,6 +254,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "core.schema.describe_choices",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "ActionEnum": "hitl.actions.action_choices",
         "AgentStateEnum": "agents.enums.AgentState",
@@ -262,7 +267,7 @@ SPECTACULAR_SETTINGS = {
         "ConceptKindEnum": "context.enums.ConceptKind",
         "DerivationKindEnum": "context.enums.DerivationKind",
         "ProjectStatusEnum": "projects.enums.ProjectStatus",
-        "RequestKindEnum": "hitl.enums.RequestKind",
+        "RequestKindEnum": "agents.enums.RequestKind",
         "RoleEnum": "projects.enums.Role",
         "RequestStatusEnum": "hitl.enums.RequestStatus",
         "SectionKindEnum": "context.enums.SectionKind",

@@ -22,6 +22,10 @@ logger = logging.getLogger(__name__)
 Row = TypeVar("Row", bound=models.Model)
 
 
+class ProjectLocked(Exception):
+    """Another transaction holds the project, or there is no such project."""
+
+
 class ProjectTransaction:
     """A change within one project and all that follows from it, in one database transaction.
 
@@ -52,6 +56,7 @@ class ProjectTransaction:
         *,
         require: frozenset[str] | None = None,
         missing: str = "project",
+        skip_locked: bool = False,
     ) -> None:
         self.actor = actor
         #: The actor's role in the project: None for agents, and for users who are not members.
@@ -61,6 +66,7 @@ class ProjectTransaction:
         self._where = project if isinstance(project, Q) else Q(pk=project)
         self._require = require
         self._missing = missing
+        self._skip_locked = skip_locked
         self._new: Project | None = None
         self._drafts: list[Draft] = []
         self._agent_types: set[str] = set()
@@ -80,7 +86,10 @@ class ProjectTransaction:
                 self._new.save(force_insert=True)
                 project = self._new
             else:
-                project = Project.objects.lock().filter(self._where).order_by().first()
+                projects = Project.objects.lock(skip_locked=self._skip_locked)
+                project = projects.filter(self._where).order_by().first()
+            if project is None and self._skip_locked:
+                raise ProjectLocked
             if project is None:
                 detail = f"There is no such {self._missing}, or you may not see it."
                 raise NotFound("not_found", detail)

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from agents.enums import AgentState, AttemptOutcome, TaskStatus
+from agents.enums import AgentState, AttemptOutcome, RequestKind, TaskStatus
 from context.enums import Form, Need, VersionStatus
-from hitl.enums import RequestKind, RequestStatus
+from hitl.enums import RequestStatus
 from ops.devserver.runtime import PROJECT_DIR
 from projects.enums import OversightLevel, Phase, ProjectStatus, Role
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from django.utils import timezone
 
-from agents.enums import AgentState, TaskStatus
+from agents.enums import AgentState, RequestKind, TaskStatus
 from audit.event_types import EventType, Message
 from audit.models import Event
 from context.artifact_types import artifact_types
 from context.enums import VersionStatus
-from hitl.enums import OnTimeout, RequestKind, RequestStatus
+from hitl.enums import OnTimeout, RequestStatus
 from hitl.models import Decision, HitlRequest
 from hitl.presenter import Deadlines
 from projects.agent_types import agent_types

@@ -131,10 +131,13 @@ def _counts(output: str) -> dict[str, int]:
     ran = _RAN.findall(output)
     run = int(ran[-1]) if ran else 0
     last = output[output.rfind("Ran ") :] if ran else ""
-    # The first of each name counts: "expected failures" comes after "failures".
-    figures = dict(reversed(re.findall(r"\b(failures|errors|skipped)=(\d+)", last)))
-    failed, errors, skipped = (int(figures.get(n, 0)) for n in ("failures", "errors", "skipped"))
-    passed = max(run - failed - errors - skipped, 0)
+    figures: dict[str, int] = defaultdict(int)
+    for name, figure in re.findall(r"((?:un)?expected \w+|failures|errors|skipped)=(\d+)", last):
+        figures[name] += int(figure)
+    failed = figures["failures"] + figures["unexpected successes"]
+    errors, skipped = figures["errors"], figures["skipped"]
+    # A failure that was expected is neither a failure nor a pass.
+    passed = max(run - failed - errors - skipped - figures["expected failures"], 0)
     return {"run": run, "passed": passed, "failed": failed, "errors": errors, "skipped": skipped}
 
 

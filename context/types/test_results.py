@@ -99,7 +99,7 @@ class TestResultsType(ArtifactType):
             for line in (f"### {plain(f['name'])}", "", *fenced(f["detail"]))
         ]
         return [
-            f"# Test results: {tested_of(content['coverage'])}",
+            f"# Test results: {tested_of(content['coverage']).rstrip('.')}",
             "",
             plain(content["summary"]),
             "",

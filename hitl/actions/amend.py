@@ -1,10 +1,11 @@
+from agents.enums import RequestKind
 from agents.models import Task
 from agents.services import accept_result, output_reference
 from context.models import Artifact
 from context.services import accept_versions, record_version, write_version
 from hitl.actions.base import Action, DecisionInput
 from hitl.actions.registry import register
-from hitl.enums import RequestKind, RequestStatus
+from hitl.enums import RequestStatus
 from hitl.models import Decision, HitlRequest
 from hitl.services.records import settle
 from projects.transaction import ProjectTransaction

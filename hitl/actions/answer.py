@@ -1,5 +1,6 @@
 from typing import Any
 
+from agents.enums import RequestKind
 from agents.models import Task
 from agents.services import requeue_with_answer
 from context.services import store_input
@@ -8,7 +9,7 @@ from core.errors import Unprocessable
 from core.text import is_storable
 from hitl.actions.base import Action, DecisionInput
 from hitl.actions.registry import register
-from hitl.enums import RequestKind, RequestStatus
+from hitl.enums import RequestStatus
 from hitl.models import Decision, HitlRequest
 from hitl.services.records import settle
 from projects.transaction import ProjectTransaction

@@ -1,11 +1,12 @@
 from typing import Any
 
+from agents.enums import RequestKind
 from agents.models import Task
 from agents.services import accept_result
 from context.services import accept_versions
 from hitl.actions.base import Action, DecisionInput
 from hitl.actions.registry import register
-from hitl.enums import RequestKind, RequestStatus
+from hitl.enums import RequestStatus
 from hitl.models import Decision, HitlRequest
 from hitl.services.records import record_decision, settle
 from projects.transaction import ProjectTransaction

@@ -1,9 +1,10 @@
+from agents.enums import RequestKind
 from agents.models import Task
 from agents.services import return_for_changes
 from context.services import reject_versions
 from hitl.actions.base import Action, DecisionInput
 from hitl.actions.registry import register
-from hitl.enums import RequestKind, RequestStatus
+from hitl.enums import RequestStatus
 from hitl.models import Decision, HitlRequest
 from hitl.services.records import settle
 from projects.transaction import ProjectTransaction

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection
+from django.db.models import Q
 
 from agents.services import expire_result
 from agents.stops.queries import is_wholly_stopped
@@ -20,8 +21,8 @@ from hitl.services.locks import database_time, lock_request
 from hitl.services.records import close_request
 from projects.access import DECIDE
 from projects.enums import ProjectStatus, Role
-from projects.models import Membership, Project
-from projects.transaction import ProjectTransaction
+from projects.models import Membership
+from projects.transaction import ProjectLocked, ProjectTransaction
 
 logger = logging.getLogger(__name__)
 SCHEDULER = Actor.of_scheduler()
@@ -82,22 +83,19 @@ def apply_deadlines() -> int:
     for request_id in request_ids:
         try:
             applied += _apply(request_id)
+        except ProjectLocked:
+            continue  # until the next round
         except (DatabaseError, DomainError):
             # A request that fails must not hold up all others, round after round.
             logger.exception("deadline not applied", extra={"hitl_request": str(request_id)})
     return applied
 
 
-@transaction.atomic
 def _apply(request_id: UUID) -> bool:
-    """False where there is nothing to do any more. A locked project waits for the next round."""
-    projects = Project.objects.filter(hitl_requests=request_id)
-    project = projects.select_for_update(no_key=True, skip_locked=True, of=("self",)).first()
-    if project is None:
-        return False
-    with ProjectTransaction(project.pk, SCHEDULER) as tx:
+    """False where there is nothing to do any more."""
+    with ProjectTransaction(Q(hitl_requests=request_id), SCHEDULER, skip_locked=True) as tx:
         request, task = lock_request(tx, request_id)
-        if not request.is_pending or request.held_since or is_wholly_stopped(project.pk):
+        if not request.is_pending or request.held_since or is_wholly_stopped(tx.project.pk):
             return False
         now = database_time()
         if not request.is_timed_out(now):

@@ -3,9 +3,10 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from agents.enums import RequestKind
 from audit.actors import Actor
 from core.errors import InvalidInput
-from hitl.enums import OnTimeout, RequestKind
+from hitl.enums import OnTimeout
 from hitl.events import POLICY_CHANGED
 from hitl.models import APPROVALS_MAX, Policy
 from hitl.policy import TIMES, as_dict, policy_of

@@ -1,7 +1,8 @@
 from collections.abc import Iterable
 
+from agents.enums import RequestKind
 from agents.models import Task
-from hitl.enums import RequestKind, RequestStatus
+from hitl.enums import RequestStatus
 from hitl.events import REQUEST_CREATED
 from hitl.models import HitlRequest
 from hitl.policy import policy_of, roles_for

@@ -196,6 +196,22 @@ def test_a_skipped_test_shows_nothing_of_its_requirement(monkeypatch):
     assert content["summary"].startswith("0 of 2 requirements are tested.")
 
 
+@pytest.mark.parametrize(
+    ("end", "passed", "failed", "errors"),
+    [
+        ("OK (expected failures=2)", 3, 0, 0),
+        ("FAILED (failures=1, errors=1, expected failures=2)", 1, 1, 1),
+        ("FAILED (unexpected successes=1)", 4, 1, 0),
+    ],
+)
+def test_a_failure_that_was_expected_is_neither_a_failure_nor_a_pass(
+    monkeypatch, end, passed, failed, errors
+):
+    output = f"Ran 5 tests in 0.1s\n\n{end}\n"
+    counts = _test(monkeypatch, output, 0).outputs[0].content["counts"]
+    assert (counts["passed"], counts["failed"], counts["errors"]) == (passed, failed, errors)
+
+
 def test_a_program_that_claims_no_requirement_gets_no_verdict(monkeypatch):
     missing = [{"requirement": key, "reason": "Not built."} for key in ("FR-1", "FR-2")]
     modest = CODE | {"covered": [], "not_covered": missing}

@@ -37,6 +37,11 @@ def test_every_unsafe_operation_takes_an_idempotency_key(schema):
         assert (method == "get") != ("Idempotency-Key" in names), (method, path)
 
 
+def test_the_values_of_a_field_are_told_by_their_meaning(schema):
+    description = schema["components"]["schemas"]["OnTimeoutEnum"]["description"]
+    assert "`escalate` - From then on only an owner decides." in description
+
+
 def test_the_description_and_its_reader_are_served(client):
     assert client.get("/api/schema/").status_code == 200
     page = client.get("/api/docs/").content.decode()

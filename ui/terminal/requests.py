@@ -4,10 +4,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from agents.enums import RequestKind
 from context.models import ArtifactVersion
 from context.rendering import render_markdown
 from core.text import one_line
-from hitl.enums import RequestKind
 from hitl.models import Decision, HitlRequest
 from hitl.presenter import PresentedRequest, PresentedVersion, present_request
 from ui.terminal.console import Terminal

@@ -7,11 +7,12 @@ from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection
 
+from agents.enums import RequestKind
 from agents.events import TASK_CREATED
 from agents.stops.queries import all_agents, stopped_agents
 from context.models import Artifact, ArtifactVersion
 from core.errors import DomainError, Forbidden, Unprocessable
-from hitl.enums import RequestKind, RequestStatus
+from hitl.enums import RequestStatus
 from hitl.models import HitlRequest
 from hitl.rules import can_decide
 from projects.enums import ProjectStatus

@@ -13,9 +13,9 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from agents.enums import RequestKind
 from audit.models import Stream
 from hitl.actions import registered_actions
-from hitl.enums import RequestKind
 from hitl.models import HitlRequest
 from hitl.presenter import deadlines_of
 from hitl.selectors import overdue, waiting_for_me

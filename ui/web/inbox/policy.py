@@ -9,9 +9,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
+from agents.enums import RequestKind
 from audit.actors import Actor
 from core.errors import DomainError, NotFound
-from hitl.enums import RequestKind
 from hitl.models import APPROVALS_MAX, Policy
 from hitl.policy import TIMES, policy_of
 from hitl.services import change_policy
