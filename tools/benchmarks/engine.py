@@ -4,7 +4,7 @@ import time
 from uuid import UUID
 
 from django.contrib.auth.models import User
-from django.db import connection, transaction
+from django.db import connection
 
 from audit.actors import Actor
 from hitl.models import HitlRequest
@@ -13,6 +13,7 @@ from orchestrator.engine.advance import open_run
 from orchestrator.engine.definition import parse_definition
 from projects.models import Project
 from projects.services import create_project, start_project
+from projects.transaction import ProjectTransaction
 
 STEP = """
   - id: step_{n}
@@ -39,16 +40,16 @@ def chain(length: int) -> str:
 def make_project(length: int, oversight_level: str) -> Project:
     """A draft with its own pinned workflow."""
     user, _ = User.objects.get_or_create(username="bench")
-    definition = parse_definition(chain(length), "bench")
+    actor, definition = Actor.of_user(user), parse_definition(chain(length), "bench")
     project = create_project(
-        actor=Actor.of_user(user),
+        actor=actor,
         name="Bench",
         brief="A chain of steps.",
         oversight_level=oversight_level,
         auto_start=False,
     )
-    with transaction.atomic():
-        open_run(project, definition)
+    with ProjectTransaction(project.pk, actor) as tx:
+        open_run(tx, definition)
     return project
 
 
