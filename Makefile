@@ -2,6 +2,7 @@
 SHELL := /bin/sh
 PYTHON ?= python3
 VENV ?= .venv
+PEERS ?= .venv-peers
 BIN := $(VENV)/bin
 PORT ?= 8000
 DATA_DIR ?= .data
@@ -17,7 +18,7 @@ ROOTS ?= .
 WRITE_BYTECODE := PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-browser test-stream test-races test-schema test-deploy lint format metrics bench bench-stream bench-inbox bench-stop bench-versions bench-store chaos chaos-short lock clean venv dev
+.PHONY: help run test test-slow test-browser test-stream test-races test-schema test-deploy lint format metrics bench bench-stream bench-inbox bench-stop bench-versions bench-store bench-peers chaos chaos-short lock clean venv dev
 
 help: ## Show this list
 	@echo "Paraph. Commands:"
@@ -89,6 +90,9 @@ bench-versions: $(VENV)/.installed-dev ## Measure what a version of a lightly ed
 bench-stop: $(VENV)/.installed-dev ## Measure an emergency stop until the last worker has stopped
 	@$(BIN)/python -m tools.benchmarks stop
 
+bench-peers: $(VENV)/.installed-dev $(PEERS)/.installed ## Measure gated steps beside LangGraph and DBOS
+	@$(BIN)/python -m tools.benchmarks peers --peers-python '$(PEERS)/bin/python'
+
 chaos: $(VENV)/.installed-dev ## Break things, see that nothing is lost: at most 12 minutes (SEED=, CASE=, LIST=1, MINUTES=)
 	@timeout -k 30 $$(($(MINUTES) * 60 + 60)) $(BIN)/python -m tools.chaos --seed '$(SEED)' --minutes '$(MINUTES)' \
 		$(CASE) $(if $(LIST),--list) $(if $(TIMES),--times) $(if $(KEEP),--keep '$(KEEP)')
@@ -108,9 +112,10 @@ lock: $(VENV)/.installed-dev ## Compile the pinned requirements from requirement
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 requirements-dev.in -o requirements-dev.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 requirements-browser.in -o requirements-browser.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 requirements-checks.in -o requirements-checks.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 requirements-peers.in -o requirements-peers.txt
 
 clean: ## Remove the virtual environment and caches; the data folder stays
-	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache .hypothesis staticfiles build
+	rm -rf $(VENV) $(PEERS) .pytest_cache .ruff_cache .import_linter_cache .hypothesis staticfiles build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.made:
@@ -147,5 +152,13 @@ $(VENV)/.installed-checks: requirements-checks.txt $(VENV)/.installed-dev
 	@digest=$$(cksum requirements-checks.txt); [ "$$(cat $@ 2>/dev/null)" = "$$digest" ] || { \
 		echo "Installing what these checks need" && \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-checks.txt && \
+		echo "$$digest" > $@; }
+	@touch $@
+
+$(PEERS)/.installed: requirements-peers.txt $(VENV)/.made
+	@digest=$$(cksum requirements-peers.txt); [ "$$(cat $@ 2>/dev/null)" = "$$digest" ] || { \
+		echo "Installing LangGraph and DBOS in $(PEERS), apart from ours" && \
+		$(PYTHON) -m venv $(PEERS) && \
+		$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-peers.txt && \
 		echo "$$digest" > $@; }
 	@touch $@

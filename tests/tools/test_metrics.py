@@ -102,7 +102,12 @@ def test_it_counts_the_files_that_name_a_member_of_a_kind(figures):
 
 
 def test_two_checkouts_stand_side_by_side(tmp_path):
-    lines = measures("--root", tmp_path, "--root", PROJECT_DIR / "tests" / "tools").splitlines()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "models.py").write_text("A = 1\n")
+
+    roots = ("--root", tmp_path / "empty", "--root", tmp_path / "full")
+    lines = measures(*roots).splitlines()
 
     assert [len(line) for line in lines[:3]] == [len(lines[1])] * 3
     assert lines[2].split() == ["files", "0", "1"]

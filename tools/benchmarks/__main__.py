@@ -1,4 +1,4 @@
-"""`make bench`, `bench-stream`, `-inbox`, `-stop`, `-store`: what we cost, as ratios of a run."""
+"""`make bench`, `bench-stream`, `bench-peers` and others: what we cost, as ratios of a run."""
 
 import argparse
 import importlib
@@ -8,7 +8,9 @@ import statistics
 from tools.benchmarks.stack import servers, worker
 
 # Modules that start what else they need.
-ALONE = ("stream", "inbox", "stop", "store", "versions")
+ALONE = ("stream", "inbox", "stop", "store", "versions", "peers")
+SYSTEMS = ("floor", "langgraph", "dbos", "ours")
+DEFAULTS = {"peers": {"steps": 6, "rounds": 3}}
 
 
 def main() -> None:
@@ -24,8 +26,25 @@ def main() -> None:
     parser.add_argument("--decisions", type=int, default=150)
     parser.add_argument("--samples", type=int, default=100, help="inbox: of each page")
     parser.add_argument("--sections", type=int, default=1_000_000, help="store: so many")
-    parser.add_argument("--rounds", type=int, default=2, help="store: of all questions")
+    parser.add_argument("--rounds", type=int, default=2, help="store: of all questions; peers")
+    parser.add_argument("--runs", type=int, default=60, help="peers: side by side")
+    parser.add_argument(
+        "--drivers",
+        type=int,
+        nargs="+",
+        default=[1, 4, 8],
+        help="peers: threads that decide",
+    )
+    parser.add_argument(
+        "--systems", nargs="+", choices=SYSTEMS, default=SYSTEMS, help="peers: only some of them"
+    )
+    parser.add_argument(
+        "--peers-python",
+        default=".venv-peers/bin/python",
+        help="peers: of the virtual environment that has them",
+    )
     parser.add_argument("--keep", default="", help="store: a folder in which it stays")
+    parser.set_defaults(**DEFAULTS.get(parser.parse_known_args()[0].what, {}))
     options = parser.parse_args()
     if options.layer:
         os.environ["BENCH_CHANNEL_LAYER"] = options.layer
