@@ -18,7 +18,7 @@ ROOTS ?= .
 WRITE_BYTECODE := PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-browser test-stream test-races test-schema test-deploy lint format metrics bench bench-stream bench-inbox bench-stop bench-versions bench-store bench-peers chaos chaos-short lock clean venv dev
+.PHONY: help run test test-slow test-browser test-stream test-races test-schema test-deploy lint format metrics bench bench-stream bench-inbox bench-stop bench-versions bench-store bench-peers bench-profile chaos chaos-short lock clean venv dev
 
 help: ## Show this list
 	@echo "Paraph. Commands:"
@@ -92,6 +92,9 @@ bench-stop: $(VENV)/.installed-dev ## Measure an emergency stop until the last w
 
 bench-peers: $(VENV)/.installed-dev $(PEERS)/.installed ## Measure gated steps beside LangGraph and DBOS
 	@$(BIN)/python -m tools.benchmarks peers --peers-python '$(PEERS)/bin/python'
+
+bench-profile: $(VENV)/.installed-dev ## Count statements, commits and processor time of a gated step
+	@$(BIN)/python -m tools.benchmarks profile
 
 chaos: $(VENV)/.installed-dev ## Break things, see that nothing is lost: at most 12 minutes (SEED=, CASE=, LIST=1, MINUTES=)
 	@timeout -k 30 $$(($(MINUTES) * 60 + 60)) $(BIN)/python -m tools.chaos --seed '$(SEED)' --minutes '$(MINUTES)' \

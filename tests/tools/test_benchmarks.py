@@ -2,6 +2,7 @@
 
 from tools.benchmarks.peers.comparison import markdown, table
 from tools.benchmarks.peers.systems import Measurement
+from tools.benchmarks.statement_counter import added, normal
 
 MEASURED = {
     "langgraph": [{1: Measurement(speed, [0.010, 0.010])} for speed in (90.0, 100.0, 170.0)],
@@ -31,3 +32,22 @@ def test_without_ours_there_are_no_ratios():
     lines = markdown(table(measured, [1]), ["langgraph"]).splitlines()
 
     assert lines[2] == "| steps/s, 1 driver | 100.0 |"
+
+
+def test_statements_that_differ_in_their_number_of_rows_are_one():
+    one = normal("INSERT INTO log (a, b)\n VALUES (%s, %s)")
+    three = normal("INSERT INTO log (a, b) VALUES (%s, %s), (%s, %s), (%s, %s)")
+
+    assert one == "INSERT INTO log (a, b) VALUES (%s, …)"
+    assert three == "INSERT INTO log (a, b) VALUES (%s, …), …"
+
+
+def test_savepoints_are_one_whatever_their_names():
+    assert normal('RELEASE SAVEPOINT "s140_x1"') == normal('RELEASE SAVEPOINT "s140_x2"')
+
+
+def test_only_what_came_between_two_readings_is_counted():
+    before = {"COMMIT": [10, 1.0], "BEGIN": [3, 0.5]}
+    after = {"COMMIT": [14, 3.0], "BEGIN": [3, 0.5], "SELECT 1": [2, 0.25]}
+
+    assert added(before, after) == {"COMMIT": [4, 2.0], "SELECT 1": [2, 0.25]}

@@ -8,9 +8,9 @@ import statistics
 from tools.benchmarks.stack import servers, worker
 
 # Modules that start what else they need.
-ALONE = ("stream", "inbox", "stop", "store", "versions", "peers")
+ALONE = ("stream", "inbox", "stop", "store", "versions", "peers", "profile")
 SYSTEMS = ("floor", "langgraph", "dbos", "ours")
-DEFAULTS = {"peers": {"steps": 6, "rounds": 3}}
+DEFAULTS = {"peers": {"steps": 6, "rounds": 3}, "profile": {"steps": 6, "drivers": [4]}}
 
 
 def main() -> None:
@@ -27,13 +27,13 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=100, help="inbox: of each page")
     parser.add_argument("--sections", type=int, default=1_000_000, help="store: so many")
     parser.add_argument("--rounds", type=int, default=2, help="store: of all questions; peers")
-    parser.add_argument("--runs", type=int, default=60, help="peers: side by side")
+    parser.add_argument("--runs", type=int, default=60, help="peers, profile: side by side")
     parser.add_argument(
         "--drivers",
         type=int,
         nargs="+",
         default=[1, 4, 8],
-        help="peers: threads that decide",
+        help="peers, profile (the first): threads that decide",
     )
     parser.add_argument(
         "--systems", nargs="+", choices=SYSTEMS, default=SYSTEMS, help="peers: only some of them"

@@ -16,3 +16,7 @@ if _layer := os.environ.get("BENCH_CHANNEL_LAYER"):
     CHANNEL_LAYERS["default"]["BACKEND"] = _layer
     # One of them waits for 5 s in Redis, as long as the Redis client has patience.
     CHANNEL_LAYERS["default"]["CONFIG"]["hosts"][0]["socket_timeout"] = 20
+if _counts := os.environ.get("BENCH_COUNTS"):
+    from tools.benchmarks import statement_counter
+
+    statement_counter.install(_counts)
