@@ -15,10 +15,9 @@ from agents.services import Claim
 from agents.worker.cancellation import LeaseLost
 from context.assembly import Built, Piece, Want, build_context, want_of
 from context.enums import Form, Need
-from context.models import ArtifactVersion
 from context.parts import estimate_tokens
+from core import sql
 from core.ids import new_id
-from core.sql import fetch_row
 
 # The empty line between two blocks of a prompt.
 GAP_TOKENS = 1
@@ -31,7 +30,6 @@ RECORD = """
         %s, %s, %s, %s, %s, clock_timestamp()
     FROM tasks WHERE id = %s AND fence = %s AND status = 'working'
 """
-VERSION = "SELECT {columns} FROM context_artifact_versions WHERE artifact_id = %s AND number = %s"
 
 
 def assignment_of(task: Task) -> Assignment:
@@ -142,8 +140,10 @@ def bare_assignment(task: Task) -> Assignment:
     handoff, brief = task.handoff, task.project.brief
     if pinned := handoff.get("brief"):
         # As the handoff pins it, so that the prompt never shows two versions of it.
-        parameters = [pinned["artifact"], pinned["version"]]
-        brief = fetch_row(ArtifactVersion, VERSION, parameters).content["text"]
+        (version,) = sql.fetch_one(
+            "content_of_version", artifact=pinned["artifact"], number=pinned["version"]
+        )
+        brief = version.content["text"]
     return Assignment(
         project_name=task.project.name,
         agent_type=task.agent_type,

@@ -1,7 +1,9 @@
 import json
 import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,24 +15,27 @@ from audit.event_types import EventType, event_types
 from audit.metrics import EVENTS
 from audit.request_context import current_origin
 from audit.stream.notifier import publish_hint, publish_inbox_hint
+from core import sql
 from core.failpoints import failpoint
 from core.log_fields import note_project
 
-LOCK_HEAD = """
-    SELECT epoch, sequence, head_hash, greatest(clock_timestamp(), head_at)
-    FROM event_streams WHERE project = %s FOR NO KEY UPDATE
-"""
-OPEN_STREAM = """
-    INSERT INTO event_streams (project, epoch, sequence, head_hash, head_at)
-    VALUES (%s, %s, 0, '', clock_timestamp()) ON CONFLICT DO NOTHING
-    RETURNING epoch, sequence, head_hash, head_at
-"""
 NEW_EPOCH = "UPDATE event_streams SET epoch = replace(gen_random_uuid()::text, '-', '')"
-COLUMNS = (
-    "project, epoch, sequence, event_type, event_source, actor, task, hitl_request, data, salt,"
-    " metadata, created_at, payload_hash, previous_hash, hash"
-)
-ROW = "(" + ", ".join(["%s"] * 15) + ")"
+
+
+@dataclass(frozen=True)
+class Head:
+    """The end of a project's stream, while its lock is held, and the database's time then."""
+
+    epoch: str
+    sequence: int
+    hash: str
+    time: datetime
+    #: `time.monotonic()` when `time` was read.
+    read_at: float = field(default_factory=time.monotonic)
+
+    def now(self) -> datetime:
+        """By the database's clock; never before the stream's last event."""
+        return self.time + timedelta(seconds=time.monotonic() - self.read_at)
 
 
 @dataclass(frozen=True)
@@ -59,29 +64,28 @@ def record(
     return record_all(project_id, [Draft(event_type, actor, data or {}, task, hitl_request)])
 
 
-def record_all(project_id: UUID, drafts: Sequence[Draft], *, is_new: bool = False) -> int:
+def record_all(
+    project_id: UUID, drafts: Sequence[Draft], *, head: Head | None = None, is_new: bool = False
+) -> int:
     """Append events in order, in the caller's transaction, and return the new head.
 
     Call it last: it holds the stream's lock until commit. Raises TransactionManagementError outside
     of a transaction, because a fact may not be recorded without its change, and KeyError for an
-    event type that no app has registered. `is_new`: the project was made in this transaction, so
-    that it has no stream yet.
+    event type that no app has registered. `head`: where the caller has locked the stream already.
+    `is_new`: the project was made in this transaction, so that it has no stream yet.
     """
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("An event needs the transaction of its change")
     changes_inbox = any(event_types[draft.event_type].changes_inbox for draft in drafts)
     note_project(project_id)
-    with connection.cursor() as cursor:
-        epoch, sequence, head_hash, now = _lock_head(cursor, project_id, is_new)
-        rows = []
-        for draft in drafts:
-            sequence += 1
-            event = _seal(draft, project_id, epoch, sequence, now, head_hash)
-            head_hash = event["hash"]
-            rows.append(event)
-        _append(cursor, project_id, rows, now)
+    if head is None or not _append(project_id, drafts, head):
+        # Nobody has locked it, or the caller has recorded something since.
+        head = lock_head(project_id, is_new=is_new)
+        if not _append(project_id, drafts, head):
+            raise RuntimeError(f"the stream of {project_id} moved under its lock")
     failpoint("before_commit")
-    transaction.on_commit(lambda: _announce(project_id, epoch, sequence, drafts), robust=True)
+    sequence = head.sequence + len(drafts)
+    transaction.on_commit(lambda: _announce(project_id, head.epoch, sequence, drafts), robust=True)
     if changes_inbox:
         transaction.on_commit(lambda: publish_inbox_hint(), robust=True)
     return sequence
@@ -104,17 +108,12 @@ def _announce(project_id: UUID, epoch: str, head: int, drafts: Sequence[Draft]) 
         EVENTS.labels(str(draft.event_type)).inc()
 
 
-def _lock_head(cursor: Any, project_id: UUID, is_new: bool) -> tuple:
-    """Epoch, sequence, hash and time of the stream's head; the stream is opened if it is new."""
-    if not is_new:
-        cursor.execute(LOCK_HEAD, [project_id])
-        if head := cursor.fetchone():
-            return head
-    cursor.execute(OPEN_STREAM, [project_id, secrets.token_hex(8)])
-    if head := cursor.fetchone():
-        return head
-    cursor.execute(LOCK_HEAD, [project_id])
-    return cursor.fetchone()
+def lock_head(project_id: UUID, *, is_new: bool = False) -> Head:
+    """The stream's head under lock; the stream is opened if there is none."""
+    row = None if is_new else sql.fetch_one("lock_head", project=project_id)
+    if row is None:
+        row = sql.fetch_one("open_stream", project=project_id, epoch=secrets.token_hex(8))
+    return Head(*(row or sql.fetch_one("lock_head", project=project_id)))
 
 
 def _seal(draft, project_id, epoch, sequence, now, previous_hash) -> dict[str, Any]:
@@ -141,14 +140,23 @@ def _seal(draft, project_id, epoch, sequence, now, previous_hash) -> dict[str, A
     return event | {"hash": event_hash(event)}
 
 
-def _append(cursor: Any, project_id: UUID, events: list[dict[str, Any]], now: Any) -> None:
-    parameters: list[Any] = []
-    for event in events:
-        row = event | {"data": json.dumps(event["data"]), "metadata": json.dumps(event["metadata"])}
-        parameters += [row[name.strip()] for name in COLUMNS.split(",")]
-    head, rows = events[-1], ", ".join([ROW] * len(events))
-    cursor.execute(
-        f"WITH appended AS (INSERT INTO event_log ({COLUMNS}) VALUES {rows})"  # noqa: S608 - constants of ours
-        " UPDATE event_streams SET sequence = %s, head_hash = %s, head_at = %s WHERE project = %s",
-        [*parameters, head["sequence"], head["hash"], now, project_id],
+def _append(project_id: UUID, drafts: Sequence[Draft], head: Head) -> bool:
+    """False, and nothing is written, where the stream no longer ends there."""
+    now, previous_hash = head.now(), head.hash
+    events = []
+    for sequence, draft in enumerate(drafts, start=head.sequence + 1):
+        event = _seal(draft, project_id, head.epoch, sequence, now, previous_hash)
+        previous_hash = event["hash"]
+        events.append(event)
+    return bool(
+        sql.execute(
+            "append_events",
+            project=project_id,
+            epoch=head.epoch,
+            before=head.sequence,
+            sequence=head.sequence + len(events),
+            hash=previous_hash,
+            now=now,
+            events=json.dumps(events),
+        )
     )

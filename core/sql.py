@@ -1,25 +1,116 @@
-"""Instances of models from named SQL, where a benchmark shows what it buys (ADR 43)."""
+"""The statements of the hot path, by name: `core/statements.sql` (ADR 44).
 
-from collections.abc import Sequence
-from typing import Any, TypeVar
+They go through Django's own cursor, so that query logs, wrappers and tracing see them, and as
+constant texts, so that PostgreSQL plans each once a connection.
+"""
 
-from django.db import models
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
 
-M = TypeVar("M", bound=models.Model)
+from django.apps import apps
+from django.db import connection, models
+
+PAGE = Path(__file__).with_name("statements.sql")
+# Stands for all columns of a model, or all but one; each by its name: a prepared `*` would fail
+# after a migration that adds one.
+_MODEL = re.compile(r"\{(\w+)\.\*(?: - (\w+))?\}")
+_FRAGMENT = re.compile(r"\{(\w+)\}")
 
 
-def fetch_rows(
-    model: type[M], statement: str, parameters: Sequence[Any], only: tuple[str, ...] = ()
-) -> list[M]:
-    """Instances from a statement that returns `{columns}`: all, or those in `only`.
+class Part:
+    """The columns of one model in a row."""
 
-    Each column by its name: a prepared `*` would fail after a migration that adds one.
+    def __init__(self, table: str, without: str) -> None:
+        models = {model._meta.db_table: model for model in apps.get_models()}
+        self.model = models[table]
+        fields = [field for field in self.model._meta.concrete_fields if field.column != without]
+        self.columns = ", ".join(f"{table}.{field.column}" for field in fields)
+        self.names = [field.attname for field in fields]
+        self._key = self.names.index(self.model._meta.pk.attname)
+        self._converters = [
+            (position, convert)
+            for position, field in enumerate(fields)
+            for convert in field.get_db_converters(connection)
+        ]
+
+    def instance(self, values: tuple) -> models.Model | None:
+        if values[self._key] is None:
+            return None
+        converted = list(values)
+        for position, convert in self._converters:
+            converted[position] = convert(converted[position], None, connection)
+        return self.model.from_db(connection.alias, self.names, converted)
+
+
+class Statement:
+    """`SELECT {tasks.*}, {hitl_requests.*}, role ...`: models come first, then plain columns.
+
+    A row is a tuple of instances, None where an outer join found no row, and plain values.
     """
-    table = model._meta.db_table
-    fields = [f for f in model._meta.concrete_fields if not only or f.attname in only]
-    columns = ", ".join(f"{table}.{field.column}" for field in fields)
-    return list(model.objects.raw(statement.format(columns=columns), parameters))
+
+    def __init__(self, template: str) -> None:
+        self.parts = [Part(table, without) for table, without in _MODEL.findall(template)]
+        parts = iter(self.parts)
+        self.text = _MODEL.sub(lambda match: next(parts).columns, template)
+
+    def execute(self, parameters: dict[str, Any]) -> int:
+        """How many rows there were."""
+        with connection.cursor() as cursor:
+            cursor.execute(self.text, parameters)
+            return cursor.rowcount
+
+    def rows(self, parameters: dict[str, Any]) -> list[tuple]:
+        with connection.cursor() as cursor:
+            cursor.execute(self.text, parameters)
+            rows = cursor.fetchall()
+        return [self._with_instances(row) for row in rows] if self.parts else rows
+
+    def _with_instances(self, row: tuple) -> tuple:
+        instances: list[Any] = []
+        begin = 0
+        for part in self.parts:
+            end = begin + len(part.names)
+            instances.append(part.instance(row[begin:end]))
+            begin = end
+        return (*instances, *row[begin:])
 
 
-def fetch_row(model: type[M], statement: str, parameters: Sequence[Any]) -> M | None:
-    return next(iter(fetch_rows(model, statement, parameters)), None)
+def execute(name: str, **parameters: Any) -> int:
+    """How many rows the statement touched or returned."""
+    return _statement(name).execute(parameters)
+
+
+def fetch_all(name: str, **parameters: Any) -> list[tuple]:
+    return _statement(name).rows(parameters)
+
+
+def fetch_one(name: str, **parameters: Any) -> tuple | None:
+    return next(iter(_statement(name).rows(parameters)), None)
+
+
+def mark_saved(row: models.Model) -> None:
+    """Of an instance whose row one of the statements has inserted."""
+    row._state.adding, row._state.db = False, connection.alias
+
+
+def text(name: str) -> str:
+    """A fragment, as part of a statement that stands elsewhere."""
+    return _with_fragments(_texts()[name])
+
+
+@cache
+def _texts() -> dict[str, str]:
+    parts = re.split(r"^-- name: (\w+)\n", PAGE.read_text(), flags=re.MULTILINE)
+    texts = dict(zip(parts[1::2], parts[2::2], strict=True))
+    return {name: re.sub(r"^--.*\n", "", text, flags=re.M).strip() for name, text in texts.items()}
+
+
+@cache
+def _statement(name: str) -> Statement:
+    return Statement(text(name))
+
+
+def _with_fragments(template: str) -> str:
+    return _FRAGMENT.sub(lambda match: text(match[1]), template)

@@ -11,8 +11,8 @@ from core.errors import InvalidInput, Unprocessable
 from core.text import is_storable
 from hitl.actions import Action, registered_actions
 from hitl.enums import OnTimeout
+from hitl.facts import facts_for_request
 from hitl.models import HitlRequest
-from hitl.policy import policy_of
 from hitl.separation_of_duties import barred_authors
 from projects.access import DECIDE, role_of
 from projects.enums import Role
@@ -116,8 +116,7 @@ def _by_state(request: HitlRequest, now: datetime) -> Verdict | None:
 def _by_authorship(request: HitlRequest, user: Any) -> Verdict | None:
     barred = request.barred_authors
     if barred is None:
-        policy = policy_of(request.project_id)
-        barred = barred_authors(request.task, request.subject, policy)
+        barred = barred_authors(facts_for_request(request.task), request.subject)
     if user.pk not in barred:
         return None
     detail = "You wrote part of this, so another approver must decide on it."

@@ -1,11 +1,10 @@
 """What a request is about: exactly what is shown, and exactly what will go on."""
 
 from typing import Any
-from uuid import UUID
 
 from agents.models import Task
 from audit.canonical import canonical, digest
-from context.models import Artifact, ArtifactVersion
+from core import sql
 from hitl.models import HitlRequest
 
 # Of an erased request: the same keys, so that code which reads subjects keeps working.
@@ -16,10 +15,15 @@ ERASED_SUBJECT: dict[str, Any] = {
 }
 
 
-def subject_of(task: Task) -> dict[str, Any]:
+# The newest version of artifacts, by their ids: its number as `version`, its `sha256` and `title`.
+Newest = dict[str, dict[str, Any]]
+
+
+def subject_of(task: Task, newest: Newest | None = None) -> dict[str, Any]:
     """What a decision on the task would let go on now.
 
-    A new version of one of its artifacts changes it; so does another attempt.
+    A new version of one of its artifacts changes it; so does another attempt. `newest`: of what the
+    task made, where the caller has read it.
     """
     return {
         "task": str(task.pk),
@@ -30,27 +34,25 @@ def subject_of(task: Task) -> dict[str, Any]:
         "workflow": task.handoff.get("workflow_name", ""),
         "definition_hash": task.handoff.get("definition_hash", ""),
         "verdict": task.result.get("verdict", ""),
-        "outputs": current_outputs(task),
+        "outputs": current_outputs(task, newest),
         "questions": task.result.get("questions", []),
         "reason": task.result.get("reason", ""),
         "error": task.result.get("error", {}),
     }
 
 
-def current_outputs(task: Task) -> list[dict[str, Any]]:
+def current_outputs(task: Task, newest: Newest | None = None) -> list[dict[str, Any]]:
     """The newest version of each artifact that the task made."""
     references = task.result.get("outputs", [])
-    artifacts = Artifact.objects.in_bulk([reference["artifact"] for reference in references])
-    outputs = []
-    for reference in references:
-        artifact = artifacts[UUID(reference["artifact"])]
-        if artifact.version == reference["version"]:
-            outputs.append(reference)
-            continue
-        newest = ArtifactVersion.objects.get(artifact=artifact, number=artifact.version)
-        newer = {"version": newest.number, "sha256": newest.sha256, "title": artifact.title}
-        outputs.append(reference | newer)
-    return outputs
+    if newest is None and references:
+        (newest,) = sql.fetch_one("newest_outputs_of_task", task=task.pk)
+    return [
+        # The reference as it was recorded, unless there is a newer version.
+        reference
+        if newest[reference["artifact"]]["version"] == reference["version"]
+        else reference | newest[reference["artifact"]]
+        for reference in references
+    ]
 
 
 def digest_of(subject: dict[str, Any]) -> str:

@@ -21,8 +21,8 @@ _hooks: dict[str, list[Callable[..., Any]]] = {
     "advance": [],
     #: (tx, error): advancing failed; its savepoint is rolled back, the rest of the change stands.
     "advance_failed": [],
-    #: (tx, agent_types): tasks of these agents changed. Runs before the advance, and again after
-    #: it for the agents whose tasks it changed; always before events are appended.
+    #: (tx, agent_types): tasks of these agents changed. Runs once, after the advance, and
+    #: before events are appended.
     "agents_changed": [],
 }
 

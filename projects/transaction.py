@@ -3,19 +3,20 @@
 import logging
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 from uuid import UUID
 
 from django.db import models, transaction
-from django.db.models import Q
 
 from audit.actors import Actor
 from audit.event_types import EventType
-from audit.services import Draft, record_all
+from audit.services import Draft, Head, record_all
+from core import sql
 from core.errors import Conflict, NotFound
 from projects import hooks
-from projects.access import check_role, role_of
+from projects.access import check_role
 from projects.models import Project
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,14 @@ class ProjectLocked(Exception):
     """Another transaction holds the project, or there is no such project."""
 
 
+@dataclass(frozen=True)
+class ProjectOf:
+    """The project that a row belongs to."""
+
+    kind: Literal["task", "request", "artifact"]
+    id: UUID
+
+
 class ProjectTransaction:
     """A change within one project and all that follows from it, in one database transaction.
 
@@ -34,24 +43,23 @@ class ProjectTransaction:
             ...
             tx.record(PROJECT_PAUSED, old="active", new="paused")
 
-    Entering locks the project's row and checks the actor's role; rows below it are locked by
-    `lock`, tasks before requests. Leaving without an error brings the status of the agents up to
-    date, lets the engine advance in a savepoint if `request_advance` was called, and appends the
-    events, last of all, because that locks the project's stream. Hooks for after the commit go to
-    `on_commit`.
+    Entering locks the project's row, with the head of its event stream, and checks the actor's
+    role; rows below it are locked by `lock`, tasks before requests. Leaving without an error lets
+    the engine advance in a savepoint if `request_advance` was called, brings the status of the
+    agents up to date, and appends the events. Hooks for after the commit go to `on_commit`.
 
     If advancing fails, its savepoint is rolled back with its events and on-commit hooks; the change
     itself stands, and the project stays marked for the sweep. `project` is then loaded again.
 
-    `project` is its id, or a Q that finds it by a row of it, as `Q(tasks=task_id)`; `missing` says
-    what was not found then. Raises NotFound, Forbidden, and Conflict `erased` for a tombstone.
+    `project` is its id, or a row of it: `ProjectOf("task", task_id)`; `missing` says what was not
+    found then. Raises NotFound, Forbidden, and Conflict `erased` for a tombstone.
     """
 
     project: Project
 
     def __init__(
         self,
-        project: UUID | Q,
+        project: UUID | ProjectOf,
         actor: Actor,
         *,
         require: frozenset[str] | None = None,
@@ -63,11 +71,12 @@ class ProjectTransaction:
         self.role: str | None = None
         #: Number of actions that the engine took on leaving.
         self.actions = 0
-        self._where = project if isinstance(project, Q) else Q(pk=project)
+        self._where = project
         self._require = require
         self._missing = missing
         self._skip_locked = skip_locked
         self._new: Project | None = None
+        self._head: Head | None = None
         self._drafts: list[Draft] = []
         self._agent_types: set[str] = set()
         self._wants_advance = False
@@ -86,8 +95,7 @@ class ProjectTransaction:
                 self._new.save(force_insert=True)
                 project = self._new
             else:
-                projects = Project.objects.lock(skip_locked=self._skip_locked)
-                project = projects.filter(self._where).order_by().first()
+                project = self._lock_project()
             if project is None and self._skip_locked:
                 raise ProjectLocked
             if project is None:
@@ -96,7 +104,8 @@ class ProjectTransaction:
             self.project = project
             # After the lock: a role that was taken away while this transaction waited is gone.
             if self.actor.user is not None and self._new is None:
-                self.role = role_of(self.actor.user, project.pk)
+                role = sql.fetch_one("member_role", project=project.pk, user=self.actor.user.pk)
+                self.role = role[0] if role else None
                 if self._require is not None:
                     check_role(self.role, self.actor.user, self._require, what=self._missing)
             if project.erased_at is not None:
@@ -104,14 +113,21 @@ class ProjectTransaction:
             self._stack = stack.pop_all()
         return self
 
-    def lock(self, model: type[Row], row: Any) -> Row:
-        """A row of this project under lock, by its id or a Q: first tasks, then requests.
+    def _lock_project(self) -> Project | None:
+        name, row_id = "lock_project", self._where
+        if isinstance(row_id, ProjectOf):
+            name, row_id = f"lock_project_of_{row_id.kind}", row_id.id
+        row = sql.fetch_one(f"{name}_or_skip" if self._skip_locked else name, row=row_id)
+        if row is None:
+            return None
+        project, *head = row
+        self._head = Head(*head)
+        return project
 
-        Raises NotFound.
-        """
-        where = row if isinstance(row, Q) else Q(pk=row)
+    def lock(self, model: type[Row], row_id: UUID) -> Row:
+        """A row of this project under lock: first tasks, then requests. Raises NotFound."""
         rows = model._default_manager.select_for_update(no_key=True, of=("self",))
-        row = rows.filter(where, project=self.project.pk).order_by().first()
+        row = rows.filter(pk=row_id, project=self.project.pk).order_by().first()
         if row is None:
             raise NotFound("not_found", f"There is no such {model._meta.verbose_name}.")
         row.project = self.project
@@ -162,27 +178,28 @@ class ProjectTransaction:
             self._stack.__exit__(error_type, error, traceback)
             return
         with self._stack:
-            self._refresh_agents()
+            changes = len(self._drafts)
             if self._wants_advance:
                 self._advance()
-                self._refresh_agents()
+            if self._agent_types:
+                consequences = self._drafts[changes:]
+                del self._drafts[changes:]
+                # In the log, before what the engine did: a project's last event says how it ended.
+                hooks.run("agents_changed", self, sorted(self._agent_types))
+                self._drafts += consequences
             if self._drafts:
-                record_all(self.project.pk, self._drafts, is_new=self._new is not None)
-
-    def _refresh_agents(self) -> None:
-        if self._agent_types:
-            agent_types, self._agent_types = sorted(self._agent_types), set()
-            hooks.run("agents_changed", self, agent_types)
+                is_new = self._new is not None
+                record_all(self.project.pk, self._drafts, head=self._head, is_new=is_new)
 
     def _advance(self) -> None:
-        drafts = len(self._drafts)
+        drafts, agent_types = len(self._drafts), set(self._agent_types)
         try:
             with transaction.atomic():
                 self.actions = sum(hooks.run("advance", self))
         except Exception as error:
             logger.exception("advance failed", extra={"project": str(self.project.pk)})
             del self._drafts[drafts:]
-            self._agent_types = set()
+            self._agent_types = agent_types
             # What advancing changed in memory was rolled back.
             self.project = Project.objects.get(pk=self.project.pk)
             hooks.run("advance_failed", self, error)

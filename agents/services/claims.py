@@ -1,64 +1,26 @@
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection
-from django.db.models import Q
 from django.db.models.functions import Now
 
 from agents.enums import AttemptOutcome, TaskStatus
 from agents.events import TASK_RETRIED, TASK_STARTED
 from agents.metrics import count_retry
-from agents.models import Task, TaskAttempt
+from agents.models import Task
+from agents.protocols import Usage
 from agents.queue import enqueue_task_on_commit
-from agents.stops.queries import IS_STOPPED
 from audit.actors import Actor
+from core import sql
 from core.errors import DomainError
-from core.sql import fetch_row
 from projects.enums import ProjectStatus
-from projects.transaction import ProjectTransaction
+from projects.transaction import ProjectOf, ProjectTransaction
 
 RUNS_TASKS = (ProjectStatus.DRAFT, ProjectStatus.ACTIVE)
 
-CLAIM = f"""
-    WITH claimed AS (
-        UPDATE tasks
-        SET status = 'working', attempt = attempt + 1, fence = fence + 1, worker = %s,
-            lease_expires_at = clock_timestamp() + make_interval(secs => %s),
-            started_at = coalesce(started_at, clock_timestamp())
-        WHERE id = %s AND status = 'pending' AND run_after <= clock_timestamp()
-          AND NOT {IS_STOPPED}
-        RETURNING *
-    ), noted AS (
-        INSERT INTO task_attempts
-            (task_id, number, fence, worker, outcome,
-             error_code, error_detail, provider, model, calls)
-        SELECT id, attempt, fence, worker, 'running', '', '', '', '', 0 FROM claimed
-    )
-    SELECT {{columns}} FROM claimed AS tasks
-"""
-LOCK_CLAIMED = """
-    SELECT 1 FROM tasks WHERE id = %s AND fence = %s AND status = 'working' FOR NO KEY UPDATE
-"""
+NO_USAGE = Usage("", model="", calls=0, input_tokens=None, output_tokens=None, cost_micros=None)
 REQUEUED = ("status", "waits_for", "lease_expires_at", "fence", "run_after", "enqueued_at")
-ENDED = (
-    "outcome",
-    "error_code",
-    "error_detail",
-    "provider",
-    "model",
-    "calls",
-    "input_tokens",
-    "output_tokens",
-    "cost_micros",
-)
-# The names are those of our own columns.
-CLOSE_ATTEMPT = f"""
-    UPDATE task_attempts SET finished_at = clock_timestamp(),
-        {", ".join(f"{name} = %s" for name in ENDED)}
-    WHERE task_id = %s AND fence = %s
-"""
 
 
 @dataclass(frozen=True)
@@ -72,12 +34,18 @@ class Claim:
 def claim_task(*, task_id: UUID, worker: str) -> Claim | None:
     """Take a due task; None where it is taken, not due, or of a project that does not run."""
     try:
-        with ProjectTransaction(Q(tasks=task_id), Actor.of_system("worker")) as tx:
+        with ProjectTransaction(ProjectOf("task", task_id), Actor.of_system("worker")) as tx:
             if tx.project.status not in RUNS_TASKS:
                 return None
-            task = fetch_row(Task, CLAIM, [worker, settings.TASK_LEASE_SECONDS, task_id])
-            if task is None:
+            row = sql.fetch_one(
+                "claim_task",
+                task=task_id,
+                worker=worker,
+                lease_seconds=settings.TASK_LEASE_SECONDS,
+            )
+            if row is None:
                 return None
+            (task,) = row
             task.project = tx.project
             tx.actor = Actor.of_agent(task.agent_type)
             tx.record(
@@ -99,10 +67,8 @@ def lock_claimed(tx: ProjectTransaction, claim: Claim) -> Task | None:
 
     The fence has not moved, so no one has written the row since it was claimed.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(LOCK_CLAIMED, [claim.task.pk, claim.fence])
-        if cursor.fetchone() is None:
-            return None
+    if not sql.execute("lock_claimed", task=claim.task.pk, fence=claim.fence):
+        return None
     claim.task.project = tx.project
     return claim.task
 
@@ -116,7 +82,8 @@ def hand_back(*, worker_prefix: str) -> int:
 
 def hand_back_task(*, task_id: UUID, fence: int, cause: str = "worker_stopped") -> bool:
     """Put one claimed task back; its attempt does not count. False where the lease is lost."""
-    with ProjectTransaction(Q(tasks=task_id), Actor.of_system("worker"), missing="task") as tx:
+    project, worker = ProjectOf("task", task_id), Actor.of_system("worker")
+    with ProjectTransaction(project, worker, missing="task") as tx:
         task = tx.lock(Task, task_id)
         if task.status != TaskStatus.WORKING or task.fence != fence:
             return False
@@ -140,9 +107,20 @@ def give_up(task: Task) -> None:
     task.fence, task.finished_at = task.fence + 1, Now()
 
 
-def close_attempt(task: Task, outcome: AttemptOutcome, **fields: Any) -> None:
+def close_attempt(
+    task: Task,
+    outcome: AttemptOutcome,
+    *,
+    usage: Usage | None = None,
+    error_code: str = "",
+    error_detail: str = "",
+) -> None:
     """Note how the current attempt ended."""
-    attempt = TaskAttempt(outcome=outcome, **fields)
-    values = [getattr(attempt, name) for name in ENDED]
-    with connection.cursor() as cursor:
-        cursor.execute(CLOSE_ATTEMPT, [*values, task.pk, task.fence])
+    error = {"error_code": error_code, "error_detail": error_detail}
+    sql.execute("close_attempt", **end_of_attempt(task, outcome, usage), **error)
+
+
+def end_of_attempt(task: Task, outcome: AttemptOutcome, usage: Usage | None) -> dict[str, Any]:
+    """Parameters of `close_attempt`, without those of an error."""
+    spent = asdict(usage or NO_USAGE)
+    return {"task": task.pk, "fence": task.fence, "outcome": str(outcome)} | spent

@@ -5,7 +5,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.db.models import Q
 from django.db.models.functions import Now
 
 from agents.enums import AttemptOutcome, TaskStatus
@@ -18,7 +17,7 @@ from agents.services.results import escalate
 from agents.stops.queries import IS_STOPPED
 from audit.actors import Actor
 from core.errors import DomainError
-from projects.transaction import ProjectTransaction
+from projects.transaction import ProjectOf, ProjectTransaction
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +68,7 @@ def take_back_lost_tasks() -> int:
 
 def take_back_task(task_id: UUID) -> bool:
     """Requeue it, or escalate after too many crashes; False where its lease was renewed."""
-    with ProjectTransaction(Q(tasks=task_id), Actor.of_scheduler(), missing="task") as tx:
+    with ProjectTransaction(ProjectOf("task", task_id), Actor.of_scheduler(), missing="task") as tx:
         task = tx.lock(Task, task_id)
         if task.status != TaskStatus.WORKING:
             return False

@@ -1,5 +1,5 @@
+import json
 import random
-from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -19,13 +19,14 @@ from agents.protocols import (
     Usage,
     WorkError,
 )
-from agents.services.claims import Claim, close_attempt, lock_claimed
+from agents.services.claims import Claim, close_attempt, end_of_attempt, lock_claimed
 from audit.actors import Actor
 from audit.events import SYSTEM_WARNING
 from context.enums import DerivationKind, Form
 from context.models import Artifact, ArtifactVersion, ContextBuild
 from context.services import Source, record_version, store_output
 from context.types.agent_output import AGENT_OUTPUT
+from core import sql
 from core.errors import InvalidInput
 from core.text import is_storable
 from projects.transaction import ProjectTransaction
@@ -55,15 +56,14 @@ def finish_task(*, claim: Claim, outcome: Outcome) -> bool:
             return False
         if not isinstance(outcome, NeedsPerson):
             _complete(tx, task, outcome)
-            _stop(tx, task)
+            _end_work(tx, task, AttemptOutcome.COMPLETED, outcome.usage)
             return True
         if not all(is_storable(text) for text in (*outcome.questions, outcome.reason)):
             raise InvalidInput.of("questions", "binary", "The questions are not plain text.")
-        close_attempt(task, AttemptOutcome.NEEDS_PERSON, **_usage_fields(outcome.usage))
         task.wait_for(RequestKind.CLARIFICATION)
         task.result = {"questions": list(outcome.questions), "reason": outcome.reason}
         tx.record(TASK_PROGRESS, task=task, step=task.step, questions=len(outcome.questions))
-        _stop(tx, task)
+        _end_work(tx, task, AttemptOutcome.NEEDS_PERSON, outcome.usage)
     return True
 
 
@@ -79,7 +79,7 @@ def fail_attempt(*, claim: Claim, error: WorkError) -> bool:
             AttemptOutcome.TRANSIENT_ERROR if is_transient else AttemptOutcome.PERMANENT_ERROR,
             error_code=error.code,
             error_detail=error.detail,
-            **_usage_fields(error.usage),
+            usage=error.usage,
         )
         task.failures += 1
         delays = settings.TASK_RETRY_DELAYS_SECONDS
@@ -105,11 +105,11 @@ def escalate(tx: ProjectTransaction, task: Task, code: str, detail: str) -> None
     task.result = {"error": {"code": code, "detail": detail}}
     data = {"code": code, "detail": detail, "step": task.step, "attempt": task.attempt}
     tx.record(SYSTEM_WARNING, task=task, **data)
-    _stop(tx, task)
+    task.save(update_fields=RESULT)
+    _note_end(tx, task)
 
 
 def _complete(tx: ProjectTransaction, task: Task, outcome: Completed) -> None:
-    close_attempt(task, AttemptOutcome.COMPLETED, **_usage_fields(outcome.usage))
     # A step that failed is repeated by the engine, until its rounds are used up.
     waits_for = task.gate
     if outcome.verdict == "fail":
@@ -130,7 +130,6 @@ def _complete(tx: ProjectTransaction, task: Task, outcome: Completed) -> None:
         tx.record(TASK_PROGRESS, task=task, waits_for=str(waits_for), **data)
         return
     task.move(TaskStatus.COMPLETED)
-    task.finished_at = Now()
     tx.record(TASK_COMPLETED, task=task, **data)
 
 
@@ -197,12 +196,22 @@ def output_reference(artifact: Artifact, version: ArtifactVersion) -> dict[str, 
     }
 
 
-def _stop(tx: ProjectTransaction, task: Task) -> None:
-    """Save the end of the attempt, and let the engine decide what comes next."""
-    task.save(update_fields=RESULT)
+def _end_work(
+    tx: ProjectTransaction, task: Task, outcome: AttemptOutcome, usage: Usage | None
+) -> None:
+    """Save the end of an attempt that brought something; the engine decides what comes next."""
+    (task.finished_at,) = sql.fetch_one(
+        "end_work",
+        **end_of_attempt(task, outcome, usage),
+        error_code="",
+        error_detail="",
+        status=str(task.status),
+        waits_for=task.waits_for,
+        result=json.dumps(task.result),
+    )
+    _note_end(tx, task)
+
+
+def _note_end(tx: ProjectTransaction, task: Task) -> None:
     tx.refresh_agent(task.agent_type)
     tx.request_advance()
-
-
-def _usage_fields(usage: Usage | None) -> dict:
-    return asdict(usage) if usage else {}

@@ -1,9 +1,8 @@
 """What becomes of a task after a decision, a deadline, a rewind or the end of its project."""
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
-
-from django.db.models.functions import Now
 
 from agents.enums import TaskStatus
 from agents.events import TASK_CANCELLED, TASK_COMPLETED, TASK_FAILED, TASK_RETRIED
@@ -11,6 +10,7 @@ from agents.models import Task
 from agents.services.claims import give_up
 from agents.services.tasks import requeue
 from audit.event_types import EventType
+from core import sql
 from projects.transaction import ProjectTransaction
 
 REVISED_FIELDS = ("artifact", "version", "artifact_type", "title")
@@ -78,8 +78,13 @@ def _settle(
     tx: ProjectTransaction, task: Task, status: TaskStatus, event_type: EventType, **cause: str
 ) -> None:
     task.move(status)
-    task.finished_at = Now()
-    task.save(update_fields=SETTLED)
+    (task.finished_at,) = sql.fetch_one(
+        "settle_task",
+        task=task.pk,
+        status=str(task.status),
+        fence=task.fence,
+        result=json.dumps(task.result),
+    )
     tx.record(event_type, task=task, step=task.step, round=task.round, **cause)
     tx.refresh_agent(task.agent_type)
 

@@ -1,7 +1,7 @@
+import json
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
 from django.db.models.functions import Now
 
 from agents.enums import RequestKind, TaskStatus
@@ -12,6 +12,7 @@ from agents.services.claims import give_up
 from audit.actors import Actor
 from context.models import Artifact
 from context.selectors import brief_of
+from core import sql
 from core.errors import Conflict, InvalidInput
 from core.text import is_storable
 from projects import hooks
@@ -19,7 +20,7 @@ from projects.access import MANAGE
 from projects.agent_types import agent_types
 from projects.enums import OversightLevel, ProjectStatus
 from projects.models import Project
-from projects.transaction import ProjectTransaction
+from projects.transaction import ProjectOf, ProjectTransaction
 
 INSTRUCTIONS_MAX_LENGTH = 20_000
 CANCELLED = ["status", "waits_for", "lease_expires_at", "fence", "finished_at", "result"]
@@ -29,8 +30,25 @@ ACCEPTS_TASKS = {ProjectStatus.DRAFT, ProjectStatus.ACTIVE, ProjectStatus.PAUSED
 
 def create_task(tx: ProjectTransaction, **fields: Any) -> Task:
     """A new task, in the queue once the transaction has committed."""
-    task = Task(project=tx.project, enqueued_at=Now(), **fields)
-    task.save(force_insert=True)
+    task = Task(project=tx.project, **fields)
+    task.created_at, task.run_after = sql.fetch_one(
+        "create_task",
+        id=task.pk,
+        project=tx.project.pk,
+        agent_type=str(task.agent_type),
+        title=task.title,
+        instructions=task.instructions,
+        step=task.step,
+        phase=str(task.phase),
+        round=task.round,
+        gate=str(task.gate),
+        escalates_on_fail=task.escalates_on_fail,
+        handoff=json.dumps(task.handoff),
+        answers=json.dumps(task.answers),
+        created_by=task.created_by_id,
+    )
+    task.enqueued_at = task.run_after
+    sql.mark_saved(task)
     tx.record(
         TASK_CREATED,
         task=task,
@@ -123,7 +141,9 @@ def cancel_task(*, actor: Actor, task_id: UUID) -> Task:
 
     Raises Conflict, NotFound, Forbidden.
     """
-    with ProjectTransaction(Q(tasks=task_id), actor, require=MANAGE, missing="task") as tx:
+    with ProjectTransaction(
+        ProjectOf("task", task_id), actor, require=MANAGE, missing="task"
+    ) as tx:
         task = tx.lock(Task, task_id)
         give_up(task)
         task.result = task.result | {"cancelled_by": actor.name}
@@ -137,7 +157,9 @@ def cancel_task(*, actor: Actor, task_id: UUID) -> Task:
 
 def retry_task(*, actor: Actor, task_id: UUID) -> Task:
     """Put a failed or cancelled task back into the queue. Raises Conflict, NotFound, Forbidden."""
-    with ProjectTransaction(Q(tasks=task_id), actor, require=MANAGE, missing="task") as tx:
+    with ProjectTransaction(
+        ProjectOf("task", task_id), actor, require=MANAGE, missing="task"
+    ) as tx:
         task = tx.lock(Task, task_id)
         if tx.project.status not in ACCEPTS_TASKS:
             detail = f"The project is {tx.project.status}. Rewind it to a step to continue it."

@@ -1,22 +1,17 @@
 """Whether an emergency stop stands in the way. Always asked of the database, never of a copy."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import connection
 
 from agents.models import Task
+from core import sql
 from projects.agent_types import agent_types
 
 # Part of statements over `tasks`, so that asking and acting are one.
-IS_STOPPED = """EXISTS (
-    SELECT 1 FROM emergency_stops AS stop
-    WHERE stop.released_at IS NULL
-      AND (stop.project_id IS NULL OR stop.project_id = tasks.project_id)
-      AND stop.agent_type IN ('', tasks.agent_type))"""
-MAY_CALL = f"""
-    SELECT {IS_STOPPED} FROM tasks WHERE id = %s AND fence = %s AND status = 'working'
-"""  # noqa: S608 - constants of ours
+IS_STOPPED = sql.text("is_stopped")
 STOPPED_AGENTS = """
     SELECT agent_type FROM emergency_stops
     WHERE released_at IS NULL AND (project_id IS NULL OR project_id = %s)
@@ -43,9 +38,7 @@ def all_agents() -> frozenset[str]:
 
 def is_stopped(task: Task, fence: int) -> bool | None:
     """Of a claimed task; None where the claim is lost."""
-    with connection.cursor() as cursor:
-        cursor.execute(MAY_CALL, [task.pk, fence])
-        row = cursor.fetchone()
+    row = sql.fetch_one("may_call", task=task.pk, fence=fence)
     return None if row is None else row[0]
 
 
@@ -53,8 +46,12 @@ def stopped_agents(project_id: UUID) -> frozenset[str]:
     """The agent types that may not work in the project now."""
     with connection.cursor() as cursor:
         cursor.execute(STOPPED_AGENTS, [project_id])
-        stopped = {row[0] for row in cursor.fetchall()}
-    return all_agents() if "" in stopped else frozenset(stopped)
+        return agents_under([row[0] for row in cursor.fetchall()])
+
+
+def agents_under(stops: Collection[str]) -> frozenset[str]:
+    """The agent types that these stops name; "" stands for all."""
+    return all_agents() if "" in stops else frozenset(stops)
 
 
 def is_wholly_stopped(project_id: UUID) -> bool:

@@ -1,8 +1,6 @@
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
-
 from audit.actors import Actor
 from context.enums import DerivationKind, Granularity, VersionStatus
 from context.models import Artifact, ArtifactVersion
@@ -13,7 +11,7 @@ from context.types.user_input import USER_INPUT
 from core.errors import Conflict, InvalidInput
 from core.text import is_storable
 from projects.access import DECIDE
-from projects.transaction import ProjectTransaction
+from projects.transaction import ProjectOf, ProjectTransaction
 
 
 def create_artifact(
@@ -90,7 +88,7 @@ def add_version(
     A person's own input (`user_input`) is accepted at once. Raises InvalidInput, TooLarge,
     NotFound, Conflict `stale_version` when `base_version` is no longer the last one.
     """
-    where = Q(artifacts=artifact_id)
+    where = ProjectOf("artifact", artifact_id)
     with ProjectTransaction(where, actor, require=DECIDE, missing="artifact") as tx:
         artifact = Artifact.objects.get(pk=artifact_id)
         if base_version is not None and base_version != artifact.version:

@@ -7,17 +7,8 @@ from context.models import Artifact, ArtifactVersion
 from context.services.content import check_content
 from context.services.storage import Source, insert_version
 from context.services.versions import supersede_accepted
-from core.sql import fetch_row
-
-OF_STEP = """
-    SELECT {columns} FROM context_artifacts
-    WHERE project_id = %s AND step = %s AND artifact_type = %s
-"""
-# Outside of a workflow the task takes the place of the step.
-OF_TASK = """
-    SELECT {columns} FROM context_artifacts
-    WHERE project_id = %s AND step = '' AND task = %s AND artifact_type = %s
-"""
+from core import sql
+from core.ids import new_id
 
 
 def store_output(
@@ -44,21 +35,29 @@ def store_output(
     """
     checked = check_content(artifact_type, content)
     if step:
-        artifact = fetch_row(Artifact, OF_STEP, [project_id, step, artifact_type])
+        (artifact,) = sql.fetch_one(
+            "next_artifact_version",
+            id=new_id(),
+            project=project_id,
+            artifact_type=artifact_type,
+            title=title[:300],
+            source_agent=agent_type,
+            step=step,
+            task=task,
+            is_accepted=is_accepted,
+        )
     else:
-        artifact = fetch_row(Artifact, OF_TASK, [project_id, task, artifact_type])
-    if artifact is None:
-        artifact = Artifact(project_id=project_id, artifact_type=artifact_type, step=step)
-    artifact.title, artifact.version = title[:300], artifact.version + 1
-    artifact.source_agent, artifact.task = agent_type, task
-    if is_accepted:
-        if artifact.accepted_version:
-            supersede_accepted(artifact)
-        artifact.accepted_version = artifact.version
-    if artifact.version == 1:
-        artifact.save(force_insert=True)
-    else:
+        # Outside of a workflow the task takes the place of the step.
+        artifact = Artifact.objects.filter(
+            project=project_id, step="", task=task, artifact_type=artifact_type
+        ).first() or Artifact(project_id=project_id, artifact_type=artifact_type, task=task)
+        artifact.title, artifact.version = title[:300], artifact.version + 1
+        artifact.source_agent = agent_type
+        if is_accepted:
+            artifact.accepted_version = artifact.version
         artifact.save()
+    if is_accepted and artifact.version > 1:
+        supersede_accepted(artifact)
     version = ArtifactVersion(
         artifact=artifact,
         number=artifact.version,

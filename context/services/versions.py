@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import Case, Q, Value, When
-from django.utils import timezone
+from django.db.models import Q
 
 from audit.actors import Actor
 from context.enums import VersionStatus
 from context.events import ARTIFACT_CREATED, ARTIFACT_UPDATED
 from context.models import Artifact, ArtifactVersion
+from core import sql
 from projects.transaction import ProjectTransaction
 
 
@@ -33,10 +33,10 @@ def accept_versions(references: Sequence[dict[str, Any]]) -> None:
     if later := [artifact for artifact, number in numbers.items() if number > 1]:
         before = ArtifactVersion.objects.filter(artifact__in=later, status=VersionStatus.ACCEPTED)
         before.update(status=VersionStatus.SUPERSEDED)
-    ArtifactVersion.objects.filter(_named(references)).update(status=VersionStatus.ACCEPTED)
-    Artifact.objects.filter(pk__in=numbers).update(
-        accepted_version=Case(*(When(pk=pk, then=Value(number)) for pk, number in numbers.items())),
-        updated_at=timezone.now(),
+    sql.execute(
+        "accept_versions",
+        artifacts=[str(artifact) for artifact in numbers],
+        numbers=list(numbers.values()),
     )
 
 

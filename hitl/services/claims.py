@@ -5,7 +5,6 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q
 
 from audit.actors import Actor
 from core.errors import Conflict, Forbidden, Gone, Unprocessable
@@ -16,7 +15,7 @@ from hitl.services.deadlines import escalate_if_due
 from hitl.services.locks import database_time, lock_request
 from projects.access import DECIDE, READ
 from projects.enums import Role
-from projects.transaction import ProjectTransaction
+from projects.transaction import ProjectOf, ProjectTransaction
 
 CLAIM = ["claimed_by", "claimed_until"]
 
@@ -26,7 +25,7 @@ def claim_request(*, request_id: UUID, actor: Actor) -> HitlRequest:
 
     Raises NotFound, Forbidden (why not this person), Conflict (`request_closed`), Gone.
     """
-    where = Q(hitl_requests=request_id)
+    where = ProjectOf("request", request_id)
     with ProjectTransaction(where, actor, require=READ, missing="request") as tx:
         request, _ = lock_request(tx, request_id)
         _check_open(request)
@@ -48,7 +47,7 @@ def release_request(*, request_id: UUID, actor: Actor) -> HitlRequest:
     Only the claimant or an owner may release it.
     Raises NotFound, Forbidden, Conflict (`request_closed`).
     """
-    where = Q(hitl_requests=request_id)
+    where = ProjectOf("request", request_id)
     with ProjectTransaction(where, actor, require=DECIDE, missing="request") as tx:
         request, _ = lock_request(tx, request_id)
         _check_open(request)
@@ -68,7 +67,7 @@ def reassign_request(*, request_id: UUID, actor: Actor, user: Any) -> HitlReques
     Only the claimant or an owner may; without a claim, anyone who decides. Raises NotFound,
     Forbidden, Conflict (`request_closed`), Unprocessable (`assignee_cannot_decide`).
     """
-    where = Q(hitl_requests=request_id)
+    where = ProjectOf("request", request_id)
     with ProjectTransaction(where, actor, require=DECIDE, missing="request") as tx:
         request, _ = lock_request(tx, request_id)
         _check_open(request)

@@ -1,7 +1,5 @@
 from uuid import UUID
 
-from django.db.models import Q
-
 from audit.actors import Actor
 from core.errors import InvalidInput
 from core.text import is_storable
@@ -9,14 +7,14 @@ from hitl.events import COMMENT_ADDED
 from hitl.models import Comment
 from hitl.services.locks import lock_request
 from projects.access import DECIDE
-from projects.transaction import ProjectTransaction
+from projects.transaction import ProjectOf, ProjectTransaction
 
 TEXT_MAX_LENGTH = 10_000
 
 
 def add_comment(*, request_id: UUID, actor: Actor, text: str) -> Comment:
     """Into the thread, also after the decision. Raises NotFound, Forbidden, InvalidInput."""
-    where = Q(hitl_requests=request_id)
+    where = ProjectOf("request", request_id)
     with ProjectTransaction(where, actor, require=DECIDE, missing="request") as tx:
         request, _ = lock_request(tx, request_id)
         text = text.strip()

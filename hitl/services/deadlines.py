@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import DatabaseError, connection
-from django.db.models import Q
 
 from agents.services import expire_result
 from agents.stops.queries import is_wholly_stopped
@@ -22,7 +21,7 @@ from hitl.services.records import close_request
 from projects.access import DECIDE
 from projects.enums import ProjectStatus, Role
 from projects.models import Membership
-from projects.transaction import ProjectLocked, ProjectTransaction
+from projects.transaction import ProjectLocked, ProjectOf, ProjectTransaction
 
 logger = logging.getLogger(__name__)
 SCHEDULER = Actor.of_scheduler()
@@ -93,7 +92,7 @@ def apply_deadlines() -> int:
 
 def _apply(request_id: UUID) -> bool:
     """False where there is nothing to do any more."""
-    with ProjectTransaction(Q(hitl_requests=request_id), SCHEDULER, skip_locked=True) as tx:
+    with ProjectTransaction(ProjectOf("request", request_id), SCHEDULER, skip_locked=True) as tx:
         request, task = lock_request(tx, request_id)
         if not request.is_pending or request.held_since or is_wholly_stopped(tx.project.pk):
             return False

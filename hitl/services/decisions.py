@@ -2,8 +2,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
-
 from audit.actors import Actor
 from core.errors import Conflict, Forbidden, Gone
 from hitl.actions import DecisionInput, get_action
@@ -11,10 +9,10 @@ from hitl.enums import OnTimeout, RequestStatus
 from hitl.models import Decision, HitlRequest
 from hitl.rules import can_decide, check_action, comment_required, may_break_glass, obstacles
 from hitl.services.deadlines import escalate_if_due
-from hitl.services.locks import lock_request, time_for
-from hitl.subject import digest_of, subject_of
+from hitl.services.locks import lock_request_and_subject, time_for
+from hitl.subject import digest_of
 from projects.access import READ
-from projects.transaction import ProjectTransaction
+from projects.transaction import ProjectOf, ProjectTransaction
 
 
 def decide(
@@ -37,9 +35,9 @@ def decide(
     `subject_changed`, `request_closed`), Gone (`expired`), Unprocessable (`comment_required`,
     `content_required`, `action_not_allowed`), InvalidInput.
     """
-    where = Q(hitl_requests=request_id)
+    where = ProjectOf("request", request_id)
     with ProjectTransaction(where, actor, require=READ, missing="request") as tx:
-        request, task = lock_request(tx, request_id)
+        request, task, subject = lock_request_and_subject(tx, request_id)
         now = time_for(request)
         # A deadline that has passed comes first, whether or not the sweep was here.
         escalate_if_due(tx, request, now)
@@ -61,7 +59,7 @@ def decide(
         if data.is_break_glass and not data.comment:
             raise comment_required("To decide past the rules")
         # Only what was shown may be decided on, and only if it is what would go on now.
-        if not subject_digest == request.subject_digest == digest_of(subject_of(task)):
+        if not subject_digest == request.subject_digest == digest_of(subject):
             detail = "This is not what you were shown. Read the request again, then decide."
             current = {"subject_digest": request.subject_digest}
             raise Conflict("subject_changed", detail, **current)

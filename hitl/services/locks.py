@@ -1,21 +1,35 @@
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q
 from django.utils import timezone
 
 from agents.models import Task
+from core import sql
+from core.errors import NotFound
 from hitl.models import HitlRequest
+from hitl.subject import subject_of
 from projects.transaction import ProjectTransaction
 
 
 def lock_request(tx: ProjectTransaction, request_id: UUID) -> tuple[HitlRequest, Task]:
     """Lock the request's task, then the request itself."""
-    task = tx.lock(Task, Q(hitl_requests=request_id))
-    request = tx.lock(HitlRequest, request_id)
-    request.task = task
+    request, task, _ = lock_request_and_subject(tx, request_id)
     return request, task
+
+
+def lock_request_and_subject(
+    tx: ProjectTransaction, request_id: UUID
+) -> tuple[HitlRequest, Task, dict[str, Any]]:
+    """The same, with what a decision would let go on now. Raises NotFound."""
+    row = sql.fetch_one("lock_request", request=request_id, project=tx.project.pk)
+    if row is None:
+        raise NotFound("not_found", "There is no such request.")
+    task, request, newest = row
+    task.project = request.project = tx.project
+    request.task = task
+    return request, task, subject_of(task, newest or {})
 
 
 def database_time() -> datetime:

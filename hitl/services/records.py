@@ -1,7 +1,9 @@
 """The records that a decision leaves, and the end of a request."""
 
+import json
 from typing import Any
 
+from core import sql
 from hitl.actions import DecisionInput
 from hitl.enums import RequestStatus
 from hitl.events import (
@@ -23,7 +25,48 @@ CLOSING_EVENTS = {
 
 def record_decision(tx: ProjectTransaction, request: HitlRequest, data: DecisionInput) -> Decision:
     """The immutable record of what a person decided."""
-    decision = Decision.objects.create(
+    decision = _decision(request, data)
+    decision.save(force_insert=True)
+    _note(tx, request, decision, data)
+    return decision
+
+
+def settle(tx: ProjectTransaction, request: HitlRequest, data: DecisionInput) -> Decision:
+    """As `record_decision`, and the request ends with it."""
+    decision = _decision(request, data)
+    request.close(data.action.outcome)
+    row = sql.fetch_one(
+        "settle_request",
+        request=request.pk,
+        status=str(request.status),
+        approvals=request.approvals,
+        decision=decision.pk,
+        action=decision.action,
+        decided_by=decision.decided_by_id,
+        comment=decision.comment,
+        content=None if decision.content is None else json.dumps(decision.content),
+        subject_digest=decision.subject_digest,
+        channel=decision.channel,
+        is_break_glass=decision.is_break_glass,
+    )
+    if row is None:
+        raise RuntimeError(f"request {request.pk} has an outcome already")
+    decision.created_at = request.resolved_at = row[0]
+    sql.mark_saved(decision)
+    _note(tx, request, decision, data)
+    tx.record(
+        REQUEST_RESOLVED,
+        request=request,
+        status=str(request.status),
+        kind=request.kind,
+        step=request.step,
+    )
+    tx.request_advance()
+    return decision
+
+
+def _decision(request: HitlRequest, data: DecisionInput) -> Decision:
+    return Decision(
         request=request,
         action=data.action.key,
         decided_by=data.actor.user,
@@ -33,6 +76,11 @@ def record_decision(tx: ProjectTransaction, request: HitlRequest, data: Decision
         channel=data.channel,
         is_break_glass=data.is_break_glass,
     )
+
+
+def _note(
+    tx: ProjectTransaction, request: HitlRequest, decision: Decision, data: DecisionInput
+) -> None:
     tx.record(
         DECISION_RECORDED,
         request=request,
@@ -59,23 +107,6 @@ def record_decision(tx: ProjectTransaction, request: HitlRequest, data: Decision
         DECISION_SECONDS.labels(str(request.kind)).observe(max(0.0, seconds))
 
     tx.on_commit(count)
-    return decision
-
-
-def settle(tx: ProjectTransaction, request: HitlRequest, data: DecisionInput) -> Decision:
-    """As `record_decision`, and the request ends with it."""
-    decision = record_decision(tx, request, data)
-    request.close(data.action.outcome)
-    save_outcome(request)
-    tx.record(
-        REQUEST_RESOLVED,
-        request=request,
-        status=str(request.status),
-        kind=request.kind,
-        step=request.step,
-    )
-    tx.request_advance()
-    return decision
 
 
 def close_request(
@@ -83,15 +114,11 @@ def close_request(
 ) -> None:
     """End it without a decision."""
     request.close(status)
-    save_outcome(request)
+    outcome = {"status": status, "resolved_at": request.resolved_at}
+    # By compare-and-set, a second guard beside the locks: an outcome never changes.
+    if HitlRequest.objects.pending().filter(pk=request.pk).update(**outcome) != 1:
+        raise RuntimeError(f"request {request.pk} has an outcome already")
     closed = REQUESTS_CLOSED.labels(str(request.kind), str(status))
     tx.on_commit(closed.inc)
     event_type = CLOSING_EVENTS.get(status, REQUEST_RESOLVED)
     tx.record(event_type, request=request, status=str(status), step=request.step, **data)
-
-
-def save_outcome(request: HitlRequest) -> None:
-    """By compare-and-set, a second guard beside the locks: an outcome never changes."""
-    outcome = {name: getattr(request, name) for name in ("status", "resolved_at", "approvals")}
-    if HitlRequest.objects.pending().filter(pk=request.pk).update(**outcome) != 1:
-        raise RuntimeError(f"request {request.pk} has an outcome already")

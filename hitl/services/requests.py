@@ -1,11 +1,14 @@
+import json
 from collections.abc import Iterable
 
 from agents.enums import RequestKind
 from agents.models import Task
+from core import sql
 from hitl.enums import RequestStatus
 from hitl.events import REQUEST_CREATED
+from hitl.facts import facts_for_request
 from hitl.models import HitlRequest
-from hitl.policy import policy_of, roles_for
+from hitl.policy import roles_for
 from hitl.separation_of_duties import amender_of, barred_authors
 from hitl.services.deadlines import deadlines_by
 from hitl.services.records import close_request
@@ -22,20 +25,17 @@ QUESTION = {
 
 def open_request(tx: ProjectTransaction, task: Task) -> HitlRequest:
     """Ask a person about a waiting task, by the project's policy as it is now."""
-    subject = subject_of(task)
+    facts = facts_for_request(task)
+    policy, previous = facts.policy, facts.previous
+    subject = subject_of(task, facts.newest)
     outputs = subject["outputs"]
     name = (outputs[0]["title"] if outputs else "") or task.title or task.agent_type
     kind = RequestKind(task.waits_for)
-    # The last request about the same step, or about the same task outside of a workflow.
-    requests = HitlRequest.objects.filter(project=task.project_id)
-    about = {"step": task.step} if task.step else {"task": task}
-    previous = requests.filter(**about).order_by("-created_at", "-id").first()
-    policy = policy_of(task.project_id)
-    barred = barred_authors(task, subject, policy)
+    barred = barred_authors(facts, subject)
     # Whoever amended it has approved it as one of several, and is not counted twice.
     amender = amender_of(task, subject, previous)
-    request = HitlRequest.objects.create(
-        project_id=task.project_id,
+    request = HitlRequest(
+        project=tx.project,
         task=task,
         kind=kind,
         title=QUESTION[kind].format(name=name, agent=task.agent_type)[:300],
@@ -51,6 +51,29 @@ def open_request(tx: ProjectTransaction, task: Task) -> HitlRequest:
         deciding_roles=roles_for(policy, task.waits_for, task.phase),
         **deadlines_by(policy),
     )
+    (request.created_at,) = sql.fetch_one(
+        "open_request",
+        id=request.pk,
+        project=request.project_id,
+        task=request.task_id,
+        kind=str(kind),
+        title=request.title,
+        step=request.step,
+        phase=str(request.phase),
+        agent_type=str(request.agent_type),
+        subject=json.dumps(subject),
+        subject_digest=request.subject_digest,
+        previous=request.previous_id,
+        required_approvals=request.required_approvals,
+        deciding_roles=request.deciding_roles,
+        barred_authors=request.barred_authors,
+        on_timeout=str(request.on_timeout),
+        remind_at=request.remind_at,
+        due_at=request.due_at,
+        expires_at=request.expires_at,
+        approvals=request.approvals,
+    )
+    sql.mark_saved(request)
     tx.record(
         REQUEST_CREATED,
         request=request,

@@ -9,14 +9,13 @@ from prometheus_client import Counter, Histogram
 from agents.enums import TaskStatus
 from agents.models import Task
 from agents.services import create_task
-from agents.stops.queries import all_agents, stopped_agents
+from agents.stops.queries import all_agents
 from audit.actors import Actor
 from audit.events import SYSTEM_ERROR
 from audit.request_context import origin
 from core.errors import DomainError
 from core.failpoints import failpoint
 from core.metrics import SHORT_BUCKETS
-from core.sql import fetch_row
 from core.tracing import span
 from hitl.services import open_request, supersede_request
 from orchestrator.engine.briefs import store_brief
@@ -52,8 +51,6 @@ RESUME_SECONDS = Histogram(
     buckets=SHORT_BUCKETS,
 )
 ENGINE_FAILURES = Counter("paraph_engine_failures", "Advances that failed.")
-
-RUN = "SELECT {columns} FROM workflow_runs WHERE project_id = %s"
 
 
 def advance_project(project_id: UUID) -> int:
@@ -126,13 +123,12 @@ class _Advance:
             project.save(update_fields=ATTENTION)
         if project.finished_at is not None:
             return 0
+        loaded = load(project)
         if project.status != ProjectStatus.DRAFT:
-            run = fetch_row(WorkflowRun, RUN, [project.pk])
-            self.run = run or open_run(self.tx, load_definition(project.workflow))
+            self.run = loaded.run or open_run(self.tx, load_definition(project.workflow))
             self.definition = definition_of(self.run)
-        self.stopped = stopped_agents(project.pk)
+        self.stopped = loaded.stopped
         self.starts_nothing = project.status == ProjectStatus.PAUSED or self.stopped == all_agents()
-        loaded = load(project, self.run)
         count = self._advance_side_tasks(loaded)
         while actions := self._plan(loaded):
             count += len(actions)
@@ -141,7 +137,7 @@ class _Advance:
             # Only a rewind leads to further actions.
             if not any(isinstance(action, Rewind) for action in actions):
                 break
-            loaded = load(project, self.run)
+            loaded = load(project)
         return count
 
     def _plan(self, loaded: Loaded) -> list[Action]:

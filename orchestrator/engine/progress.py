@@ -5,7 +5,6 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from agents.stops.queries import stopped_agents
 from context.staleness import stale_steps
 from hitl.models import HitlRequest
 from orchestrator.engine.briefs import brief_state, run_with_brief
@@ -24,13 +23,13 @@ def progress_of(project: Project) -> dict[str, Any]:
     """`{status, completed_steps, total_steps, percent, waiting_for, steps}`; `percent` is whole."""
     run = run_with_brief(project)
     definition = definition_of(run) if run else load_definition(project.workflow)
-    loaded = load(project, run)
+    loaded = load(project)
     waits: list[Waiting] = []
     # A finished project waits for nothing.
     if project.finished_at is None:
         if project.engine_error:
             waits.append(Waiting("", "engine_error", "operator"))
-        if stopped_agents(project.pk):
+        if loaded.stopped:
             waits.append(Waiting("", "emergency_stop", "person"))
         if verb := CONTINUES_WITH.get(ProjectStatus(project.status)):
             waits.append(Waiting("", verb, "person"))

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from agents.enums import FINAL, TaskStatus
+from agents.enums import FINAL
 from agents.models import Task
-from core.sql import fetch_rows
+from agents.stops.queries import agents_under
+from core import sql
 from hitl.models import HitlRequest
 from hitl.subject import digest_of, subject_of
 from orchestrator.engine.definition import Definition
@@ -12,29 +13,14 @@ from orchestrator.engine.plan import RunState, StepState
 from orchestrator.models import WorkflowRun
 from projects.models import Project
 
-# The columns of a task that a plan needs; the others are fetched where a task is acted on.
-COLUMNS = (
-    "id",
-    "project_id",
-    "agent_type",
-    "title",
-    "step",
-    "phase",
-    "round",
-    "status",
-    "waits_for",
-    "attempt",
-    "answers",
-    "result",
-    "finished_at",
-)
-CURRENT = "SELECT {columns} FROM tasks WHERE project_id = %s AND is_current"
-
 
 @dataclass(frozen=True)
 class Loaded:
-    """A project's tasks, by step, and the pending requests, by task."""
+    """A project's run, tasks by step, pending requests by task, and the agents that are stopped."""
 
+    #: None where no run was opened yet.
+    run: WorkflowRun | None
+    stopped: frozenset[str]
     tasks: dict[str, Task]
     side_tasks: list[Task]
     requests: dict[str, HitlRequest]
@@ -51,15 +37,18 @@ def definition_of(run: WorkflowRun) -> Definition:
     return _parsed[run.definition_hash]
 
 
-def load(project: Project, run: WorkflowRun | None) -> Loaded:
-    current = fetch_rows(Task, CURRENT, [project.pk], COLUMNS)
-    waits = any(task.status == TaskStatus.WAITING_FOR_HITL for task in current)
-    pending = HitlRequest.objects.pending().filter(project=project) if waits else []
-    requests = {str(request.task_id): request for request in pending}
+def load(project: Project) -> Loaded:
+    rows = sql.fetch_all("load_run", project=project.pk)
+    run, _, _, stops = rows[0]
+    if run is not None:
+        run.project = project
+    current = [task for _, task, _, _ in rows if task is not None]
+    requests = {str(request.task_id): request for _, _, request, _ in rows if request is not None}
     tasks: dict[str, Task] = {}
     side_tasks: list[Task] = []
     steps: dict[str, StepState] = {}
     for task in current:
+        task.project = project
         if not task.step:
             side_tasks.append(task)
             continue
@@ -76,7 +65,8 @@ def load(project: Project, run: WorkflowRun | None) -> Loaded:
             request_kind=task.waits_for,
             reason=task.stop_reason,
         )
-    return Loaded(tasks, side_tasks, requests, RunState(steps, run.loops if run else {}))
+    state = RunState(steps, run.loops if run else {})
+    return Loaded(run, agents_under(stops or ()), tasks, side_tasks, requests, state)
 
 
 def is_outdated(task: Task, request: HitlRequest) -> bool:

@@ -1,4 +1,4 @@
-"""Instances from named SQL are those that the ORM reads."""
+"""The statements of the hot path: their instances are those that the ORM reads."""
 
 from datetime import UTC, datetime
 
@@ -6,11 +6,11 @@ import pytest
 from django.db import connection
 
 from agents.models import Task
-from core.sql import fetch_row, fetch_rows
+from core import sql
+from tests.scenes import running
 
 pytestmark = pytest.mark.django_db
 
-BY_PROJECT = "SELECT {columns} FROM tasks WHERE project_id = %s ORDER BY created_at"
 MOMENT = datetime(2025, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
 ODD = {"text": "quotes \"' % %s {columns} \\ \N{PILE OF POO}", "list": [1, None, True, {"a": []}]}
 
@@ -20,49 +20,55 @@ def make(project, **fields) -> Task:
     return Task.objects.create(project=project, **defaults | fields)
 
 
-def values(task: Task) -> dict:
-    return {field.attname: getattr(task, field.attname) for field in Task._meta.concrete_fields}
+def values(row) -> dict:
+    return {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
 
 
 def test_a_fetched_row_is_what_the_orm_reads(project):
     task = make(project, handoff=ODD, result={"n": 1.5}, started_at=MOMENT)
 
-    fetched = fetch_row(Task, BY_PROJECT, [project.pk])
+    run, fetched, request, stops = sql.fetch_one("load_run", project=project.pk)
 
     assert values(fetched) == values(Task.objects.get(pk=task.pk))
+    # No run, request or stop is there.
+    assert (run, request, stops) == (None, None, None)
 
 
-def test_rows_come_in_the_order_of_the_statement(project):
-    ids = [make(project, step=f"s{n}").pk for n in range(3)]
+def test_a_row_each(project):
+    ids = {make(project, step=f"s{n}").pk for n in range(3)}
 
-    assert [task.pk for task in fetch_rows(Task, BY_PROJECT, [project.pk])] == ids
+    rows = sql.fetch_all("load_run", project=project.pk)
+
+    assert {task.pk for _, task, _, _ in rows} == ids
 
 
 def test_no_row_is_none(project):
-    assert fetch_row(Task, BY_PROJECT, [project.pk]) is None
-    assert fetch_rows(Task, BY_PROJECT, [project.pk]) == []
+    task = make(project)
+
+    assert sql.fetch_one("may_call", task=task.pk, fence=5) is None
+    assert sql.fetch_all("may_call", task=task.pk, fence=5) == []
+    assert sql.execute("lock_claimed", task=task.pk, fence=5) == 0
 
 
 def test_what_was_not_fetched_is_read_when_it_is_asked_for(project, django_assert_num_queries):
-    make(project, instructions="Later.")
-
-    (task,) = fetch_rows(Task, BY_PROJECT, [project.pk], ("id", "status"))
+    running(project)
+    run = sql.fetch_one("load_run", project=project.pk)[0]
 
     with django_assert_num_queries(0):
-        assert task.status == "pending"
+        assert run.workflow == project.workflow
     with django_assert_num_queries(1):
-        assert task.instructions == "Later."
+        assert run.definition["steps"]
 
 
 def test_query_logs_and_wrappers_see_it(project, django_assert_num_queries):
     statements = []
 
-    def note(execute, sql, params, many, context):
-        statements.append(sql)
-        return execute(sql, params, many, context)
+    def note(execute, statement, params, many, context):
+        statements.append(statement)
+        return execute(statement, params, many, context)
 
     with django_assert_num_queries(1), connection.execute_wrapper(note):
-        fetch_row(Task, BY_PROJECT, [project.pk])
+        sql.fetch_one("load_run", project=project.pk)
 
     assert len(statements) == 1
 
@@ -70,11 +76,11 @@ def test_query_logs_and_wrappers_see_it(project, django_assert_num_queries):
 def test_statements_are_prepared(project):
     """For the ORM and for named SQL: from the third time on PostgreSQL has the plan."""
     for _ in range(4):
-        fetch_row(Task, BY_PROJECT, [project.pk])
+        sql.fetch_one("member_role", project=project.pk, user=1)
         Task.objects.filter(project=project.pk).count()
 
     with connection.cursor() as cursor:
         cursor.execute("SELECT statement FROM pg_prepared_statements")
         prepared = [statement for (statement,) in cursor.fetchall()]
-    assert any("ORDER BY created_at" in statement for statement in prepared)
+    assert any("project_members" in statement for statement in prepared)
     assert any("COUNT(*)" in statement for statement in prepared)

@@ -1,0 +1,34 @@
+"""What has to be known to ask people about a task: one look at the database."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+
+from agents.models import Task
+from context.selectors import sha256_of_brief
+from core import sql
+from hitl.models import HitlRequest, Policy
+
+
+@dataclass(frozen=True)
+class RequestFacts:
+    #: The last request about the same step, or about the same task outside of a workflow.
+    previous: HitlRequest | None
+    #: The project's own, or that of the settings; then it is not saved.
+    policy: Policy
+    #: The newest version of each artifact that the task made: see `subject_of`.
+    newest: dict[str, dict[str, Any]]
+    #: Ids of the users who wrote of what the task made, or was given.
+    authors: list[int]
+
+
+def facts_for_request(task: Task) -> RequestFacts:
+    previous, policy, newest, authors = sql.fetch_one(
+        "facts_for_request",
+        task=task.pk,
+        brief_sha256=sha256_of_brief(task.project.brief),
+        answers_count=settings.HITL_POLICY["answers_count_as_content"],
+    )
+    policy = policy or Policy(project_id=task.project_id, **settings.HITL_POLICY)
+    return RequestFacts(previous, policy, newest or {}, authors or [])
