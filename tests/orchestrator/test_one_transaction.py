@@ -1,5 +1,6 @@
 """A turn is one transaction: what a person or an agent does, the advance, and what comes next."""
 
+import textwrap
 from datetime import timedelta
 
 import pytest
@@ -7,17 +8,22 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from redis import Redis
 
+from agents.context_assembly import assemble_assignment
 from agents.models import Task
 from agents.services import claim_task, finish_task
+from agents.worker.lease import check_claim
 from audit.actors import Actor
 from audit.models import Event
 from core.failpoints import Failpoints
 from hitl.models import Decision, HitlRequest
 from orchestrator.engine import advance as engine
+from orchestrator.engine.advance import open_run
+from orchestrator.engine.definition import parse_definition
 from orchestrator.engine.sweep import sweep
 from orchestrator.tasks import advance
 from projects.models import Project
 from projects.services import create_project
+from projects.transaction import ProjectTransaction
 from tests.scenes import asked, decide_as, pending_task, running, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -97,6 +103,41 @@ def test_from_a_decision_to_the_next_claim_there_are_two_transactions_and_one_me
     assert statements.transactions == 2
     # One of them is this test's own look for the task.
     assert statements.count - 1 <= 32, "\n".join(statements.texts)
+
+
+TWO_STEPS = """
+    name: two
+    version: 1
+    title: Two steps
+    steps:
+      - {id: a, title: A, phase: build, agent: coder, creates: [agent_output], gate: result,
+         instructions: Write.}
+      - {id: b, title: B, phase: build, agent: coder, creates: [agent_output], gate: result,
+         needs: [a], instructions: Write more.}
+"""
+
+
+def test_a_step_with_an_approval_takes_thirty_statements_in_three_transactions(
+    make_project, approver, queue
+):
+    project = make_project(oversight_level="medium")
+    with ProjectTransaction(project.pk, Actor.of_user(project.created_by)) as tx:
+        open_run(tx, parse_definition(textwrap.dedent(TWO_STEPS), "two.yaml"))
+    task = pending_task(running(project))
+
+    with Statements() as statements:
+        claim = claim_task(task_id=task.pk, worker=WORKER)
+        assemble_assignment(claim)
+        check_claim(claim)
+        assert finish_task(claim=claim, outcome=work())
+    with Statements() as decision:
+        decide_as(approver, HitlRequest.objects.get(task=task))
+
+    assert pending_task(project).step == "b"
+    assert statements.transactions + decision.transactions == 3
+    texts = [*statements.texts, *decision.texts]
+    # One of them is this test's own look for the request.
+    assert statements.count + decision.count - 1 <= 30, "\n".join(texts)
 
 
 def pending_step(project: Project) -> str:
