@@ -1,25 +1,23 @@
 """Tell server processes that a stream has moved on. A hint only: the database has the events.
 
-One thread a process keeps one connection to the channel layer; a writer never waits for it.
-Of the hints for one project that wait only the newest counts, so without Redis they stay few.
+One thread a process keeps one connection to Redis; a writer never waits for it. Of the hints for
+one project that wait only the newest counts, so without Redis they stay few.
 """
 
-import asyncio
 import atexit
 import logging
 import os
 import threading
+import time
 from collections import deque
 from typing import Any
 from uuid import UUID
 
-from channels.layers import get_channel_layer
-
 from audit.metrics import HINTS
+from audit.stream.publisher import Message, Publisher
 
 logger = logging.getLogger(__name__)
 
-SEND_TIMEOUT_SECONDS = 1.0
 RETRY_SECONDS = 0.5
 # After a round the next one waits this long, so that the several events of a step are one hint.
 PAUSE_SECONDS = 0.005
@@ -60,35 +58,35 @@ def hint_counts() -> dict[str, int]:
 
 
 class StreamNotifier:
-    """Owns the thread, its event loop and the newest unsent head of each project."""
+    """Owns the thread, its connection and the newest unsent head of each project."""
 
     def __init__(self) -> None:
         self.sent = 0
         self.failed = 0
+        self._publisher: Publisher | None = None
         self._heads: dict[str, tuple[str, int]] = {}
         self._ephemeral: deque[tuple[str, dict[str, Any]]] = deque(maxlen=MAX_EPHEMERAL)
         self._is_inbox_waiting = False
         self._lock = threading.Lock()
         self._is_idle = threading.Event()
         self._is_idle.set()
-        self._loop = asyncio.new_event_loop()
-        self._wake = asyncio.Event()
-        threading.Thread(target=self._run, name="hints", daemon=True).start()
+        self._wake = threading.Event()
+        threading.Thread(target=self._send_forever, name="hints", daemon=True).start()
 
     def notify(self, project_id: str, epoch: str, head: int) -> None:
         with self._lock:
             self._keep_newest(project_id, epoch, head)
             self._is_idle.clear()
-        self._loop.call_soon_threadsafe(self._wake.set)
+        self._wake.set()
 
     def notify_inbox(self) -> None:
         self._is_inbox_waiting = True
-        self._loop.call_soon_threadsafe(self._wake.set)
+        self._wake.set()
 
     def send_ephemeral(self, project_id: str, content: dict[str, Any]) -> None:
         with self._lock:
             self._ephemeral.append((project_id, content))
-        self._loop.call_soon_threadsafe(self._wake.set)
+        self._wake.set()
 
     def flush(self, timeout: float = FLUSH_TIMEOUT_SECONDS) -> bool:
         """Wait until every hint was sent; False if that took too long."""
@@ -100,36 +98,41 @@ class StreamNotifier:
         if waiting is None or waiting[0] != epoch or waiting[1] < head:
             self._heads[project_id] = (epoch, head)
 
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._send_forever())
-
-    async def _send_forever(self) -> None:
+    def _send_forever(self) -> None:
         while True:
-            await self._wake.wait()
+            self._wake.wait()
             self._wake.clear()
-            if not await self._send_all():
-                await asyncio.sleep(RETRY_SECONDS)
+            if not self._send_all():
+                time.sleep(RETRY_SECONDS)
                 self._wake.set()
-            await asyncio.sleep(PAUSE_SECONDS)
+            time.sleep(PAUSE_SECONDS)
 
-    async def _send_all(self) -> bool:
+    def _send_all(self) -> bool:
+        """All that waits, in one round trip. What nobody keeps is lost where Redis is away."""
         with self._lock:
             heads, self._heads = self._heads, {}
             ephemeral = [*self._ephemeral]
             self._ephemeral.clear()
-        while heads:
-            project_id, (epoch, head) = heads.popitem()
-            hint = {"type": "stream.hint", "project": project_id, "epoch": epoch, "head": head}
-            if not await self._send(group_of(project_id), hint):
-                self._put_back(heads | {project_id: (epoch, head)})
-                return False
-        if self._is_inbox_waiting:
-            self._is_inbox_waiting = False
-            await self._send(INBOX_GROUP, {"type": "stream.inbox"})
-        for project_id, content in ephemeral:
-            message = {"type": "stream.ephemeral", "project": project_id, "content": content}
-            await self._send(group_of(project_id), message)
+            is_inbox_waiting, self._is_inbox_waiting = self._is_inbox_waiting, False
+        messages: list[Message] = [
+            (
+                group_of(project),
+                {"type": "stream.hint", "project": project, "epoch": epoch, "head": head},
+            )
+            for project, (epoch, head) in heads.items()
+        ]
+        if is_inbox_waiting:
+            messages.append((INBOX_GROUP, {"type": "stream.inbox"}))
+        messages += [
+            (
+                group_of(project),
+                {"type": "stream.ephemeral", "project": project, "content": content},
+            )
+            for project, content in ephemeral
+        ]
+        if messages and not self._publish(messages):
+            self._put_back(heads)
+            return not heads
         with self._lock:
             if not self._heads:
                 self._is_idle.set()
@@ -141,19 +144,20 @@ class StreamNotifier:
             for project_id, (epoch, head) in newer.items():
                 self._keep_newest(project_id, epoch, head)
 
-    async def _send(self, group: str, message: dict[str, Any]) -> bool:
+    def _publish(self, messages: list[Message]) -> bool:
         try:
-            send = get_channel_layer().group_send(group, message)
-            await asyncio.wait_for(send, SEND_TIMEOUT_SECONDS)
+            self._publisher = self._publisher or Publisher()
+            self._publisher.publish(messages)
         except Exception as error:
             # Whatever keeps the news from going out, the writer's work is done and safe.
+            self._publisher = None
             self.failed += 1
             HINTS.labels("failed").inc()
             log = logger.warning if self.failed % 100 == 1 else logger.debug
-            log("hint not sent", extra={"group": group, "error": repr(error)})
+            log("hint not sent", extra={"group": messages[0][0], "error": repr(error)})
             return False
-        self.sent += 1
-        HINTS.labels("sent").inc()
+        self.sent += len(messages)
+        HINTS.labels("sent").inc(len(messages))
         return True
 
 
