@@ -21,6 +21,7 @@ from ops.devserver.processes import PidFile
 from ops.devserver.runtime import PROJECT_DIR
 from ops.devserver.servers import EmbeddedServers
 
+pytestmark = pytest.mark.slow
 BOTH = {"DATABASE_URL", "REDIS_URL"}
 AS_SOMEBODY = """
 import sys
