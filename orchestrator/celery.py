@@ -55,20 +55,26 @@ from ops.logging import celery_logging  # noqa: E402, F401 - connects its signal
 class HandBack(bootsteps.StartStopStep):
     """Celery sends `worker_shutdown` only where every job could finish; here, where not.
 
-    It requires the pool, so it is terminated first: tasks are handed back before the pool goes.
+    It requires the pool, so it stops first: tasks are handed back before the pool goes. A pool of
+    threads waits for all of them: their work is cancelled before.
     """
 
     requires = ("celery.worker.components:Pool",)
 
     def start(self, worker: Any) -> None:
-        pass
+        from agents.tasks import start_worker_with_threads
+
+        start_worker_with_threads(worker)
 
     def stop(self, worker: Any) -> None:
-        pass
+        from agents.tasks import stop_worker_with_threads
+
+        stop_worker_with_threads()
 
     def terminate(self, worker: Any) -> None:
-        from agents.tasks import hand_back_unfinished
+        from agents.tasks import hand_back_unfinished, stop_worker_with_threads
 
+        stop_worker_with_threads()
         hand_back_unfinished()
 
 

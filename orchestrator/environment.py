@@ -229,6 +229,7 @@ class Environment(Variables):
     MODEL_TIMEOUT_SECONDS: PositiveCount = 300
     OPENAI_API_KEY: str = ""
     OPENAI_BASE_URL: WebUrl = ""
+    AGENT_CONCURRENCY: PositiveCount = 32
     SEMANTIC_SEARCH: bool = False
     EMBEDDING_MODEL: Annotated[str, AfterValidator(check_model)] = ""
     EMBEDDING_API_KEY: str = ""

@@ -18,6 +18,7 @@ from pydantic_ai.usage import RunUsage
 
 from agents.protocols import Assignment, PermanentError, Questions, Reply, Usage, WorkError
 from agents.providers import quiet_libraries
+from agents.providers.event_loop import shared_client
 from agents.providers.failures import UNREADABLE, work_error
 from agents.providers.prompts import ASK, deliver_name, instructions_for, prompt_for, prompt_sha256
 from agents.worker.cancellation import check_before_next_request
@@ -55,7 +56,7 @@ class LLMModel:
         output_type: type[BaseModel],
         instructions: str,
     ) -> Reply:
-        """One answer, over connections of its own: clients are bound to their event loop."""
+        """One answer, over the connections that all calls of this process share."""
         call = _Call(self, artifact_type, output_type, instructions)
         prompt = prompt_for(assignment, artifact_type)
         content, failure = await call.outcome(prompt)
@@ -87,6 +88,7 @@ class LLMModel:
             return time.monotonic() - started, failure
 
         quiet_libraries()
+        # By itself: a library that hangs holds up no other call.
         return asyncio.run(call())
 
 
@@ -108,7 +110,7 @@ class _Call:
         quiet_libraries()
         try:
             agent = Agent(
-                _CheckedCorrections(_provider_model(self.model.name)),
+                _CheckedCorrections(await _shared_model(self.model.name)),
                 name=self.deliver,
                 output_type=[
                     ToolOutput(
@@ -123,8 +125,7 @@ class _Call:
                 ),
                 retries={"tools": 0, "output": CORRECTIONS},
             )
-            async with agent:
-                result = await agent.run(prompt, usage=self.usage)
+            result = await agent.run(prompt, usage=self.usage)
         except UserError as error:
             return None, work_error(error, self.usage_so_far())
         except AgentRunError as error:
@@ -174,6 +175,11 @@ def _model_settings(*, max_tokens: int, seconds: float) -> ModelSettings:
         # `timeout` counts the silence between bytes; this counts the whole answer.
         request_timeout=seconds,
     )
+
+
+async def _shared_model(name: str) -> ProviderModel:
+    key = (name, getattr(settings, "OPENAI_API_KEY", ""), getattr(settings, "OPENAI_BASE_URL", ""))
+    return await shared_client(key, lambda: _provider_model(name))
 
 
 def _provider_model(name: str) -> ProviderModel:

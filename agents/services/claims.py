@@ -1,9 +1,10 @@
+import logging
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.models import Q
 from django.db.models.functions import Now
 
@@ -18,6 +19,8 @@ from core.errors import DomainError
 from core.sql import fetch_row
 from projects.enums import ProjectStatus
 from projects.transaction import ProjectTransaction
+
+logger = logging.getLogger(__name__)
 
 RUNS_TASKS = (ProjectStatus.DRAFT, ProjectStatus.ACTIVE)
 
@@ -40,6 +43,23 @@ CLAIM = f"""
 """
 LOCK_CLAIMED = """
     SELECT 1 FROM tasks WHERE id = %s AND fence = %s AND status = 'working' FOR NO KEY UPDATE
+"""
+# All that one worker works on in a project. Its fences cannot move while the project is locked.
+HAND_BACK = """
+    WITH held AS (
+        SELECT id, fence FROM tasks
+        WHERE project_id = %s AND status = 'working' AND starts_with(worker, %s)
+        ORDER BY id FOR NO KEY UPDATE
+    ), closed AS (
+        UPDATE task_attempts SET finished_at = clock_timestamp(), outcome = 'handed_back'
+        FROM held WHERE task_id = held.id AND task_attempts.fence = held.fence
+    )
+    UPDATE tasks
+    SET status = 'pending', waits_for = '', lease_expires_at = NULL,
+        attempt = attempt - 1, fence = tasks.fence + 1,
+        run_after = clock_timestamp(), rung_at = clock_timestamp()
+    FROM held WHERE tasks.id = held.id
+    RETURNING tasks.id, tasks.step, tasks.agent_type
 """
 REQUEUED = ("status", "waits_for", "lease_expires_at", "fence", "run_after", "enqueued_at")
 ENDED = (
@@ -110,8 +130,29 @@ def lock_claimed(tx: ProjectTransaction, claim: Claim) -> Task | None:
 def hand_back(*, worker_prefix: str) -> int:
     """Put the unfinished tasks of a stopping worker back into the queue; how many there were."""
     tasks = Task.objects.filter(worker__startswith=worker_prefix, status=TaskStatus.WORKING)
-    claims = tasks.values_list("pk", "fence")
-    return sum(hand_back_task(task_id=pk, fence=fence) for pk, fence in claims)
+    handed_back = 0
+    for project_id in tasks.order_by().values_list("project", flat=True).distinct():
+        try:
+            handed_back += _hand_back_in_project(project_id, worker_prefix)
+        except (DatabaseError, DomainError):
+            # One project that cannot be locked must not hold up the others.
+            logger.exception("tasks not handed back", extra={"project": str(project_id)})
+    return handed_back
+
+
+def _hand_back_in_project(project_id: UUID, worker_prefix: str) -> int:
+    """One statement for all of the worker's tasks, however many there are."""
+    cause = "worker_stopped"
+    with ProjectTransaction(project_id, Actor.of_system("worker")) as tx:
+        with connection.cursor() as cursor:
+            cursor.execute(HAND_BACK, [project_id, worker_prefix])
+            rows = cursor.fetchall()
+        for task_id, step, agent_type in rows:
+            tx.record(TASK_RETRIED, task=task_id, step=step, cause=cause)
+            tx.refresh_agent(agent_type)
+            count_retry(agent_type, cause)
+            enqueue_task_on_commit(task_id)
+    return len(rows)
 
 
 def hand_back_task(*, task_id: UUID, fence: int, cause: str = "worker_stopped") -> bool:
