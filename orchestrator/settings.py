@@ -310,6 +310,10 @@ if SEMANTIC_SEARCH:
     }
 # Tasks that a worker with threads works on at once.
 AGENT_CONCURRENCY = env.AGENT_CONCURRENCY
+# Tasks at work, in the whole installation, whose agent uses the model. None or 0: any number.
+MODEL_CONCURRENCY = env.MODEL_CONCURRENCY
+# Programs that a worker process runs at once: they need processor time, which models do not.
+SANDBOX_CONCURRENCY = env.SANDBOX_CONCURRENCY or os.cpu_count() or 1
 SANDBOX_ALLOW_NETWORK = env.SANDBOX_ALLOW_NETWORK
 SANDBOX_ALLOW_FILES = env.SANDBOX_ALLOW_FILES
 

@@ -13,6 +13,7 @@ from agents.events import TASK_RETRIED, TASK_STARTED
 from agents.metrics import count_retry
 from agents.models import Task, TaskAttempt
 from agents.queue import enqueue_task_on_commit
+from agents.services.capacity import HAS_ROOM, note_refusal, room_parameters
 from agents.stops.queries import IS_STOPPED
 from audit.actors import Actor
 from core.errors import DomainError
@@ -31,7 +32,7 @@ CLAIM = f"""
             lease_expires_at = clock_timestamp() + make_interval(secs => %s),
             started_at = coalesce(started_at, clock_timestamp())
         WHERE id = %s AND status = 'pending' AND run_after <= clock_timestamp()
-          AND NOT {IS_STOPPED}
+          AND NOT {IS_STOPPED} AND {HAS_ROOM}
         RETURNING *
     ), noted AS (
         INSERT INTO task_attempts
@@ -90,13 +91,18 @@ class Claim:
 
 
 def claim_task(*, task_id: UUID, worker: str) -> Claim | None:
-    """Take a due task; None where it is taken, not due, or of a project that does not run."""
+    """Take a due task; None where it is taken, not due, or of a project that does not run.
+
+    Also None where its project or its model has as many tasks at work as it may have.
+    """
     try:
         with ProjectTransaction(Q(tasks=task_id), Actor.of_system("worker")) as tx:
             if tx.project.status not in RUNS_TASKS:
                 return None
-            task = fetch_row(Task, CLAIM, [worker, settings.TASK_LEASE_SECONDS, task_id])
+            parameters = [worker, settings.TASK_LEASE_SECONDS, task_id, *room_parameters(task_id)]
+            task = fetch_row(Task, CLAIM, parameters)
             if task is None:
+                note_refusal(task_id)
                 return None
             task.project = tx.project
             tx.actor = Actor.of_agent(task.agent_type)

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import Error as DatabaseAway
 from django.db import connection
 
+from agents.services.capacity import update_project_share
 from agents.services.claims import Claim
 from agents.stops.pubsub import StopHintListener
 from agents.stops.queries import active_stops, is_stopped
@@ -160,6 +161,7 @@ class LeaseKeeper:
         if time.monotonic() >= self._report_at:
             report_process(self.worker, self.concurrency)
             self._report_at = time.monotonic() + REPORT_SECONDS
+        update_project_share()
         stops = active_stops(self.worker)
         # Read after the stops: work that is not among it yet asks for them before its first call.
         with self._lock:

@@ -22,7 +22,14 @@ from agents.protocols import (
 from agents.providers import model_for
 from agents.providers.wrappers import CancellableModel, ProgressReportingModel
 from agents.role import role_for
-from agents.services import Claim, claim_task, fail_attempt, finish_task, hand_back_task
+from agents.services import (
+    Claim,
+    claim_task,
+    enqueue_refused,
+    fail_attempt,
+    finish_task,
+    hand_back_task,
+)
 from agents.worker.cancellation import (
     Cancellation,
     LeaseLost,
@@ -76,6 +83,7 @@ def run(*, task_id: UUID, worker: str) -> bool:
             attempt_span.add({"paraph.outcome": outcome})
             if outcome not in SUCCEEDED:
                 attempt_span.fail(outcome)
+            enqueue_refused(task)
         return outcome not in NOT_DONE
 
 
