@@ -162,9 +162,7 @@ def split_model_limits(value: Any) -> Any:
     for entry in split_list(value):
         name, equals, number = (part.strip() for part in entry.rpartition("="))
         if bool(name) != bool(equals) or not re.fullmatch("[0-9]{1,9}", number):
-            raise ValueError(
-                "Use a number, or a list such as openai-chat:x=20,anthropic:y=5."
-            )
+            raise ValueError("Use a number, or a list such as openai-chat:x=20,anthropic:y=5.")
         limits[name] = int(number)
     return limits
 
