@@ -6,30 +6,16 @@ from functools import partial
 from typing import Any
 
 from celery import Celery, bootsteps
-from celery.app.amqp import AMQP
 from celery.signals import after_task_publish, task_postrun, task_prerun
-from kombu import Connection
 
 from core.log_fields import log_fields
+from orchestrator.broker import Broker
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
 
 logger = logging.getLogger(__name__)
 
 SEND_TIMEOUT_SECONDS = 0.5
-RECONNECT_SECONDS = 1
-
-
-class QuickReconnection(Connection):
-    """Celery would wait up to 30 s between retries, long after Redis is back."""
-
-    def ensure_connection(self, *args: Any, **kwargs: Any) -> Connection:
-        interval = {"interval_start": RECONNECT_SECONDS, "interval_step": 0}
-        return super().ensure_connection(*args, **(interval | kwargs))
-
-
-class Broker(AMQP):
-    Connection = QuickReconnection
 
 
 class ImpatientProducer(Celery):
