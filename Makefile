@@ -89,6 +89,10 @@ bench-versions: $(VENV)/.installed-dev ## Measure what a version of a lightly ed
 bench-stop: $(VENV)/.installed-dev ## Measure an emergency stop until the last worker has stopped
 	@$(BIN)/python -m tools.benchmarks stop
 
+.PHONY: bench-waiting
+bench-waiting: $(VENV)/.installed-dev ## Measure a thousand slow calls of models at once
+	@$(BIN)/python -m tools.benchmarks waiting
+
 chaos: $(VENV)/.installed-dev ## Break things, see that nothing is lost: at most 12 minutes (SEED=, CASE=, LIST=1, MINUTES=)
 	@timeout -k 30 $$(($(MINUTES) * 60 + 60)) $(BIN)/python -m tools.chaos --seed '$(SEED)' --minutes '$(MINUTES)' \
 		$(CASE) $(if $(LIST),--list) $(if $(TIMES),--times) $(if $(KEEP),--keep '$(KEEP)')

@@ -9,6 +9,7 @@ from celery.concurrency.thread import TaskPool as ThreadPool
 from celery.signals import (
     celeryd_after_setup,
     celeryd_init,
+    worker_init,
     worker_process_init,
     worker_shutdown,
 )
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 QUEUE = "agents"
 _serves_agents = False
+_is_concurrency_given = False
 _shutdown: "GracefulShutdown | None" = None
 # Of a worker that does not fork children: how many tasks it works on at once, each in a thread.
 _threads = 0
@@ -59,10 +61,16 @@ def run_task(task_id: str) -> int:
 
 
 @celeryd_init.connect
-def choose_concurrency(conf: Any, options: dict[str, Any], **kwargs: Any) -> None:
+def note_options(options: dict[str, Any], **kwargs: Any) -> None:
+    global _is_concurrency_given
+    _is_concurrency_given = bool(options.get("concurrency"))
+
+
+@worker_init.connect
+def choose_concurrency(sender: Any, **kwargs: Any) -> None:
     """Where neither the command line nor Celery's own settings say how many threads."""
-    if options.get("pool_cls") is ThreadPool and not conf.worker_concurrency:
-        conf.worker_concurrency = settings.AGENT_CONCURRENCY
+    if sender.pool_cls is ThreadPool and not _is_concurrency_given:
+        sender.concurrency = settings.AGENT_CONCURRENCY
 
 
 @celeryd_after_setup.connect

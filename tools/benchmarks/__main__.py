@@ -1,4 +1,4 @@
-"""`make bench`, `bench-stream`, `-inbox`, `-stop`, `-store`: what we cost, as ratios of a run."""
+"""`make bench`, `bench-stream`, `-inbox`, `-stop`, `-store`, `-waiting`: what we cost."""
 
 import argparse
 import importlib
@@ -8,7 +8,7 @@ import statistics
 from tools.benchmarks.stack import servers, worker
 
 # Modules that start what else they need.
-ALONE = ("stream", "inbox", "stop", "store", "versions")
+ALONE = ("stream", "inbox", "stop", "store", "versions", "waiting")
 
 
 def main() -> None:
@@ -25,6 +25,9 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=100, help="inbox: of each page")
     parser.add_argument("--sections", type=int, default=1_000_000, help="store: so many")
     parser.add_argument("--rounds", type=int, default=2, help="store: of all questions")
+    parser.add_argument("--seconds", type=float, default=30, help="waiting: that one call takes")
+    parser.add_argument("--calls", type=int, default=1000, help="waiting: at once")
+    parser.add_argument("--processes", type=int, default=2, help="waiting: of agents' workers")
     parser.add_argument("--keep", default="", help="store: a folder in which it stays")
     options = parser.parse_args()
     if options.layer:
