@@ -101,6 +101,7 @@ def start_worker_with_threads(worker: Any) -> None:
     global _shutdown
     if not _threads or not _serves_agents:
         return
+    from agents.providers import load_providers
     from agents.worker.lease import start_lease_keeper
     from agents.worker.shutdown import GracefulShutdown
 
@@ -108,6 +109,7 @@ def start_worker_with_threads(worker: Any) -> None:
         if worker.hub is not None:
             worker.hub.call_soon(lambda: None)
 
+    load_providers()
     start_lease_keeper(worker_name(), _threads)
     _shutdown = GracefulShutdown(worker_prefix(os.getpid()), wake_worker)
     _shutdown.handle_signals()

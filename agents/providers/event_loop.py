@@ -41,7 +41,9 @@ def run_on_loop(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 async def shared_client(key: Hashable, make: Callable[[], AbstractAsyncContextManager[T]]) -> T:
-    """The client for `key`, made when it is first asked for; on the loop only."""
+    """The client for `key`, made when it is first asked for. Raises RuntimeError off the loop."""
+    if asyncio.get_running_loop() is not _loop:
+        raise RuntimeError("Clients of providers are used on one event loop: see run_on_loop.")
     if key not in _clients:
         _clients[key] = client = make()
         await _open_clients.enter_async_context(client)

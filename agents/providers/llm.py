@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -109,23 +110,15 @@ class _Call:
         """The content, or why there is none."""
         quiet_libraries()
         try:
-            agent = Agent(
-                _CheckedCorrections(await _shared_model(self.model.name)),
-                name=self.deliver,
-                output_type=[
-                    ToolOutput(
-                        self.output_type, name=self.deliver, description="Hand in the work."
-                    ),
-                    ToolOutput(QuestionsForPerson, name=ASK),
-                ],
-                instructions=self.instructions,
+            result = await _agent(self.deliver, self.output_type, self.instructions).run(
+                prompt,
+                model=_CheckedCorrections(await _shared_model(self.model.name)),
                 model_settings=_model_settings(
                     max_tokens=getattr(settings, "MODEL_MAX_TOKENS", MAX_TOKENS),
                     seconds=float(getattr(settings, "MODEL_TIMEOUT_SECONDS", TIMEOUT_SECONDS)),
                 ),
-                retries={"tools": 0, "output": CORRECTIONS},
+                usage=self.usage,
             )
-            result = await agent.run(prompt, usage=self.usage)
         except UserError as error:
             return None, work_error(error, self.usage_so_far())
         except AgentRunError as error:
@@ -153,6 +146,20 @@ class _Call:
             output_tokens=usage.output_tokens or None,
             cost_micros=int(usage.cost * 1_000_000) if is_cost_known else None,
         )
+
+
+@lru_cache(maxsize=256)
+def _agent(deliver: str, output_type: type[BaseModel], instructions: str) -> Agent:
+    """Without a model, for all calls of its kind: its schemas take as long as half a call."""
+    return Agent(
+        name=deliver,
+        output_type=[
+            ToolOutput(output_type, name=deliver, description="Hand in the work."),
+            ToolOutput(QuestionsForPerson, name=ASK),
+        ],
+        instructions=instructions,
+        retries={"tools": 0, "output": CORRECTIONS},
+    )
 
 
 class _CheckedCorrections(WrapperModel):

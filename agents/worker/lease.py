@@ -53,6 +53,9 @@ LOST = """
         WHERE tasks.id = lease.id AND tasks.fence = lease.fence AND tasks.status = 'working')
 """
 
+# How old the shares of the projects may be.
+SHARE_SECONDS = 1.0
+
 # A task and the fence of the claim on it.
 TaskFence = tuple[UUID, int]
 
@@ -95,8 +98,10 @@ class LeaseKeeper:
         # The work of this process, each with the time at which its lease is to be renewed.
         self._renew_at: dict[Cancellation, float] = {}
         self._lock = threading.Lock()
+        # Notified when no cancelled work is left.
+        self._has_ended = threading.Condition(self._lock)
         self._is_stopping = False
-        self._report_at = 0.0
+        self._report_at = self._share_at = 0.0
         self._look_now = threading.Event()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lease-keeper", daemon=True)
@@ -124,9 +129,20 @@ class LeaseKeeper:
     def remove(self, cancellation: Cancellation) -> None:
         with self._lock:
             del self._renew_at[cancellation]
-        if cancellation.is_requested:
-            # The stop that this work was cancelled for can be acknowledged now.
+            has_ended = cancellation.is_requested and not self._is_cancelling()
+            if has_ended:
+                self._has_ended.notify_all()
+        if has_ended:
+            # The stop that the work was cancelled for can be acknowledged now.
             self._look_now.set()
+
+    def _is_cancelling(self) -> bool:
+        return any(cancellation.is_requested for cancellation in self._renew_at)
+
+    def wait_for_cancelled_work(self, seconds: float) -> None:
+        """What follows from a stop would take processor time from what still has to end."""
+        with self._has_ended:
+            self._has_ended.wait_for(lambda: not self._is_cancelling(), seconds)
 
     def cancel_everything(self) -> None:
         """The worker stops: what runs ends now, and what is added ends at once."""
@@ -161,7 +177,9 @@ class LeaseKeeper:
         if time.monotonic() >= self._report_at:
             report_process(self.worker, self.concurrency)
             self._report_at = time.monotonic() + REPORT_SECONDS
-        update_project_share()
+        if time.monotonic() >= self._share_at:
+            update_project_share()
+            self._share_at = time.monotonic() + SHARE_SECONDS
         stops = active_stops(self.worker)
         # Read after the stops: work that is not among it yet asks for them before its first call.
         with self._lock:
@@ -220,6 +238,12 @@ def cancel_all_work() -> None:
     """Of this process, which stops: what runs ends now, and what begins ends at once."""
     if _keeper is not None:
         _keeper.cancel_everything()
+
+
+def wait_for_cancelled_work(seconds: float) -> None:
+    """Of this process, at most so long."""
+    if _keeper is not None:
+        _keeper.wait_for_cancelled_work(seconds)
 
 
 def end_lease_keeper() -> None:

@@ -37,7 +37,7 @@ from agents.worker.cancellation import (
     TimeLimitReached,
     WorkerStopping,
 )
-from agents.worker.lease import hold_lease
+from agents.worker.lease import hold_lease, wait_for_cancelled_work
 from core.errors import DomainError
 from core.failpoints import failpoint
 from core.log_fields import log_fields
@@ -47,6 +47,8 @@ logger = logging.getLogger(__name__)
 
 # Another worker has taken over.
 LOST = "lost"
+# All calls that an emergency stop covers have ended by then, if they can be ended.
+STOP_SECONDS = 2.0
 TIME_LIMIT = "The work took longer than a job may."
 NOT_DONE = (LOST, AttemptOutcome.HANDED_BACK)
 SUCCEEDED = (AttemptOutcome.COMPLETED, AttemptOutcome.NEEDS_PERSON)
@@ -96,6 +98,7 @@ def _attempt(claim: Claim) -> AttemptOutcome | None:
     except LeaseLost:
         return None
     except StopRequested:
+        wait_for_cancelled_work(STOP_SECONDS)
         hand_back_task(task_id=claim.task.pk, fence=claim.fence, cause="emergency_stop")
         return AttemptOutcome.HANDED_BACK
     except WorkerStopping:

@@ -80,20 +80,21 @@ def many_at_once(options: Any, actor: Actor, port: int, model: dict[str, str]) -
         line("from the first claim to the last", f"{ramp:.1f} s", f"{calls / ramp:.0f} a second")
         for number in range(calls):
             new_task(actor, projects[number % PROJECTS])
-        wait_until(lambda: waiting_calls(port) == calls)
+        in_flight = most_calls(port, calls, options.seconds)
         stop, _ = activate_emergency_stop(actor=actor, reason="Benchmark.")
         seconds = stop_seconds(stop)
-        line("emergency stop to the last acknowledgement", f"{seconds:.2f} s", f"aim {AIM_STOP}")
+        remark = f"{in_flight} calls; aim {AIM_STOP}"
+        line("emergency stop to the last acknowledgement", f"{seconds:.2f} s", remark)
         wait_until(lambda: not Task.objects.filter(status="working").exists())
         release_emergency_stop(actor=actor, reason="Benchmark.")
-        wait_until(lambda: waiting_calls(port) == calls)
+        open_calls = most_calls(port, calls, options.seconds)
         began = time.monotonic()
         for worker in running:
             worker.terminate()
         wait_until(lambda: waiting_calls(port) == 0)
         closed = time.monotonic() - began
         wait_until(lambda: not Task.objects.filter(status="working").exists())
-        line("SIGTERM until no call is open", f"{closed:.2f} s", "aim 1")
+        line("SIGTERM until no call is open", f"{closed:.2f} s", f"{open_calls} calls; aim 1")
         line("SIGTERM until all tasks are handed back", f"{time.monotonic() - began:.2f} s", "")
         for worker in running:
             worker.wait(PATIENCE_SECONDS)
@@ -152,6 +153,15 @@ def stop_seconds(stop: EmergencyStop) -> float:
     stop = wait_for_acknowledgements(stop.pk, PATIENCE_SECONDS)
     assert stop.seconds_to_last_acknowledgement is not None, stop.workers_text
     return stop.seconds_to_last_acknowledgement
+
+
+def most_calls(port: int, calls: int, seconds: float) -> int:
+    """How many wait: all of them, or as many as there are shortly before the first one ends."""
+    wait_until(lambda: waiting_calls(port) > 0)
+    limit = time.monotonic() + seconds * 0.8
+    while (waiting := waiting_calls(port)) < calls and time.monotonic() < limit:
+        time.sleep(0.1)
+    return waiting
 
 
 def waiting_calls(port: int) -> int:
