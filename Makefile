@@ -96,6 +96,10 @@ bench-peers: $(VENV)/.installed-dev $(PEERS)/.installed ## Measure gated steps b
 bench-profile: $(VENV)/.installed-dev ## Count statements, commits and processor time of a gated step
 	@$(BIN)/python -m tools.benchmarks profile
 
+.PHONY: bench-waiting
+bench-waiting: $(VENV)/.installed-dev ## Measure a thousand slow calls of models at once
+	@$(BIN)/python -m tools.benchmarks waiting
+
 chaos: $(VENV)/.installed-dev ## Break things, see that nothing is lost: at most 12 minutes (SEED=, CASE=, LIST=1, MINUTES=)
 	@timeout -k 30 $$(($(MINUTES) * 60 + 60)) $(BIN)/python -m tools.chaos --seed '$(SEED)' --minutes '$(MINUTES)' \
 		$(CASE) $(if $(LIST),--list) $(if $(TIMES),--times) $(if $(KEEP),--keep '$(KEEP)')

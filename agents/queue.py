@@ -3,7 +3,8 @@
 A message may be lost: the row is the truth, and the sweep enqueues again. It may hold up nobody:
 while Redis does not answer, one message in a while waits for the time-out, the others are lost at
 once. A worker that has just finished a step takes the next one along without a message, for a short
-while: a chain of quick steps needs no hop through the broker for each.
+while, and a shorter one where others wait: a chain of quick steps needs no hop through the broker
+for each.
 """
 
 import logging
@@ -26,11 +27,17 @@ logger = logging.getLogger(__name__)
 RUN_TASK = "agents.tasks.run_task"
 ADVANCE = "orchestrator.tasks.advance"
 INLINE_CHAIN_SECONDS = 2.0
+# The same where other tasks wait in the queue for a worker.
+INLINE_CHAIN_TURN_SECONDS = 0.25
+# How old the length of the queue may be, as a job knows it.
+QUEUE_LENGTH_SECONDS = 0.1
 SILENT_SECONDS = 2.0
 LOST_SECONDS = 3.0
 QUEUE_LENGTH_TIMEOUT_SECONDS = 0.5
 
 _silent_until = 0.0
+_waiting = False
+_waiting_until = 0.0
 
 
 class _InlineChain(threading.local):
@@ -78,16 +85,29 @@ def enqueue_task_on_commit(task_id: UUID) -> None:
 
 def inline_chain(first: UUID) -> Iterator[UUID]:
     """A job's own task, then each one that is enqueued while the one before is worked on."""
-    _chain.open_until, _chain.next_task = time.monotonic() + INLINE_CHAIN_SECONDS, first
+    began = time.monotonic()
+    _chain.open_until, _chain.next_task = began + INLINE_CHAIN_SECONDS, first
     try:
         while _chain.next_task is not None:
             task_id, _chain.next_task = _chain.next_task, None
             yield task_id
+            if time.monotonic() - began > INLINE_CHAIN_TURN_SECONDS and is_somebody_waiting():
+                return
     finally:
         _chain.open_until = 0.0
         if _chain.next_task is not None:
             task_id, _chain.next_task = _chain.next_task, None
             enqueue(RUN_TASK, task_id)
+
+
+def is_somebody_waiting() -> bool:
+    """Whether there are tasks in the queue that no worker has room for; not when Redis is away."""
+    global _waiting, _waiting_until
+    if time.monotonic() >= _waiting_until:
+        # First, so that other threads go on with what is known while this one asks.
+        _waiting_until = time.monotonic() + QUEUE_LENGTH_SECONDS
+        _waiting = bool(queue_length("agents"))
+    return _waiting
 
 
 def redelivery_timeout(queue: str) -> float:
@@ -96,13 +116,18 @@ def redelivery_timeout(queue: str) -> float:
     In a queue that is empty no message waits: there it was lost. In one that is not, enqueuing
     again too soon would only make it longer.
     """
+    is_empty = queue_length(queue) == 0
+    return (
+        min(LOST_SECONDS, settings.REDELIVERY_SECONDS) if is_empty else settings.REDELIVERY_SECONDS
+    )
+
+
+def queue_length(queue: str) -> int | None:
+    """Messages that no worker has taken; None when Redis does not answer."""
     prefix = settings.CELERY_BROKER_TRANSPORT_OPTIONS["global_keyprefix"]
     options = {"socket_timeout": QUEUE_LENGTH_TIMEOUT_SECONDS, "retry": None}
     try:
         with redis.Redis.from_url(settings.REDIS_URL, **options) as client:
-            is_empty = client.llen(f"{prefix}{queue}") == 0
+            return client.llen(f"{prefix}{queue}")
     except (redis.RedisError, OSError):
-        return settings.REDELIVERY_SECONDS
-    return (
-        min(LOST_SECONDS, settings.REDELIVERY_SECONDS) if is_empty else settings.REDELIVERY_SECONDS
-    )
+        return None

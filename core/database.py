@@ -1,10 +1,18 @@
-"""The database: reads as of one moment, and what its absence looks like."""
+"""The database: its connections, reads as of one moment, and what its absence looks like."""
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    InterfaceError,
+    OperationalError,
+    connection,
+    connections,
+    transaction,
+)
 from django.http import HttpRequest, JsonResponse
 
 from core.problems import CONTENT_TYPE, problem
@@ -31,6 +39,27 @@ def consistent_snapshot() -> Iterator[None]:
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         yield
+
+
+def share_connections(**pool: Any) -> None:
+    """From now on the threads of this process take their connections from a pool."""
+    connections.close_all()
+    database = connections.settings[DEFAULT_DB_ALIAS]
+    database["CONN_MAX_AGE"] = 0
+    database["OPTIONS"]["pool"] = pool
+
+
+def use_connection_outside_pool() -> None:
+    """In this thread, whose work must not wait until others give back a connection."""
+    own = dict(connection.settings_dict)
+    own["OPTIONS"] = {name: value for name, value in own["OPTIONS"].items() if name != "pool"}
+    connections[DEFAULT_DB_ALIAS] = type(connections[DEFAULT_DB_ALIAS])(own, DEFAULT_DB_ALIAS)
+
+
+def release_connection() -> None:
+    """Give this thread's connection back to the pool, if there is one, before a long wait."""
+    if connection.settings_dict["OPTIONS"].get("pool") and not connection.in_atomic_block:
+        connection.close()
 
 
 def is_database_away(error: BaseException | None) -> bool:

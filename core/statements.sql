@@ -78,6 +78,18 @@ EXISTS (
       AND (stop.project_id IS NULL OR stop.project_id = tasks.project_id)
       AND stop.agent_type IN ('', tasks.agent_type))
 
+-- name: has_room
+-- A project's fair share, and the limit of a model (ADR 46), for this row of `tasks`. The project is
+-- locked: no other task of it is claimed meanwhile.
+(SELECT count(*) FROM tasks AS busy
+ WHERE busy.status = 'working' AND busy.project_id = tasks.project_id
+) < CASE
+    WHEN (SELECT count(*) FROM tasks AS busy WHERE busy.status = 'working') < %(common)s::int
+    THEN %(most)s::int ELSE %(few)s::int
+END AND (%(model_limit)s::int = 0 OR %(model_limit)s::int > (
+    SELECT count(*) FROM tasks AS busy
+    WHERE busy.status = 'working' AND busy.agent_type = ANY(%(model_users)s::text[])))
+
 -- name: claim_task
 -- One winner, by compare-and-set; its attempt is noted in the same breath.
 WITH claimed AS (
@@ -86,7 +98,7 @@ WITH claimed AS (
         lease_expires_at = clock_timestamp() + make_interval(secs => %(lease_seconds)s),
         started_at = coalesce(started_at, clock_timestamp())
     WHERE id = %(task)s AND status = 'pending' AND run_after <= clock_timestamp()
-      AND NOT {is_stopped}
+      AND NOT {is_stopped} AND {has_room}
     RETURNING *
 ), noted AS (
     INSERT INTO task_attempts
@@ -95,6 +107,23 @@ WITH claimed AS (
     SELECT id, attempt, fence, worker, 'running', '', '', '', '', 0 FROM claimed
 )
 SELECT {tasks.*} FROM claimed AS tasks
+
+-- name: hand_back
+-- All that one worker works on in a project. Its fences cannot move while the project is locked.
+WITH held AS (
+    SELECT id, fence FROM tasks
+    WHERE project_id = %(project)s AND status = 'working' AND starts_with(worker, %(worker_prefix)s)
+    ORDER BY id FOR NO KEY UPDATE
+), closed AS (
+    UPDATE task_attempts SET finished_at = clock_timestamp(), outcome = 'handed_back'
+    FROM held WHERE task_id = held.id AND task_attempts.fence = held.fence
+)
+UPDATE tasks
+SET status = 'pending', waits_for = '', lease_expires_at = NULL,
+    attempt = attempt - 1, fence = tasks.fence + 1,
+    run_after = clock_timestamp(), rung_at = clock_timestamp()
+FROM held WHERE tasks.id = held.id
+RETURNING tasks.id, tasks.step, tasks.agent_type
 
 -- name: may_call
 -- Before each call of a model: no row where the claim is lost.

@@ -6,30 +6,16 @@ from functools import partial
 from typing import Any
 
 from celery import Celery, bootsteps
-from celery.app.amqp import AMQP
 from celery.signals import after_task_publish, task_postrun, task_prerun
-from kombu import Connection
 
 from core.log_fields import log_fields
+from orchestrator.broker import Broker
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
 
 logger = logging.getLogger(__name__)
 
 SEND_TIMEOUT_SECONDS = 0.5
-RECONNECT_SECONDS = 1
-
-
-class QuickReconnection(Connection):
-    """Celery would wait up to 30 s between retries, long after Redis is back."""
-
-    def ensure_connection(self, *args: Any, **kwargs: Any) -> Connection:
-        interval = {"interval_start": RECONNECT_SECONDS, "interval_step": 0}
-        return super().ensure_connection(*args, **(interval | kwargs))
-
-
-class Broker(AMQP):
-    Connection = QuickReconnection
 
 
 class ImpatientProducer(Celery):
@@ -55,20 +41,26 @@ from ops.logging import celery_logging  # noqa: E402, F401 - connects its signal
 class HandBack(bootsteps.StartStopStep):
     """Celery sends `worker_shutdown` only where every job could finish; here, where not.
 
-    It requires the pool, so it is terminated first: tasks are handed back before the pool goes.
+    It requires the pool, so it stops first: tasks are handed back before the pool goes. A pool of
+    threads waits for all of them: their work is cancelled before.
     """
 
     requires = ("celery.worker.components:Pool",)
 
     def start(self, worker: Any) -> None:
-        pass
+        from agents.tasks import start_worker_with_threads
+
+        start_worker_with_threads(worker)
 
     def stop(self, worker: Any) -> None:
-        pass
+        from agents.tasks import stop_worker_with_threads
+
+        stop_worker_with_threads()
 
     def terminate(self, worker: Any) -> None:
-        from agents.tasks import hand_back_unfinished
+        from agents.tasks import hand_back_unfinished, stop_worker_with_threads
 
+        stop_worker_with_threads()
         hand_back_unfinished()
 
 

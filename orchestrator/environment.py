@@ -154,6 +154,19 @@ def split_budgets(value: Any) -> Any:
     return budgets
 
 
+def split_model_limits(value: Any) -> Any:
+    """One number for each model, or `provider:model=number`, separated by commas."""
+    if not isinstance(value, str):
+        return value
+    limits = {}
+    for entry in split_list(value):
+        name, equals, number = (part.strip() for part in entry.rpartition("="))
+        if bool(name) != bool(equals) or not re.fullmatch("[0-9]{1,9}", number):
+            raise ValueError("Use a number, or a list such as openai-chat:x=20,anthropic:y=5.")
+        limits[name] = int(number)
+    return limits
+
+
 # Up to what columns and intervals of time can hold.
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 PositiveCount = Annotated[int, Field(ge=1, le=2**31 - 1)]
@@ -174,6 +187,8 @@ Origins = Annotated[
         "Use https://host without a path, separated by commas.",
     ),
 ]
+# By model; "" stands for each that has no limit of its own.
+ModelLimits = Annotated[dict[str, int], BeforeValidator(split_model_limits)]
 Budgets = Annotated[dict[str, int], BeforeValidator(split_budgets)]
 
 
@@ -229,6 +244,9 @@ class Environment(Variables):
     MODEL_TIMEOUT_SECONDS: PositiveCount = 300
     OPENAI_API_KEY: str = ""
     OPENAI_BASE_URL: WebUrl = ""
+    AGENT_CONCURRENCY: PositiveCount = 32
+    MODEL_CONCURRENCY: ModelLimits = {}
+    SANDBOX_CONCURRENCY: Count = 0
     SEMANTIC_SEARCH: bool = False
     EMBEDDING_MODEL: Annotated[str, AfterValidator(check_model)] = ""
     EMBEDDING_API_KEY: str = ""

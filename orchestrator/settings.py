@@ -113,6 +113,9 @@ if env.DATABASE_POOL:
     # more. An attempt that is given up makes room for a new one at once.
     pool = {"min_size": 2, "max_size": 20, "timeout": 5, "reconnect_timeout": 2}
     DATABASES["default"]["OPTIONS"]["pool"] = pool
+# Of a worker whose jobs are threads. A job holds a connection while it reads and writes, not while
+# it waits for a model; with more of them a process, whose threads take turns, would do no more.
+AGENT_DATABASE_POOL = {"min_size": 1, "max_size": 10, "timeout": 60, "reconnect_timeout": 2}
 # PostgreSQL plans a statement once a connection, which halves its work. Turn it off behind a pooler
 # in transaction mode that does not keep prepared statements apart.
 if env.DATABASE_PREPARE:
@@ -305,6 +308,12 @@ if SEMANTIC_SEARCH:
         "schedule": 15.0,
         "options": {"queue": "agents"},
     }
+# Tasks that a worker with threads works on at once.
+AGENT_CONCURRENCY = env.AGENT_CONCURRENCY
+# Tasks at work, in the whole installation, whose agent uses the model. None or 0: any number.
+MODEL_CONCURRENCY = env.MODEL_CONCURRENCY
+# Programs that a worker process runs at once: they need processor time, which models do not.
+SANDBOX_CONCURRENCY = env.SANDBOX_CONCURRENCY or os.cpu_count() or 1
 SANDBOX_ALLOW_NETWORK = env.SANDBOX_ALLOW_NETWORK
 SANDBOX_ALLOW_FILES = env.SANDBOX_ALLOW_FILES
 
@@ -382,6 +391,8 @@ LOGGING = {
         # Anybody may send a foreign Host; the line of the request tells of the 400.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         "httpx": {"level": "WARNING"},
+        # A line for each time that a connection is taken.
+        "psycopg.pool": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},

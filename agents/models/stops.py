@@ -184,6 +184,9 @@ class WorkerProcess(models.Model):
         db_default="",
         help_text="From which a consumer takes jobs, with commas between.",
     )
+    concurrency = models.PositiveIntegerField(
+        default=1, db_default=1, help_text="Tasks that the process works on at once."
+    )
     started_at = models.DateTimeField(db_default=Now())
     seen_at = models.DateTimeField(db_default=Now())
     objects = WorkerProcessQuerySet.as_manager()

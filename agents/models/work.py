@@ -135,6 +135,11 @@ class Task(models.Model):
                 condition=Q(status=TaskStatus.WORKING),
             ),
             models.Index(
+                fields=["project", "agent_type"],
+                name="tasks_at_work",
+                condition=Q(status=TaskStatus.WORKING),
+            ),
+            models.Index(
                 fields=["project"],
                 name="tasks_open",
                 condition=~Q(status__in=["completed", "failed", "cancelled"]),

@@ -8,6 +8,8 @@ from django.utils.module_loading import import_string
 
 from agents.protocols import Model, PermanentError, Usage
 
+logger = logging.getLogger(__name__)
+
 DEMO = "demo"
 # Providers of ours, by prefix; the demo model serves where no key is set.
 OWN = {DEMO: "agents.providers.demo.DemoModel"}
@@ -45,6 +47,15 @@ def model_for(agent_type: str) -> Model:
         detail = f"{model!r} is neither 'demo' nor of the form 'provider:model'."
         raise _misconfigured(prefix, detail)
     return _load(prefix, LLM_MODEL, model)
+
+
+def load_providers() -> None:
+    """Import what the settings name, so that no call waits for that."""
+    for agent_type in settings.AGENT_MODELS:
+        try:
+            model_for(agent_type)
+        except PermanentError as error:
+            logger.warning("model not loaded", extra={"error": str(error)})
 
 
 def _load(prefix: str, path: str, *arguments: Any) -> Model:

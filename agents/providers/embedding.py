@@ -12,6 +12,7 @@ from pydantic_ai.providers import Provider, infer_provider
 
 from agents.protocols import PermanentError, TransientError, Usage, WorkError
 from agents.providers import quiet_libraries
+from agents.providers.event_loop import run_on_loop, shared_client
 from agents.providers.failures import UNREADABLE, work_error
 
 OPENAI = "openai"
@@ -21,7 +22,7 @@ MALFORMED = "The answer is not one embedding for each text."
 def embed(texts: Sequence[str], *, kind: EmbedInputType, seconds: float) -> list[list[float]]:
     """One vector for each text. Raises TransientError or PermanentError."""
     quiet_libraries()
-    vectors, failure = asyncio.run(_outcome(list(texts), kind, seconds))
+    vectors, failure = run_on_loop(_outcome(list(texts), kind, seconds))
     if failure is not None:
         raise failure
     return vectors
@@ -34,7 +35,8 @@ async def _outcome(
     usage = Usage(*name.partition(":")[::2], calls=1)
     try:
         async with asyncio.timeout(seconds):
-            embedder = Embedder(infer_embedding_model(name, provider_factory=_provider))
+            provider = await _shared_provider(name.partition(":")[0])
+            embedder = Embedder(infer_embedding_model(name, provider_factory=lambda _: provider))
             result = await embedder.embed(texts, input_type=kind)
         vectors = [[float(number) for number in vector] for vector in result.embeddings]
     except TimeoutError:
@@ -49,6 +51,12 @@ async def _outcome(
     if len(vectors) != len(texts) or len(lengths) != 1 or 0 in lengths or not is_finite:
         return [], TransientError("model_malformed_answer", MALFORMED, usage=usage)
     return vectors, None
+
+
+async def _shared_provider(name: str) -> Provider[Any]:
+    keys = (settings.EMBEDDING_API_KEY, settings.OPENAI_API_KEY)
+    urls = (settings.EMBEDDING_BASE_URL, settings.OPENAI_BASE_URL)
+    return await shared_client(("embedding", name, keys, urls), lambda: _provider(name))
 
 
 def _provider(name: str) -> Provider[Any]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -18,6 +19,7 @@ from pydantic_ai.usage import RunUsage
 
 from agents.protocols import Assignment, PermanentError, Questions, Reply, Usage, WorkError
 from agents.providers import quiet_libraries
+from agents.providers.event_loop import shared_client
 from agents.providers.failures import UNREADABLE, work_error
 from agents.providers.prompts import ASK, deliver_name, instructions_for, prompt_for, prompt_sha256
 from agents.worker.cancellation import check_before_next_request
@@ -55,7 +57,7 @@ class LLMModel:
         output_type: type[BaseModel],
         instructions: str,
     ) -> Reply:
-        """One answer, over connections of its own: clients are bound to their event loop."""
+        """One answer, over the connections that all calls of this process share."""
         call = _Call(self, artifact_type, output_type, instructions)
         prompt = prompt_for(assignment, artifact_type)
         content, failure = await call.outcome(prompt)
@@ -87,6 +89,7 @@ class LLMModel:
             return time.monotonic() - started, failure
 
         quiet_libraries()
+        # By itself: a library that hangs holds up no other call.
         return asyncio.run(call())
 
 
@@ -107,24 +110,15 @@ class _Call:
         """The content, or why there is none."""
         quiet_libraries()
         try:
-            agent = Agent(
-                _CheckedCorrections(_provider_model(self.model.name)),
-                name=self.deliver,
-                output_type=[
-                    ToolOutput(
-                        self.output_type, name=self.deliver, description="Hand in the work."
-                    ),
-                    ToolOutput(QuestionsForPerson, name=ASK),
-                ],
-                instructions=self.instructions,
+            result = await _agent(self.deliver, self.output_type, self.instructions).run(
+                prompt,
+                model=_CheckedCorrections(await _shared_model(self.model.name)),
                 model_settings=_model_settings(
                     max_tokens=getattr(settings, "MODEL_MAX_TOKENS", MAX_TOKENS),
                     seconds=float(getattr(settings, "MODEL_TIMEOUT_SECONDS", TIMEOUT_SECONDS)),
                 ),
-                retries={"tools": 0, "output": CORRECTIONS},
+                usage=self.usage,
             )
-            async with agent:
-                result = await agent.run(prompt, usage=self.usage)
         except UserError as error:
             return None, work_error(error, self.usage_so_far())
         except AgentRunError as error:
@@ -154,6 +148,20 @@ class _Call:
         )
 
 
+@lru_cache(maxsize=256)
+def _agent(deliver: str, output_type: type[BaseModel], instructions: str) -> Agent:
+    """Without a model, for all calls of its kind: its schemas take as long as half a call."""
+    return Agent(
+        name=deliver,
+        output_type=[
+            ToolOutput(output_type, name=deliver, description="Hand in the work."),
+            ToolOutput(QuestionsForPerson, name=ASK),
+        ],
+        instructions=instructions,
+        retries={"tools": 0, "output": CORRECTIONS},
+    )
+
+
 class _CheckedCorrections(WrapperModel):
     """Checks for cancellation before each request but the first, before which the worker has."""
 
@@ -174,6 +182,11 @@ def _model_settings(*, max_tokens: int, seconds: float) -> ModelSettings:
         # `timeout` counts the silence between bytes; this counts the whole answer.
         request_timeout=seconds,
     )
+
+
+async def _shared_model(name: str) -> ProviderModel:
+    key = (name, getattr(settings, "OPENAI_API_KEY", ""), getattr(settings, "OPENAI_BASE_URL", ""))
+    return await shared_client(key, lambda: _provider_model(name))
 
 
 def _provider_model(name: str) -> ProviderModel:

@@ -6,6 +6,7 @@ an instruction; JSON decodes it back to what it was.
 
 import json
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -56,8 +57,14 @@ def prompt_for(assignment: Assignment, artifact_type: str) -> str:
 
 def prompt_sha256(instructions: str, prompt: str, output_type: type[BaseModel]) -> str:
     """Over both sides and the schema that the answer has to fit."""
-    parts = [instructions, prompt, output_type.model_json_schema()]
+    parts = [instructions, prompt, _json_schema(output_type)]
     return digest("countersign:prompt:1", canonical(parts))
+
+
+@lru_cache(maxsize=256)
+def _json_schema(output_type: type[BaseModel]) -> dict[str, Any]:
+    """Made once: it takes as long as half a call."""
+    return output_type.model_json_schema()
 
 
 def _task(assignment: Assignment, artifact_type: str) -> str:

@@ -12,6 +12,7 @@ from agents.protocols import Assignment, Model, Questions, Reply, Usage, WorkErr
 from agents.worker.cancellation import Cancellation
 from audit.stream.notifier import publish_ephemeral
 from context.rendering import render_markdown
+from core.database import release_connection
 from core.tracing import Facts, Span, span
 
 EXCERPT_LENGTH = 2_000
@@ -30,6 +31,8 @@ class CancellableModel:
 
     def produce(self, *arguments: Any, artifact_type: str, **named: Any) -> Reply:
         self.cancellation.check()
+        # A call takes long: others may use the connection meanwhile.
+        release_connection()
         try:
             with call_span(artifact_type) as call:
                 reply = self.model.produce(*arguments, artifact_type=artifact_type, **named)

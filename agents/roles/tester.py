@@ -43,6 +43,8 @@ NOTHING_RAN = {
 class Tester:
     """The verdict is about requirements that a test exercised; a skipped test shows nothing."""
 
+    # It counts for no model's limit.
+    calls_model = False
     instructions = """\
 You judge a program by really running its tests in isolation. You report what happened: the
 command, the exit code, the output, and for each requirement whether its tests passed. You never

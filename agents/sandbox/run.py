@@ -4,9 +4,10 @@ import selectors
 import shlex
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from django.conf import settings
 from agents.protocols import PermanentError, TransientError
 from agents.sandbox.files import program_folder
 from agents.worker.cancellation import current_cancellation
+from core.database import release_connection
 
 JAIL = Path(__file__).with_name("jail")
 ENVIRONMENT = {"LANG": "C.UTF-8", "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -24,6 +26,8 @@ PIECE_BYTES = 64 * 1024
 # The launcher keeps the time; this is how long it may take to start and to clean up.
 GRACE_SECONDS = 20
 END_SECONDS = 5
+# How often work that waits for its turn looks whether it was cancelled.
+LOOK_SECONDS = 0.2
 # Both modes need Linux; elsewhere nothing is run.
 MODES = ("namespaces", "filters") if sys.platform == "linux" else ()
 
@@ -106,8 +110,32 @@ def run_tests(
 
 def run_in(mode: str, files: Mapping[str, str], request: Mapping[str, object]) -> SandboxResult:
     """One run, isolated in one way."""
-    with program_folder(files) as folder:
+    release_connection()
+    with a_place(), program_folder(files) as folder:
         return _Run(mode, folder, request).result()
+
+
+@contextmanager
+def a_place() -> Iterator[None]:
+    """Among the programs that run at once. Raises as `run_tests` for work that was cancelled."""
+    cancellation = current_cancellation()
+    while not _places.acquire(timeout=LOOK_SECONDS):
+        if cancellation is not None:
+            cancellation.raise_if_requested()
+    try:
+        yield
+    finally:
+        _places.release()
+
+
+def _renew_places() -> None:
+    global _places
+    _places = threading.BoundedSemaphore(settings.SANDBOX_CONCURRENCY)
+
+
+_renew_places()
+# A forked child has none of the threads that held a place.
+os.register_at_fork(after_in_child=_renew_places)
 
 
 class _Run:

@@ -1,5 +1,6 @@
 """Every write to tasks. Times come from the database's clock only."""
 
+from agents.services.capacity import enqueue_refused, update_project_share
 from agents.services.claims import Claim, claim_task, hand_back, hand_back_task
 from agents.services.provider_checks import note_check
 from agents.services.recovery import enqueue_due_tasks, take_back_lost_tasks
@@ -30,6 +31,7 @@ __all__ = [
     "create_task",
     "drop_tasks",
     "enqueue_due_tasks",
+    "enqueue_refused",
     "expire_result",
     "fail_attempt",
     "finish_task",
@@ -45,4 +47,5 @@ __all__ = [
     "retry_task",
     "return_for_changes",
     "take_back_lost_tasks",
+    "update_project_share",
 ]

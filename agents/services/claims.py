@@ -1,8 +1,10 @@
+import logging
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.db.models.functions import Now
 
 from agents.enums import AttemptOutcome, TaskStatus
@@ -11,11 +13,14 @@ from agents.metrics import count_retry
 from agents.models import Task
 from agents.protocols import Usage
 from agents.queue import enqueue_task_on_commit
+from agents.services.capacity import note_refusal, room_parameters
 from audit.actors import Actor
 from core import sql
 from core.errors import DomainError
 from projects.enums import ProjectStatus
 from projects.transaction import ProjectOf, ProjectTransaction
+
+logger = logging.getLogger(__name__)
 
 RUNS_TASKS = (ProjectStatus.DRAFT, ProjectStatus.ACTIVE)
 
@@ -32,7 +37,10 @@ class Claim:
 
 
 def claim_task(*, task_id: UUID, worker: str) -> Claim | None:
-    """Take a due task; None where it is taken, not due, or of a project that does not run."""
+    """Take a due task; None where it is taken, not due, or of a project that does not run.
+
+    Also None where its project or its model has as many tasks at work as it may have.
+    """
     try:
         with ProjectTransaction(ProjectOf("task", task_id), Actor.of_system("worker")) as tx:
             if tx.project.status not in RUNS_TASKS:
@@ -42,8 +50,10 @@ def claim_task(*, task_id: UUID, worker: str) -> Claim | None:
                 task=task_id,
                 worker=worker,
                 lease_seconds=settings.TASK_LEASE_SECONDS,
+                **room_parameters(task_id),
             )
             if row is None:
+                note_refusal(task_id)
                 return None
             (task,) = row
             task.project = tx.project
@@ -76,8 +86,27 @@ def lock_claimed(tx: ProjectTransaction, claim: Claim) -> Task | None:
 def hand_back(*, worker_prefix: str) -> int:
     """Put the unfinished tasks of a stopping worker back into the queue; how many there were."""
     tasks = Task.objects.filter(worker__startswith=worker_prefix, status=TaskStatus.WORKING)
-    claims = tasks.values_list("pk", "fence")
-    return sum(hand_back_task(task_id=pk, fence=fence) for pk, fence in claims)
+    handed_back = 0
+    for project_id in tasks.order_by().values_list("project", flat=True).distinct():
+        try:
+            handed_back += _hand_back_in_project(project_id, worker_prefix)
+        except (DatabaseError, DomainError):
+            # One project that cannot be locked must not hold up the others.
+            logger.exception("tasks not handed back", extra={"project": str(project_id)})
+    return handed_back
+
+
+def _hand_back_in_project(project_id: UUID, worker_prefix: str) -> int:
+    """One statement for all of the worker's tasks, however many there are."""
+    cause = "worker_stopped"
+    with ProjectTransaction(project_id, Actor.of_system("worker")) as tx:
+        rows = sql.fetch_all("hand_back", project=project_id, worker_prefix=worker_prefix)
+        for task_id, step, agent_type in rows:
+            tx.record(TASK_RETRIED, task=task_id, step=step, cause=cause)
+            tx.refresh_agent(agent_type)
+            count_retry(agent_type, cause)
+            enqueue_task_on_commit(task_id)
+    return len(rows)
 
 
 def hand_back_task(*, task_id: UUID, fence: int, cause: str = "worker_stopped") -> bool:

@@ -7,6 +7,7 @@ of a model and each effect. What comes too late is refused by the fence of the c
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from django.db import connection
+
+from agents.providers.event_loop import run_on_loop
 
 if TYPE_CHECKING:
     from agents.services import Claim
@@ -33,6 +36,14 @@ class LeaseLost(WorkCancelled):
     """The task was cancelled or taken over: it is no longer ours."""
 
 
+class TimeLimitReached(WorkCancelled):
+    """The work takes longer than it may."""
+
+
+class WorkerStopping(WorkCancelled):
+    """The worker is asked to stop; it hands back all its tasks in one go."""
+
+
 class Cancellation:
     """Of the work on one claim. `ask` asks the database, and raises where the work may not go on.
 
@@ -41,6 +52,7 @@ class Cancellation:
 
     def __init__(self, claim: "Claim", ask: Callable[["Claim"], None]) -> None:
         self.claim = claim
+        self.started_at = time.monotonic()
         self._ask = ask
         self._reason: type[WorkCancelled] | None = None
         self._interrupts: list[Callable[[], object]] = []
@@ -50,6 +62,11 @@ class Cancellation:
     def lease(self) -> tuple[UUID, int]:
         """The task and the fence."""
         return self.claim.task.pk, self.claim.fence
+
+    @property
+    def age(self) -> float:
+        """Seconds since the work began."""
+        return time.monotonic() - self.started_at
 
     @property
     def is_requested(self) -> bool:
@@ -63,7 +80,7 @@ class Cancellation:
                 interrupt()
 
     def check(self) -> None:
-        """Before each model call and each effect. Raises StopRequested or LeaseLost."""
+        """Before each model call and each effect. Raises a WorkCancelled."""
         self.raise_if_requested()
         self._ask(self.claim)
 
@@ -75,7 +92,7 @@ class Cancellation:
     def interrupted_by(self, interrupt: Callable[[], object]) -> Iterator[None]:
         """A request before the end calls `interrupt`, which must return at once.
 
-        Raises StopRequested or LeaseLost at the end of the context, or before it begins.
+        Raises the WorkCancelled at the end of the context, or before it begins.
         """
         with self._lock:
             self.raise_if_requested()
@@ -89,7 +106,7 @@ class Cancellation:
             self.raise_if_requested()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Its result, from an event loop in this thread. Raises StopRequested or LeaseLost."""
+        """Its result, from the event loop of model calls. Raises a WorkCancelled."""
 
         async def wait() -> T:
             loop, task = asyncio.get_running_loop(), asyncio.current_task()
@@ -99,7 +116,7 @@ class Cancellation:
             finally:
                 coroutine.close()
 
-        return asyncio.run(wait())
+        return run_on_loop(wait())
 
 
 _current: ContextVar[Cancellation | None] = ContextVar("cancellation", default=None)

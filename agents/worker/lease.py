@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db import Error as DatabaseAway
+from django.db import connection
 
+from agents.services.capacity import update_project_share
 from agents.services.claims import Claim
 from agents.stops.pubsub import StopHintListener
 from agents.stops.queries import active_stops, is_stopped
@@ -19,11 +20,14 @@ from agents.worker.cancellation import (
     Cancellation,
     LeaseLost,
     StopRequested,
+    TimeLimitReached,
     WorkCancelled,
+    WorkerStopping,
     as_current,
 )
 from agents.worker.registry import REPORT_SECONDS, report_process
 from audit.request_context import origin
+from core.database import use_connection_outside_pool
 from core.failpoints import failpoint
 
 logger = logging.getLogger(__name__)
@@ -48,6 +52,9 @@ LOST = """
         SELECT 1 FROM tasks
         WHERE tasks.id = lease.id AND tasks.fence = lease.fence AND tasks.status = 'working')
 """
+
+# How old the shares of the projects may be.
+SHARE_SECONDS = 1.0
 
 # A task and the fence of the claim on it.
 TaskFence = tuple[UUID, int]
@@ -79,18 +86,22 @@ def check_claim(claim: Claim) -> None:
 
 
 class LeaseKeeper:
-    """One a process. `worker` is the name under which the process claims tasks.
+    """One a process, which claims tasks as `worker`, and works on `concurrency` of them at once.
 
     Each look is complete by itself and is repeated every STOP_POLL_SECONDS, so that a failed one
     costs only time. A hint in Redis, or the end of cancelled work, makes it look at once.
     """
 
-    def __init__(self, worker: str) -> None:
+    def __init__(self, worker: str, concurrency: int = 1) -> None:
         self.worker = worker
+        self.concurrency = concurrency
         # The work of this process, each with the time at which its lease is to be renewed.
         self._renew_at: dict[Cancellation, float] = {}
         self._lock = threading.Lock()
-        self._report_at = 0.0
+        # Notified when no cancelled work is left.
+        self._has_ended = threading.Condition(self._lock)
+        self._is_stopping = False
+        self._report_at = self._share_at = 0.0
         self._look_now = threading.Event()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lease-keeper", daemon=True)
@@ -111,15 +122,38 @@ class LeaseKeeper:
     def add(self, cancellation: Cancellation) -> None:
         with self._lock:
             self._renew_at[cancellation] = time.monotonic() + settings.TASK_HEARTBEAT_SECONDS
+            is_stopping = self._is_stopping
+        if is_stopping:
+            cancellation.request(WorkerStopping)
 
     def remove(self, cancellation: Cancellation) -> None:
         with self._lock:
             del self._renew_at[cancellation]
-        if cancellation.is_requested:
-            # The stop that this work was cancelled for can be acknowledged now.
+            has_ended = cancellation.is_requested and not self._is_cancelling()
+            if has_ended:
+                self._has_ended.notify_all()
+        if has_ended:
+            # The stop that the work was cancelled for can be acknowledged now.
             self._look_now.set()
 
+    def _is_cancelling(self) -> bool:
+        return any(cancellation.is_requested for cancellation in self._renew_at)
+
+    def wait_for_cancelled_work(self, seconds: float) -> None:
+        """What follows from a stop would take processor time from what still has to end."""
+        with self._has_ended:
+            self._has_ended.wait_for(lambda: not self._is_cancelling(), seconds)
+
+    def cancel_everything(self) -> None:
+        """The worker stops: what runs ends now, and what is added ends at once."""
+        with self._lock:
+            self._is_stopping = True
+            work = list(self._renew_at)
+        for cancellation in work:
+            cancellation.request(WorkerStopping)
+
     def _run(self) -> None:
+        # Leases are renewed even when the jobs have used up the pool.
         use_connection_outside_pool()
         with origin(channel="worker"):
             while not self._ended.is_set():
@@ -141,8 +175,11 @@ class LeaseKeeper:
     def look(self) -> None:
         """Report the worker, cancel what may not go on, renew leases, acknowledge stops."""
         if time.monotonic() >= self._report_at:
-            report_process(self.worker)
+            report_process(self.worker, self.concurrency)
             self._report_at = time.monotonic() + REPORT_SECONDS
+        if time.monotonic() >= self._share_at:
+            update_project_share()
+            self._share_at = time.monotonic() + SHARE_SECONDS
         stops = active_stops(self.worker)
         # Read after the stops: work that is not among it yet asks for them before its first call.
         with self._lock:
@@ -154,9 +191,16 @@ class LeaseKeeper:
                 self._cancel(cancellation, StopRequested)
             elif cancellation.lease in lost:
                 self._cancel(cancellation, LeaseLost)
-        # Leases older than a heartbeat; one that is not renewed now comes again at each look.
+            elif cancellation.age > settings.CELERY_TASK_SOFT_TIME_LIMIT:
+                self._cancel(cancellation, TimeLimitReached)
+        # Leases older than a heartbeat; one that is not renewed now comes again at each look. Code
+        # that hangs in spite of its cancellation loses its lease, as a process that was killed.
         now = time.monotonic()
-        aging = {c.lease: c for c, renew_at in work.items() if renew_at <= now}
+        aging = {
+            c.lease: c
+            for c, renew_at in work.items()
+            if renew_at <= now and c.age < settings.CELERY_TASK_TIME_LIMIT
+        }
         if aging:
             failpoint("in_heartbeat")
             renewed = renew_leases(aging.keys())
@@ -180,21 +224,26 @@ class LeaseKeeper:
         cancellation.request(reason)
 
 
-def use_connection_outside_pool() -> None:
-    """In this thread: leases are renewed even when the jobs have used up the pool."""
-    own = dict(connection.settings_dict)
-    own["OPTIONS"] = {name: value for name, value in own["OPTIONS"].items() if name != "pool"}
-    connections[DEFAULT_DB_ALIAS] = type(connections[DEFAULT_DB_ALIAS])(own, DEFAULT_DB_ALIAS)
-
-
 _keeper: LeaseKeeper | None = None
 
 
-def start_lease_keeper(worker: str) -> LeaseKeeper:
+def start_lease_keeper(worker: str, concurrency: int = 1) -> LeaseKeeper:
     """In a process that works on tasks, after the fork."""
     global _keeper
-    _keeper = LeaseKeeper(worker).start()
+    _keeper = LeaseKeeper(worker, concurrency).start()
     return _keeper
+
+
+def cancel_all_work() -> None:
+    """Of this process, which stops: what runs ends now, and what begins ends at once."""
+    if _keeper is not None:
+        _keeper.cancel_everything()
+
+
+def wait_for_cancelled_work(seconds: float) -> None:
+    """Of this process, at most so long."""
+    if _keeper is not None:
+        _keeper.wait_for_cancelled_work(seconds)
 
 
 def end_lease_keeper() -> None:

@@ -18,9 +18,10 @@ FORGET_AFTER_SECONDS = 3600
 SCHEDULER = "scheduler"
 
 REPORT = """
-    INSERT INTO worker_processes (name, kind, queues, started_at, seen_at)
-    VALUES (%s, %s, %s, clock_timestamp(), clock_timestamp())
-    ON CONFLICT (name) DO UPDATE SET queues = EXCLUDED.queues, seen_at = EXCLUDED.seen_at
+    INSERT INTO worker_processes (name, kind, queues, concurrency, started_at, seen_at)
+    VALUES (%s, %s, %s, %s, clock_timestamp(), clock_timestamp())
+    ON CONFLICT (name) DO UPDATE SET queues = EXCLUDED.queues,
+        concurrency = EXCLUDED.concurrency, seen_at = EXCLUDED.seen_at
 """
 FORGET_OLD = """
     DELETE FROM worker_processes
@@ -40,9 +41,9 @@ class Presence:
     beat_age_seconds: float | None = None
 
 
-def report_process(name: str) -> None:
-    """This process runs tasks, and will acknowledge stops."""
-    _report(name, WorkerKind.PROCESS)
+def report_process(name: str, concurrency: int = 1) -> None:
+    """This process runs so many tasks at once, and will acknowledge stops."""
+    _report(name, WorkerKind.PROCESS, concurrency=concurrency)
 
 
 def report_consumer(name: str, queues: Iterable[str]) -> None:
@@ -55,9 +56,11 @@ def report_scheduler() -> None:
     _report(SCHEDULER, WorkerKind.SCHEDULER)
 
 
-def _report(name: str, kind: WorkerKind, queues: Iterable[str] = ()) -> None:
+def _report(
+    name: str, kind: WorkerKind, queues: Iterable[str] = (), *, concurrency: int = 0
+) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(REPORT, [name, kind, ",".join(sorted(queues))])
+        cursor.execute(REPORT, [name, kind, ",".join(sorted(queues)), concurrency])
         cursor.execute(FORGET_OLD, [FORGET_AFTER_SECONDS])
 
 

@@ -22,9 +22,22 @@ from agents.protocols import (
 from agents.providers import model_for
 from agents.providers.wrappers import CancellableModel, ProgressReportingModel
 from agents.role import role_for
-from agents.services import Claim, claim_task, fail_attempt, finish_task, hand_back_task
-from agents.worker.cancellation import Cancellation, LeaseLost, StopRequested
-from agents.worker.lease import hold_lease
+from agents.services import (
+    Claim,
+    claim_task,
+    enqueue_refused,
+    fail_attempt,
+    finish_task,
+    hand_back_task,
+)
+from agents.worker.cancellation import (
+    Cancellation,
+    LeaseLost,
+    StopRequested,
+    TimeLimitReached,
+    WorkerStopping,
+)
+from agents.worker.lease import hold_lease, wait_for_cancelled_work
 from core.errors import DomainError
 from core.failpoints import failpoint
 from core.log_fields import log_fields
@@ -34,6 +47,9 @@ logger = logging.getLogger(__name__)
 
 # Another worker has taken over.
 LOST = "lost"
+# All calls that an emergency stop covers have ended by then, if they can be ended.
+STOP_SECONDS = 2.0
+TIME_LIMIT = "The work took longer than a job may."
 NOT_DONE = (LOST, AttemptOutcome.HANDED_BACK)
 SUCCEEDED = (AttemptOutcome.COMPLETED, AttemptOutcome.NEEDS_PERSON)
 
@@ -69,6 +85,7 @@ def run(*, task_id: UUID, worker: str) -> bool:
             attempt_span.add({"paraph.outcome": outcome})
             if outcome not in SUCCEEDED:
                 attempt_span.fail(outcome)
+            enqueue_refused(task)
         return outcome not in NOT_DONE
 
 
@@ -81,8 +98,13 @@ def _attempt(claim: Claim) -> AttemptOutcome | None:
     except LeaseLost:
         return None
     except StopRequested:
+        wait_for_cancelled_work(STOP_SECONDS)
         hand_back_task(task_id=claim.task.pk, fence=claim.fence, cause="emergency_stop")
         return AttemptOutcome.HANDED_BACK
+    except WorkerStopping:
+        return AttemptOutcome.HANDED_BACK
+    except TimeLimitReached:
+        return _fail(claim, TransientError("time_limit", TIME_LIMIT))
     except WorkError as error:
         return _fail(claim, error)
     failpoint("after_effect_before_record")
@@ -100,7 +122,7 @@ def _work(cancellation: Cancellation) -> Outcome:
         # Without the database nothing can be said of the attempt; the sweep takes the task back.
         raise
     except SoftTimeLimitExceeded as error:
-        raise TransientError("time_limit", "The work took longer than a job may.") from error
+        raise TransientError("time_limit", TIME_LIMIT) from error
     except Exception as error:
         logger.exception("agent failed")
         raise PermanentError("internal_error", f"{type(error).__name__} in the agent.") from error

@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import socket
 import sys
 import time
@@ -107,9 +106,9 @@ class DevServer:
     def programs(self) -> list[Child]:
         celery = ["-m", "celery", "-A", "orchestrator"]
 
-        def worker(queue: str, processes: int) -> Child:
-            options = [f"--queues={queue}", f"--hostname={queue}@%h", f"--concurrency={processes}"]
-            options += ["--pool=prefork", "--loglevel=INFO", "--without-gossip", "--without-mingle"]
+        def worker(queue: str, *pool: str) -> Child:
+            options = [f"--queues={queue}", f"--hostname={queue}@%h", *pool]
+            options += ["--loglevel=INFO", "--without-gossip", "--without-mingle"]
             child = self.python_child(queue, *celery, "worker", *options, stop_seconds=20)
             child.environment = self.environment | SOFT_SHUTDOWN
             return child
@@ -120,8 +119,9 @@ class DevServer:
         listener = self.listener.fileno()
         server = ["-m", "orchestrator.server", "--fd", str(listener)]
         return [
-            worker("engine", 1),
-            worker("agents", max(2, os.cpu_count() or 1)),
+            worker("engine", "--pool=prefork", "--concurrency=1"),
+            # So many as AGENT_CONCURRENCY says.
+            worker("agents", "--pool=threads"),
             self.python_child("scheduler", *celery, *beat, stop_seconds=10),
             self.python_child("web", *server, stop_seconds=15, pass_fds=(listener,)),
         ]

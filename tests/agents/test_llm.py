@@ -1,6 +1,5 @@
 """The door to real providers, over real HTTP against a local server."""
 
-import asyncio
 import json
 import logging
 import socket
@@ -24,6 +23,7 @@ from agents.protocols import (
     WorkError,
 )
 from agents.providers import model_for
+from agents.providers.event_loop import run_on_loop
 from agents.providers.llm import LLMModel
 from agents.providers.prompts import prompt_for
 from context.artifact_types import artifact_types, validate_content
@@ -74,7 +74,7 @@ def produce(model, output_type=Plan, artifact_type="project_plan", **changes):
         output_type=output_type,
         instructions="You are the analyst.",
     )
-    return asyncio.run(reply)
+    return run_on_loop(reply)
 
 
 def failure(model, kind):
@@ -282,7 +282,7 @@ def test_neither_key_nor_prompt_is_in_error_or_log(model, server, caplog, behavi
     assert BRIEF not in seen
 
 
-def test_calls_from_many_threads_share_nothing(model):
+def test_calls_from_many_threads_share_a_client_and_no_usage(model):
     replies = []
     threads = [threading.Thread(target=lambda: replies.append(produce(model))) for _ in range(5)]
     for thread in threads:

@@ -79,5 +79,31 @@ def test_after_a_while_a_job_takes_nothing_more_along(queue, monkeypatch):
     assert queue() == 1
 
 
+def test_a_job_gives_way_after_its_turn_where_others_wait(queue, monkeypatch):
+    monkeypatch.setattr(agents_queue, "INLINE_CHAIN_TURN_SECONDS", -1.0)
+    monkeypatch.setattr(agents_queue, "_waiting_until", 0.0)
+    agents_queue.enqueue_task(uuid4())
+    worked = []
+    for task in agents_queue.inline_chain(uuid4()):
+        worked.append(task)
+        agents_queue.enqueue_task(uuid4())
+
+    assert len(worked) == 1
+    assert queue() == 2
+
+
+def test_a_job_goes_on_after_its_turn_where_nobody_waits(queue, monkeypatch):
+    monkeypatch.setattr(agents_queue, "INLINE_CHAIN_TURN_SECONDS", -1.0)
+    monkeypatch.setattr(agents_queue, "_waiting_until", 0.0)
+    first, second = uuid4(), uuid4()
+    worked = []
+    for task in agents_queue.inline_chain(first):
+        worked.append(task)
+        if task == first:
+            agents_queue.enqueue_task(second)
+
+    assert worked == [first, second]
+
+
 def test_the_queue_is_the_one_that_workers_read():
     assert app.conf.task_routes["agents.tasks.*"]["queue"] == "agents"

@@ -7,7 +7,8 @@ from uuid import uuid4
 import pytest
 
 from agents import queue
-from orchestrator.celery import RECONNECT_SECONDS, app
+from orchestrator.broker import RECONNECT_SECONDS
+from orchestrator.celery import app
 
 
 class Enough(Exception):

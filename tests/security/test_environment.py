@@ -53,6 +53,9 @@ UNREADABLE = {
     "JOB_RESULT_DAYS": (*NUMBERS, "0"),
     "MODEL_MAX_TOKENS": (*NUMBERS, "0"),
     "MODEL_TIMEOUT_SECONDS": (*NUMBERS, "0"),
+    "AGENT_CONCURRENCY": (*NUMBERS, "0"),
+    "SANDBOX_CONCURRENCY": NUMBERS,
+    "MODEL_CONCURRENCY": ("openai", "openai=", "=5", "openai=many", "-1", "1.5", "a=1;b=2"),
     "CONTEXT_BUDGET": (*NUMBERS, "0"),
     "CONTEXT_BUDGETS": ("openai", "openai=", "=5", "openai=many", "openai=0", "a=1;b=2"),
     "EMBEDDING_MODEL": ("demo", *MODELS),
@@ -85,7 +88,7 @@ ANY_TEXT = {
 # By docker compose, Celery, and the commands of a terminal; no process of ours starts with them.
 READ_BY_OTHERS = {
     *("DOMAIN", "POSTGRES_PASSWORD", "REDIS_PASSWORD", "PARAPH_VERSION"),
-    *("ENGINE_PROCESSES", "AGENT_PROCESSES", "PARAPH_URL", "PARAPH_TOKEN"),
+    *("ENGINE_PROCESSES", "PARAPH_URL", "PARAPH_TOKEN"),
 }
 CASES = [(variable, value) for variable, values in UNREADABLE.items() for value in values]
 GOOD = {

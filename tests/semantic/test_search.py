@@ -215,7 +215,7 @@ def test_no_log_tells_of_the_calls(semantic, caplog):
         embed(["What only the model may read."], kind="query", seconds=5)
 
     assert len(semantic.requests) == 2
-    assert {record.name for record in caplog.records} == {"asyncio"}
+    assert {record.name for record in caplog.records} <= {"asyncio"}
 
 
 def test_nothing_is_embedded_while_everything_is_stopped(semantic, project, staff):

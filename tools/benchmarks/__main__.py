@@ -8,7 +8,7 @@ import statistics
 from tools.benchmarks.stack import servers, worker
 
 # Modules that start what else they need.
-ALONE = ("stream", "inbox", "stop", "store", "versions", "peers", "profile")
+ALONE = ("stream", "inbox", "stop", "store", "versions", "peers", "profile", "waiting")
 SYSTEMS = ("floor", "langgraph", "dbos", "ours")
 DEFAULTS = {"peers": {"steps": 6, "rounds": 3}, "profile": {"steps": 6, "drivers": [4]}}
 
@@ -43,6 +43,9 @@ def main() -> None:
         default=".venv-peers/bin/python",
         help="peers: of the virtual environment that has them",
     )
+    parser.add_argument("--seconds", type=float, default=30, help="waiting: that one call takes")
+    parser.add_argument("--calls", type=int, default=1000, help="waiting: at once")
+    parser.add_argument("--processes", type=int, default=2, help="waiting: of agents' workers")
     parser.add_argument("--keep", default="", help="store: a folder in which it stays")
     parser.set_defaults(**DEFAULTS.get(parser.parse_known_args()[0].what, {}))
     options = parser.parse_args()
