@@ -1,4 +1,4 @@
-"""The real parts on this machine: PostgreSQL, Redis and one worker with two processes."""
+"""The real parts on this machine: PostgreSQL, Redis and the workers."""
 
 import os
 import secrets
@@ -45,17 +45,29 @@ def servers(kept: str = "") -> Iterator[None]:
 
 
 @contextmanager
-def worker(**environment: str) -> Iterator[None]:
-    """One Celery worker with two processes, for both queues."""
-    command = [sys.executable, "-m", "celery", "-A", "orchestrator", "worker"]
-    options = ["-c", str(WORKER_PROCESSES), "-Q", "engine,agents", "-l", "WARNING"]
+def worker(agents: int = 1, **environment: str) -> Iterator[None]:
+    """Workers as the product runs them: agents' tasks in threads, all else in two processes.
+
+    `agents`: so many processes for agents' tasks.
+    """
+    command = [sys.executable, "-m", "celery", "-A", "orchestrator", "worker", "-l", "WARNING"]
     flags = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-    process = subprocess.Popen([*command, *options, *flags], env=os.environ | environment)
+    workers = {"engine": ["-Q", "engine", "-c", str(WORKER_PROCESSES)]}
+    for number in range(agents):
+        workers[f"agents-{number}"] = ["-Q", "agents", "--pool=threads"]
+    processes = [
+        subprocess.Popen(
+            [*command, f"--hostname={name}@%h", *options, *flags], env=os.environ | environment
+        )
+        for name, options in workers.items()
+    ]
     try:
         yield
     finally:
-        process.terminate()
-        process.wait(30)
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait(30)
 
 
 @dataclass(frozen=True)

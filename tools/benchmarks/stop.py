@@ -27,7 +27,7 @@ PATIENCE_SECONDS = 30.0
 
 def report(options: Any) -> None:
     floor = bare_seconds(os.environ["DATABASE_URL"], os.environ["REDIS_URL"], ROUNDS)
-    with worker(BENCH_MODEL="endless"):
+    with worker(WORKER_PROCESSES, BENCH_MODEL="endless"):
         processes = WorkerProcess.objects.filter(kind="process")
         wait_until(lambda: processes.count() == WORKER_PROCESSES)
         ours = stop_seconds(ROUNDS)
