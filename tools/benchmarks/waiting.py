@@ -36,6 +36,7 @@ from tools.benchmarks.slow_server import AT_ONCE
 
 PROJECTS = 100
 SAMPLE_SECONDS = 0.25
+OPEN = ("pending", "working")
 PATIENCE_SECONDS = 60.0
 HANGING = 100
 HANGING_CONCURRENCY = 32
@@ -134,9 +135,6 @@ def beside_hanging_calls(actor: Actor, port: int, model: dict[str, str]) -> None
         at_work = waiting_calls(port)
     what = f"start beside {HANGING} calls, {at_work} of them open"
     line(what, f"{max(waits):.3f} s", f"worst of {len(waits)}; aim {AIM_START}")
-
-
-OPEN = ("pending", "working")
 
 
 def line(what: str, value: str, remark: str) -> None:
