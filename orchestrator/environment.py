@@ -161,7 +161,8 @@ def split_model_limits(value: Any) -> Any:
     limits = {}
     for entry in split_list(value):
         name, equals, number = (part.strip() for part in entry.rpartition("="))
-        if bool(name) != bool(equals) or not re.fullmatch("[0-9]{1,9}", number):
+        is_number = re.fullmatch("[0-9]{1,9}", number)
+        if bool(name) != bool(equals) or "=" in name or not is_number:
             raise ValueError("Use a number, or a list such as openai-chat:x=20,anthropic:y=5.")
         limits[name] = int(number)
     return limits

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 from urllib.request import urlopen
 
@@ -20,8 +21,10 @@ import psutil
 import psycopg
 from django.contrib.auth.models import User
 from django.db import connection
+from django.db.models.functions import Now
 
 from agents.models import EmergencyStop, Task, TaskAttempt, WorkerProcess
+from agents.queue import RUN_TASK, enqueue
 from agents.selectors import wait_for_acknowledgements
 from agents.services import activate_emergency_stop, release_emergency_stop, request_task
 from audit.actors import Actor
@@ -33,6 +36,7 @@ from tools.benchmarks.slow_server import AT_ONCE
 
 PROJECTS = 100
 SAMPLE_SECONDS = 0.25
+OPEN = ("pending", "working")
 PATIENCE_SECONDS = 60.0
 HANGING = 100
 HANGING_CONCURRENCY = 32
@@ -69,6 +73,8 @@ def many_at_once(options: Any, actor: Actor, port: int, model: dict[str, str]) -
     projects = [new_project(actor) for _ in range(PROJECTS)]
     for number in range(calls):
         new_task(actor, projects[number % PROJECTS])
+    later = [new_task(actor, projects[number % PROJECTS]).pk for number in range(calls)]
+    Task.objects.filter(pk__in=later).update(run_after=Now() + timedelta(days=1))
     with workers(processes, calls // processes, model) as running, Sampler(running, port) as peak:
         wait_until(lambda: TaskAttempt.objects.filter(outcome="completed").count() == calls)
         with connection.cursor() as cursor:
@@ -78,8 +84,10 @@ def many_at_once(options: Any, actor: Actor, port: int, model: dict[str, str]) -
         ratio = f"{took / options.seconds:.2f}"
         line("all of them", f"{took:.1f} s", f"{ratio} times one call (aim {AIM_RATIO})")
         line("from the first claim to the last", f"{ramp:.1f} s", f"{calls / ramp:.0f} a second")
-        for number in range(calls):
-            new_task(actor, projects[number % PROJECTS])
+        # All at once, which making them is not.
+        Task.objects.filter(pk__in=later).update(run_after=Now(), enqueued_at=Now())
+        for task_id in later:
+            enqueue(RUN_TASK, task_id)
         in_flight = most_calls(port, calls, options.seconds)
         stop, _ = activate_emergency_stop(actor=actor, reason="Benchmark.")
         seconds = stop_seconds(stop)
@@ -127,9 +135,6 @@ def beside_hanging_calls(actor: Actor, port: int, model: dict[str, str]) -> None
         at_work = waiting_calls(port)
     what = f"start beside {HANGING} calls, {at_work} of them open"
     line(what, f"{max(waits):.3f} s", f"worst of {len(waits)}; aim {AIM_START}")
-
-
-OPEN = ("pending", "working")
 
 
 def line(what: str, value: str, remark: str) -> None:
