@@ -7,6 +7,7 @@ import uuid
 import pytest
 from celery import shared_task
 from celery.app.trace import build_tracer
+from kombu.transport.virtual import Channel
 
 from agents import queue
 from agents.queue import ADVANCE, enqueue
@@ -46,13 +47,12 @@ def sent(monkeypatch):
     """The headers of what is put into the queue, whatever went wrong in the test before."""
     monkeypatch.setattr(queue, "_silent_until", 0.0)
     found = []
-    with app.connection_for_write() as connection:
-        monkeypatch.setattr(
-            type(connection.default_channel),
-            "basic_publish",
-            lambda self, message, *rest, **more: found.append(message["headers"]),
-        )
-        yield found
+    monkeypatch.setattr(
+        Channel,
+        "basic_publish",
+        lambda self, message, *rest, **more: found.append(message["headers"]),
+    )
+    return found
 
 
 def worked(headers, **arguments):
