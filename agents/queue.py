@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 from uuid import UUID
 
 import redis
@@ -43,8 +44,11 @@ _waiting_until = 0.0
 class _InlineChain(threading.local):
     """Of the job that this thread works on, if any: the task that it will do next."""
 
+    began = 0.0
     open_until = 0.0
     next_task: UUID | None = None
+    #: On `next_task`, where the transaction that it came of has claimed it, too.
+    claim: Any = None
 
 
 _chain = _InlineChain()
@@ -85,19 +89,42 @@ def enqueue_task_on_commit(task_id: UUID) -> None:
 
 def inline_chain(first: UUID) -> Iterator[UUID]:
     """A job's own task, then each one that is enqueued while the one before is worked on."""
-    began = time.monotonic()
-    _chain.open_until, _chain.next_task = began + INLINE_CHAIN_SECONDS, first
+    _chain.began = time.monotonic()
+    _chain.open_until, _chain.next_task = _chain.began + INLINE_CHAIN_SECONDS, first
     try:
         while _chain.next_task is not None:
             task_id, _chain.next_task = _chain.next_task, None
             yield task_id
-            if time.monotonic() - began > INLINE_CHAIN_TURN_SECONDS and is_somebody_waiting():
+            if _chain.claim is None and _is_turn_over():
                 return
     finally:
-        _chain.open_until = 0.0
+        # A claim that nobody works on, as after an error, is lost with its lease.
+        _chain.open_until, _chain.claim = 0.0, None
         if _chain.next_task is not None:
             task_id, _chain.next_task = _chain.next_task, None
             enqueue(RUN_TASK, task_id)
+
+
+def may_take_along() -> bool:
+    """Whether the job of this thread goes on with a task that comes of its next transaction."""
+    is_open = _chain.next_task is None and time.monotonic() < _chain.open_until
+    return is_open and not _is_turn_over()
+
+
+def take_along(claim: Any) -> None:
+    """The job of this thread goes on with this claim, whatever the time."""
+    _chain.next_task, _chain.claim = claim.task.pk, claim
+
+
+def claim_taken_along() -> Any:
+    """The claim on the task that the job begins now, if there is one already."""
+    claim, _chain.claim = _chain.claim, None
+    return claim
+
+
+def _is_turn_over() -> bool:
+    is_long = time.monotonic() - _chain.began > INLINE_CHAIN_TURN_SECONDS
+    return is_long and is_somebody_waiting()
 
 
 def is_somebody_waiting() -> bool:

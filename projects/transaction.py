@@ -79,7 +79,10 @@ class ProjectTransaction:
         self._head: Head | None = None
         self._drafts: list[Draft] = []
         self._agent_types: set[str] = set()
+        #: Ids of the tasks that this transaction has created.
+        self.created_tasks: list[UUID] = []
         self._wants_advance = False
+        self._after_advance: list[Callable[[], Any]] = []
 
     @classmethod
     def creating(cls, project: Project, actor: Actor) -> Self:
@@ -164,6 +167,10 @@ class ProjectTransaction:
         """Let the engine advance the project at the end of this transaction."""
         self._wants_advance = True
 
+    def after_advance(self, step: Callable[[], Any]) -> None:
+        """Do this in the same transaction, once the engine has advanced."""
+        self._after_advance.append(step)
+
     def on_commit(self, hook: Callable[[], Any]) -> None:
         """Run a hook after the commit. One that fails is logged, and the others still run."""
         transaction.on_commit(hook, robust=True)
@@ -181,6 +188,8 @@ class ProjectTransaction:
             changes = len(self._drafts)
             if self._wants_advance:
                 self._advance()
+            for step in self._after_advance:
+                step()
             if self._agent_types:
                 consequences = self._drafts[changes:]
                 del self._drafts[changes:]
@@ -200,6 +209,7 @@ class ProjectTransaction:
             logger.exception("advance failed", extra={"project": str(self.project.pk)})
             del self._drafts[drafts:]
             self._agent_types = agent_types
+            self.created_tasks.clear()
             # What advancing changed in memory was rolled back.
             self.project = Project.objects.get(pk=self.project.pk)
             hooks.run("advance_failed", self, error)

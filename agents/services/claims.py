@@ -12,7 +12,7 @@ from agents.events import TASK_RETRIED, TASK_STARTED
 from agents.metrics import count_retry
 from agents.models import Task
 from agents.protocols import Usage
-from agents.queue import enqueue_task_on_commit
+from agents.queue import enqueue_task_on_commit, may_take_along, take_along
 from agents.services.capacity import note_refusal, room_parameters
 from audit.actors import Actor
 from core import sql
@@ -45,30 +45,48 @@ def claim_task(*, task_id: UUID, worker: str) -> Claim | None:
         with ProjectTransaction(ProjectOf("task", task_id), Actor.of_system("worker")) as tx:
             if tx.project.status not in RUNS_TASKS:
                 return None
-            row = sql.fetch_one(
-                "claim_task",
-                task=task_id,
-                worker=worker,
-                lease_seconds=settings.TASK_LEASE_SECONDS,
-                **room_parameters(task_id),
-            )
-            if row is None:
-                note_refusal(task_id)
-                return None
-            (task,) = row
-            task.project = tx.project
-            tx.actor = Actor.of_agent(task.agent_type)
-            tx.record(
-                TASK_STARTED,
-                task=task,
-                agent_type=task.agent_type,
-                step=task.step,
-                attempt=task.attempt,
-            )
-            tx.refresh_agent(task.agent_type)
+            claim = _claim(tx, task_id, worker)
+            if claim is not None:
+                tx.actor = Actor.of_agent(claim.task.agent_type)
+            return claim
     except DomainError:
         # The project is gone, or was erased.
         return None
+
+
+def claim_created_task(tx: ProjectTransaction, worker: str) -> None:
+    """Go on with the first task that came of this transaction, where the job has time for it.
+
+    It needs no message and no transaction of its own. Called after the advance.
+    """
+    if tx.created_tasks and tx.project.status in RUNS_TASKS and may_take_along():
+        claim = _claim(tx, tx.created_tasks[0], worker)
+        if claim is not None:
+            tx.on_commit(lambda: take_along(claim))
+
+
+def _claim(tx: ProjectTransaction, task_id: UUID, worker: str) -> Claim | None:
+    row = sql.fetch_one(
+        "claim_task",
+        task=task_id,
+        worker=worker,
+        lease_seconds=settings.TASK_LEASE_SECONDS,
+        **room_parameters(task_id),
+    )
+    if row is None:
+        note_refusal(task_id)
+        return None
+    (task,) = row
+    task.project = tx.project
+    tx.record(
+        TASK_STARTED,
+        actor=Actor.of_agent(task.agent_type),
+        task=task,
+        agent_type=task.agent_type,
+        step=task.step,
+        attempt=task.attempt,
+    )
+    tx.refresh_agent(task.agent_type)
     return Claim(task, task.fence)
 
 

@@ -19,7 +19,13 @@ from agents.protocols import (
     Usage,
     WorkError,
 )
-from agents.services.claims import Claim, close_attempt, end_of_attempt, lock_claimed
+from agents.services.claims import (
+    Claim,
+    claim_created_task,
+    close_attempt,
+    end_of_attempt,
+    lock_claimed,
+)
 from audit.actors import Actor
 from audit.events import SYSTEM_WARNING
 from context.enums import DerivationKind, Form
@@ -215,3 +221,4 @@ def _end_work(
 def _note_end(tx: ProjectTransaction, task: Task) -> None:
     tx.refresh_agent(task.agent_type)
     tx.request_advance()
+    tx.after_advance(lambda: claim_created_task(tx, task.worker))

@@ -58,6 +58,7 @@ def create_task(tx: ProjectTransaction, **fields: Any) -> Task:
         phase=task.phase,
         round=task.round,
     )
+    tx.created_tasks.append(task.pk)
     enqueue_task_on_commit(task.pk)
     return task
 

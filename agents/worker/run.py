@@ -21,6 +21,7 @@ from agents.protocols import (
 )
 from agents.providers import model_for
 from agents.providers.wrappers import CancellableModel, ProgressReportingModel
+from agents.queue import claim_taken_along
 from agents.role import role_for
 from agents.services import (
     Claim,
@@ -57,7 +58,7 @@ SUCCEEDED = (AttemptOutcome.COMPLETED, AttemptOutcome.NEEDS_PERSON)
 def run(*, task_id: UUID, worker: str) -> bool:
     """Whether this call did the work; False for a duplicate, a lost lease or an emergency stop."""
     with log_fields(task=str(task_id)):
-        claim = claim_task(task_id=task_id, worker=worker)
+        claim = claim_taken_along() or claim_task(task_id=task_id, worker=worker)
         if claim is None:
             return False
         task = claim.task

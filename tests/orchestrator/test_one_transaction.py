@@ -1,6 +1,7 @@
 """A turn is one transaction: what a person or an agent does, the advance, and what comes next."""
 
 import textwrap
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from redis import Redis
 
 from agents.context_assembly import assemble_assignment
 from agents.models import Task
+from agents.queue import claim_taken_along, inline_chain
 from agents.services import claim_task, finish_task
 from agents.worker.lease import check_claim
 from audit.actors import Actor
@@ -180,6 +182,41 @@ def test_a_finish_and_the_next_task_are_one_transaction(unattended, queue):
     assert statements.transactions == 1
     assert Task.objects.filter(project=unattended, status="pending").count() == 1
     assert queue() == (waiting[0] + 1, waiting[1])
+
+
+def test_a_job_claims_the_task_that_comes_of_its_finish_in_the_same_transaction(
+    make_project, queue, settings
+):
+    settings.AGENT_MODELS = {"coder": "demo"}
+    project = make_project(oversight_level="low")
+    with ProjectTransaction(project.pk, Actor.of_user(project.created_by)) as tx:
+        open_run(tx, parse_definition(textwrap.dedent(TWO_STEPS), "two.yaml"))
+    first = pending_task(running(project))
+    waiting = queue()
+
+    with closing(inline_chain(first.pk)) as tasks:
+        next(tasks)
+        claim = claim_task(task_id=first.pk, worker=WORKER)
+        with Statements() as statements:
+            assert finish_task(claim=claim, outcome=work())
+        second = next(tasks)
+        taken = claim_taken_along()
+
+    assert statements.transactions == 1
+    assert (taken.task.pk, taken.task.step) == (second, "b")
+    assert Task.objects.get(pk=second).status == "working"
+    assert queue() == waiting
+    started = Event.objects.filter(project=project.pk, event_type="task_started").latest("sequence")
+    assert (started.task, started.actor) == (second, "agent:coder")
+
+
+def test_outside_of_a_job_nobody_claims_what_comes_of_a_finish(make_project):
+    project = make_project(oversight_level="low")
+    claim = claim_task(task_id=pending_task(running(project)).pk, worker=WORKER)
+
+    assert finish_task(claim=claim, outcome=work())
+
+    assert Task.objects.filter(project=project, status="working").count() == 0
 
 
 def test_a_decision_stands_where_advancing_fails_and_the_sweep_takes_over(
