@@ -1,4 +1,4 @@
-"""`make bench`, `bench-stream`, `bench-peers` and others: what we cost, as ratios of a run."""
+"""`make bench`, `bench-stream`, `bench-http` and others: what we cost, as ratios of a run."""
 
 import argparse
 import importlib
@@ -8,9 +8,13 @@ import statistics
 from tools.benchmarks.stack import servers, worker
 
 # Modules that start what else they need.
-ALONE = ("stream", "inbox", "stop", "store", "versions", "peers", "profile")
+ALONE = ("stream", "inbox", "stop", "store", "versions", "peers", "profile", "http")
 SYSTEMS = ("floor", "langgraph", "dbos", "ours")
-DEFAULTS = {"peers": {"steps": 6, "rounds": 3}, "profile": {"steps": 6, "drivers": [4]}}
+DEFAULTS = {
+    "peers": {"steps": 6, "rounds": 3},
+    "profile": {"steps": 6, "drivers": [4]},
+    "http": {"steps": 6, "clients": 50},
+}
 
 
 def main() -> None:
@@ -20,7 +24,8 @@ def main() -> None:
     parser.add_argument(
         "--servers", nargs="+", default=["uvicorn"], help="stream: uvicorn, daphne, or both"
     )
-    parser.add_argument("--clients", type=int, help="stream: at most so many")
+    parser.add_argument("--clients", type=int, help="stream: at most so many; http")
+    parser.add_argument("--seconds", type=int, default=20, help="http: each of its three trials")
     parser.add_argument("--projects", type=int, default=60, help="projects side by side")
     parser.add_argument("--steps", type=int, default=10, help="steps of each")
     parser.add_argument("--decisions", type=int, default=150)
