@@ -18,7 +18,7 @@ ROOTS ?= .
 WRITE_BYTECODE := PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-browser test-stream test-races test-schema test-deploy lint format metrics bench bench-stream bench-inbox bench-stop bench-versions bench-store bench-peers bench-profile chaos chaos-short lock clean venv dev
+.PHONY: help run test test-slow test-browser test-stream test-races test-schema test-deploy lint format metrics bench bench-stream bench-inbox bench-stop bench-versions bench-store bench-peers bench-profile bench-http chaos chaos-short lock clean venv dev
 
 help: ## Show this list
 	@echo "Paraph. Commands:"
@@ -99,6 +99,9 @@ bench-profile: $(VENV)/.installed-dev ## Count statements, commits and processor
 .PHONY: bench-waiting
 bench-waiting: $(VENV)/.installed-dev ## Measure a thousand slow calls of models at once
 	@$(BIN)/python -m tools.benchmarks waiting
+
+bench-http: $(VENV)/.installed-dev ## Measure a decision over HTTP to the next step, for one client and for 50
+	@$(BIN)/python -m tools.benchmarks http
 
 chaos: $(VENV)/.installed-dev ## Break things, see that nothing is lost: at most 12 minutes (SEED=, CASE=, LIST=1, MINUTES=)
 	@timeout -k 30 $$(($(MINUTES) * 60 + 60)) $(BIN)/python -m tools.chaos --seed '$(SEED)' --minutes '$(MINUTES)' \

@@ -92,6 +92,8 @@ class PresentedRequest:
     request: HitlRequest
     user: Any
     now: datetime
+    #: The person's role in the project; None for who is not a member.
+    role: str | None
     can_decide: Verdict
     actions: list[PresentedAction]
     contents: list[PresentedVersion]
@@ -122,9 +124,9 @@ class PresentedRequest:
         """From what was last decided to the first version shown."""
         return self.contents[0].diff if self.contents else None
 
-    @property
+    @cached_property
     def decisions(self) -> list[Decision]:
-        return list(self.request.decisions.all())
+        return list(self.request.decisions.select_related("decided_by"))
 
     @property
     def previous(self) -> HitlRequest | None:
@@ -157,10 +159,6 @@ class PresentedRequest:
         is_claimed = self.request.is_pending and self.request.claimant_id(self.now) is not None
         return self.request.claimed_by if is_claimed else None
 
-    @cached_property
-    def role(self) -> str | None:
-        return role_of(self.user, self.request.project_id)
-
     @property
     def may_claim(self) -> bool:
         return self.request.is_pending and self.can_decide.allowed and self.claimant is None
@@ -182,12 +180,15 @@ class PresentedRequest:
 
     @property
     def may_break_glass(self) -> bool:
-        return self.request.is_pending and may_break_glass(self.request, self.user)
+        is_pending = self.request.is_pending
+        return is_pending and may_break_glass(self.request, self.user, role=self.role)
 
     @cached_property
     def obstacles(self) -> list[str]:
         """The codes of the rules that break-glass would go past."""
-        return obstacles(self.request, self.user, self.now) if self.may_break_glass else []
+        if not self.may_break_glass:
+            return []
+        return obstacles(self.request, self.user, self.now, role=self.role)
 
     @cached_property
     def deciders(self) -> QuerySet[Membership]:
@@ -204,11 +205,13 @@ def present_request(
 ) -> PresentedRequest:
     """Everything that this person needs to decide. `follows`: a sentence on what waits for it."""
     now = now or timezone.now()
+    role = role_of(user, request.project_id)
     return PresentedRequest(
         request=request,
         user=user,
         now=now,
-        can_decide=can_decide(request, user, now),
+        role=role,
+        can_decide=can_decide(request, user, now, role=role),
         actions=[
             PresentedAction(
                 key=action.key,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
@@ -41,10 +41,8 @@ INBOX_FIELDS = (
 
 def requests_for(user: Any) -> QuerySet[HitlRequest]:
     """What the user may see, newest first."""
-    related = ("project", "task", "claimed_by")
-    requests = HitlRequest.objects.visible_to(user).select_related(*related)
-    decisions = Prefetch("decisions", Decision.objects.select_related("decided_by"))
-    return requests.prefetch_related(decisions).order_by("-created_at", "-id")
+    requests = HitlRequest.objects.visible_to(user)
+    return requests.select_related("project", "task", "claimed_by").order_by("-created_at", "-id")
 
 
 def request_list_for(user: Any) -> QuerySet[HitlRequest]:
@@ -134,6 +132,9 @@ def last_decided(request: HitlRequest, version: ArtifactVersion) -> ArtifactVers
     work went on with before. Nothing is settled by a request that was superseded or cancelled.
     """
     artifact_id = version.artifact_id
+    if version.number == 1:
+        # Nothing comes before it, as for most of what is decided.
+        return None
     # It showed the artifact, or had a person write it where the agent had made nothing.
     shows = Q(subject__outputs__contains=[{"artifact": str(artifact_id)}])
     decided = earlier_requests(request).filter(status__in=DECIDED)

@@ -145,7 +145,8 @@ class RequestViewSet(ThreadMixin, mixins.ListModelMixin, mixins.RetrieveModelMix
         decision = decide(request_id=pk, actor=Actor.of_user(request.user), channel=CHANNEL, **data)
         answer = {
             "decision": DecisionSerializer(decision).data,
-            "request": self.output(requests_for(request.user).get(pk=pk)),
+            # The row as it was locked and changed; what it shows is read after the commit.
+            "request": self.output(decision.request),
         }
         return Response(answer, status.HTTP_201_CREATED)
 

@@ -70,8 +70,12 @@ def _listener(options: argparse.Namespace) -> socket.socket:
     else:
         family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
         listener = socket.create_server((options.host, options.port), family=family, backlog=2048)
+    # Connections inherit what is set here. Head and body of an answer are sent one after the other:
+    # by TCP's default the body would wait until the client has acknowledged the head, some 40 ms.
+    # asyncio sets this, but not for sockets that were opened without the number of the protocol.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
-        # Connections inherit it: one whose client no longer reads ends by itself.
+        # One whose client no longer reads ends by itself.
         milliseconds = UNREAD_SECONDS * 1000
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
     return listener

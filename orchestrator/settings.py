@@ -71,7 +71,6 @@ MIDDLEWARE = [
     "audit.middleware.OriginMiddleware",
     "ops.metrics.middleware.MetricsMiddleware",
     "orchestrator.throttle.ThrottleMiddleware",
-    "orchestrator.middleware.DatabaseAwayMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "ui.web.content_policy.ContentPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -81,6 +80,9 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # Last, because it is synchronous: then so are all that could be either, and a request changes
+    # between the event loop and its thread only at both ends, not for each of them.
+    "orchestrator.middleware.DatabaseAwayMiddleware",
 ]
 
 ROOT_URLCONF = "orchestrator.urls"

@@ -1,4 +1,4 @@
-"""`make bench`, `bench-stream`, `bench-peers` and others: what we cost, as ratios of a run."""
+"""`make bench`, `bench-stream`, `bench-http` and others: what we cost, as ratios of a run."""
 
 import argparse
 import importlib
@@ -8,9 +8,14 @@ import statistics
 from tools.benchmarks.stack import servers, worker
 
 # Modules that start what else they need.
-ALONE = ("stream", "inbox", "stop", "store", "versions", "peers", "profile", "waiting")
+ALONE = ("stream", "inbox", "stop", "store", "versions", "peers", "profile", "waiting", "http")
 SYSTEMS = ("floor", "langgraph", "dbos", "ours")
-DEFAULTS = {"peers": {"steps": 6, "rounds": 3}, "profile": {"steps": 6, "drivers": [4]}}
+DEFAULTS = {
+    "peers": {"steps": 6, "rounds": 3},
+    "profile": {"steps": 6, "drivers": [4]},
+    "http": {"steps": 6, "clients": 50},
+    "waiting": {"seconds": 30.0},
+}
 
 
 def main() -> None:
@@ -20,7 +25,7 @@ def main() -> None:
     parser.add_argument(
         "--servers", nargs="+", default=["uvicorn"], help="stream: uvicorn, daphne, or both"
     )
-    parser.add_argument("--clients", type=int, help="stream: at most so many")
+    parser.add_argument("--clients", type=int, help="stream: at most so many; http")
     parser.add_argument("--projects", type=int, default=60, help="projects side by side")
     parser.add_argument("--steps", type=int, default=10, help="steps of each")
     parser.add_argument("--decisions", type=int, default=150)
@@ -43,7 +48,9 @@ def main() -> None:
         default=".venv-peers/bin/python",
         help="peers: of the virtual environment that has them",
     )
-    parser.add_argument("--seconds", type=float, default=30, help="waiting: that one call takes")
+    parser.add_argument(
+        "--seconds", type=float, default=20, help="http: each of its trials; waiting: one call"
+    )
     parser.add_argument("--calls", type=int, default=1000, help="waiting: at once")
     parser.add_argument("--processes", type=int, default=2, help="waiting: of agents' workers")
     parser.add_argument("--keep", default="", help="store: a folder in which it stays")
