@@ -10,7 +10,7 @@ from tools.benchmarks.instant import PROSE
 from tools.benchmarks.peers import floor
 
 
-@shared_task(queue="agents")
+@shared_task
 def link(url: str, key: str, left: int) -> None:
     """One link of a chain of no-op jobs; the last one says that the chain is done."""
     if left > 1:
@@ -19,13 +19,13 @@ def link(url: str, key: str, left: int) -> None:
         Redis.from_url(url).rpush(key, 1)
 
 
-@shared_task(queue="engine")
+@shared_task
 def tell_when_started(url: str, key: str) -> None:
     """Says when it started, in seconds since the epoch."""
     Redis.from_url(url).rpush(key, repr(time.time()))
 
 
-@shared_task(queue="agents")
+@shared_task
 def take_floor_step(url: str, run: str, task: str) -> None:
     """A step of the floor of `make bench-peers`."""
     floor.work(url, run, task, f"{os.getpid()}", PROSE)
