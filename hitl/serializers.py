@@ -9,7 +9,7 @@ from rest_framework import serializers
 from context.models import Artifact, ArtifactVersion
 from context.rendering import render_markdown
 from core.fields import ContentField, FlagField, IdField, KindField, NumberField, TextField
-from core.serializers import StrictSerializer
+from core.serializers import StrictSerializer, represent
 from hitl.actions import action_choices
 from hitl.enums import OnTimeout
 from hitl.models import APPROVALS_MAX, Comment, Decision, HitlRequest, Policy
@@ -223,8 +223,7 @@ class RequestSerializer(PresentedFields, RequestListSerializer):
 
     def to_representation(self, request: HitlRequest) -> dict[str, Any]:
         presented = present_request(request, self.context["request"].user)
-        row = RequestListSerializer(request, context=self.context).data
-        return row | PresentedFields(presented).data
+        return represent(RequestListSerializer, request) | represent(PresentedFields, presented)
 
 
 class DecisionAnswer(serializers.Serializer):

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit.actors import Actor
-from core.serializers import NoInput, ProblemSerializer
+from core.serializers import NoInput, ProblemSerializer, represent
 from core.viewsets import APIView, GenericViewSet
 from hitl.bulk import Item, decide_each
 from hitl.filters import RequestFilter
@@ -144,7 +144,7 @@ class RequestViewSet(ThreadMixin, mixins.ListModelMixin, mixins.RetrieveModelMix
             raise
         decision = decide(request_id=pk, actor=Actor.of_user(request.user), channel=CHANNEL, **data)
         answer = {
-            "decision": DecisionSerializer(decision).data,
+            "decision": represent(DecisionSerializer, decision),
             # The row as it was locked and changed; what it shows is read after the commit.
             "request": self.output(decision.request),
         }

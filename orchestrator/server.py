@@ -56,7 +56,7 @@ def main() -> None:
     )
     # Loads the settings, and with them the logging.
     config.load()
-    listener = _listener(options)
+    listener = open_listener(options)
     logger.info("listening on http://%s:%s", *listener.getsockname()[:2])
     # uvicorn raises the signal that stopped it again at the end: an orderly exit, with its hooks.
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -64,7 +64,7 @@ def main() -> None:
     uvicorn.Server(config).run(sockets=[listener])
 
 
-def _listener(options: argparse.Namespace) -> socket.socket:
+def open_listener(options: argparse.Namespace) -> socket.socket:
     if options.fd is not None:
         listener = socket.socket(fileno=options.fd)
     else:

@@ -6,9 +6,10 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from audit.actors import Actor
+from core import sql
 from core.errors import Forbidden, NotFound
 from projects.enums import Role
-from projects.models import Membership, Project
+from projects.models import Project
 
 READ = frozenset(Role.values)
 DECIDE = frozenset({Role.OWNER, Role.APPROVER})
@@ -29,11 +30,8 @@ class ProjectAccess:
 
 
 def role_of(user: Any, project_id: UUID) -> str | None:
-    return (
-        Membership.objects.filter(project=project_id, user=user)
-        .values_list("role", flat=True)
-        .first()
-    )
+    row = sql.fetch_one("member_role", project=project_id, user=user.pk)
+    return row[0] if row else None
 
 
 def get_visible_project(user: Any, project_id: UUID) -> Project:

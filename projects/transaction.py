@@ -16,7 +16,7 @@ from audit.services import Draft, Head, record_all
 from core import sql
 from core.errors import Conflict, NotFound
 from projects import hooks
-from projects.access import check_role
+from projects.access import check_role, role_of
 from projects.models import Project
 
 logger = logging.getLogger(__name__)
@@ -107,8 +107,7 @@ class ProjectTransaction:
             self.project = project
             # After the lock: a role that was taken away while this transaction waited is gone.
             if self.actor.user is not None and self._new is None:
-                role = sql.fetch_one("member_role", project=project.pk, user=self.actor.user.pk)
-                self.role = role[0] if role else None
+                self.role = role_of(self.actor.user, project.pk)
                 if self._require is not None:
                     check_role(self.role, self.actor.user, self._require, what=self._missing)
             if project.erased_at is not None:

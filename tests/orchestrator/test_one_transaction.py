@@ -104,7 +104,25 @@ def test_from_a_decision_to_the_next_claim_there_are_two_transactions_and_one_me
     assert queue() == (waiting[0] + 1, waiting[1])
     assert statements.transactions == 2
     # One of them is this test's own look for the task.
-    assert statements.count - 1 <= 32, "\n".join(statements.texts)
+    assert statements.count - 1 <= 22, "\n".join(statements.texts)
+
+
+def test_a_decision_over_rest_takes_four_statements_beside_those_of_the_decision(
+    project, approver, client_of
+):
+    request = asked(project)
+    client = client_of(approver)
+    url = f"/api/v1/hitl/requests/{request.pk}/decisions/"
+
+    with Statements() as statements:
+        said = {"action": "approve", "subject_digest": request.subject_digest}
+        answer = client.post(url, said, content_type="application/json")
+
+    assert answer.status_code == 201
+    # Of who asks; then the caller's role, the versions that are shown, and the decisions on it.
+    before, after = statements.texts.index("BEGIN"), statements.texts.index("COMMIT")
+    assert (before, len(statements.texts) - after - 1) == (1, 3), "\n".join(statements.texts)
+    assert statements.count <= 17, "\n".join(statements.texts)
 
 
 TWO_STEPS = """
