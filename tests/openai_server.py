@@ -94,7 +94,7 @@ class OpenAIServer:
         self.headers: list[dict[str, str]] = []
         self.next: deque[Behaviour] = deque()
         self.stopping = threading.Event()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._http = _PatientServer(("127.0.0.1", 0), _handler(self))
         self._http.daemon_threads = True
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
 
@@ -132,6 +132,11 @@ class OpenAIServer:
         if content is None:
             content = instance_of(function["parameters"])
         return completion(request, name, content(request) if callable(content) else content)
+
+
+class _PatientServer(ThreadingHTTPServer):
+    # Of more connections that are made at once some would be refused.
+    request_queue_size = 128
 
 
 def completion(
