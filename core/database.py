@@ -1,9 +1,10 @@
 """The database: its connections, reads as of one moment, and what its absence looks like."""
 
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import (
     DEFAULT_DB_ALIAS,
@@ -18,8 +19,10 @@ from django.http import HttpRequest, JsonResponse
 from core.problems import CONTENT_TYPE, problem
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 RETRY_AFTER_SECONDS = 2
+RETRY_SECONDS = 0.2
 DATABASE_AWAY = "database_away"
 DETAIL = (
     "The database cannot be reached. Nothing that was acknowledged is lost. Send the request again "
@@ -46,6 +49,9 @@ def share_connections(**pool: Any) -> None:
     connections.close_all()
     database = connections.settings[DEFAULT_DB_ALIAS]
     database["CONN_MAX_AGE"] = 0
+    # A look at each connection that is taken would cost a round trip each time; what is broken is
+    # found when it is used: see `until_database_is_back`.
+    database["CONN_HEALTH_CHECKS"] = False
     database["OPTIONS"]["pool"] = pool
 
 
@@ -60,6 +66,30 @@ def release_connection() -> None:
     """Give this thread's connection back to the pool, if there is one, before a long wait."""
     if connection.settings_dict["OPTIONS"].get("pool") and not connection.in_atomic_block:
         connection.close()
+
+
+def until_database_is_back(action: Callable[[], T], *, seconds: float) -> T:
+    """Its result; repeated for so long while the database is away or connections are broken.
+
+    Only for what may be done twice, for the first time may have been committed.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return action()
+        except (InterfaceError, OperationalError) as error:
+            if not is_database_away(error) or time.monotonic() > deadline:
+                raise
+            logger.warning("database away", extra={"error": repr(error)})
+            drop_broken_connections()
+            time.sleep(RETRY_SECONDS)
+
+
+def drop_broken_connections() -> None:
+    """This thread's connection, and all of the pool that do not answer."""
+    connection.close()
+    if connection.settings_dict["OPTIONS"].get("pool"):
+        connection.pool.check()
 
 
 def is_database_away(error: BaseException | None) -> bool:

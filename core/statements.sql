@@ -245,8 +245,10 @@ texts AS (
 ), bodies AS (
     SELECT id, sha256 FROM added
     UNION ALL
-    SELECT id, sha256 FROM context_bodies JOIN texts USING (sha256)
-    WHERE project_id = %(project)s
+    SELECT earlier.id, texts.sha256 FROM texts, LATERAL (
+        SELECT id FROM context_bodies
+        WHERE project_id = %(project)s AND sha256 = texts.sha256 OFFSET 0
+    ) AS earlier
 ), sections AS (
     INSERT INTO context_sections
         (project_id, version_id, position, pointer, path, title, kind, body_id)
@@ -269,10 +271,12 @@ texts AS (
     INSERT INTO context_derivations (derived_id, source_id, kind)
     SELECT version.id, source.id, new.kind
     FROM version, unnest(%(source_artifacts)s::uuid[], %(source_numbers)s::int[],
-        %(source_kinds)s::text[]) AS new (artifact_id, number, kind)
-    JOIN context_artifact_versions AS source USING (artifact_id, number)
-    JOIN context_artifacts AS artifact
-        ON artifact.id = source.artifact_id AND artifact.project_id = %(project)s
+        %(source_kinds)s::text[]) AS new (artifact_id, number, kind), LATERAL (
+            SELECT source.id FROM context_artifact_versions AS source
+            JOIN context_artifacts AS artifact ON artifact.id = source.artifact_id
+            WHERE source.artifact_id = new.artifact_id AND source.number = new.number
+              AND artifact.project_id = %(project)s OFFSET 0
+        ) AS source
     ON CONFLICT (derived_id, source_id) DO NOTHING
 )
 SELECT version.id, (SELECT count(*) FROM sections), (SELECT count(*) FROM concepts) FROM version
@@ -282,21 +286,33 @@ SELECT version.id, (SELECT count(*) FROM sections), (SELECT count(*) FROM concep
 WITH chosen AS (
     SELECT * FROM unnest(%(artifacts)s::uuid[], %(numbers)s::int[]) AS new (artifact_id, number)
 ), accepted AS (
-    UPDATE context_artifact_versions AS version SET status = 'accepted' FROM chosen
-    WHERE version.artifact_id = chosen.artifact_id AND version.number = chosen.number
+    UPDATE context_artifact_versions SET status = 'accepted'
+    WHERE id = ANY (ARRAY(
+        SELECT version.id FROM chosen, LATERAL (
+            SELECT id FROM context_artifact_versions
+            WHERE artifact_id = chosen.artifact_id AND number = chosen.number OFFSET 0
+        ) AS version))
 )
-UPDATE context_artifacts AS artifact
-SET accepted_version = chosen.number, updated_at = clock_timestamp()
-FROM chosen WHERE artifact.id = chosen.artifact_id
+UPDATE context_artifacts AS artifact SET updated_at = clock_timestamp(),
+    accepted_version = (SELECT number FROM chosen WHERE chosen.artifact_id = artifact.id)
+WHERE id = ANY (%(artifacts)s::uuid[])
 
 -- name: newest_outputs
 -- Of this row of `tasks`: its artifacts as they are now, by id.
 (SELECT json_object_agg(artifact.id, json_build_object(
-        'version', version.number, 'sha256', version.sha256, 'title', artifact.title))
- FROM jsonb_array_elements(tasks.result -> 'outputs') AS output
- JOIN context_artifacts AS artifact ON artifact.id = (output ->> 'artifact')::uuid
- JOIN context_artifact_versions AS version
-   ON version.artifact_id = artifact.id AND version.number = artifact.version)
+        'version', artifact.version, 'sha256', artifact.sha256, 'title', artifact.title))
+ FROM jsonb_array_elements(tasks.result -> 'outputs') AS output, {artifact_of_output})
+
+-- name: artifact_of_output
+-- A LATERAL subquery with OFFSET is never made part of the query around it: PostgreSQL looks each row
+-- up by its index. It expects a hundred outputs, and would read whole tables for so many.
+LATERAL (
+    SELECT made.id, made.version, made.title, newest.sha256
+    FROM context_artifacts AS made
+    JOIN context_artifact_versions AS newest
+      ON newest.artifact_id = made.id AND newest.number = made.version
+    WHERE made.id = (output ->> 'artifact')::uuid OFFSET 0
+) AS artifact
 
 -- name: newest_outputs_of_task
 SELECT {newest_outputs} FROM tasks WHERE id = %(task)s
@@ -323,40 +339,39 @@ WHERE tasks.id = %(task)s
 -- People who wrote a version of what this row of `tasks` has made, or the same content elsewhere in
 -- the project, or input that its step was given after the start.
 SELECT version.author_id
-FROM jsonb_array_elements(tasks.result -> 'outputs') AS output
-JOIN context_artifact_versions AS version
-  ON version.artifact_id = (output ->> 'artifact')::uuid
-WHERE version.author_id IS NOT NULL
+FROM jsonb_array_elements(tasks.result -> 'outputs') AS output, LATERAL (
+    SELECT author_id FROM context_artifact_versions
+    WHERE artifact_id = (output ->> 'artifact')::uuid AND author_id IS NOT NULL OFFSET 0
+) AS version
 UNION
 SELECT version.author_id
-FROM context_artifacts AS artifact
-JOIN context_artifact_versions AS version ON version.artifact_id = artifact.id
-WHERE artifact.project_id = tasks.project_id AND version.author_id IS NOT NULL
-  AND version.sha256 IN (
-      SELECT newest.sha256
-      FROM jsonb_array_elements(tasks.result -> 'outputs') AS output
-      JOIN context_artifacts AS made ON made.id = (output ->> 'artifact')::uuid
-      JOIN context_artifact_versions AS newest
-        ON newest.artifact_id = made.id AND newest.number = made.version)
+FROM context_artifacts AS other, LATERAL (
+    SELECT author_id, sha256 FROM context_artifact_versions
+    WHERE artifact_id = other.id AND author_id IS NOT NULL OFFSET 0
+) AS version
+WHERE other.project_id = tasks.project_id AND version.sha256 IN (
+    SELECT artifact.sha256
+    FROM jsonb_array_elements(tasks.result -> 'outputs') AS output, {artifact_of_output})
 UNION
 SELECT version.author_id
-FROM (
+FROM projects, (
     SELECT material FROM jsonb_array_elements(tasks.handoff -> 'materials') AS material
     WHERE material ->> 'artifact_type' = 'user_input'
     UNION ALL SELECT tasks.handoff -> 'brief'
-) AS given (input)
-JOIN context_artifact_versions AS version
-  ON version.artifact_id = (input ->> 'artifact')::uuid
- AND version.number = (input ->> 'version')::int
-JOIN projects ON projects.id = tasks.project_id
-WHERE tasks.step <> '' AND version.author_id IS NOT NULL
-  AND version.sha256 <> %(brief_sha256)s
-  AND version.created_at >= projects.started_at
+) AS given (input), LATERAL (
+    SELECT author_id, sha256, created_at FROM context_artifact_versions
+    WHERE artifact_id = (input ->> 'artifact')::uuid AND number = (input ->> 'version')::int OFFSET 0
+) AS version
+WHERE tasks.step <> '' AND version.author_id IS NOT NULL AND projects.id = tasks.project_id
+  AND version.sha256 <> %(brief_sha256)s AND version.created_at >= projects.started_at
 UNION
 SELECT decision.decided_by_id
-FROM hitl_decisions AS decision JOIN hitl_requests AS request ON request.id = decision.request_id
+FROM hitl_requests AS request, LATERAL (
+    SELECT decided_by_id FROM hitl_decisions
+    WHERE request_id = request.id AND action = 'answer' OFFSET 0
+) AS decision
 WHERE coalesce(hitl_policies.answers_count_as_content, %(answers_count)s)
-  AND request.project_id = tasks.project_id AND decision.action = 'answer'
+  AND request.project_id = tasks.project_id
   AND (request.step = tasks.step AND tasks.step <> '' OR request.task_id = tasks.id)
 
 -- name: open_request

@@ -39,6 +39,7 @@ from agents.worker.cancellation import (
     WorkerStopping,
 )
 from agents.worker.lease import hold_lease, wait_for_cancelled_work
+from core.database import until_database_is_back
 from core.errors import DomainError
 from core.failpoints import failpoint
 from core.log_fields import log_fields
@@ -50,6 +51,8 @@ logger = logging.getLogger(__name__)
 LOST = "lost"
 # All calls that an emergency stop covers have ended by then, if they can be ended.
 STOP_SECONDS = 2.0
+# A connection that broke while nobody used it; after that the sweep enqueues the task again.
+CLAIM_SECONDS = 1.0
 TIME_LIMIT = "The work took longer than a job may."
 NOT_DONE = (LOST, AttemptOutcome.HANDED_BACK)
 SUCCEEDED = (AttemptOutcome.COMPLETED, AttemptOutcome.NEEDS_PERSON)
@@ -58,7 +61,9 @@ SUCCEEDED = (AttemptOutcome.COMPLETED, AttemptOutcome.NEEDS_PERSON)
 def run(*, task_id: UUID, worker: str) -> bool:
     """Whether this call did the work; False for a duplicate, a lost lease or an emergency stop."""
     with log_fields(task=str(task_id)):
-        claim = claim_taken_along() or claim_task(task_id=task_id, worker=worker)
+        claim = claim_taken_along() or until_database_is_back(
+            lambda: claim_task(task_id=task_id, worker=worker), seconds=CLAIM_SECONDS
+        )
         if claim is None:
             return False
         task = claim.task
@@ -140,7 +145,11 @@ def _fail(claim: Claim, error: WorkError) -> AttemptOutcome | None:
 def record_outcome(claim: Claim, outcome: Outcome) -> AttemptOutcome | None:
     """How it ended; None where the lease was lost. Outputs that do not fit are another try."""
     try:
-        is_ours = finish_task(claim=claim, outcome=outcome)
+        # What a model has written should not be lost for a moment without a database. The fence
+        # lets it be stored once, however often it is tried, while the lease lasts.
+        is_ours = until_database_is_back(
+            lambda: finish_task(claim=claim, outcome=outcome), seconds=settings.TASK_LEASE_SECONDS
+        )
     except DomainError as error:
         detail = f"The agent's output cannot be stored: {error}"
         return _fail(claim, TransientError("invalid_output", detail[:2000], usage=outcome.usage))
