@@ -13,19 +13,21 @@ from django.apps import apps
 from django.db import connection, models
 
 PAGE = Path(__file__).with_name("statements.sql")
-# Stands for all columns of a model, or all but one; each by its name: a prepared `*` would fail
-# after a migration that adds one.
-_MODEL = re.compile(r"\{(\w+)\.\*(?: - (\w+))?\}")
+# Stands for all columns of a model, or for some; each by its name: a prepared `*` would fail after
+# a migration that adds one.
+_MODEL = re.compile(r"\{(\w+)\.(?:\*|\(([\w,\s]+)\))\}")
 _FRAGMENT = re.compile(r"\{(\w+)\}")
 
 
 class Part:
     """The columns of one model in a row."""
 
-    def __init__(self, table: str, without: str) -> None:
+    def __init__(self, table: str, only: str) -> None:
         models = {model._meta.db_table: model for model in apps.get_models()}
         self.model = models[table]
-        fields = [field for field in self.model._meta.concrete_fields if field.column != without]
+        wanted = {name.strip() for name in only.split(",")} if only else None
+        # In the model's order, which `from_db` expects.
+        fields = [f for f in self.model._meta.concrete_fields if not wanted or f.column in wanted]
         self.columns = ", ".join(f"{table}.{field.column}" for field in fields)
         self.names = [field.attname for field in fields]
         self._key = self.names.index(self.model._meta.pk.attname)
@@ -51,7 +53,7 @@ class Statement:
     """
 
     def __init__(self, template: str) -> None:
-        self.parts = [Part(table, without) for table, without in _MODEL.findall(template)]
+        self.parts = [Part(table, only) for table, only in _MODEL.findall(template)]
         parts = iter(self.parts)
         self.text = _MODEL.sub(lambda match: next(parts).columns, template)
 

@@ -1,8 +1,8 @@
 -- The statements that each turn of a workflow runs, in the order of a turn (ADR 44): claim, finish,
 -- ask, decide, advance, append. Everything else goes through the ORM.
 --
--- `{tasks.*}` stands for all columns of that table's model, `{tasks.* - name}` for all but one,
--- `{fragment}` for another text of this page. Rules: the project's lock first, then tasks before
+-- `{tasks.*}` stands for all columns of that table's model, `{tasks.(id, step)}` for these, the others
+-- are read when they are asked for; `{fragment}` for another text of this page. Rules: the project's lock first, then tasks before
 -- requests; times come from the database's clock; a statement touches sets, never row by row.
 
 
@@ -416,7 +416,12 @@ RETURNING created_at
 -- name: load_run
 -- A project's run, its current tasks with their pending requests, and the agents that are stopped.
 -- One row a task; one row in all where there is none.
-SELECT {workflow_runs.* - definition}, {tasks.*}, {hitl_requests.*},
+SELECT
+    {workflow_runs.(id, project_id, workflow, definition_hash, loops, feedback, is_rewound,
+        brief_artifact, brief_version)},
+    {tasks.(id, project_id, agent_type, title, step, phase, round, status, waits_for, attempt,
+        fence, handoff, answers, result, finished_at)},
+    {hitl_requests.(id, project_id, task_id, kind, status, step, subject_digest)},
     (SELECT array_agg(agent_type) FROM emergency_stops AS stop
      WHERE stop.released_at IS NULL
        AND (stop.project_id IS NULL OR stop.project_id = projects.id))
