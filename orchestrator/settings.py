@@ -117,7 +117,7 @@ if env.DATABASE_POOL:
     DATABASES["default"]["OPTIONS"]["pool"] = pool
 # Of a worker whose jobs are threads. A job holds a connection while it reads and writes, not while
 # it waits for a model; with more of them a process, whose threads take turns, would do no more.
-AGENT_DATABASE_POOL = {"min_size": 1, "max_size": 10, "timeout": 60, "reconnect_timeout": 2}
+AGENT_DATABASE_POOL = {"min_size": 1, "max_size": 3, "timeout": 60, "reconnect_timeout": 2}
 # PostgreSQL plans a statement once a connection, which halves its work. Turn it off behind a pooler
 # in transaction mode that does not keep prepared statements apart.
 if env.DATABASE_PREPARE:

@@ -45,7 +45,7 @@ def servers(kept: str = "") -> Iterator[None]:
 
 
 @contextmanager
-def worker(agents: int = 1, **environment: str) -> Iterator[None]:
+def worker(agents: int = WORKER_PROCESSES, **environment: str) -> Iterator[None]:
     """Workers as the product runs them: agents' tasks in threads, all else in two processes.
 
     `agents`: so many processes for agents' tasks.
