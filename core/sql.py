@@ -97,6 +97,12 @@ def mark_saved(row: models.Model) -> None:
     row._state.adding, row._state.db = False, connection.alias
 
 
+def replace(name: str, template: str) -> None:
+    """From now on this process runs another statement: to show what would go wrong without it."""
+    _texts()[name] = template
+    _statement.cache_clear()
+
+
 def text(name: str) -> str:
     """A fragment, as part of a statement that stands elsewhere."""
     return _with_fragments(_texts()[name])
