@@ -25,7 +25,8 @@ def product_times(run: Run) -> None:
     run.begin(4, mood=Mood(run.seed()))
     run.decide(only_approves=True)
     lost = run.fall("worker", "after_claim")
-    run.fall("worker", "after_commit_before_enqueue")
+    # The message for what follows a decision is sent by the process that recorded it.
+    run.fall("web", "after_commit_before_enqueue")
     run.measure("a lost message is made up for", lambda: not _waits(run), 40)
     name = "a lost task claimed again at the product's times"
     run.reclaimed(lost, name=name)
