@@ -98,7 +98,7 @@ bench-profile: $(VENV)/.installed-dev ## Count statements, commits and processor
 
 .PHONY: bench-waiting
 bench-waiting: $(VENV)/.installed-dev ## Measure a thousand slow calls of models at once
-	@$(BIN)/python -m tools.benchmarks waiting
+	@$(BIN)/python -m tools.benchmarks slow_calls
 
 bench-http: $(VENV)/.installed-dev ## Measure a decision over HTTP to the next step, for one client and for 50
 	@$(BIN)/python -m tools.benchmarks http

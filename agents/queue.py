@@ -143,10 +143,9 @@ def redelivery_timeout(queue: str) -> float:
     In a queue that is empty no message waits: there it was lost. In one that is not, enqueuing
     again too soon would only make it longer.
     """
-    is_empty = queue_length(queue) == 0
-    return (
-        min(LOST_SECONDS, settings.REDELIVERY_SECONDS) if is_empty else settings.REDELIVERY_SECONDS
-    )
+    if queue_length(queue) == 0:
+        return min(LOST_SECONDS, settings.REDELIVERY_SECONDS)
+    return settings.REDELIVERY_SECONDS
 
 
 def queue_length(queue: str) -> int | None:

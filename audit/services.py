@@ -80,7 +80,7 @@ def record_all(
     note_project(project_id)
     if head is None or not _append(project_id, drafts, head):
         # Nobody has locked it, or the caller has recorded something since.
-        head = lock_head(project_id, is_new=is_new)
+        head = _lock_head(project_id, is_new=is_new)
         if not _append(project_id, drafts, head):
             raise RuntimeError(f"the stream of {project_id} moved under its lock")
     failpoint("before_commit")
@@ -108,7 +108,7 @@ def _announce(project_id: UUID, epoch: str, head: int, drafts: Sequence[Draft]) 
         EVENTS.labels(str(draft.event_type)).inc()
 
 
-def lock_head(project_id: UUID, *, is_new: bool = False) -> Head:
+def _lock_head(project_id: UUID, *, is_new: bool = False) -> Head:
     """The stream's head under lock; the stream is opened if there is none."""
     row = None if is_new else sql.fetch_one("lock_head", project=project_id)
     if row is None:

@@ -81,15 +81,11 @@ def until_database_is_back(action: Callable[[], T], *, seconds: float) -> T:
             if not is_database_away(error) or time.monotonic() > deadline:
                 raise
             logger.warning("database away", extra={"error": repr(error)})
-            drop_broken_connections()
+            connection.close()
+            if connection.settings_dict["OPTIONS"].get("pool"):
+                # All of the pool that do not answer go, too.
+                connection.pool.check()
             time.sleep(RETRY_SECONDS)
-
-
-def drop_broken_connections() -> None:
-    """This thread's connection, and all of the pool that do not answer."""
-    connection.close()
-    if connection.settings_dict["OPTIONS"].get("pool"):
-        connection.pool.check()
 
 
 def is_database_away(error: BaseException | None) -> bool:

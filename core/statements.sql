@@ -78,6 +78,10 @@ EXISTS (
       AND (stop.project_id IS NULL OR stop.project_id = tasks.project_id)
       AND stop.agent_type IN ('', tasks.agent_type))
 
+-- name: is_due
+-- This row of `tasks` may be claimed, if its project runs.
+tasks.status = 'pending' AND tasks.run_after <= clock_timestamp() AND NOT {is_stopped}
+
 -- name: has_room
 -- A project's fair share, and the limit of a model (ADR 46), for this row of `tasks`. The project is
 -- locked: no other task of it is claimed meanwhile.
@@ -97,8 +101,7 @@ WITH claimed AS (
     SET status = 'working', attempt = attempt + 1, fence = fence + 1, worker = %(worker)s,
         lease_expires_at = clock_timestamp() + make_interval(secs => %(lease_seconds)s),
         started_at = coalesce(started_at, clock_timestamp())
-    WHERE id = %(task)s AND status = 'pending' AND run_after <= clock_timestamp()
-      AND NOT {is_stopped} AND {has_room}
+    WHERE id = %(task)s AND {is_due} AND {has_room}
     RETURNING *
 ), noted AS (
     INSERT INTO task_attempts

@@ -9,6 +9,7 @@ from agents.models import Task
 from context.selectors import sha256_of_brief
 from core import sql
 from hitl.models import HitlRequest, Policy
+from hitl.policy import default_policy
 
 
 @dataclass(frozen=True)
@@ -30,5 +31,5 @@ def facts_for_request(task: Task) -> RequestFacts:
         brief_sha256=sha256_of_brief(task.project.brief),
         answers_count=settings.HITL_POLICY["answers_count_as_content"],
     )
-    policy = policy or Policy(project_id=task.project_id, **settings.HITL_POLICY)
+    policy = policy or default_policy(task.project_id)
     return RequestFacts(previous, policy, newest or {}, authors or [])

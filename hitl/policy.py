@@ -14,8 +14,12 @@ TIMES = ("remind_after", "due_after", "expire_after")
 
 def policy_of(project_id: UUID) -> Policy:
     """The policy that holds; not saved where the project has none of its own."""
-    own = Policy.objects.filter(pk=project_id).first()
-    return own or Policy(project_id=project_id, **settings.HITL_POLICY)
+    return Policy.objects.filter(pk=project_id).first() or default_policy(project_id)
+
+
+def default_policy(project_id: UUID) -> Policy:
+    """That of the settings, not saved."""
+    return Policy(project_id=project_id, **settings.HITL_POLICY)
 
 
 def roles_for(policy: Policy, kind: str, phase: str) -> list[str] | None:

@@ -26,9 +26,9 @@ class ProjectQuerySet(models.QuerySet):
             return self
         return self.filter(pk__in=Membership.objects.filter(user=user).values("project"))
 
-    def lock(self, skip_locked: bool = False) -> "ProjectQuerySet":
+    def lock(self) -> "ProjectQuerySet":
         """The first lock of every change within a project."""
-        return self.select_for_update(no_key=True, of=("self",), skip_locked=skip_locked)
+        return self.select_for_update(no_key=True, of=("self",))
 
 
 class Project(models.Model):

@@ -14,7 +14,7 @@ from django.db import connection
 
 from agents.models import WORKER_SEEN_SECONDS, Task
 from agents.queue import RUN_TASK, enqueue
-from agents.stops.queries import IS_STOPPED
+from core import sql
 from projects.agent_types import agent_types
 
 UNBOUNDED = 2**31 - 1
@@ -23,9 +23,7 @@ UNBOUNDED = 2**31 - 1
 RESERVE = 8
 RESERVE_OF_EACH = 4
 
-IS_DUE = f"""
-    tasks.status = 'pending' AND tasks.run_after <= clock_timestamp() AND NOT {IS_STOPPED}
-"""
+IS_DUE = sql.text("is_due")
 CAPACITY = """
     SELECT coalesce(sum(concurrency), 0) FROM worker_processes
     WHERE kind = 'process' AND seen_at > clock_timestamp() - make_interval(secs => %s)

@@ -12,9 +12,9 @@ from agents.events import TASK_RETRIED
 from agents.metrics import count_retry
 from agents.models import Task
 from agents.queue import RUN_TASK, enqueue, enqueue_task_on_commit, redelivery_timeout
+from agents.services.capacity import IS_DUE
 from agents.services.claims import REQUEUED, close_attempt
 from agents.services.results import escalate
-from agents.stops.queries import IS_STOPPED
 from audit.actors import Actor
 from core.errors import DomainError
 from projects.transaction import ProjectOf, ProjectTransaction
@@ -27,8 +27,7 @@ ENQUEUE_DUE = f"""
     UPDATE tasks SET rung_at = clock_timestamp()
     WHERE id IN (
         SELECT tasks.id FROM tasks JOIN projects ON projects.id = tasks.project_id
-        WHERE tasks.status = 'pending' AND tasks.run_after <= clock_timestamp()
-          AND projects.status IN ('draft', 'active') AND NOT {IS_STOPPED}
+        WHERE {IS_DUE} AND projects.status IN ('draft', 'active')
           AND (tasks.rung_at IS NULL
                OR tasks.rung_at < clock_timestamp() - make_interval(secs => %s))
         ORDER BY tasks.run_after LIMIT %s FOR UPDATE OF tasks SKIP LOCKED)

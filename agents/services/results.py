@@ -112,7 +112,8 @@ def escalate(tx: ProjectTransaction, task: Task, code: str, detail: str) -> None
     data = {"code": code, "detail": detail, "step": task.step, "attempt": task.attempt}
     tx.record(SYSTEM_WARNING, task=task, **data)
     task.save(update_fields=RESULT)
-    _note_end(tx, task)
+    tx.refresh_agent(task.agent_type)
+    tx.request_advance()
 
 
 def _complete(tx: ProjectTransaction, task: Task, outcome: Completed) -> None:
@@ -215,10 +216,6 @@ def _end_work(
         waits_for=task.waits_for,
         result=json.dumps(task.result),
     )
-    _note_end(tx, task)
-
-
-def _note_end(tx: ProjectTransaction, task: Task) -> None:
     tx.refresh_agent(task.agent_type)
     tx.request_advance()
     tx.after_advance(lambda: claim_created_task(tx, task.worker))

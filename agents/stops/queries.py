@@ -10,8 +10,6 @@ from agents.models import Task
 from core import sql
 from projects.agent_types import agent_types
 
-# Part of statements over `tasks`, so that asking and acting are one.
-IS_STOPPED = sql.text("is_stopped")
 STOPPED_AGENTS = """
     SELECT agent_type FROM emergency_stops
     WHERE released_at IS NULL AND (project_id IS NULL OR project_id = %s)

@@ -8,13 +8,13 @@ import statistics
 from tools.benchmarks.stack import servers, worker
 
 # Modules that start what else they need.
-ALONE = ("stream", "inbox", "stop", "store", "versions", "peers", "profile", "waiting", "http")
+ALONE = ("stream", "inbox", "stop", "store", "versions", "peers", "profile", "slow_calls", "http")
 SYSTEMS = ("floor", "langgraph", "dbos", "ours")
 DEFAULTS = {
     "peers": {"steps": 6, "rounds": 3},
     "profile": {"steps": 6, "drivers": [4]},
     "http": {"steps": 6, "clients": 50},
-    "waiting": {"seconds": 30.0},
+    "slow_calls": {"seconds": 30.0},
 }
 
 
@@ -49,10 +49,10 @@ def main() -> None:
         help="peers: of the virtual environment that has them",
     )
     parser.add_argument(
-        "--seconds", type=float, default=20, help="http: each of its trials; waiting: one call"
+        "--seconds", type=float, default=20, help="http: each of its trials; slow_calls: one call"
     )
-    parser.add_argument("--calls", type=int, default=1000, help="waiting: at once")
-    parser.add_argument("--processes", type=int, default=2, help="waiting: of agents' workers")
+    parser.add_argument("--calls", type=int, default=1000, help="slow_calls: at once")
+    parser.add_argument("--processes", type=int, default=2, help="slow_calls: of agents' workers")
     parser.add_argument("--keep", default="", help="store: a folder in which it stays")
     parser.set_defaults(**DEFAULTS.get(parser.parse_known_args()[0].what, {}))
     options = parser.parse_args()

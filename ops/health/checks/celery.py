@@ -2,7 +2,7 @@
 
 from django.conf import settings
 
-from agents.stops.queries import IS_STOPPED
+from agents.services.capacity import IS_DUE
 from agents.worker.registry import read_presence
 from ops.health.check import Finding, Status, check
 from ops.health.clients import database_cursor, redis_client
@@ -16,8 +16,7 @@ LONG_WAIT_SECONDS = 60
 DUE = f"""
     SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(tasks.run_after)), 0)
     FROM tasks JOIN projects ON projects.id = tasks.project_id
-    WHERE tasks.status = 'pending' AND tasks.run_after <= clock_timestamp()
-      AND projects.status IN ('draft', 'active') AND NOT {IS_STOPPED}
+    WHERE {IS_DUE} AND projects.status IN ('draft', 'active')
 """  # noqa: S608 - constants of ours
 
 
