@@ -50,6 +50,10 @@ test-stream: $(VENV)/.installed-dev ## Bring a thousand clients back at once
 test-races: $(VENV)/.installed-dev ## Let 2,000 deadlines and answers race (RACES=)
 	@RACES=$(or $(RACES),2000) $(BIN)/python -m pytest -m slow tests/hitl/test_races.py
 
+.PHONY: test-attacks
+test-attacks: $(VENV)/.installed-dev ## Attack it as a person, an agent, an administrator of the database (TESTS=)
+	@$(WRITE_BYTECODE) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m attack $(or $(TESTS),tests/attacks)
+
 test-schema: $(VENV)/.installed-checks ## Send everything that the API's description allows (SCHEMA_EXAMPLES=)
 	@SCHEMA_TESTS=1 LOGIN_TRIES=0 THROTTLE_USER_PER_MINUTE=0 THROTTLE_ADDRESS_PER_MINUTE=0 \
 		$(BIN)/python -m pytest -n $(WORKERS) --show-capture=no tests/schema
