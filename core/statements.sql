@@ -112,11 +112,12 @@ WITH claimed AS (
 SELECT {tasks.*} FROM claimed AS tasks
 
 -- name: hand_back
--- All that one worker works on in a project. Its fences cannot move while the project is locked.
+-- Claims of a worker in one project, those that are lost left out. Their attempts do not count.
 WITH held AS (
-    SELECT id, fence FROM tasks
-    WHERE project_id = %(project)s AND status = 'working' AND starts_with(worker, %(worker_prefix)s)
-    ORDER BY id FOR NO KEY UPDATE
+    SELECT tasks.id, tasks.fence FROM tasks
+    JOIN unnest(%(tasks)s::uuid[], %(fences)s::int[]) AS claim (id, fence) USING (id, fence)
+    WHERE tasks.project_id = %(project)s AND tasks.status = 'working'
+    ORDER BY tasks.id FOR NO KEY UPDATE OF tasks
 ), closed AS (
     UPDATE task_attempts SET finished_at = clock_timestamp(), outcome = 'handed_back'
     FROM held WHERE task_id = held.id AND task_attempts.fence = held.fence

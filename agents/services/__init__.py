@@ -1,7 +1,7 @@
 """Every write to tasks. Times come from the database's clock only."""
 
 from agents.services.capacity import enqueue_refused, update_project_share
-from agents.services.claims import Claim, claim_task, hand_back, hand_back_task
+from agents.services.claims import Claim, claim_task, hand_back, hand_back_claims
 from agents.services.provider_checks import note_check
 from agents.services.recovery import enqueue_due_tasks, take_back_lost_tasks
 from agents.services.results import fail_attempt, finish_task, output_reference
@@ -36,7 +36,7 @@ __all__ = [
     "fail_attempt",
     "finish_task",
     "hand_back",
-    "hand_back_task",
+    "hand_back_claims",
     "note_check",
     "output_reference",
     "record_stop_notices",

@@ -1,4 +1,5 @@
 import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
@@ -104,46 +105,40 @@ def lock_claimed(tx: ProjectTransaction, claim: Claim) -> Task | None:
 def hand_back(*, worker_prefix: str) -> int:
     """Put the unfinished tasks of a stopping worker back into the queue; how many there were."""
     tasks = Task.objects.filter(worker__startswith=worker_prefix, status=TaskStatus.WORKING)
+    return hand_back_claims([Claim(task, task.fence) for task in tasks], cause="worker_stopped")
+
+
+def hand_back_claims(claims: Iterable[Claim], *, cause: str) -> int:
+    """Put claimed tasks back into the queue; how many. Claims that are lost are left out."""
+    claims_by_project: dict[UUID, list[Claim]] = {}
+    for claim in claims:
+        claims_by_project.setdefault(claim.task.project_id, []).append(claim)
     handed_back = 0
-    for project_id in tasks.order_by().values_list("project", flat=True).distinct():
+    for project_id, claims_of_project in claims_by_project.items():
         try:
-            handed_back += _hand_back_in_project(project_id, worker_prefix)
+            handed_back += _hand_back_in_project(project_id, claims_of_project, cause)
         except (DatabaseError, DomainError):
             # One project that cannot be locked must not hold up the others.
             logger.exception("tasks not handed back", extra={"project": str(project_id)})
     return handed_back
 
 
-def _hand_back_in_project(project_id: UUID, worker_prefix: str) -> int:
-    """One statement for all of the worker's tasks, however many there are."""
-    cause = "worker_stopped"
+def _hand_back_in_project(project_id: UUID, claims: Sequence[Claim], cause: str) -> int:
+    """One statement for all of its claims, however many there are."""
     with ProjectTransaction(project_id, Actor.of_system("worker")) as tx:
-        rows = sql.fetch_all("hand_back", project=project_id, worker_prefix=worker_prefix)
+        rows = sql.fetch_all(
+            "hand_back",
+            project=project_id,
+            tasks=[claim.task.pk for claim in claims],
+            fences=[claim.fence for claim in claims],
+        )
         for task_id, step, agent_type in rows:
             tx.record(TASK_RETRIED, task=task_id, step=step, cause=cause)
             tx.refresh_agent(agent_type)
-            count_retry(agent_type, cause)
             enqueue_task_on_commit(task_id)
+        agent_types = [agent_type for _, _, agent_type in rows]
+        tx.on_commit(lambda: [count_retry(agent_type, cause) for agent_type in agent_types])
     return len(rows)
-
-
-def hand_back_task(*, task_id: UUID, fence: int, cause: str = "worker_stopped") -> bool:
-    """Put one claimed task back; its attempt does not count. False where the lease is lost."""
-    project, worker = ProjectOf("task", task_id), Actor.of_system("worker")
-    with ProjectTransaction(project, worker, missing="task") as tx:
-        task = tx.lock(Task, task_id)
-        if task.status != TaskStatus.WORKING or task.fence != fence:
-            return False
-        close_attempt(task, AttemptOutcome.HANDED_BACK)
-        task.move(TaskStatus.PENDING)
-        task.attempt, task.fence = task.attempt - 1, task.fence + 1
-        task.run_after = task.enqueued_at = Now()
-        task.save(update_fields=[*REQUEUED, "attempt"])
-        tx.record(TASK_RETRIED, task=task, step=task.step, cause=cause)
-        tx.refresh_agent(task.agent_type)
-        tx.on_commit(lambda: count_retry(task.agent_type, cause))
-        enqueue_task_on_commit(task.pk)
-    return True
 
 
 def give_up(task: Task) -> None:

@@ -12,7 +12,7 @@ from django.db import Error as DatabaseAway
 from django.db import connection
 
 from agents.services.capacity import update_project_share
-from agents.services.claims import Claim
+from agents.services.claims import Claim, hand_back_claims
 from agents.stops.pubsub import StopHintListener
 from agents.stops.queries import active_stops, is_stopped
 from agents.stops.services import acknowledge_stops
@@ -53,8 +53,12 @@ LOST = """
         WHERE tasks.id = lease.id AND tasks.fence = lease.fence AND tasks.status = 'working')
 """
 
+# All calls that an emergency stop covers have ended by then, if they can be ended.
+STOP_SECONDS = 2.0
 # How old the shares of the projects may be.
 SHARE_SECONDS = 1.0
+# Of how many cancelled tasks a line of the log names the ids.
+LOGGED_TASKS = 20
 
 # A task and the fence of the claim on it.
 TaskFence = tuple[UUID, int]
@@ -100,6 +104,8 @@ class LeaseKeeper:
         self._lock = threading.Lock()
         # Notified when no cancelled work is left.
         self._has_ended = threading.Condition(self._lock)
+        # Claims of work that an emergency stop has ended, to be handed back.
+        self._stopped: list[Claim] = []
         self._is_stopping = False
         self._report_at = self._share_at = 0.0
         self._look_now = threading.Event()
@@ -139,10 +145,17 @@ class LeaseKeeper:
     def _is_cancelling(self) -> bool:
         return any(cancellation.is_requested for cancellation in self._renew_at)
 
-    def wait_for_cancelled_work(self, seconds: float) -> None:
-        """What follows from a stop would take processor time from what still has to end."""
+    def hand_back_stopped(self, claim: Claim) -> None:
+        """Wait until all that an emergency stop cancels has ended; then one hands it all back.
+
+        What follows from a stop would take processor time from what still has to end.
+        """
         with self._has_ended:
-            self._has_ended.wait_for(lambda: not self._is_cancelling(), seconds)
+            self._stopped.append(claim)
+            self._has_ended.wait_for(lambda: not self._is_cancelling(), STOP_SECONDS)
+            claims, self._stopped = self._stopped, []
+        if claims:
+            hand_back_claims(claims, cause="emergency_stop")
 
     def cancel_everything(self) -> None:
         """The worker stops: what runs ends now, and what is added ends at once."""
@@ -184,15 +197,13 @@ class LeaseKeeper:
         # Read after the stops: work that is not among it yet asks for them before its first call.
         with self._lock:
             work = dict(self._renew_at)
-        stopped = {c for c in work if any(stop.covers(c.claim.task) for stop in stops)}
+        stopped = [c for c in work if any(stop.covers(c.claim.task) for stop in stops)]
+        self._cancel(stopped, StopRequested)
+        # A request does nothing where the work is cancelled for another reason already.
         lost = lost_leases([c.lease for c in work]) if work else set()
-        for cancellation in work:
-            if cancellation in stopped:
-                self._cancel(cancellation, StopRequested)
-            elif cancellation.lease in lost:
-                self._cancel(cancellation, LeaseLost)
-            elif cancellation.age > settings.CELERY_TASK_SOFT_TIME_LIMIT:
-                self._cancel(cancellation, TimeLimitReached)
+        self._cancel([c for c in work if c.lease in lost], LeaseLost)
+        limit = settings.CELERY_TASK_SOFT_TIME_LIMIT
+        self._cancel([c for c in work if c.age > limit], TimeLimitReached)
         # Leases older than a heartbeat; one that is not renewed now comes again at each look. Code
         # that hangs in spite of its cancellation loses its lease, as a process that was killed.
         now = time.monotonic()
@@ -217,11 +228,13 @@ class LeaseKeeper:
         if obeyed:
             acknowledge_stops(self.worker, obeyed)
 
-    def _cancel(self, cancellation: Cancellation, reason: type[WorkCancelled]) -> None:
-        if not cancellation.is_requested:
-            task = str(cancellation.claim.task.pk)
-            logger.warning("work cancelled", extra={"task": task, "reason": reason.__name__})
-        cancellation.request(reason)
+    def _cancel(self, work: Collection[Cancellation], reason: type[WorkCancelled]) -> None:
+        new = [str(c.claim.task.pk) for c in work if not c.is_requested]
+        for cancellation in work:
+            cancellation.request(reason)
+        if new:
+            extra = {"reason": reason.__name__, "count": len(new), "tasks": new[:LOGGED_TASKS]}
+            logger.warning("work cancelled", extra=extra)
 
 
 _keeper: LeaseKeeper | None = None
@@ -240,10 +253,12 @@ def cancel_all_work() -> None:
         _keeper.cancel_everything()
 
 
-def wait_for_cancelled_work(seconds: float) -> None:
-    """Of this process, at most so long."""
+def hand_back_stopped(claim: Claim) -> None:
+    """Put the task of work that an emergency stop has ended back into the queue."""
     if _keeper is not None:
-        _keeper.wait_for_cancelled_work(seconds)
+        _keeper.hand_back_stopped(claim)
+    else:
+        hand_back_claims([claim], cause="emergency_stop")
 
 
 def end_lease_keeper() -> None:

@@ -29,7 +29,6 @@ from agents.services import (
     enqueue_refused,
     fail_attempt,
     finish_task,
-    hand_back_task,
 )
 from agents.worker.cancellation import (
     Cancellation,
@@ -38,7 +37,7 @@ from agents.worker.cancellation import (
     TimeLimitReached,
     WorkerStopping,
 )
-from agents.worker.lease import hold_lease, wait_for_cancelled_work
+from agents.worker.lease import hand_back_stopped, hold_lease
 from core.database import until_database_is_back
 from core.errors import DomainError
 from core.failpoints import failpoint
@@ -49,8 +48,6 @@ logger = logging.getLogger(__name__)
 
 # Another worker has taken over.
 LOST = "lost"
-# All calls that an emergency stop covers have ended by then, if they can be ended.
-STOP_SECONDS = 2.0
 # A connection that broke while nobody used it; after that the sweep enqueues the task again.
 CLAIM_SECONDS = 1.0
 TIME_LIMIT = "The work took longer than a job may."
@@ -104,8 +101,7 @@ def _attempt(claim: Claim) -> AttemptOutcome | None:
     except LeaseLost:
         return None
     except StopRequested:
-        wait_for_cancelled_work(STOP_SECONDS)
-        hand_back_task(task_id=claim.task.pk, fence=claim.fence, cause="emergency_stop")
+        hand_back_stopped(claim)
         return AttemptOutcome.HANDED_BACK
     except WorkerStopping:
         return AttemptOutcome.HANDED_BACK

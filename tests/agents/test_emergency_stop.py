@@ -10,7 +10,7 @@ from agents.services import (
     claim_task,
     enqueue_due_tasks,
     finish_task,
-    hand_back_task,
+    hand_back_claims,
     record_stop_notices,
 )
 from agents.stops.queries import active_stops
@@ -224,14 +224,14 @@ def test_a_task_that_is_handed_back_has_lost_no_attempt(project, staff):
     taken = claim(first_task(project))
     stop(staff)
 
-    hand_back_task(task_id=taken.task.pk, fence=taken.fence, cause="emergency_stop")
+    hand_back_claims([taken], cause="emergency_stop")
 
     task = fresh(taken.task)
     assert (task.status, task.attempt, task.fence) == ("pending", 0, taken.fence + 1)
     assert (task.crashes, task.failures) == (0, 0)
     assert TaskAttempt.objects.get().outcome == "handed_back"
     assert event_data(task, "task_retried")[-1]["cause"] == "emergency_stop"
-    assert not hand_back_task(task_id=task.pk, fence=taken.fence)
+    assert hand_back_claims([taken], cause="emergency_stop") == 0
 
 
 class CountedModel(DemoModel):

@@ -1,1 +1,1 @@
-"""Attacks on the real stack: each must fail, and its negative control, with the guard off, succeeds."""
+"""Attacks on the real stack. Each must fail; its negative control, with the guard off, succeeds."""
