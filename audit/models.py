@@ -1,5 +1,7 @@
+from typing import Self
+
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from audit.enums import EventSource
 from audit.event_types import event_type_choices
@@ -24,6 +26,54 @@ class Stream(models.Model):
         return f"{self.project} at {self.sequence}"
 
 
+class Epoch(models.Model):
+    """A part of a stream: the events of `epoch` after one sequence, up to another.
+
+    Written by a trigger of `event_streams`, so that whatever changes a stream's epoch is in here.
+    """
+
+    project = models.UUIDField()
+    epoch = models.CharField(max_length=32)
+    after = models.PositiveBigIntegerField()
+    through = models.PositiveBigIntegerField(null=True, help_text="None: it goes on.")
+
+    class Meta:
+        db_table = "event_epochs"
+        indexes = [models.Index(fields=["project", "epoch"], name="epochs_of_a_project")]
+
+    def __str__(self) -> str:
+        return f"{self.epoch} after {self.after}"
+
+
+class EventQuerySet(models.QuerySet):
+    def in_chain(self) -> Self:
+        """Rows that the stream's head covers, in the epoch that the stream had there."""
+        return self.filter(*_in_chain())
+
+    def not_in_chain(self) -> Self:
+        """Rows that the product did not write, or no longer knows of."""
+        is_covered, is_of_epoch = _in_chain()
+        return self.exclude(is_covered & is_of_epoch)
+
+
+def _in_chain() -> tuple[Exists, Exists]:
+    epochs = Epoch.objects.filter(
+        Q(through=None) | Q(through__gte=OuterRef("sequence")),
+        project=OuterRef("project"),
+        epoch=OuterRef("epoch"),
+        after__lt=OuterRef("sequence"),
+    )
+    streams = Stream.objects.filter(project=OuterRef("project"), sequence__gte=OuterRef("sequence"))
+    return Exists(streams), Exists(epochs)
+
+
+class Chain(models.Manager.from_queryset(EventQuerySet)):
+    """What readers are given: a row that somebody else has put into the table is not of the log."""
+
+    def get_queryset(self) -> EventQuerySet:
+        return super().get_queryset().in_chain()
+
+
 class Event(models.Model):
     """One fact. Never changed, never deleted; the database lets only its payload be erased."""
 
@@ -44,11 +94,19 @@ class Event(models.Model):
     previous_hash = models.CharField(max_length=64, blank=True)
     hash = models.CharField(max_length=64)
 
+    objects = Chain()
+    #: Also those that are not in the chain: for verification only.
+    rows = EventQuerySet.as_manager()
+
     class Meta:
         db_table = "event_log"
         ordering = ["id"]
         constraints = [
-            models.UniqueConstraint(fields=["project", "sequence"], name="event_sequence_once"),
+            # A row that is not of the log may stand where its next event would: that one then goes
+            # into a new epoch. In this order it is also the index by sequence.
+            models.UniqueConstraint(
+                fields=["project", "sequence", "epoch"], name="event_once_an_epoch"
+            ),
             models.CheckConstraint(condition=Q(sequence__gte=1), name="event_sequence_from_1"),
             models.CheckConstraint(
                 condition=Q(event_source__in=EventSource.values), name="event_source_known"

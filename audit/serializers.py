@@ -52,6 +52,10 @@ class VerificationSerializer(serializers.Serializer):
     head_hash = serializers.CharField(allow_blank=True)
     first_broken_sequence = serializers.IntegerField(allow_null=True)
     erased = serializers.IntegerField(help_text="Events whose payload was erased, by record.")
+    beyond_head = serializers.IntegerField(
+        help_text="Rows in the table of events that are in no chain: Paraph did not write them. "
+        "They are shown nowhere, and the log is not valid."
+    )
 
 
 class TicketSerializer(serializers.Serializer):

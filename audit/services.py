@@ -1,4 +1,5 @@
 import json
+import logging
 import secrets
 import time
 from collections.abc import Sequence
@@ -12,12 +13,15 @@ from django.db import connection, transaction
 from audit.actors import Actor
 from audit.chain import event_hash, payload_hash, time_text
 from audit.event_types import EventType, event_types
+from audit.events import SYSTEM_ERROR
 from audit.metrics import EVENTS
 from audit.request_context import current_origin
 from audit.stream.notifier import publish_hint, publish_inbox_hint
 from core import sql
 from core.failpoints import failpoint
 from core.log_fields import note_project
+
+logger = logging.getLogger(__name__)
 
 NEW_EPOCH = "UPDATE event_streams SET epoch = replace(gen_random_uuid()::text, '-', '')"
 
@@ -82,7 +86,10 @@ def record_all(
         # Nobody has locked it, or the caller has recorded something since.
         head = _lock_head(project_id, is_new=is_new)
         if not _append(project_id, drafts, head):
-            raise RuntimeError(f"the stream of {project_id} moved under its lock")
+            head, warning = _leave_strays(project_id)
+            drafts = [warning, *drafts]
+            if not _append(project_id, drafts, head):
+                raise RuntimeError(f"the stream of {project_id} moved under its lock")
     failpoint("before_commit")
     sequence = head.sequence + len(drafts)
     transaction.on_commit(lambda: _announce(project_id, head.epoch, sequence, drafts), robust=True)
@@ -114,6 +121,22 @@ def _lock_head(project_id: UUID, *, is_new: bool = False) -> Head:
     if row is None:
         row = sql.fetch_one("open_stream", project=project_id, epoch=secrets.token_hex(8))
     return Head(*(row or sql.fetch_one("lock_head", project=project_id)))
+
+
+def _leave_strays(project_id: UUID) -> tuple[Head, Draft]:
+    """A new epoch for a stream beyond whose head there are rows that we did not write.
+
+    They stay, for whoever looks into it; no reader is given them, and no verification holds.
+    """
+    *head, strays = sql.fetch_one("leave_strays", project=project_id, epoch=secrets.token_hex(8))
+    detail = (
+        f"{strays['rows']} rows from sequence {strays['first']} on stand in the table of events, "
+        "and Paraph did not write them. They are not shown; the log goes on in a new epoch. "
+        "Somebody has write access to the database."
+    )
+    logger.error("rows that are not of the log", extra={"project": str(project_id), **strays})
+    data = {"code": "rows_beyond_head", "detail": detail, **strays}
+    return Head(*head), Draft(SYSTEM_ERROR, Actor.of_system("audit"), data)
 
 
 def _seal(draft, project_id, epoch, sequence, now, previous_hash) -> dict[str, Any]:

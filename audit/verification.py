@@ -1,5 +1,7 @@
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from uuid import UUID
+
+from django.db.models import Count, Min
 
 from audit.chain import event_hash, payload_hash
 from audit.erasure import ERASED_DATA
@@ -11,7 +13,11 @@ from core.database import consistent_snapshot
 
 @dataclass(frozen=True)
 class Verification:
-    """`first_broken_sequence` is None where the chain holds; `erased` counts payloads."""
+    """`first_broken_sequence` is None where the chain holds; `erased` counts payloads.
+
+    `beyond_head`: rows of the project in the table of events that are in no chain, as somebody with
+    access to the database puts them there. With any, nothing holds.
+    """
 
     valid: bool
     events: int
@@ -19,6 +25,7 @@ class Verification:
     head_hash: str
     first_broken_sequence: int | None
     erased: int = 0
+    beyond_head: int = 0
 
     def as_dict(self) -> dict:
         return asdict(self)
@@ -30,10 +37,15 @@ def verify_stream(project_id: UUID) -> Verification:
     Reads in pages, as of one moment; memory stays flat.
     """
     with consistent_snapshot():
-        return _verify(project_id)
+        chain, strays = _verify_chain(project_id), Event.rows.not_in_chain()
+        found = strays.filter(project=project_id).aggregate(rows=Count("pk"), first=Min("sequence"))
+        if not found["rows"]:
+            return chain
+        first = min(filter(None, (chain.first_broken_sequence, found["first"])))
+        return replace(chain, valid=False, first_broken_sequence=first, beyond_head=found["rows"])
 
 
-def _verify(project_id: UUID) -> Verification:
+def _verify_chain(project_id: UUID) -> Verification:
     head = Stream.objects.filter(project=project_id).first()
     head_sequence, head_hash = (head.sequence, head.head_hash) if head else (0, "")
     expected, previous_hash, previous_time = 1, "", None
@@ -50,8 +62,6 @@ def _verify(project_id: UUID) -> Verification:
         if is_erased(event):
             erased, unexplained = erased + 1, unexplained or event.sequence
         expected, previous_hash, previous_time = expected + 1, event.hash, event.created_at
-    if head is None and Event.objects.filter(project=project_id).exists():
-        return Verification(False, 0, 0, "", 1)
     if expected - 1 != head_sequence or previous_hash != head_hash:
         broken = min(expected, head_sequence) or 1
         return Verification(False, expected - 1, head_sequence, head_hash, broken)

@@ -48,14 +48,36 @@ INSERT INTO event_streams AS stream (project, epoch, sequence, head_hash, head_a
 VALUES (%(project)s, %(epoch)s, 0, '', clock_timestamp()) ON CONFLICT DO NOTHING
 RETURNING {stream_head}
 
+-- name: leave_strays
+-- The stream goes on in a new epoch, past rows beyond its head that the product did not write.
+UPDATE event_streams AS stream SET epoch = %(epoch)s WHERE project = %(project)s
+RETURNING {stream_head}, (
+    SELECT json_build_object('rows', count(*), 'first', min(stray.sequence))
+    FROM event_log AS stray
+    WHERE stray.project = %(project)s AND stray.sequence > stream.sequence)
+
+-- name: event_chain
+-- The rows of the log that are in a chain, as `Event.objects` has them.
+SELECT * FROM event_log AS event WHERE EXISTS (
+    SELECT 1 FROM event_streams AS stream
+    WHERE stream.project = event.project AND stream.sequence >= event.sequence
+) AND EXISTS (
+    SELECT 1 FROM event_epochs AS part
+    WHERE part.project = event.project AND part.epoch = event.epoch
+      AND part.after < event.sequence AND (part.through IS NULL OR part.through >= event.sequence))
+
 -- name: member_role
 SELECT role FROM project_members WHERE project_id = %(project)s AND user_id = %(user)s
 
 -- name: append_events
--- Nothing is written where the head is no longer where the hashes began.
+-- Nothing is written where the head is no longer where the hashes began, nor where rows stand beyond
+-- it that the product did not write.
 WITH moved AS (
     UPDATE event_streams SET sequence = %(sequence)s, head_hash = %(hash)s, head_at = %(now)s
     WHERE project = %(project)s AND epoch = %(epoch)s AND sequence = %(before)s
+      AND NOT EXISTS (
+        SELECT 1 FROM event_log AS stray WHERE stray.project = %(project)s
+          AND stray.sequence > %(before)s AND stray.epoch = %(epoch)s)
     RETURNING project, epoch
 )
 INSERT INTO event_log

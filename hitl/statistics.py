@@ -25,6 +25,7 @@ from django.utils import timezone
 
 from agents.enums import RequestKind
 from agents.events import TASK_STARTED
+from core import sql
 from hitl.actions import action_choices
 from hitl.enums import RequestStatus
 from hitl.events import DECISION_RECORDED
@@ -98,9 +99,9 @@ LATENCIES = """
     FROM (
         SELECT date_bin(%s, decided.created_at, %s) AS span,
                extract(epoch FROM follows.created_at - decided.created_at) AS latency
-        FROM event_log AS decided
+        FROM ({chain}) AS decided
         CROSS JOIN LATERAL (
-            SELECT later.event_type, later.created_at FROM event_log AS later
+            SELECT later.event_type, later.created_at FROM ({chain}) AS later
             WHERE later.project = decided.project AND later.sequence > decided.sequence
               AND later.event_type = ANY(%s)
             ORDER BY later.sequence LIMIT 1
@@ -219,11 +220,12 @@ def resume_latencies(
     By the beginning of each span of the width, where there are any; under None over all of them.
     """
     recent = requests.exclude(resolved_at__lt=since).values("pk")
-    sql, params = recent.query.sql_with_params()
+    requests_sql, params = recent.query.sql_with_params()
+    statement = LATENCIES.format(requests=requests_sql, chain=sql.text("event_chain"))
     event_types = [str(event_type) for event_type in FOLLOWS]
     latencies = {}
     with connection.cursor() as cursor:
-        cursor.execute(LATENCIES.format(requests=sql), [width, since, event_types, since, *params])
+        cursor.execute(statement, [width, since, event_types, since, *params])
         for span, count, *times in cursor.fetchall():
             mean, p50, p95 = (float(time) if time is not None else None for time in times)
             latencies[span] = {"count": count, "mean": mean, "p50": p50, "p95": p95}

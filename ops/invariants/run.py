@@ -42,6 +42,6 @@ def check_orphans() -> Iterator[Violation]:
     streams = Stream.objects.exclude(project__in=Project.objects.values("pk"))
     for project in streams.values_list("project", flat=True):
         yield Violation("rows_equal_fold", f"project {project}", "it has a log and no row")
-    events = Event.objects.exclude(project__in=Stream.objects.values("project"))
+    events = Event.rows.exclude(project__in=Stream.objects.values("project"))
     for project in events.values_list("project", flat=True).distinct().order_by("project"):
         yield Violation("chain", str(project), "events without a stream")

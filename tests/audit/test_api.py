@@ -142,6 +142,7 @@ def test_verify_answers_for_a_whole_chain(project, viewer, client_of):
         "head_hash": head.head_hash,
         "first_broken_sequence": None,
         "erased": 0,
+        "beyond_head": 0,
     }
 
 

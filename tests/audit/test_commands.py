@@ -142,7 +142,7 @@ def tamper(statement: str, project) -> None:
         cursor.execute("SET session_replication_role = replica")
         cursor.execute(statement, [project.pk])
         cursor.execute("SET session_replication_role = origin")
-    assert Event.objects.filter(project=project.pk).exists()
+    assert Event.rows.filter(project=project.pk).exists()
 
 
 @pytest.mark.parametrize("url", ["xyz", "ws://host", "http://", "http://host:port"])

@@ -30,9 +30,10 @@ class Command(BaseCommand):
                 f"{project_id}: {result.events} events{erased}, {result.head_hash[:16]}"
             )
         else:
+            strays = f", {result.beyond_head} rows are in no chain" if result.beyond_head else ""
             self.stderr.write(
                 f"{project_id}: broken at sequence {result.first_broken_sequence} "
-                f"(head {result.head_sequence})"
+                f"(head {result.head_sequence}){strays}"
             )
         return result.valid
 
@@ -40,4 +41,4 @@ class Command(BaseCommand):
 def projects_with_a_trail() -> list[UUID]:
     """Those with events count even where the head's row is gone."""
     heads = Stream.objects.values_list("project", flat=True)
-    return sorted(heads.union(Event.objects.values_list("project", flat=True)))
+    return sorted(heads.union(Event.rows.values_list("project", flat=True)))
