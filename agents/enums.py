@@ -53,6 +53,17 @@ class AttemptOutcome(models.TextChoices):
     CANCELLED = "cancelled", "Cancelled"
 
 
+class StopLevel(models.TextChoices):
+    """From where an emergency stop was set, and from where alone it is released."""
+
+    #: By an owner of the project.
+    PROJECT = "project", "Project"
+    #: By somebody who may stop everything.
+    INSTALLATION = "installation", "Installation"
+    #: By both: each releases their own.
+    BOTH = "both", "Project and installation"
+
+
 class WorkerKind(models.TextChoices):
     #: Runs tasks, and acknowledges emergency stops.
     PROCESS = "process"

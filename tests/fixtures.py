@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
@@ -20,6 +20,15 @@ Members borrow books. Librarians must be able to add books and lend them."""
 
 def make_user(name: str, **fields: Any) -> User:
     return User.objects.create_user(name, password=f"{name}-password", **fields)
+
+
+def allow(user: User, *codenames: str) -> None:
+    """Give these permissions, which hold from the next request on."""
+    user.user_permissions.add(*Permission.objects.filter(codename__in=codenames))
+
+
+def allow_to_stop_everything(user: User) -> None:
+    allow(user, "stop_everything")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.functional import cached_property
 
-from agents.enums import WorkerKind
+from agents.enums import StopLevel, WorkerKind
 from core.ids import new_id
 from projects.agent_types import agent_type_choices
 from projects.models import Project
@@ -57,6 +57,14 @@ class EmergencyStop(models.Model):
         default="",
         help_text="Empty: all agents.",
     )
+    level = models.CharField(
+        max_length=12,
+        choices=StopLevel,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="From where it was set, and alone is released. Empty: of an older release.",
+    )
     reason = models.TextField()
     activated_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
@@ -94,6 +102,7 @@ class EmergencyStop(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["-activated_at", "-id"], name="stops_newest_first")]
+        permissions = [("stop_everything", "Can stop and release all projects")]
 
     def __str__(self) -> str:
         return f"emergency stop of {self.scope_text}"
@@ -108,6 +117,22 @@ class EmergencyStop(models.Model):
     def scope_text(self) -> str:
         agents = f"the agent {self.agent_type}" if self.agent_type else "all agents"
         return f"{agents} in {self.project.name if self.project_id else 'all projects'}"
+
+    @property
+    def held_at(self) -> StopLevel:
+        """The level, also of a stop that an older release has set."""
+        return StopLevel(
+            self.level or (StopLevel.PROJECT if self.project_id else StopLevel.INSTALLATION)
+        )
+
+    @property
+    def level_text(self) -> str:
+        """Who can release it."""
+        return {
+            StopLevel.PROJECT: "only an owner of the project can release it",
+            StopLevel.INSTALLATION: "only an operator can release it",
+            StopLevel.BOTH: "an owner and an operator both have to release it",
+        }[self.held_at]
 
     @property
     def is_active(self) -> bool:

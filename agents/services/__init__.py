@@ -17,6 +17,7 @@ from agents.services.settlement import (
 from agents.services.tasks import cancel_task, create_task, request_task, retry_task
 from agents.stops.services import (
     activate_emergency_stop,
+    may_stop_everything,
     record_stop_notices,
     release_emergency_stop,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "finish_task",
     "hand_back",
     "hand_back_claims",
+    "may_stop_everything",
     "note_check",
     "output_reference",
     "record_stop_notices",

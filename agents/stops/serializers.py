@@ -2,6 +2,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from agents.enums import StopLevel
 from agents.models import EmergencyStop
 from core.fields import IdField, KindField, TextField
 from core.serializers import StrictSerializer
@@ -41,6 +42,12 @@ class WorkersSerializer(serializers.Serializer):
 
 class StopSerializer(serializers.ModelSerializer):
     scope = serializers.ChoiceField(choices=SCOPES, read_only=True)
+    level = serializers.ChoiceField(
+        choices=StopLevel.choices,
+        source="held_at",
+        read_only=True,
+        help_text="From where it was set. Only from there it is released.",
+    )
     is_active = serializers.BooleanField(read_only=True)
     activated_by_username = serializers.CharField(source="activated_by.username", read_only=True)
     released_by_username = serializers.CharField(
@@ -60,6 +67,7 @@ class StopSerializer(serializers.ModelSerializer):
             "scope",
             "project",
             "agent_type",
+            "level",
             "is_active",
             "reason",
             "activated_by",

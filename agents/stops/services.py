@@ -15,31 +15,35 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from agents.enums import StopLevel
 from agents.events import EMERGENCY_STOP_ACTIVATED, EMERGENCY_STOP_RELEASED
 from agents.models import WORKER_SEEN_SECONDS, EmergencyStop, StopNotice
 from agents.queue import enqueue_task_on_commit
 from agents.stops.pubsub import publish_stop_hint
 from audit.actors import Actor
+from audit.event_types import EventType
 from core.errors import Conflict, DomainError, Forbidden, InvalidInput, NotFound
 from core.ids import new_id
 from core.text import is_storable
 from projects import hooks
-from projects.access import MANAGE, authorize, get_visible_project
+from projects.access import MANAGE, authorize, get_visible_project, role_of
 from projects.agent_types import agent_types
+from projects.enums import Role
 from projects.transaction import ProjectTransaction
 
 logger = logging.getLogger(__name__)
 
 REASON_MAX_LENGTH = 2_000
 TRIES = 5
+STOP_EVERYTHING = "agents.stop_everything"
 # In the logs of how many projects a request, and a sweep, records a stop at most.
 NOTICES_AT_ONCE = 50
 NOTICES_A_SWEEP = 200
 
 ACTIVATE = """
     INSERT INTO emergency_stops
-        (id, project_id, agent_type, reason, activated_by_id, activated_at, release_reason)
-    VALUES (%s, %s, %s, %s, %s, clock_timestamp(), '')
+        (id, project_id, agent_type, level, reason, activated_by_id, activated_at, release_reason)
+    VALUES (%s, %s, %s, %s, %s, %s, clock_timestamp(), '')
     ON CONFLICT (project_id, agent_type) WHERE released_at IS NULL DO NOTHING
     RETURNING id
 """
@@ -77,23 +81,27 @@ def activate_emergency_stop(
 ) -> tuple[EmergencyStop, bool]:
     """Stop all agents, or one type, everywhere or in a project; whether this call did it.
 
-    An active stop of the same scope stays as it is. Raises NotFound, Forbidden, InvalidInput,
-    Conflict.
+    An active stop of the same scope stays as it is; where it was set at another level, both hold
+    it from now on. Raises NotFound, Forbidden, InvalidInput, Conflict.
     """
-    _check_scope(actor, project_id, agent_type)
+    level = _level_of(actor, project_id, agent_type)
     reason = _check_reason(reason)
     scope = EmergencyStop.objects.of_scope(project_id, agent_type)
     for _ in range(TRIES):
         stop_id = new_id()
         with connection.cursor() as cursor:
-            cursor.execute(ACTIVATE, [stop_id, project_id, agent_type, reason, actor.user.pk])
+            values = [stop_id, project_id, agent_type, str(level), reason, actor.user.pk]
+            cursor.execute(ACTIVATE, values)
             is_new = cursor.fetchone() is not None
             if is_new:
                 cursor.execute(EXPECT, [stop_id, WORKER_SEEN_SECONDS])
                 _insert_notices(cursor, stop_id, project_id, is_release_due=False)
                 transaction.on_commit(partial(_announce, stop_id), robust=True)
         # None where the active stop of this scope was released just now.
-        if stop := scope.active().select_related("project", "activated_by").first():
+        standing = scope.active().select_related("project", "activated_by")
+        if stop := standing.select_for_update(no_key=True, of=("self",)).first():
+            if stop.held_at not in (level, StopLevel.BOTH):
+                _set_level(stop, StopLevel.BOTH, EMERGENCY_STOP_ACTIVATED, actor, reason, level)
             return stop, is_new
     raise Conflict("released_meanwhile", "The stop is being released at the same time; try again.")
 
@@ -104,10 +112,13 @@ def release_emergency_stop(
 ) -> tuple[EmergencyStop, bool]:
     """Let the work go on at once, as far as no other stop covers it; whether this call did it.
 
+    Only from the level that set it: who owns the project can't release what an operator stopped in
+    it, nor an operator what an owner stopped. A stop that both hold stands until both release it.
+
     Where it is released already, returns the last stop of the scope. Raises NotFound where there
     never was a stop, Forbidden, InvalidInput.
     """
-    _check_scope(actor, project_id, agent_type)
+    level = _level_of(actor, project_id, agent_type)
     reason = _check_reason(reason)
     stops = EmergencyStop.objects.of_scope(project_id, agent_type)
     last = stops.order_by("-activated_at").select_for_update(no_key=True).first()
@@ -115,6 +126,12 @@ def release_emergency_stop(
         raise NotFound("not_stopped", "There is no emergency stop of this scope to release.")
     if not last.is_active:
         return last, False
+    if last.held_at == StopLevel.BOTH:
+        others = {StopLevel.PROJECT, StopLevel.INSTALLATION} - {level}
+        _set_level(last, others.pop(), EMERGENCY_STOP_RELEASED, actor, reason, level)
+        return last, False
+    if last.held_at != level:
+        raise Forbidden("stopped_at_another_level", HELD[last.held_at], level=str(last.held_at))
     last.released_by, last.release_reason, last.released_at = actor.user, reason, Now()
     last.save(update_fields=["released_by", "release_reason", "released_at"])
     last.refresh_from_db()
@@ -131,16 +148,53 @@ def acknowledge_stops(worker: str, stops: Sequence[UUID]) -> None:
         cursor.execute(ACKNOWLEDGE, [worker, list(stops)])
 
 
-def _check_scope(actor: Actor, project_id: UUID | None, agent_type: str) -> None:
+HELD = {
+    StopLevel.PROJECT: "An owner of the project stopped it, so only an owner of it can release it.",
+    StopLevel.INSTALLATION: "An operator stopped this project, so only an operator can release it.",
+}
+
+
+def _set_level(
+    stop: EmergencyStop,
+    level: StopLevel,
+    event_type: EventType,
+    actor: Actor,
+    reason: str,
+    told: StopLevel,
+) -> None:
+    """The stop stands as before, held by one more level or by one less."""
+    stop.level = level
+    stop.save(update_fields=["level"])
+
+    def tell() -> None:
+        data = {"stop": str(stop.pk), "scope": stop.scope, "agent_type": stop.agent_type}
+        with ProjectTransaction(stop.project_id, actor) as tx:
+            tx.record(event_type, reason=reason, level=str(told), still_held=str(level), **data)
+
+    transaction.on_commit(tell, robust=True)
+
+
+def may_stop_everything(user: Any) -> bool:
+    return user.has_perm(STOP_EVERYTHING)
+
+
+def _level_of(actor: Actor, project_id: UUID | None, agent_type: str) -> StopLevel:
+    """At which level this person stops and releases. Raises NotFound, Forbidden, InvalidInput."""
     if agent_type and agent_type not in agent_types.values:
         detail = f"There is no such agent type. Use one of: {', '.join(agent_types.values)}."
         raise InvalidInput.of("agent_type", "invalid_choice", detail)
     if project_id is not None:
         get_visible_project(actor.user, project_id)
         authorize(actor, project_id, MANAGE)
-    elif not (actor.user.is_staff or actor.user.is_superuser):
-        detail = "Only staff may stop or release all projects. Name a project that you own."
-        raise Forbidden("staff_only", detail)
+        is_owner = role_of(actor.user, project_id) == Role.OWNER
+        return StopLevel.PROJECT if is_owner else StopLevel.INSTALLATION
+    if not may_stop_everything(actor.user):
+        detail = (
+            "To stop or release all projects, an account needs the permission "
+            f"{STOP_EVERYTHING}. Name a project that you own."
+        )
+        raise Forbidden("permission_required", detail, permission=STOP_EVERYTHING)
+    return StopLevel.INSTALLATION
 
 
 def _check_reason(reason: str) -> str:
@@ -193,6 +247,7 @@ def _record_notice(notice_id: int, project_id: UUID) -> bool:
         stops = EmergencyStop.objects.select_related("activated_by", "released_by")
         stop = stops.get(pk=notice.stop_id)
         data = {"stop": str(stop.pk), "scope": stop.scope, "agent_type": stop.agent_type}
+        data["level"] = str(stop.held_at)
         is_recorded = False
         if notice.activation_told_at is None:
             notice.activation_told_at, is_recorded = Now(), True

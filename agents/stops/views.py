@@ -34,7 +34,7 @@ class EmergencyStopViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gen
         },
     )
     def create(self, request: Request) -> Response:
-        """Stop all agents, or one type, everywhere or in a project. Owners, and staff for all."""
+        """Stop all agents, or one type, in a project that you own; everywhere with a permission."""
         actor = Actor.of_user(request.user)
         stop, is_new = activate_emergency_stop(actor=actor, **self.input(request))
         location = {"Location": reverse("emergency-stop-detail", args=[stop.pk])}
@@ -44,7 +44,7 @@ class EmergencyStopViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gen
     @extend_schema(request=StopInput, responses=StopSerializer)
     @action(detail=False, methods=["post"])
     def release(self, request: Request) -> Response:
-        """Release the stop of exactly this scope; the work goes on at once."""
+        """Release the stop of exactly this scope, from the level that set it; work goes on."""
         actor = Actor.of_user(request.user)
         stop, _ = release_emergency_stop(actor=actor, **self.input(request))
         return Response(self.output(stop))

@@ -166,7 +166,7 @@ def test_an_owner_cannot_stop_all_projects(project, owner):
         stop(owner)
     with pytest.raises(Forbidden):
         stop(owner, agent_type="coder")
-    assert refusal.value.code == "staff_only"
+    assert refusal.value.code == "permission_required"
 
 
 @pytest.mark.parametrize("reason", ["", " \n", "x" * 2001, "a\0b"])
@@ -181,7 +181,8 @@ def test_the_log_of_an_active_project_tells_who_stopped_and_released_it_and_why(
     standing = stop(staff)
     release(staff)
 
-    said = {"stop": str(standing.pk), "scope": "all", "agent_type": "", "actor_name": "staff"}
+    said = {"stop": str(standing.pk), "scope": "all", "agent_type": "", "level": "installation"}
+    said["actor_name"] = "staff"
     assert told(project) == [
         ("activated", said | {"reason": "It deletes files."}),
         ("released", said | {"reason": "It was a drill."}),

@@ -3,11 +3,20 @@ import pytest
 from agents.models import EmergencyStop
 from agents.stops.services import acknowledge_stops
 from agents.worker.registry import report_process
+from audit.actors import Actor
+from audit.models import Event
+from projects.services import add_member
+from tests.fixtures import allow_to_stop_everything
 
 pytestmark = pytest.mark.django_db
 STOP = "/api/v1/emergency-stop/"
 RELEASE = f"{STOP}release/"
 WHY = {"reason": "It deletes files."}
+
+
+@pytest.fixture
+def on_commit(django_capture_on_commit_callbacks):
+    return django_capture_on_commit_callbacks
 
 
 @pytest.fixture
@@ -33,12 +42,43 @@ def test_staff_stop_everything_and_release_it(staff, post, get):
     assert (over.json()["is_active"], over.json()["release_reason"]) == (False, "It was a drill.")
 
 
-def test_staff_who_are_no_superusers_stop_everything(outsider, post):
-    outsider.is_staff = True
-    outsider.save()
+def test_whoever_has_the_permission_stops_everything(outsider, post):
+    allow_to_stop_everything(outsider)
 
     assert post(outsider, STOP).status_code == 201
     assert post(outsider, RELEASE).status_code == 200
+
+
+@pytest.mark.parametrize(("first", "second"), [("owner", "staff"), ("staff", "owner")])
+def test_a_stop_is_released_only_from_its_level(project, post, request, first, second):
+    setter, other = map(request.getfixturevalue, (first, second))
+    post(setter, STOP, project=str(project.pk))
+
+    refusal = post(other, RELEASE, project=str(project.pk))
+
+    assert (refusal.status_code, refusal.json()["code"]) == (403, "stopped_at_another_level")
+    assert EmergencyStop.objects.get().is_active
+    assert not post(setter, RELEASE, project=str(project.pk)).json()["is_active"]
+
+
+def test_what_both_have_stopped_stands_until_both_release_it(
+    project, owner, staff, post, on_commit
+):
+    with on_commit(execute=True):
+        post(owner, STOP, project=str(project.pk))
+    with on_commit(execute=True):
+        second = post(staff, STOP, project=str(project.pk))
+    assert (second.status_code, second.json()["level"]) == (200, "both")
+
+    with on_commit(execute=True):
+        held = post(owner, RELEASE, project=str(project.pk)).json()
+    assert (held["is_active"], held["level"]) == (True, "installation")
+    with on_commit(execute=True):
+        assert not post(staff, RELEASE, project=str(project.pk)).json()["is_active"]
+    levels = Event.objects.filter(project=project.pk, event_type__startswith="emergency_stop")
+    assert list(levels.order_by("sequence").values_list("data__level", flat=True)) == [
+        *("project", "installation", "project", "installation")
+    ]
 
 
 def test_an_owner_stops_the_own_project_and_releases_it(project, owner, post):
@@ -85,10 +125,10 @@ def test_who_does_not_own_the_project_is_refused(
 
 @pytest.mark.parametrize("person", ["owner", "approver", "viewer", "outsider"])
 @pytest.mark.parametrize("path", [STOP, RELEASE])
-def test_all_projects_are_for_staff(post, request, person, path):
+def test_all_projects_are_for_who_has_the_permission(post, request, person, path):
     answer = post(request.getfixturevalue(person), path, scope="all")
 
-    assert (answer.status_code, answer.json()["code"]) == (403, "staff_only")
+    assert (answer.status_code, answer.json()["code"]) == (403, "permission_required")
 
 
 def test_a_release_of_what_was_never_stopped_is_not_found(staff, post):
@@ -199,16 +239,18 @@ def test_staff_do_not_see_the_stops_of_projects_that_are_not_theirs(
     assert post(outsider, STOP, project=str(project.pk)).status_code == 404
 
 
-def test_an_owner_releases_the_own_project_whoever_stopped_it_and_not_what_stops_all(
-    project, owner, staff, post
+def test_an_owner_releases_what_another_owner_stopped_and_not_what_stops_all(
+    project, owner, outsider, staff, post
 ):
-    post(staff, STOP, project=str(project.pk))
+    actor = Actor.of_user(owner)
+    add_member(project_id=project.pk, actor=actor, user=outsider, role="owner")
+    post(outsider, STOP, project=str(project.pk))
     post(staff, STOP)
 
     over = post(owner, RELEASE, project=str(project.pk))
 
     assert over.status_code == 200
-    assert over.json()["activated_by_username"] == "staff"
+    assert over.json()["activated_by_username"] == "outsider"
     assert over.json()["released_by_username"] == "owner"
     assert post(owner, RELEASE).status_code == 403
     assert EmergencyStop.objects.active().get().scope == "all"

@@ -48,7 +48,7 @@ def test_the_same_again_says_so(staff):
 def test_who_may_not_is_told_why(project, viewer, verb):
     with pytest.raises(CommandError, match="role_too_low"):
         command(verb, "--reason=Now", f"--project={project.pk}", user="viewer")
-    with pytest.raises(CommandError, match="staff_only"):
+    with pytest.raises(CommandError, match="permission_required"):
         command(verb, "--reason=Now", user="viewer")
 
 

@@ -8,13 +8,15 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
 
+from agents.enums import StopLevel
 from agents.models import EmergencyStop
 from agents.selectors import stops_for, wait_for_acknowledgements
-from agents.services import activate_emergency_stop, release_emergency_stop
+from agents.services import activate_emergency_stop, may_stop_everything, release_emergency_stop
 from audit.actors import Actor
 from core.errors import DomainError
-from projects.access import MANAGE, role_of
+from projects.access import role_of
 from projects.agent_types import agent_types
+from projects.enums import Role
 from projects.models import Project
 from ui.web.admin.base import ProjectScopedAdmin
 from ui.web.pages import render_page
@@ -35,7 +37,7 @@ class StopForm(forms.Form):
 @admin.register(EmergencyStop)
 class EmergencyStopAdmin(ProjectScopedAdmin):
     project_path = ""
-    list_display = ("scope_text", "reason", "activated_by", "activated_at", "released_at")
+    list_display = ("scope_text", "level", "reason", "activated_by", "activated_at", "released_at")
     list_filter = ("agent_type",)
     list_select_related = ("project", "activated_by")
     search_fields = ("reason", "project__name")
@@ -53,13 +55,13 @@ class EmergencyStopAdmin(ProjectScopedAdmin):
         if request.method == "POST":
             return self._act(request)
         stops = [
-            {"stop": stop, "may_release": may_stop(request.user, stop.project_id)}
+            {"stop": stop, "may_release": may_release(request.user, stop)}
             for stop in stops_for(request.user).active()
         ]
         context = {
             "title": "Emergency stop",
             "stops": stops,
-            "may_stop_all": request.user.is_staff,
+            "may_stop_all": may_stop_everything(request.user),
             "agent_types": agent_types.values,
         }
         return render_page(request, "ui/emergency_stop.html", context)
@@ -77,6 +79,10 @@ class EmergencyStopAdmin(ProjectScopedAdmin):
             self.show_error(request, error)
         else:
             message = f"Released: {stop.scope_text}."
+            if stop.is_active:
+                message = (
+                    f"Your stop is released. {stop.scope_text} stays stopped: {stop.level_text}."
+                )
             if verb == "activate":
                 stop = wait_for_acknowledgements(stop.pk, WAIT_SECONDS)
                 message = f"Stopped: {stop.scope_text}; {stop.workers_text}."
@@ -87,8 +93,10 @@ class EmergencyStopAdmin(ProjectScopedAdmin):
         return redirect("admin:agents_emergencystop_control")
 
 
-def may_stop(user: Any, project_id: Any) -> bool:
+def may_release(user: Any, stop: EmergencyStop) -> bool:
     """Whether the button is shown; the service decides."""
-    if user.is_superuser or project_id is None:
-        return user.is_superuser or user.is_staff
-    return role_of(user, project_id) in MANAGE
+    if stop.project_id is None:
+        return may_stop_everything(user)
+    is_owner = role_of(user, stop.project_id) == Role.OWNER
+    level = StopLevel.PROJECT if is_owner else StopLevel.INSTALLATION
+    return stop.held_at in (level, StopLevel.BOTH) and (is_owner or user.is_superuser)

@@ -56,6 +56,8 @@ class Command(BaseCommand):
             raise CommandError(clean(f"{error.code}: {error.detail}")) from error
         done = {"activate": "Stopped", "release": "Released"}[command]
         self._say(f"{done}{'' if is_new else ' already'}: {stop.scope_text}.")
+        if command == "release" and stop.is_active:
+            self._say(f"It still stands: {stop.level_text}.")
         if command == "activate":
             self._wait(stop, options["wait"])
 
