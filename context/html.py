@@ -16,6 +16,8 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import TextLexer, get_lexer_by_name, get_lexer_for_filename
 from pygments.util import ClassNotFound
 
+from core.text import escaped, visible
+
 HIGHLIGHT_MAX_CHARACTERS = 100_000
 TAGS = {
     *("h3", "h4", "h5", "h6", "p", "br", "hr", "blockquote", "em", "strong", "s", "a"),
@@ -35,13 +37,14 @@ HEADING_SHIFT = 2
 def read_markdown(text: str) -> SafeString:
     """Sanitized HTML. Images are left out: they would tell their server who reads."""
     html = nh3.clean(
-        _markdown().render(text),
+        _markdown().render(visible(text)),
         tags=TAGS,
         attributes=ATTRIBUTES,
         url_schemes={"http", "https", "mailto"},
         link_rel="noopener noreferrer nofollow",
     )
-    return mark_safe(html)  # noqa: S308 (sanitized by nh3 in the line above)
+    # Markdown can write a character as an entity, so the source alone is not enough.
+    return mark_safe(escaped(html))  # noqa: S308 (sanitized by nh3 in the line above)
 
 
 @lru_cache(maxsize=1)
@@ -67,6 +70,7 @@ def _fence(code: str, language: str, attributes: str) -> str:
 
 
 def highlighted(code: str, lexer: Any) -> SafeString:
+    code = visible(code)
     if len(code) > HIGHLIGHT_MAX_CHARACTERS:
         return escape(code)
     return mark_safe(highlight(code, lexer, HtmlFormatter(nowrap=True)))  # noqa: S308 (Pygments escapes)

@@ -11,15 +11,19 @@ from typing import Any
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from core.text import one_line
+
 SENTINEL = "paraph-end-of-part"
 _SPECIAL = re.compile(r"([\\`*_\[\]#|~])")
 
 
 def plain(text: Any) -> str:
     """Text in one line that Markdown shows as it is."""
-    line = " ".join(str(text).split())
     return (
-        _SPECIAL.sub(r"\\\1", line).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        _SPECIAL.sub(r"\\\1", one_line(text))
+        .replace("&", "&amp;")
+        .replace("<", "&lt;")
+        .replace(">", "&gt;")
     )
 
 

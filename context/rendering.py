@@ -6,6 +6,7 @@ import json
 from context.artifact_types import Values, artifact_types
 from context.markdown import closed, closed_with_tokens, fenced, plain, section, table
 from context.parts.sections import program_files
+from core.text import visible
 
 PART_MAX_CHARACTERS = 300_000
 
@@ -37,7 +38,7 @@ def render_markdown(artifact_type: str, content: Values) -> str:
     except (AttributeError, KeyError, TypeError):
         # Versions are kept for good, so one may be older than its schema.
         lines = fenced(json.dumps(content, indent=2, ensure_ascii=False), "json")
-    return "\n".join(lines).rstrip() + "\n"
+    return visible("\n".join(lines)).rstrip() + "\n"
 
 
 def as_files(artifact_type: str, content: Values) -> dict[str, bytes | str]:

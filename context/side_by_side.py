@@ -1,12 +1,15 @@
 """Two texts side by side, with what differs marked, for a page without scripts."""
 
 import difflib
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from context.parts.sections import program_files
 from context.rendering import as_files, render_markdown
+from core.text import visible
 
 # Comparing lines takes quadratic time at worst.
 MAX_LINES = 8_000
@@ -38,12 +41,19 @@ def compare_contents(
 ) -> list[ComparedFile]:
     """By file, what differs between two contents of one type, as people read them."""
     before, after = _texts(artifact_type, old), _texts(artifact_type, new)
+    if before == after and old != new:
+        # Documents leave some blank space out, and that has changed.
+        before, after = ({f"{artifact_type}.json": _as_json(content)} for content in (old, new))
     paths = sorted(before.keys() | after.keys())
     return [
         _compare(path, before.get(path), after.get(path))
         for path in paths
         if before.get(path) != after.get(path)
     ]
+
+
+def _as_json(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False, sort_keys=True)
 
 
 def _texts(artifact_type: str, content: dict[str, Any]) -> dict[str, str]:
@@ -61,10 +71,16 @@ def _texts(artifact_type: str, content: dict[str, Any]) -> dict[str, str]:
 
 def _compare(path: str, old: str | None, new: str | None) -> ComparedFile:
     status = "added" if old is None else "removed" if new is None else "changed"
-    before, after = (old or "").splitlines(), (new or "").splitlines()
+    before, after = _split(old), _split(new)
     if max(len(before), len(after)) > MAX_LINES:
         return ComparedFile(path, status, None)
     return ComparedFile(path, status, list(_lines(before, after)))
+
+
+def _split(text: str | None) -> list[str]:
+    """Lines without their ends. What else counts as the end of a line in Unicode is shown in it."""
+    lines = re.split(r"\r\n|\r|\n", text or "")
+    return lines if lines[-1] else lines[:-1]
 
 
 def _lines(old: list[str], new: list[str]) -> Iterator[Line]:
@@ -83,7 +99,7 @@ def _block(tag: str, old: list[str], new: list[str], first_old: int, first_new: 
         yield Line(
             "removed" if has_old and not has_new else kind,
             first_old + offset if has_old else None,
-            old[offset] if has_old else "",
+            visible(old[offset]) if has_old else "",
             first_new + offset if has_new else None,
-            new[offset] if has_new else "",
+            visible(new[offset]) if has_new else "",
         )

@@ -80,6 +80,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "ui.web.visible_text.VisibleTextMiddleware",
     # Last, because it is synchronous: then so are all that could be either, and a request changes
     # between the event loop and its thread only at both ends, not for each of them.
     "orchestrator.middleware.DatabaseAwayMiddleware",

@@ -11,13 +11,14 @@ from typing import Any
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
+from core.text import escaped, visible
+
 CODE_WIDTH = 92
 LONG_WORD = re.compile(r"\S{40,}")
 BREAK_EVERY = 16
 # What is nested deeper is shown as plain text: Typst has a limit, and readers have one too.
 MAX_DEPTH = 6
 MARKS = {"strong": "b", "em": "i", "s": "s"}
-CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 Block = dict[str, Any]
 Inline = str | dict[str, Any]
@@ -29,7 +30,7 @@ def blocks_of(markdown: str) -> list[Block]:
 
 
 def tree_of(markdown: str) -> SyntaxTreeNode:
-    return SyntaxTreeNode(_markdown().parse(_printable(markdown)))
+    return SyntaxTreeNode(_markdown().parse(visible(markdown)))
 
 
 def set_in_blocks(tree: SyntaxTreeNode) -> list[Block]:
@@ -38,11 +39,7 @@ def set_in_blocks(tree: SyntaxTreeNode) -> list[Block]:
 
 def code_of(text: str) -> Block:
     """Text as it is, whatever it means."""
-    return {"t": "code", "text": _wrapped(_printable(text))}
-
-
-def _printable(text: str) -> str:
-    return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
+    return {"t": "code", "text": _wrapped(visible(text))}
 
 
 @lru_cache(maxsize=1)
@@ -111,7 +108,8 @@ def _plain(node: SyntaxTreeNode) -> str:
 
 def _breakable(text: str) -> str:
     """Very long words, such as hashes, may go on in the next line."""
-    return LONG_WORD.sub(lambda word: _every(word.group(), BREAK_EVERY, "\u200b"), text)
+    # Escaped again, because Markdown can write a character as an entity.
+    return LONG_WORD.sub(lambda word: _every(word[0], BREAK_EVERY, "\u200b"), escaped(text))
 
 
 def _wrapped(code: str) -> str:

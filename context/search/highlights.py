@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 
 from context.models import Artifact, Concept, Section
 from context.search.queries import Hit
+from core.text import escaped
 
 # Two private-use characters stand for the marks; they are removed from texts before.
 START, STOP = "\ue000", "\ue001"
@@ -79,7 +80,7 @@ def _segments(text: str) -> Iterable[tuple[str, bool]]:
     for number, piece in enumerate(text.split(START)):
         match, stop, rest = piece.partition(STOP)
         if number and stop:
-            yield match, True
+            yield escaped(match), True
             piece = rest
         if piece:
-            yield piece, False
+            yield escaped(piece), False

@@ -22,12 +22,13 @@ from context.models import Artifact, ArtifactVersion
 from context.printing.blocks import PrintBudget
 from context.printing.pdf import print_pdf
 from context.rendering import PART_MAX_CHARACTERS, lowered, part_markdown
+from core.text import one_line
 from orchestrator.models import AssembledDocument
 from projects.models import Project
 from projects.transaction import ProjectTransaction
 
 # Increase it when the same versions are to give another document.
-LAYOUT = 4
+LAYOUT = 5
 MEDIA_TYPES = {
     "markdown": "text/markdown; charset=utf-8",
     "html": "text/html; charset=utf-8",
@@ -150,7 +151,8 @@ def parts_of(versions: list[ArtifactVersion]) -> list[Part]:
             f"{artifact.artifact_type.replace('_', ' ')}, version {version.number}, "
             f"by {version.source_agent or 'a person'}{model}; SHA-256 {version.sha256}"
         )
-        parts.append(Part(artifact.title, about, markdown or LEFT_OUT, is_left_out=not markdown))
+        title = one_line(artifact.title)
+        parts.append(Part(title, about, markdown or LEFT_OUT, is_left_out=not markdown))
     return parts
 
 
@@ -190,7 +192,7 @@ def render_markdown(sources: Sources, parts: list[Part]) -> bytes:
 
 def render_html(sources: Sources, parts: list[Part]) -> bytes:
     context = {
-        "title": sources.project.name,
+        "title": one_line(sources.project.name),
         "facts": _facts(sources, parts),
         "parts": [(part, read_markdown(part.markdown)) for part in parts],
     }
@@ -201,7 +203,7 @@ def render_pdf(sources: Sources, parts: list[Part]) -> bytes:
     budget = PrintBudget()
     return print_pdf(
         {
-            "title": sources.project.name,
+            "title": one_line(sources.project.name),
             "stamp": sources.sha256,
             "lang": "en",
             "contents": "Contents",

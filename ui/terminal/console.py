@@ -9,7 +9,7 @@ from rich.segment import Segment
 from rich.syntax import Syntax
 from rich.text import Text
 
-from core.text import clean
+from core.text import visible
 
 try:
     import readline  # noqa: F401  (gives input() editing, and lines longer than 4,095 characters)
@@ -19,6 +19,10 @@ try:
     import termios
 except ImportError:
     termios = None
+
+
+def _printable(text: str) -> str:
+    return visible(text).replace("\r\n", "\n")
 
 
 class Harmless:
@@ -32,7 +36,7 @@ class Harmless:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for segment in console.render(self.inner, options):
-            yield segment if segment.control else Segment(clean(segment.text), segment.style)
+            yield segment if segment.control else Segment(_printable(segment.text), segment.style)
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         return Measurement.get(console, options, self.inner)
@@ -56,11 +60,11 @@ class Terminal:
 
     def say(self, text: str = "", style: str = "") -> None:
         """One line, however long."""
-        self.console.print(Text(clean(text).replace("\n", " "), style=style), soft_wrap=True)
+        self.console.print(Text(_printable(text).replace("\n", " "), style=style), soft_wrap=True)
 
     def write(self, text: str, style: str = "") -> None:
         """Text with its line breaks."""
-        self.console.print(Text(clean(text), style=style), soft_wrap=True)
+        self.console.print(Text(_printable(text), style=style), soft_wrap=True)
 
     def show(self, renderable: RenderableType) -> None:
         self.console.print(Harmless(renderable))
@@ -70,20 +74,20 @@ class Terminal:
         if not self.is_live:
             self.write(text.rstrip("\n"))
             return
-        self.show(Markdown(clean(text), hyperlinks=False))
+        self.show(Markdown(_printable(text), hyperlinks=False))
 
     def show_diff(self, text: str) -> None:
         if not self.is_live:
             self.write(text)
             return
         syntax = Syntax(
-            clean(text), "diff", theme="ansi_dark", background_color="default", word_wrap=True
+            _printable(text), "diff", theme="ansi_dark", background_color="default", word_wrap=True
         )
         self.show(syntax)
 
     def page(self, text: str) -> None:
         """All of it in the pager, or in one go where there is none."""
-        pydoc.pager(clean(text))
+        pydoc.pager(_printable(text))
 
     def ask(self, prompt: str) -> str:
         """A line of a person. What was typed before the question is no answer to it."""

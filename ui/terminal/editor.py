@@ -17,6 +17,7 @@ import yaml
 from context.artifact_types import artifact_types
 from context.services import check_content
 from core.errors import DomainError
+from core.text import escaped
 from hitl.models import HitlRequest
 from hitl.presenter import PresentedRequest
 from hitl.subject import amended_type
@@ -40,8 +41,9 @@ class _Loader(yaml.SafeLoader):
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
     style = "|" if "\n" in text else None
-    # To YAML these are line breaks, and it would fold them; escaped they stay what they are.
-    if not UNUSUAL_BREAKS.isdisjoint(text):
+    # Only between quotes can a character be escaped. Some are line breaks to YAML, which it would
+    # fold; escaped they stay what they are.
+    if not UNUSUAL_BREAKS.isdisjoint(text) or escaped(text) != text:
         style = '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
@@ -54,7 +56,9 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def as_yaml(content: Any) -> str:
-    return yaml.dump(content, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=1_000_000)
+    """What a person would not see is escaped."""
+    text = yaml.dump(content, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=1_000_000)
+    return escaped(text, lambda run: "".join(f"\\U{ord(letter):08x}" for letter in run))
 
 
 def parse(text: str, source: str) -> Any:

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from audit.actors import Actor
 from audit.request_context import origin
 from core.errors import DomainError
-from core.text import clean, one_line
+from core.text import one_line, visible
 from orchestrator.engine.imports import import_project, open_archive
 from projects.enums import OversightLevel
 from ui.terminal.lookup import acting_user, add_user_option
@@ -39,5 +39,5 @@ class Command(BaseCommand):
             reason = f"{one_line(str(file))} cannot be read: {error.strerror}."
             raise CommandError(reason) from error
         except DomainError as error:
-            raise CommandError(clean(error.detail)) from error
+            raise CommandError(visible(error.detail)) from error
         self.stdout.write(f"Project {project.pk}: {one_line(project.name)}")

@@ -262,7 +262,7 @@ def test_an_agent_cannot_command_the_terminal(project):
     shown = hitl("show", request.pk) + hitl("list")
 
     assert not set(shown) & set("\x1b\x07\x9b\u202e")
-    assert "␛[2J" in shown
+    assert "‹U+001B›[2J" in shown
 
 
 @pytest.mark.django_db(transaction=True)

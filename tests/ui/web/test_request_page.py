@@ -3,6 +3,7 @@ import json
 import pytest
 
 from core.content_security import STRICT
+from core.text import escaped
 from hitl.models import Decision, HitlRequest
 from hitl.rules import allowed_actions
 from tests.scenes import agent_returns, questions, work
@@ -172,3 +173,15 @@ def test_an_unknown_id_is_not_found(approver, staff_members):
     assert client.get("/admin/hitl/hitlrequest/nonsense/change/").status_code == 404
     missing = HitlRequest().pk
     assert client.get(f"/admin/hitl/hitlrequest/{missing}/change/").status_code == 404
+
+
+def test_what_an_agent_hides_is_shown_and_an_amendment_keeps_its_value(running, approver):
+    request = agent_returns(
+        running, work("Plan \u202e", body="a\u200bb \u202e", notes="\U000e0041")
+    )
+
+    page = logged_in(approver).get(page_of(request)).content.decode()
+
+    assert escaped(page) == page
+    assert "a‹U+200B›b" in page
+    assert "a\\u200bb \\u202e" in page

@@ -11,6 +11,7 @@ from context.html import highlighted, lexer_for, read_markdown
 from context.models import Concept, ContextBuild, Section
 from context.parts.sections import program_files
 from context.rendering import render_markdown
+from core.text import one_line, visible
 from ui.wording import counted
 
 TREE_MAX_NODES = 2_000
@@ -31,7 +32,8 @@ def source_files(files: list[dict[str, Any]]) -> SafeString:
     for number, file in enumerate(files):
         is_open = mark_safe(" open") if number == 0 else ""
         lines = counted(file["content"].count("\n") + 1, "line")
-        rows.append((is_open, file["path"], lines, code_html(file["content"], path=file["path"])))
+        code = code_html(file["content"], path=file["path"])
+        rows.append((is_open, one_line(file["path"]), lines, code))
     return format_html_join("", FILE, rows)
 
 
@@ -65,11 +67,11 @@ class _Tree:
     def _branch(self, pairs: list[tuple[Any, Any]], noun: str, depth: int) -> SafeString:
         if not pairs:
             return format_html('<span class="quiet">no {}s</span>', noun)
-        visible = pairs[: max(0, self.left)]
+        shown = pairs[: max(0, self.left)]
         rows = format_html_join(
             "",
             "<li><span class='key'>{}</span> {}</li>",
-            [(key, self.node(value, depth + 1)) for key, value in visible],
+            [(visible(key), self.node(value, depth + 1)) for key, value in shown],
         )
         return format_html(
             '<details class="tree"{}><summary>{}</summary><ul>{}</ul></details>',
@@ -80,7 +82,7 @@ class _Tree:
 
     def _leaf(self, value: Any) -> SafeString:
         if isinstance(value, str):
-            return format_html('<span class="text">{}</span>', value)
+            return format_html('<span class="text">{}</span>', visible(value))
         words = {None: "none", True: "yes", False: "no"}
         is_word = value is None or isinstance(value, bool)
         return format_html('<span class="value">{}</span>', words[value] if is_word else value)

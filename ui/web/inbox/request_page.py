@@ -13,6 +13,7 @@ from context.html import read_markdown
 from context.models import Artifact, ArtifactVersion
 from context.side_by_side import ComparedFile, compare_contents
 from core.errors import DomainError
+from core.text import escaped_json
 from hitl.models import HitlRequest
 from hitl.presenter import PresentedAction, PresentedRequest, PresentedVersion, present_request
 from hitl.selectors import requests_for
@@ -125,6 +126,6 @@ def _editor(presented: PresentedRequest, typed: str | None) -> dict[str, Any] | 
     artifact_type = presented.amended_type
     if artifact_type is None:
         return None
-    content = json.dumps(presented.content or {}, indent=2, ensure_ascii=False)
+    content = escaped_json(json.dumps(presented.content or {}, indent=2, ensure_ascii=False))
     schema = artifact_types[artifact_type].schema.model_json_schema()
     return {"text": typed or content, "schema": schema}

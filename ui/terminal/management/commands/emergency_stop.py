@@ -9,7 +9,7 @@ from agents.services import activate_emergency_stop, release_emergency_stop
 from audit.actors import Actor
 from audit.request_context import origin
 from core.errors import DomainError
-from core.text import clean, one_line
+from core.text import one_line, visible
 from projects.agent_types import agent_types
 from ui.terminal.lookup import acting_user, add_user_option
 
@@ -53,7 +53,7 @@ class Command(BaseCommand):
                     actor=Actor.of_user(person), reason=options["reason"], **scope
                 )
         except DomainError as error:
-            raise CommandError(clean(f"{error.code}: {error.detail}")) from error
+            raise CommandError(visible(f"{error.code}: {error.detail}")) from error
         done = {"activate": "Stopped", "release": "Released"}[command]
         self._say(f"{done}{'' if is_new else ' already'}: {stop.scope_text}.")
         if command == "release" and stop.is_active:

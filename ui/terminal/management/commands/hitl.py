@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from core.errors import DomainError
-from core.text import clean
+from core.text import visible
 from hitl.actions import Action, get_action, registered_actions
 from hitl.models import HitlRequest
 from hitl.presenter import present_request
@@ -113,9 +113,9 @@ def _report_errors(do: Callable[..., None], *arguments: Any) -> None:
     except (EOFError, KeyboardInterrupt) as error:
         raise CommandError(NOTHING_DECIDED, returncode=130) from error
     except DomainError as error:
-        raise CommandError(clean(f"{error.code}: {error.detail}")) from error
+        raise CommandError(visible(f"{error.code}: {error.detail}")) from error
     except EditingError as error:
-        raise CommandError(clean(str(error))) from error
+        raise CommandError(visible(str(error))) from error
 
 
 def _decide(

@@ -10,7 +10,7 @@ from agents.providers import demo_hint
 from audit.actors import Actor
 from audit.request_context import origin
 from core.errors import DomainError
-from core.text import clean, one_line
+from core.text import one_line, visible
 from projects.access import get_visible_project
 from projects.enums import OversightLevel, ProjectStatus
 from projects.models import Project
@@ -98,7 +98,7 @@ def _project(user: Any, options: dict[str, Any]) -> tuple[Project, int]:
             return _resume(user, options)
         return _create(user, options), 0
     except DomainError as error:
-        raise CommandError(clean(error.detail)) from error
+        raise CommandError(visible(error.detail)) from error
 
 
 def _create(user: Any, options: dict[str, Any]) -> Project:

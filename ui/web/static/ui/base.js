@@ -1,5 +1,7 @@
 // Every page: the count of what waits, in the menu and in the tab's title.
 
+import { visible } from "./visible.js";
+
 const body = document.body;
 
 export function setWaiting(count) {
@@ -13,7 +15,7 @@ export function setWaiting(count) {
 }
 
 export function announce(text) {
-  document.getElementById("live-note").textContent = text;
+  document.getElementById("live-note").textContent = visible(text);
 }
 
 // Ask the server what waits. True when the number has changed.

@@ -1,5 +1,7 @@
 // An amendment as fields, made from the content and its schema; the JSON text stays the truth that is sent.
 
+import { restored, visible } from "../visible.js";
+
 const CHECK_DELAY = 400;
 // Longer ones are documents and programs, which are easier to write in letters of one width.
 const LONG_TEXT = 100_000;
@@ -195,7 +197,7 @@ class Editor {
     }
     const isLong = String(value ?? "").length > 80 || (schema.maxLength ?? 0) > 1000;
     const field = document.createElement(isLong ? "textarea" : "input");
-    const text = String(value ?? "");
+    const text = visible(String(value ?? ""));
     if (isLong) field.rows = Math.min(24, Math.max(2, text.length / 70, text.split("\n").length));
     else field.type = "text";
     if ((schema.maxLength ?? 0) > LONG_TEXT) field.className = "code";
@@ -252,7 +254,7 @@ class Editor {
 
 function element(tag, text, className = "") {
   const node = document.createElement(tag);
-  node.textContent = text;
+  node.textContent = visible(text);
   if (className) node.className = className;
   return node;
 }
@@ -263,5 +265,5 @@ function readable(name) {
 
 function read(field, before) {
   if (field.type === "checkbox") return field.checked;
-  return typeof before === "number" ? Number(field.value) : field.value;
+  return typeof before === "number" ? Number(field.value) : restored(field.value, before);
 }
