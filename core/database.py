@@ -16,11 +16,15 @@ from django.db import (
 )
 from django.http import HttpRequest, JsonResponse
 
+from core.postgresql.connection import silence
 from core.problems import CONTENT_TYPE, problem
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
+# How long a request listens to a silent database, and how long a worker does. Whoever hangs up
+# asks the server once more before, which takes another second.
+SHORT_SILENCE_SECONDS, LONG_SILENCE_SECONDS = 2.0, 30.0
 RETRY_AFTER_SECONDS = 2
 RETRY_SECONDS = 0.2
 DATABASE_AWAY = "database_away"
@@ -30,6 +34,12 @@ DETAIL = (
 )
 # Connections broken, resources used up, shut down. Others, a deadlock for one, are ours to mend.
 SQLSTATES = ("08", "53", "57P")
+DISK_FULL = "53100"
+
+
+def limit_silence(seconds: float | None) -> None:
+    """Of the server, on connections of this process. Migrations and commands wait for ever."""
+    silence.seconds = seconds
 
 
 @contextmanager
@@ -69,7 +79,7 @@ def release_connection() -> None:
 
 
 def until_database_is_back(action: Callable[[], T], *, seconds: float) -> T:
-    """Its result; repeated for so long while the database is away or connections are broken.
+    """Its result; repeated for so long while the database is away or full, or connections broken.
 
     Only for what may be done twice, for the first time may have been committed.
     """
@@ -78,7 +88,8 @@ def until_database_is_back(action: Callable[[], T], *, seconds: float) -> T:
         try:
             return action()
         except (InterfaceError, OperationalError) as error:
-            if not is_database_away(error) or time.monotonic() > deadline:
+            is_passing = is_database_away(error) or is_disk_full(error)
+            if not is_passing or time.monotonic() > deadline:
                 raise
             logger.warning("database away", extra={"error": repr(error)})
             connection.close()
@@ -96,7 +107,12 @@ def is_database_away(error: BaseException | None) -> bool:
         return False
     # The client library has no code for a connection that it could not make, or lost.
     sqlstate = getattr(error.__cause__, "sqlstate", None)
-    return sqlstate is None or sqlstate.startswith(SQLSTATES)
+    return sqlstate is None or (sqlstate.startswith(SQLSTATES) and sqlstate != DISK_FULL)
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether the database had no room for it."""
+    return getattr(getattr(error, "__cause__", None), "sqlstate", None) == DISK_FULL
 
 
 def database_away_problem(request: HttpRequest, error: BaseException) -> JsonResponse:

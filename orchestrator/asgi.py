@@ -13,11 +13,13 @@ from audit.stream.authentication import TokenOrSessionAuth  # noqa: E402
 from audit.stream.consumers import websocket_urlpatterns  # noqa: E402
 from audit.stream.hub import say_goodbye  # noqa: E402
 from audit.stream.sse import StreamOverHttp  # noqa: E402
+from core.database import SHORT_SILENCE_SECONDS, limit_silence  # noqa: E402
 from ops.logging.access_log import AccessLog  # noqa: E402
 from orchestrator.body_limit import BodyLimit  # noqa: E402
 from orchestrator.engine.imports.archive import MAX_ARCHIVE_BYTES  # noqa: E402
 from orchestrator.lifespan import Lifespan  # noqa: E402
 
+limit_silence(SHORT_SILENCE_SECONDS)
 # The form around a file needs some room, too.
 larger = {"/projects/import": MAX_ARCHIVE_BYTES + 64 * 1024}
 limited = BodyLimit(http, limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, larger=larger)

@@ -87,7 +87,7 @@ def database_settings(url: str) -> dict[str, Any]:
     database = {key: options.pop(option, "") for option, key in keys.items()}
     if not database["NAME"] or "://" not in url or not re.fullmatch("[0-9,]*", database["PORT"]):
         raise ValueError(REMEDIES["DATABASE_URL"])
-    return {"ENGINE": "django.db.backends.postgresql", **database, "OPTIONS": options}
+    return {"ENGINE": "core.postgresql", **database, "OPTIONS": options}
 
 
 def check_database_url(text: str) -> str:
@@ -188,6 +188,7 @@ Origins = Annotated[
         "Use https://host without a path, separated by commas.",
     ),
 ]
+Folders = Annotated[list[str], BeforeValidator(split_list)]
 # By model; "" stands for each that has no limit of its own.
 ModelLimits = Annotated[dict[str, int], BeforeValidator(split_model_limits)]
 Budgets = Annotated[dict[str, int], BeforeValidator(split_budgets)]
@@ -227,6 +228,9 @@ class Environment(Variables):
     METRICS_DIR: Annotated[str, AfterValidator(make_folder)] = ""
     METRICS_TOKEN: str = ""
     METRICS_LISTEN: Annotated[str, AfterValidator(check_listener)] = ""
+    HEARTBEAT_FILE: str = ""
+    DISK_FOLDERS: Folders = []
+    DISK_FLOOR_MB: Count = 100
     CHANNEL_PREFIX: str = "paraph"
     QUEUE_PREFIX: str = ""
     JOB_RESULT_DAYS: Annotated[int, Field(ge=1, le=3650)] = 14

@@ -4,8 +4,11 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.middleware import common
 
-from core.database import is_database_away
-from orchestrator.errors import database_away
+from core.database import is_database_away, is_disk_full
+from core.disk import disk
+from orchestrator.errors import database_away, disk_full
+
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}
 
 
 class CommonMiddleware(common.CommonMiddleware):
@@ -30,13 +33,23 @@ def is_probe(path: str) -> bool:
 
 
 class DatabaseAwayMiddleware:
-    """Answers 503 with Retry-After, instead of 500, while the database cannot be reached."""
+    """Answers 503, instead of 500, while the database cannot be reached; 507 if its disk is full.
+
+    Then what would write is refused at once, so that what is left is kept for those who read. A
+    stop is never refused: it is small, and it ends work that needs space.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        is_stop = "emergency-stop" in request.path
+        if request.method not in SAFE_METHODS and not is_stop and disk.is_full():
+            return disk_full(request)
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if is_disk_full(error):
+            disk.note_full()
+            return disk_full(request)
         return database_away(request, error) if is_database_away(error) else None

@@ -114,7 +114,7 @@ if env.DATABASE_POOL:
     DATABASES["default"]["CONN_MAX_AGE"] = 0
     # The pause doubles after each failed attempt: after an outage of minutes it would be minutes
     # more. An attempt that is given up makes room for a new one at once.
-    pool = {"min_size": 2, "max_size": 20, "timeout": 5, "reconnect_timeout": 2}
+    pool = {"min_size": 2, "max_size": 20, "timeout": 3, "reconnect_timeout": 2}
     DATABASES["default"]["OPTIONS"]["pool"] = pool
 # Of a worker whose jobs are threads. A job holds a connection while it reads and writes, not while
 # it waits for a model; with more of them a process, whose threads take turns, would do no more.
@@ -351,7 +351,14 @@ REDELIVERY_SECONDS = 10
 METRICS_DIR = env.METRICS_DIR
 if METRICS_DIR:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = METRICS_DIR
+    from ops.metrics.files import count_in_files
+
+    count_in_files()
 METRICS_TOKEN = env.METRICS_TOKEN
+# Folders on the disks of PostgreSQL and Redis, where this process sees them. Below the floor, or a
+# tenth of a small disk, nothing new is written.
+DISK_FOLDERS = env.DISK_FOLDERS
+DISK_FLOOR_MB = env.DISK_FLOOR_MB
 METRICS_LISTEN = env.METRICS_LISTEN
 
 # The OTEL_... variables, which the library reads itself, say where traces go and how many.

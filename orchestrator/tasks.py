@@ -4,6 +4,7 @@ from uuid import UUID
 from celery import shared_task
 
 from audit.request_context import origin
+from core.disk import disk
 from core.log_fields import log_fields
 
 SWEEP_PAUSE_SECONDS = 0.3
@@ -13,9 +14,11 @@ _swept_at = 0.0
 
 @shared_task
 def advance(project_id: str) -> int:
-    """Advance a project that the sweep found marked."""
+    """Advance a project that the sweep found marked; it stays marked while the disk is full."""
     from orchestrator.engine.advance import advance_project
 
+    if disk.is_full():
+        return 0
     with origin(channel="engine"), log_fields(channel="engine", project=project_id):
         return advance_project(UUID(project_id))
 

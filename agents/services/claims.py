@@ -17,6 +17,7 @@ from agents.queue import enqueue_task_on_commit, may_take_along, take_along
 from agents.services.capacity import note_refusal, room_parameters
 from audit.actors import Actor
 from core import sql
+from core.disk import disk
 from core.errors import DomainError
 from projects.enums import ProjectStatus
 from projects.transaction import ProjectOf, ProjectTransaction
@@ -67,6 +68,9 @@ def claim_created_task(tx: ProjectTransaction, worker: str) -> None:
 
 
 def _claim(tx: ProjectTransaction, task_id: UUID, worker: str) -> Claim | None:
+    if disk.is_full():
+        # What it would make could not be stored. The sweep enqueues it once there is space.
+        return None
     row = sql.fetch_one(
         "claim_task",
         task=task_id,

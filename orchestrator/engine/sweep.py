@@ -8,6 +8,7 @@ from prometheus_client import Counter, Histogram
 
 from agents.queue import ADVANCE, enqueue, redelivery_timeout
 from agents.services import enqueue_due_tasks, record_stop_notices, take_back_lost_tasks
+from core.disk import disk
 from core.idempotency import forget_old_keys
 from core.metrics import SHORT_BUCKETS
 from hitl.services import apply_deadlines
@@ -35,6 +36,7 @@ WAITING_PROJECTS = """
 def sweep() -> dict[str, int]:
     """What was repaired, by kind. One kind that fails does not keep the others from being repaired.
 
+    Nothing while the disk is full: all of it would write, and all of it can wait.
     Raises the first error, once every kind was tried.
     """
     repairs: dict[str, Callable[[], int]] = {
@@ -46,6 +48,8 @@ def sweep() -> dict[str, int]:
         "idempotency_keys_forgotten": forget_old_keys,
     }
     repaired = dict.fromkeys(repairs, 0)
+    if disk.is_full():
+        return repaired
     errors: list[Exception] = []
     with SWEEP_SECONDS.time():
         for kind, repair in repairs.items():

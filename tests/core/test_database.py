@@ -3,7 +3,7 @@
 import pytest
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
-from core.database import is_database_away
+from core.database import is_database_away, is_disk_full
 
 RAISE = "DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = '{}'; END $$"
 
@@ -31,6 +31,16 @@ def test_a_connection_that_could_not_be_made_has_no_code(error):
     assert is_database_away(error)
 
 
+@pytest.mark.django_db
+def test_a_full_disk_is_no_outage():
+    error = error_with("53100")
+
+    assert is_disk_full(error)
+    assert not is_database_away(error)
+    assert not is_disk_full(error_with("53300"))
+
+
 def test_nothing_is_not_an_outage():
+    assert not is_disk_full(None)
     assert not is_database_away(None)
     assert not is_database_away(ValueError())

@@ -71,6 +71,7 @@ UNREADABLE |= dict.fromkeys(
     (
         *("LOGIN_TRIES", "THROTTLE_USER_PER_MINUTE", "THROTTLE_ADDRESS_PER_MINUTE"),
         *("HITL_REMIND_AFTER", "HITL_DUE_AFTER", "HITL_EXPIRE_AFTER"),
+        "DISK_FLOOR_MB",
     ),
     NUMBERS,
 )
@@ -83,6 +84,7 @@ OF_TRACES = {
 }
 ANY_TEXT = {
     *("CHANNEL_PREFIX", "QUEUE_PREFIX", "ADMIN_PASSWORD", "DATA_DIR", "METRICS_TOKEN"),
+    *("HEARTBEAT_FILE", "DISK_FOLDERS"),
     *("OPENAI_API_KEY", "EMBEDDING_API_KEY", "OTEL_EXPORTER_OTLP_HEADERS"),
 }
 # By docker compose, Celery, and the commands of a terminal; no process of ours starts with them.
