@@ -1,7 +1,7 @@
 """Runs the tests of the program, in isolation: facts, in which no model has a say."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,15 +16,9 @@ TIMEOUT_SECONDS = 60.0
 MEMORY_MEGABYTES = 512
 MAX_OUTPUT = 200_000
 
-_LINE = re.compile(
-    r"^\w+ \((?P<where>\w+(?:\.\w+)+)\)(?:\n.*)? \.\.\. (?P<outcome>ok|FAIL|ERROR|skipped.*|"
-    r"expected failure)$",
-    re.MULTILINE,
-)
-_TRACE = re.compile(
-    r"^(FAIL|ERROR): (\w+)[^\n]*\n-{20,}\n(.*?)(?=^={20,}|^-{20,}\nRan|\Z)", re.M | re.S
-)
-_RAN = re.compile(r"^Ran (\d+) tests? in", re.MULTILINE)
+RUNNER = "Paraph's own runner of unittest tests, one process a file"
+# What a claim may leave out: `test_x`, `Case.test_x`, `module.test_x`, `module.Case.test_x`.
+CLAIM_PARTS = 3
 NOTHING_RAN = {
     "summary": "The source code has no tests: nothing shows that it works.",
     "command": "",
@@ -36,6 +30,8 @@ NOTHING_RAN = {
     "output": "",
     "duration_ms": 0,
     "isolation": {},
+    "tests": [],
+    "problems": [],
 }
 
 
@@ -47,8 +43,8 @@ class Tester:
     calls_model = False
     instructions = """\
 You judge a program by really running its tests in isolation. You report what happened: the
-command, the exit code, the output, and for each requirement whether its tests passed. You never
-report a result that you have not seen.
+tests that there are, what each reported, the output, and for each requirement whether its tests
+passed. You never report a result that you have not seen.
 """
 
     def run(self, assignment: Assignment, model: Model) -> Outcome:
@@ -57,7 +53,7 @@ report a result that you have not seen.
         specification = assignment.newest("software_specification")
         requirements = specification.content["requirements"] if specification else []
         usage = usage_of_facts(self.agent_type)
-        results = results_of(code, [item["id"] for item in requirements])
+        results = results_of(code, {item["id"]: item["statement"] for item in requirements})
         content = checked("test_results", results, usage)
         output = titled("test_results", content | {"title": code.content["title"]})
         output = replace(output, content=content)
@@ -78,41 +74,55 @@ def verdict_of(code: Mapping[str, Any], results: Mapping[str, Any]) -> str:
 
 
 def ran_well(results: Mapping[str, Any]) -> bool:
-    """Whether some tests were run, to their end, and none of them failed."""
+    """Whether some tests were run, to their end, none of them failed, and nothing is odd."""
+    if results.get("problems"):
+        return False
     counts = results["counts"]
     is_ended = results["exit_code"] == 0 and not results["timed_out"]
     is_clean = not counts["failed"] and not counts["errors"]
     return is_ended and is_clean and counts["run"] > counts["skipped"]
 
 
-def results_of(code: Material, requirements: Sequence[str] = ()) -> dict[str, Any]:
-    """The content of the test results of a version of source code, for all the requirements."""
+def results_of(code: Material, requirements: Mapping[str, str]) -> dict[str, Any]:
+    """The content of the test results of a version of source code, for all the requirements.
+
+    `requirements`: the text of each, by id.
+    """
     if not has_tests(code.content):
         return NOTHING_RAN | {
-            "coverage": _coverage(code.content, requirements, {}),
+            "coverage": _coverage(code.content, requirements, (), ()),
             "source_sha256": code.sha256,
         }
     run = sandbox.run_tests(
         {file["path"]: file["content"] for file in code.content["files"]},
-        command=("python3", *code.content["test_command"][1:]),
         timeout_seconds=TIMEOUT_SECONDS,
         memory_megabytes=MEMORY_MEGABYTES,
     )
-    counts = _counts(run.output)
-    coverage = _coverage(code.content, requirements, _outcomes(run.output))
-    is_clean = run.exit_code == 0 and not run.timed_out
+    counts = _counts(run.tests)
+    coverage = _coverage(code.content, requirements, run.tests, run.problems)
+    is_clean = run.exit_code == 0 and not run.timed_out and not run.problems
     return {
         "summary": _summary(run, counts, coverage),
-        "command": " ".join(code.content["test_command"]),
+        "command": RUNNER,
         "exit_code": run.exit_code,
-        "passed": is_clean and 0 < counts["passed"] == counts["run"],
+        "passed": is_clean and 0 < counts["passed"] == len(run.tests),
         "timed_out": run.timed_out,
         "counts": counts,
-        "failures": _failures(run.output),
+        "failures": [
+            {
+                "name": test.name,
+                "outcome": test.outcome,
+                "detail": test.detail.strip() or "(no traceback)",
+            }
+            for test in run.tests
+            if test.outcome in ("failed", "error")
+        ][:200],
         "output": _cut(run.output),
         "duration_ms": run.duration_ms,
         "isolation": {str(key)[:300]: str(value)[:300] for key, value in run.isolation.items()},
         "coverage": coverage,
+        "tests": [{"file": t.file, "name": t.name, "outcome": t.outcome} for t in run.tests],
+        "problems": list(run.problems),
         "source_sha256": code.sha256,
     }
 
@@ -129,98 +139,110 @@ def has_tests(content: Mapping[str, Any]) -> bool:
     )
 
 
-def _counts(output: str) -> dict[str, int]:
-    ran = _RAN.findall(output)
-    run = int(ran[-1]) if ran else 0
-    last = output[output.rfind("Ran ") :] if ran else ""
-    figures: dict[str, int] = defaultdict(int)
-    for name, figure in re.findall(r"((?:un)?expected \w+|failures|errors|skipped)=(\d+)", last):
-        figures[name] += int(figure)
-    failed = figures["failures"] + figures["unexpected successes"]
-    errors, skipped = figures["errors"], figures["skipped"]
-    # A failure that was expected is neither a failure nor a pass.
-    passed = max(run - failed - errors - skipped - figures["expected failures"], 0)
-    return {"run": run, "passed": passed, "failed": failed, "errors": errors, "skipped": skipped}
+def _counts(tests: Sequence[sandbox.TestRecord]) -> dict[str, int]:
+    """A failure that was expected is neither a failure nor a pass."""
+    figures = Counter(test.outcome for test in tests)
+    return {
+        "run": len(tests) - figures["not_run"],
+        "passed": figures["passed"],
+        "failed": figures["failed"],
+        "errors": figures["error"],
+        "skipped": figures["skipped"],
+    }
 
 
-def _failures(output: str) -> list[dict[str, str]]:
-    names = {"FAIL": "failed", "ERROR": "error"}
-    return [
-        {
-            "name": name[:300],
-            "outcome": names[kind],
-            "detail": trace.strip()[-5000:] or "(no traceback)",
-        }
-        for kind, name, trace in _TRACE.findall(output)
-    ][:200]
-
-
-def _outcomes(output: str) -> dict[str, set[str]]:
-    """By each name that stands for a test, what came of all tests of that name.
-
-    A test is named by its function, alone or after its class, its module or both.
-    """
-    outcomes: dict[str, set[str]] = defaultdict(set)
-    for match in _LINE.finditer(output):
-        *module, case, function = match["where"].split(".")[-3:]
-        last = {function, f"{case}.{function}"}
-        for name in last | {f"{part}.{end}" for part in module for end in last}:
-            outcomes[name].add(match["outcome"])
-    return outcomes
+def _tests_by_name(
+    tests: Sequence[sandbox.TestRecord],
+) -> dict[str, list[sandbox.TestRecord]]:
+    """By each name that stands for a test: its function, alone or after class, module or both."""
+    named: dict[str, list[sandbox.TestRecord]] = defaultdict(list)
+    for test in tests:
+        module = test.file.removesuffix(".py").rpartition("/")[2]
+        last = {test.name, test.name.rpartition(".")[2]}
+        for name in last | {f"{module}.{end}" for end in last}:
+            named[name].append(test)
+    return named
 
 
 def _coverage(
-    content: Mapping[str, Any], requirements: Sequence[str], outcomes: Mapping[str, set[str]]
+    content: Mapping[str, Any],
+    requirements: Mapping[str, str],
+    tests: Sequence[sandbox.TestRecord],
+    problems: Sequence[str],
 ) -> list[dict[str, Any]]:
     """Each requirement of the specification, and those that the program itself names."""
     results = {}
+    named = _tests_by_name(tests)
     for item in content["covered"]:
         # The status by the tests that the program names; of several with one name, all count.
-        tests = {n: outcomes.get(".".join(n.split(".")[-3:]), set()) for n in item["tests"]}
-        failed = [name for name, seen in tests.items() if seen & {"FAIL", "ERROR"}]
-        not_run = [n for n, seen in tests.items() if seen != {"ok"} and n not in failed]
+        claims = {claim: named.get(_plain_name(claim), []) for claim in item["tests"]}
+        outcomes = {claim: {test.outcome for test in claims[claim]} for claim in claims}
+        failed = [claim for claim, seen in outcomes.items() if seen & {"failed", "error"}]
+        not_run = [c for c, seen in outcomes.items() if seen != {"passed"} and c not in failed]
         status, reason = "passed", ""
         if failed:
             status, reason = "failed", f"Did not pass: {', '.join(failed)}"
         elif not_run:
             status, reason = "not_run", f"Did not run: {', '.join(not_run)}"
-        elif not tests:
+        elif not claims:
             status, reason = "not_run", "There is no test for it."
+        elif problems:
+            status, reason = "not_run", f"The run is in doubt: {problems[0][:1000]}"
+        exercised = {(t.file, t.name): t for claim in claims.values() for t in claim}.values()
         results[item["requirement"]] = {
             "requirement": item["requirement"],
+            "statement": requirements.get(item["requirement"], ""),
             "status": status,
             "tests": item["tests"],
-            "reason": reason,
+            "verdicts": [{"test": t.name, "outcome": t.outcome} for t in exercised][:200],
+            "reason": reason[:20_000],
         }
-    for item in content["not_covered"]:
-        results[item["requirement"]] = _untested(item["requirement"], item["reason"])
-    for key in requirements:
-        results.setdefault(key, _untested(key, "The program does not mention it."))
+    untested = {item["requirement"]: item["reason"] for item in content["not_covered"]}
+    for key, reason in untested.items():
+        results[key] = _untested(key, requirements.get(key, ""), reason)
+    for key, statement in requirements.items():
+        results.setdefault(key, _untested(key, statement, "The program does not mention it."))
     order = {key: place for place, key in enumerate(requirements)}
     ids = sorted(results, key=lambda key: order.get(key, len(order)))
     return [results[key] for key in ids[:500]]
 
 
-def _untested(requirement: str, reason: str) -> dict[str, Any]:
-    return {"requirement": requirement, "status": "not_covered", "tests": [], "reason": reason}
+def _plain_name(claim: str) -> str:
+    """`module.Case.test` of what a claim says, also of `tests/module.py::Case::test`."""
+    dotted = claim.strip().replace(".py::", ".").replace("::", ".").replace("/", ".")
+    return ".".join(dotted.removesuffix("()").split(".")[-CLAIM_PARTS:])
+
+
+def _untested(requirement: str, statement: str, reason: str) -> dict[str, Any]:
+    return {
+        "requirement": requirement,
+        "statement": statement,
+        "status": "not_covered",
+        "tests": [],
+        "verdicts": [],
+        "reason": reason,
+    }
 
 
 def _summary(
-    run: sandbox.SandboxResult, counts: Mapping[str, int], coverage: Sequence[Mapping[str, Any]]
+    run: sandbox.TestsResult, counts: Mapping[str, int], coverage: Sequence[Mapping[str, Any]]
 ) -> str:
-    """First what counts: how many requirements a test has exercised."""
+    """First what counts: how many requirements a test has exercised; and whose tests they are."""
     if run.timed_out:
         return f"The tests did not end within {TIMEOUT_SECONDS:.0f} seconds."
+    doubt = ""
+    if run.problems:
+        more = f" (and {len(run.problems) - 1} more)" if len(run.problems) > 1 else ""
+        doubt = f" The run does not count: {run.problems[0][:2_000]}{more}"
     if not counts["run"]:
-        return f"No test ran (exit code {run.exit_code})."
+        return f"No test ran.{doubt}"
     done = counts["run"] - counts["skipped"]
-    text = f"{tested_of(coverage)} {done} of {counts['run']} tests were run: {counts['passed']} "
-    text += f"passed, {counts['failed']} failed, {counts['errors']} broke off; "
-    text += f"{counts['skipped']} were skipped."
+    text = f"{tested_of(coverage)} The program's own tests report: {done} of {len(run.tests)} "
+    text += f"were run, {counts['passed']} passed, {counts['failed']} failed, "
+    text += f"{counts['errors']} broke off; {counts['skipped']} were skipped."
     if not any(item["status"] in ("passed", "failed") for item in coverage):
-        text += " No test that was run is about a requirement."
-    is_odd = run.exit_code != 0 and not counts["failed"] and not counts["errors"]
-    return f"{text} The exit code was {run.exit_code}." if is_odd else text
+        text += " No test that counts is about a requirement."
+    return f"{text}{doubt}"
 
 
 def _cut(output: str) -> str:

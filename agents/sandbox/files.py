@@ -1,13 +1,12 @@
 """The program's files on disk: checked paths, a fresh folder, nothing left behind."""
 
-import os
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from agents.protocols import PermanentError
+from agents.sandbox.jail.folder import empty
 
 MAX_FILES = 2_000
 MAX_BYTES = 16 * 1024 * 1024
@@ -35,13 +34,8 @@ def program_folder(files: Mapping[str, str]) -> Iterator[Path]:
             _write(folder / "files", path, content)
         yield folder
     finally:
-        # Also what the program made unreadable for its owner. Nobody is left to race with.
-        for path, folders, _ in os.walk(folder):
-            for name in folders:
-                inner = os.path.join(path, name)
-                if not os.path.islink(inner):
-                    os.chmod(inner, 0o700)
-        shutil.rmtree(folder)
+        empty(str(folder))
+        folder.rmdir()
 
 
 def _check(contents: Mapping[str, bytes]) -> None:

@@ -1,15 +1,16 @@
 import json
 import os
 import selectors
-import shlex
 import subprocess
 import sys
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
@@ -21,6 +22,8 @@ from core.database import release_connection
 JAIL = Path(__file__).with_name("jail")
 ENVIRONMENT = {"LANG": "C.UTF-8", "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
 OUTPUT_BYTES = 64 * 1024
+# A run of tests reports on each of them; the launcher bounds how much.
+REPORT_BYTES = 16 * 1024 * 1024
 DISK_MEGABYTES = 64
 PIECE_BYTES = 64 * 1024
 # The launcher keeps the time; this is how long it may take to start and to clean up.
@@ -33,15 +36,40 @@ MODES = ("namespaces", "filters") if sys.platform == "linux" else ()
 
 
 @dataclass(frozen=True)
-class SandboxResult:
-    """`exit_code` is negative for a signal, and None where time ran out."""
+class ProgramResult:
+    """`exit_code` is negative for a signal, and None where time or room on the disk ran out."""
 
     exit_code: int | None
     output: str
     timed_out: bool
     duration_ms: int
     isolation: dict[str, str]
-    command: str
+    #: Which limit ended it, or ''.
+    excess: str = ""
+
+
+@dataclass(frozen=True)
+class TestRecord:
+    """What became of one test: passed, failed, error, skipped, expected_failure or not_run."""
+
+    __test__ = False
+
+    file: str
+    name: str
+    outcome: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class TestsResult(ProgramResult):
+    """`exit_code` is 0 if all tests that were run passed, and the runner has nothing to object."""
+
+    __test__ = False
+
+    #: One for each test that the text has, whether or not it was run.
+    tests: tuple[TestRecord, ...] = ()
+    #: Why the tests do not show what they seem to show; empty if nothing is wrong.
+    problems: tuple[str, ...] = ()
 
 
 class BoundedOutput:
@@ -70,30 +98,46 @@ class BoundedOutput:
         return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
+# A program with nothing but these has done what its tests ask.
+UNHARMED = ("passed", "skipped", "expected_failure")
+
+
 class _Unavailable(Exception):
     """This mode of isolation does not work on this machine."""
 
 
 def run_tests(
+    files: Mapping[str, str], *, timeout_seconds: float, memory_megabytes: int
+) -> TestsResult:
+    """Run every test that the text of the files has, in isolation, by a runner of our own.
+
+    Which tests there are is read before any of the program runs; each is asked for and answers
+    once, over a channel that is not its output. Raises as `run_program`.
+    """
+    limits = {"timeout_seconds": timeout_seconds, "memory_megabytes": memory_megabytes}
+    return _run_isolated(files, limits)
+
+
+def run_program(
     files: Mapping[str, str],
     *,
     command: Sequence[str],
     timeout_seconds: float,
     memory_megabytes: int,
-) -> SandboxResult:
+) -> ProgramResult:
     """Run `command` over the files in isolation; `python` is our own interpreter.
 
     Raises PermanentError (`sandbox_bad_path`, `sandbox_too_large`, `sandbox_unavailable`) or
     TransientError (`sandbox_failed`), and for work that was cancelled StopRequested or LeaseLost.
     A program that fails is a result, not an error.
     """
+    limits = {"timeout_seconds": timeout_seconds, "memory_megabytes": memory_megabytes}
+    return _run_isolated(files, limits | {"command": list(command)})
+
+
+def _run_isolated(files: Mapping[str, str], request: Mapping[str, object]) -> Any:
     if (cancellation := current_cancellation()) is not None:
         cancellation.check()
-    request = {
-        "command": list(command),
-        "timeout_seconds": timeout_seconds,
-        "memory_megabytes": memory_megabytes,
-    }
     refusals = []
     for mode in MODES:
         try:
@@ -108,11 +152,12 @@ def run_tests(
     )
 
 
-def run_in(mode: str, files: Mapping[str, str], request: Mapping[str, object]) -> SandboxResult:
-    """One run, isolated in one way."""
+def run_in(mode: str, files: Mapping[str, str], request: Mapping[str, object]) -> Any:
+    """One run, isolated in one way: of tests, or of the request's command."""
     release_connection()
     with a_place(), program_folder(files) as folder:
-        return _Run(mode, folder, request).result()
+        run = _Run(mode, folder, request)
+        return run.program_result() if "command" in request else run.tests_result()
 
 
 @contextmanager
@@ -138,13 +183,23 @@ _renew_places()
 os.register_at_fork(after_in_child=_renew_places)
 
 
+def storable(text: str) -> str:
+    """Text that a program had a hand in, as any database takes it."""
+    whole = str(text).encode("utf-8", "replace").decode()
+    return whole.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def _text_of(record: Mapping[str, str]) -> TestRecord:
+    return TestRecord(**{key: storable(value) for key, value in record.items()})
+
+
 class _Run:
     """One launcher process, from its start to its report."""
 
     def __init__(self, mode: str, folder: Path, request: Mapping[str, object]) -> None:
         self.request = request
         self.output = BoundedOutput(OUTPUT_BYTES)
-        self.report = BoundedOutput(OUTPUT_BYTES)
+        self.report = BoundedOutput(REPORT_BYTES)
         self.config = {
             **request,
             "mode": mode,
@@ -156,25 +211,66 @@ class _Run:
             "open_files": getattr(settings, "SANDBOX_ALLOW_FILES", False),
         }
 
-    def result(self) -> SandboxResult:
+    def program_result(self) -> ProgramResult:
+        return ProgramResult(**self._result(self._facts()))
+
+    def tests_result(self) -> TestsResult:
+        """Every test of the inventory has one record, and whatever is odd is a problem."""
+        facts = self._facts()
+        result = self._result(facts)
+        listed = facts["inventory"][0] if facts["inventory"] else {"modules": [], "problems": []}
+        expected = [
+            (module["file"], f"{case}.{name}" if case else name)
+            for module in listed["modules"]
+            for case, name in module["tests"]
+        ]
+        records = {(r["file"], r["name"]): _text_of(r) for r in facts["result"]}
+        problems = [*listed["problems"], *facts["problem"]]
+        if len(records) != len(facts["result"]) or set(records) - set(expected):
+            problems.append("There are more results than tests.")
+        if not facts["complete"]:
+            running = str(facts["running"][-1]) if facts["running"] else "the first test"
+            reason = "time ran out" if result["timed_out"] else result["excess"] or "it was killed"
+            problems.append(f"The run broke off ({reason}) at {running}.")
+        tests = [
+            records.get(test) or TestRecord(*test, "not_run", "The run had broken off.")
+            for test in expected
+        ]
+        is_clean = not problems and all(t.outcome in UNHARMED for t in tests)
+        exits = [ended["exit_code"] for ended in facts["ended"] if ended["exit_code"]]
+        result["exit_code"] = (0 if is_clean else [*exits, 1][0]) if facts["complete"] else None
+        return TestsResult(
+            **result,
+            tests=tuple(tests),
+            problems=tuple(storable(problem) for problem in problems[:100]),
+        )
+
+    def _facts(self) -> dict[str, list[Any]]:
+        """All that the launcher reported, by kind. Raises _Unavailable or TransientError."""
         began = time.monotonic()
         self._run_launcher()
-        duration_ms = int((time.monotonic() - began) * 1000)
-        facts: dict = {"exit_code": None}
+        facts: dict[str, list[Any]] = defaultdict(list)
+        facts["duration_ms"].append(int((time.monotonic() - began) * 1000))
         for line in self.report.text().splitlines():
-            facts |= json.loads(line)
-        if "unavailable" in facts:
-            raise _Unavailable(facts["unavailable"])
-        if "isolation" not in facts or "timed_out" not in facts:
+            for kind, fact in json.loads(line).items():
+                facts[kind].append(fact)
+        if facts["unavailable"]:
+            raise _Unavailable(facts["unavailable"][0])
+        if not facts["isolation"] or not facts["timed_out"]:
             raise TransientError("sandbox_failed", "The sandbox ended without a result.")
-        return SandboxResult(
-            exit_code=None if facts["timed_out"] else facts["exit_code"],
-            output=self.output.text(),
-            timed_out=facts["timed_out"],
-            duration_ms=duration_ms,
-            isolation=facts["isolation"],
-            command=shlex.join(self.request["command"]),
-        )
+        return facts
+
+    def _result(self, facts: Mapping[str, list[Any]]) -> dict[str, Any]:
+        timed_out = facts["timed_out"][0]
+        exit_codes = [] if timed_out else facts["exit_code"]
+        return {
+            "exit_code": exit_codes[0] if exit_codes else None,
+            "output": self.output.text(),
+            "timed_out": timed_out,
+            "duration_ms": facts["duration_ms"][0],
+            "isolation": facts["isolation"][0],
+            "excess": facts["excess"][0],
+        }
 
     def _run_launcher(self) -> None:
         """In a fresh interpreter, which inherits nothing of this process, its threads or memory."""

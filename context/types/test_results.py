@@ -9,6 +9,7 @@ from context.artifact_types import ArtifactType, Values, artifact_type
 from context.content_fields import (
     Content,
     Count,
+    FilePath,
     Line,
     LongText,
     OptionalLine,
@@ -16,7 +17,7 @@ from context.content_fields import (
     RequirementId,
     Text,
 )
-from context.markdown import fenced, plain, section, table
+from context.markdown import bullets, fenced, plain, section, table
 
 
 class TestCounts(Content):
@@ -31,15 +32,46 @@ class TestCounts(Content):
     skipped: Count = Field(description="Tests that were skipped.")
 
 
+Outcome = Literal["passed", "failed", "error", "skipped", "expected_failure", "not_run"]
+
+
+class TestVerdict(Content):
+    """One test that is said to exercise a requirement, and what came of it."""
+
+    __test__ = False
+
+    test: Line = Field(description="Name of the test.")
+    outcome: Outcome = Field(description="What it reported, or not_run.")
+
+
+class TestOutcome(Content):
+    """One test that the text of the program has."""
+
+    __test__ = False
+
+    file: FilePath = Field(description="The file it stands in.")
+    name: Line = Field(description="Its name, after that of its class.")
+    outcome: Outcome = Field(
+        description="What it reported; error if it broke off or its process ended, not_run if it "
+        "was never reached."
+    )
+
+
 class RequirementResult(Content):
     """What the tests say about one requirement."""
 
     requirement: RequirementId = Field(description="Id of the requirement.")
+    statement: OptionalText = Field("", description="The requirement, as it was specified.")
     status: Literal["passed", "failed", "not_run", "not_covered"] = Field(
         description="passed only if there is a test for it and every one of them was run and "
         "passed; a skipped test is one that was not run."
     )
-    tests: list[Line] = Field(max_length=100, description="The tests that speak for it.")
+    tests: list[Line] = Field(
+        max_length=100, description="The tests that the program names for it."
+    )
+    verdicts: list[TestVerdict] = Field(
+        default_factory=list, max_length=200, description="Those of them that there are."
+    )
     reason: OptionalText = Field("", description="Why it did not pass, or is not covered.")
 
 
@@ -62,7 +94,8 @@ class TestResults(Content):
         ge=-1000, le=100_000, description="Exit code; none if it did not end by itself."
     )
     passed: bool = Field(
-        description="True only if tests ran, every one of them passed and none was skipped."
+        description="True only if tests ran, every one of them reported that it passed, none was "
+        "skipped, and nothing puts the run in doubt."
     )
     timed_out: bool = Field(description="Whether the time limit ended the run.")
     counts: TestCounts = Field(description="Tests by outcome.")
@@ -73,11 +106,30 @@ class TestResults(Content):
         max_length=50, description="How the run was kept apart from the rest of the machine."
     )
     coverage: list[RequirementResult] = Field(max_length=500, description="Result by requirement.")
+    tests: list[TestOutcome] = Field(
+        default_factory=list, max_length=5000, description="Every test that the text has."
+    )
+    problems: list[Text] = Field(
+        default_factory=list,
+        max_length=100,
+        description="Why the tests do not show what they seem to show; nothing passes then.",
+    )
     source_sha256: OptionalLine = Field("", description="SHA-256 of the source code that was run.")
 
 
 # A test that was skipped has shown nothing.
 RESULTS = {"not_run": "not tested", "not_covered": "not tested"}
+SHOWN_LAST = ("failed", "passed")
+SHOWN_TESTS = 500
+WHAT_IT_SHOWS = """\
+These are the program's own tests: whoever wrote the program wrote them, or named them for a
+requirement. A runner of Paraph's read from the text which tests there are, ran each file of them
+in a process of its own, asked for one test after the other, and saw how each process ended.
+Nothing that the program printed counts.
+
+It does not show that a test checks what its name says, nor that the tests are enough. A test runs
+in one process with the program, so a program made to deceive can let its tests report what it
+likes. Read the tests of what matters to you."""
 
 
 @artifact_type("test_results", title="Test results", order=60)
@@ -86,10 +138,6 @@ class TestResultsType(ArtifactType):
     __test__ = False
 
     def render(self, content: Values) -> list[str]:
-        coverage = [
-            [item["requirement"], RESULTS.get(item["status"], item["status"]), item["reason"]]
-            for item in content["coverage"]
-        ]
         kept_apart = [
             f"- {plain(key)}: {plain(value)}" for key, value in content["isolation"].items()
         ]
@@ -98,21 +146,45 @@ class TestResultsType(ArtifactType):
             for f in content["failures"]
             for line in (f"### {plain(f['name'])}", "", *fenced(f["detail"]))
         ]
+        tests = content.get("tests") or []
+        rows = [[t["file"], t["name"], words(t["outcome"])] for t in tests[:SHOWN_TESTS]]
+        more = [f"And {len(tests) - SHOWN_TESTS} more."] if len(tests) > SHOWN_TESTS else []
         return [
             f"# Test results: {tested_of(content['coverage']).rstrip('.')}",
             "",
             plain(content["summary"]),
             "",
-            f"Command: {plain(content['command']) or '(nothing ran)'}. Exit code: "
+            *section("Why these results do not count", bullets(content.get("problems") or [])),
+            *section("By requirement", _by_requirement(content["coverage"])),
+            *section("What this shows, and what not", WHAT_IT_SHOWS.splitlines() if tests else []),
+            *section("Failures", failures),
+            *section("All tests", [*table(["File", "Test", "It reported"], rows), "", *more]
+                     if tests else []),
+            f"Run by: {plain(content['command']) or '(nothing ran)'}. Exit code: "
             f"{content['exit_code']}. "
             f"Time: {content['duration_ms']} "
             f"ms.{' It ran out of time.' if content['timed_out'] else ''}",
             "",
-            *section("By requirement", table(["Requirement", "Result", "Reason"], coverage)),
-            *section("Failures", failures),
             *section("Output", fenced(content["output"]) if content["output"] else []),
             *section("Isolation", kept_apart),
-        ]
+        ]  # fmt: skip
+
+
+def _by_requirement(coverage: Sequence[Values]) -> list[str]:
+    """Requirement, text, tests and verdict; what no test has exercised first."""
+    rows = []
+    for item in sorted(coverage, key=lambda item: item["status"] in SHOWN_LAST):
+        verdicts = [f"{v['test']}: {words(v['outcome'])}" for v in item.get("verdicts") or []]
+        tests = "; ".join(verdicts or item["tests"]) or "none"
+        result = RESULTS.get(item["status"], item["status"])
+        result = f"{result}: {item['reason']}" if item["reason"] else result
+        rows.append([item["requirement"], item.get("statement", ""), tests, result])
+    return table(["Requirement", "Text", "Tests", "Verdict"], rows)
+
+
+def words(outcome: str) -> str:
+    """An outcome as people read it."""
+    return {"error": "broke off", "not_run": "was not run"}.get(outcome, outcome.replace("_", " "))
 
 
 def tested_of(coverage: Sequence[Values]) -> str:

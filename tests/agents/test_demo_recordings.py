@@ -21,8 +21,8 @@ def recorded(request):
     brief = BRIEFS[request.param]
     made = pipeline(brief)
     specification = made["software_specification"].content
-    ids = [item["id"] for item in specification["requirements"]]
-    return brief, made, results_of(made["source_code"], ids)
+    texts = {item["id"]: item["statement"] for item in specification["requirements"]}
+    return brief, made, results_of(made["source_code"], texts)
 
 
 def recorded_for(brief):
@@ -100,7 +100,7 @@ def test_a_recording_says_that_it_cannot_follow_a_comment_or_an_amendment(record
     assert "A recording cannot follow that." in code["summary"]
     assert code["feedback"][0]["comment"] == "Use colours."
     assert "recording" in code["feedback"][0]["response"]
-    results = results_of(handed("source_code", code), ["FR-1", "FR-99"])
+    results = results_of(handed("source_code", code), {"FR-1": "", "FR-99": ""})
     assert results["coverage"][1]["status"] == "not_covered"
 
 

@@ -250,7 +250,7 @@ def test_who_waits_for_a_place_can_be_cancelled(project, monkeypatch):
     def program():
         with as_current(cancellation):
             try:
-                sandbox.run_tests(
+                sandbox.run_program(
                     {"main.py": ""},
                     command=("python", "main.py"),
                     timeout_seconds=5,

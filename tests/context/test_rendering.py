@@ -26,7 +26,7 @@ EVIL = (
 def contents():
     materials = pipeline(EXAMPLES[0].read_text(encoding="utf-8"))
     source_code = {**materials["source_code"].content, "test_command": []}
-    results = results_of(handed("source_code", source_code))
+    results = results_of(handed("source_code", source_code), {})
     handed_over = (materials["source_code"], handed("test_results", results))
     expected = ("deployment_package", "deployment_log")
     assignment = Assignment("P", "deployer", "launch", "", 1, "", "", expected, handed_over)

@@ -1,9 +1,9 @@
 """Isolation by namespaces: no network, no other processes, few files."""
 
 import os
-import shutil
 import socket
 
+import folder
 import interpreter
 import kernel
 
@@ -28,7 +28,7 @@ def leave_host() -> None:
     _write("/proc/self/gid_map", f"{group} {group} 1")
 
 
-def build_root(*, files: str, mount_point: str, disk_megabytes: int, owner: int | None) -> None:
+def build_root(*, mount_point: str, disk_megabytes: int, owner: int | None) -> None:
     """Replace the file system: system paths read-only, one small writable place in memory."""
     kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
     kernel.mount("tmpfs", mount_point, "tmpfs", kernel.MS_NOSUID, "size=1m,mode=755")
@@ -39,16 +39,16 @@ def build_root(*, files: str, mount_point: str, disk_megabytes: int, owner: int 
             kernel.mount("tmpfs", mount_point + path, "tmpfs", kernel.MS_RDONLY, "size=4k,mode=755")
     for path in interpreter.DEVICES:
         _bind(path, mount_point + path, devices=True)
-    # The writable place: the program's files, and a folder for temporary ones.
+    # The writable place: a folder for the program's files, and one for temporary ones.
     os.mkdir(mount_point + "/sandbox")
     kernel.mount(
         "tmpfs", mount_point + "/sandbox", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV,
         f"size={disk_megabytes}m,nr_inodes={MAX_FILES},mode=755",
     )  # fmt: skip
-    shutil.copytree(files, mount_point + WORK)
+    os.mkdir(mount_point + WORK)
     os.mkdir(mount_point + SCRATCH)
     if owner is not None:
-        give_away(mount_point + "/sandbox", owner)
+        folder.give_away(mount_point + "/sandbox", owner)
     os.symlink(SCRATCH, mount_point + "/tmp")  # noqa: S108  (inside)
     os.symlink(SCRATCH, mount_point + "/dev/shm")  # noqa: S108
     kernel.change_root(mount_point)
@@ -77,11 +77,3 @@ def _bind(source: str, target: str, *, devices: bool = False) -> None:
         os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o644))
     kernel.mount(source, target, flags=kernel.MS_BIND | kernel.MS_REC)
     kernel.make_read_only(target, devices=devices)
-
-
-def give_away(folder: str, owner: int) -> None:
-    """Make the unprivileged user the owner of a folder and of all in it."""
-    for path, folders, names in os.walk(folder):
-        for name in [*folders, *names]:
-            os.lchown(os.path.join(path, name), owner, owner)
-    os.lchown(folder, owner, owner)

@@ -54,13 +54,26 @@ def end(pid: int) -> None:
     os.waitpid(pid, 0)
 
 
+def end_all_others() -> None:
+    """By the first process of a namespace: all others in it."""
+    try:
+        os.kill(-1, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    _collect()
+
+
 def end_descendants() -> None:
     """Freeze until nobody new appears (the frozen cannot fork), then kill and collect."""
     frozen: set[int] = set()
-    while fresh := _descendants(os.getpid()) - frozen:
+    while fresh := descendants(os.getpid()) - frozen:
         _signal(fresh, signal.SIGSTOP)
         frozen |= fresh
     _signal(frozen, signal.SIGKILL)
+    _collect()
+
+
+def _collect() -> None:
     while True:
         try:
             os.waitpid(-1, 0)
@@ -76,7 +89,8 @@ def _signal(pids: set[int], number: int) -> None:
             continue
 
 
-def _descendants(root: int) -> set[int]:
+def descendants(root: int) -> set[int]:
+    """All that came from a process and live."""
     children: dict[int, list[int]] = {}
     for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
         try:
@@ -86,9 +100,9 @@ def _descendants(root: int) -> set[int]:
             # It has ended meanwhile.
             continue
         children.setdefault(parent, []).append(pid)
-    descendants, waiting = set(), [root]
+    found, waiting = set(), [root]
     while waiting:
         young = children.get(waiting.pop(), [])
-        descendants.update(young)
+        found.update(young)
         waiting.extend(young)
-    return descendants
+    return found
