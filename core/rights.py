@@ -2,6 +2,6 @@
 
 from django.dispatch import Signal
 
-#: After a change. `target` is the user or group, `by` the user who did it, `changes` holds
-#: `{name: {"old": ..., "new": ...}}`; of a password only that it changed.
+#: After a change. `target` is the user, group or installation floor, `by` the user who did it,
+#: `changes` holds `{name: {"old": ..., "new": ...}}`; of a password only that it changed.
 rights_changed = Signal()

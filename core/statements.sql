@@ -348,11 +348,12 @@ SELECT {newest_outputs} FROM tasks WHERE id = %(task)s
 
 -- name: facts_for_request
 -- What opening a request about a task needs to know: the last one about the same step (or task),
--- the project's policy, what the task has made, and who wrote of it.
-SELECT {hitl_requests.*}, {hitl_policies.*}, {newest_outputs},
+-- the project's policy and the installation's floor, what the task has made, and who wrote of it.
+SELECT {hitl_requests.*}, {hitl_policies.*}, {installation_floor.*}, {newest_outputs},
     (SELECT array_agg(author ORDER BY author) FROM ({authors_of_subject}) AS authors (author))
 FROM tasks
 LEFT JOIN hitl_policies ON hitl_policies.project_id = tasks.project_id
+LEFT JOIN installation_floor ON installation_floor.id = 1
 LEFT JOIN LATERAL (
     SELECT * FROM hitl_requests AS earlier
     WHERE earlier.project_id = tasks.project_id
@@ -404,11 +405,12 @@ WHERE coalesce(hitl_policies.answers_count_as_content, %(answers_count)s)
 INSERT INTO hitl_requests
     (id, project_id, task_id, kind, status, title, step, phase, agent_type, subject,
      subject_digest, previous_id, created_at, required_approvals, deciding_roles, barred_authors,
-     on_timeout, remind_at, due_at, expires_at, approvals)
+     prevents_self_approval, needs_reauthentication, on_timeout, remind_at, due_at, expires_at, approvals)
 VALUES
     (%(id)s, %(project)s, %(task)s, %(kind)s, 'pending', %(title)s, %(step)s, %(phase)s,
      %(agent_type)s, %(subject)s::jsonb, %(subject_digest)s, %(previous)s, clock_timestamp(),
      %(required_approvals)s, %(deciding_roles)s::text[], %(barred_authors)s::bigint[],
+     %(prevents_self_approval)s, %(needs_reauthentication)s,
      %(on_timeout)s, %(remind_at)s, %(due_at)s, %(expires_at)s, %(approvals)s)
 RETURNING created_at
 
@@ -430,9 +432,10 @@ WITH settled AS (
 )
 INSERT INTO hitl_decisions
     (id, request_id, action, decided_by_id, comment, content, subject_digest, channel,
-     is_break_glass, created_at)
+     is_break_glass, assurance, loosenings, created_at)
 SELECT %(decision)s, settled.id, %(action)s, %(decided_by)s, %(comment)s, %(content)s::jsonb,
-    %(subject_digest)s, %(channel)s, %(is_break_glass)s, settled.resolved_at
+    %(subject_digest)s, %(channel)s, %(is_break_glass)s, %(assurance)s, %(loosenings)s::jsonb,
+    settled.resolved_at
 FROM settled
 RETURNING created_at
 
@@ -450,7 +453,8 @@ SELECT
     {hitl_requests.(id, project_id, task_id, kind, status, step, subject_digest)},
     (SELECT array_agg(agent_type) FROM emergency_stops AS stop
      WHERE stop.released_at IS NULL
-       AND (stop.project_id IS NULL OR stop.project_id = projects.id))
+       AND (stop.project_id IS NULL OR stop.project_id = projects.id)),
+    (SELECT oversight_level FROM installation_floor WHERE id = 1)
 FROM projects
 LEFT JOIN workflow_runs ON workflow_runs.project_id = projects.id
 LEFT JOIN tasks ON tasks.project_id = projects.id AND tasks.is_current

@@ -8,8 +8,11 @@ class HitlConfig(AppConfig):
         from audit.stream.subscription import register_inbox
         from hitl.selectors import inbox_items
         from hitl.services import cancel_requests, sync_deadlines
+        from hitl.services.loosenings import oversight_changed, owner_removed
         from projects import hooks
 
         hooks.register("status_changed", sync_deadlines)
         hooks.register("tasks_cancelled", cancel_requests)
+        hooks.register("oversight_changed", oversight_changed)
+        hooks.register("owner_removed", owner_removed)
         register_inbox(inbox_items)

@@ -28,7 +28,13 @@ class Result:
 
 
 def decide_each(
-    *, actor: Actor, action: str, items: Sequence[Item], comment: str = "", channel: str
+    *,
+    actor: Actor,
+    action: str,
+    items: Sequence[Item],
+    comment: str = "",
+    channel: str,
+    assurance: str = "",
 ) -> list[Result]:
     """Each in a transaction of its own; the results are in the order of `items`."""
     ids = [item.request for item in items]
@@ -50,6 +56,7 @@ def decide_each(
                 subject_digest=item.subject_digest,
                 comment=comment,
                 channel=channel,
+                assurance=assurance,
             )
             results[place] = Result(item.request, decision)
         except DomainError as error:

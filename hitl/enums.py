@@ -18,6 +18,33 @@ class RequestStatus(models.TextChoices):
     CANCELLED = "cancelled", "Cancelled"
 
 
+class Assurance(models.TextChoices):
+    """What made sure that a decision is by the person whose name it bears."""
+
+    #: Logged in to the pages.
+    SESSION = "session", "Logged in"
+    #: By a token, so by whoever holds it.
+    TOKEN = "token", "Token"
+    #: Gave the password, or logged in, a moment before.
+    REAUTHENTICATED = "reauthenticated", "Password asked again"
+    #: On a terminal with access to the database.
+    TERMINAL = "terminal", "Terminal"
+
+
+class LooseningStatus(models.TextChoices):
+    """Of a change that makes a policy less strict."""
+
+    #: Waits for another owner.
+    PROPOSED = "proposed", "Proposed"
+    #: Another owner agreed; it holds.
+    CONFIRMED = "confirmed", "Confirmed"
+    DECLINED = "declined", "Declined"
+    #: A newer proposal took its place, or the policy changed meanwhile.
+    SUPERSEDED = "superseded", "Superseded"
+    #: There was no other owner, so it holds on one person's word, and stays marked.
+    UNCONFIRMED = "unconfirmed", "Not confirmed"
+
+
 class OnTimeout(models.TextChoices):
     """What happens when nobody has decided in time. Time never says yes."""
 

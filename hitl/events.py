@@ -23,8 +23,19 @@ def _decided(event: Event, step: str) -> Message:
 
 
 def _policy(event: Event, step: str) -> Message:
-    changed = ", ".join(event.data.get("changed", [])).replace("_", " ")
-    return Message(f"{who(event)} changed the policy: {changed}")
+    return Message(f"{who(event)} changed the policy: {_changed(event)}")
+
+
+def _changed(event: Event) -> str:
+    return ", ".join(event.data.get("changed", [])).replace("_", " ")
+
+
+def _loosening(verb: str) -> MessageBuilder:
+    def message(event: Event, step: str) -> Message:
+        text = f"{who(event)} {verb} less strict rules: {_changed(event)}"
+        return Message(text, "!", "warn", stands_out=True)
+
+    return message
 
 
 REQUEST_CREATED = _hitl_event(
@@ -62,6 +73,18 @@ BREAK_GLASS_USED = _hitl_event(
     "hitl_break_glass_used",
     lambda event, step: Message(
         f"{who(event)} decided against the rules: {event.data.get('reason')}",
+        "!",
+        "bad",
+        stands_out=True,
+    ),
+)
+LOOSENING_PROPOSED = _hitl_event("hitl_policy_loosening_proposed", _loosening("proposes"))
+LOOSENING_CONFIRMED = _hitl_event("hitl_policy_loosening_confirmed", _loosening("agrees to"))
+LOOSENING_DECLINED = _hitl_event("hitl_policy_loosening_declined", _loosening("declines"))
+POLICY_LOOSENED = _hitl_event(
+    "hitl_policy_loosened",
+    lambda event, step: Message(
+        f"{who(event)} alone made the rules less strict: {_changed(event)}",
         "!",
         "bad",
         stands_out=True,

@@ -9,14 +9,15 @@ from agents.models import Task
 from context.selectors import sha256_of_brief
 from core import sql
 from hitl.models import HitlRequest, Policy
-from hitl.policy import default_policy
+from hitl.policy import default_policy, with_floor
+from projects.floor import floor_of
 
 
 @dataclass(frozen=True)
 class RequestFacts:
     #: The last request about the same step, or about the same task outside of a workflow.
     previous: HitlRequest | None
-    #: The project's own, or that of the settings; then it is not saved.
+    #: The project's own, or that of the settings, no less strict than the installation's floor.
     policy: Policy
     #: The newest version of each artifact that the task made: see `subject_of`.
     newest: dict[str, dict[str, Any]]
@@ -25,11 +26,11 @@ class RequestFacts:
 
 
 def facts_for_request(task: Task) -> RequestFacts:
-    previous, policy, newest, authors = sql.fetch_one(
+    previous, policy, floor, newest, authors = sql.fetch_one(
         "facts_for_request",
         task=task.pk,
         brief_sha256=sha256_of_brief(task.project.brief),
         answers_count=settings.HITL_POLICY["answers_count_as_content"],
     )
-    policy = policy or default_policy(task.project_id)
+    policy = with_floor(policy or default_policy(task.project_id), floor_of(floor))
     return RequestFacts(previous, policy, newest or {}, authors or [])

@@ -13,7 +13,7 @@ from agents.enums import RequestKind
 from agents.models import Task
 from core.ids import new_id
 from hitl.actions.registry import action_choices
-from hitl.enums import OnTimeout, RequestStatus
+from hitl.enums import Assurance, LooseningStatus, OnTimeout, RequestStatus
 from projects.enums import Phase
 from projects.models import Project
 
@@ -60,6 +60,13 @@ class HitlRequest(models.Model):
         null=True,
         blank=True,
         help_text="Users who wrote of what is decided. Null: not looked up when it was opened.",
+    )
+    prevents_self_approval = models.BooleanField(
+        null=True,
+        help_text="Authors may not decide, nor go on with their own text. Null: of an old release.",
+    )
+    needs_reauthentication = models.BooleanField(
+        default=False, db_default=False, help_text="Who decides gives their password again."
     )
     on_timeout = models.CharField(
         max_length=10, choices=OnTimeout, default=OnTimeout.HOLD, db_default=OnTimeout.HOLD
@@ -186,6 +193,19 @@ class Decision(models.Model):
     is_break_glass = models.BooleanField(
         default=False, db_default=False, help_text="Past the rules, for the reason in the comment."
     )
+    assurance = models.CharField(
+        max_length=20,
+        choices=Assurance,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Empty: an older release did not note it.",
+    )
+    loosenings = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="How the policy had been loosened without a second owner. Null: not at all.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -249,6 +269,13 @@ class Policy(models.Model):
     required_approvals = models.PositiveSmallIntegerField()
     roles_by_kind = models.JSONField(default=dict, help_text="{kind: [role]}; else all who decide.")
     roles_by_phase = models.JSONField(default=dict, help_text="{phase: [role]}")
+    reauthenticate = ArrayField(
+        models.CharField(max_length=20),
+        default=list,
+        blank=True,
+        db_default=[],
+        help_text="Kinds of requests for which people give their password again.",
+    )
     # Seconds from when a request is opened; null: never.
     remind_after = models.PositiveIntegerField(null=True, blank=True)
     due_after = models.PositiveIntegerField(null=True, blank=True)
@@ -271,3 +298,38 @@ class Policy(models.Model):
 
     def __str__(self) -> str:
         return f"policy of {self.project_id}"
+
+
+class Loosening(models.Model):
+    """A change that makes a project's policy, or its oversight, less strict."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="loosenings")
+    status = models.CharField(max_length=20, choices=LooseningStatus)
+    changes = models.JSONField(help_text="{name: {old, new}}")
+    proposed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    decided_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "hitl_loosenings"
+        ordering = ["created_at", "id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=LooseningStatus.values), name="loosening_status_known"
+            ),
+            models.UniqueConstraint(
+                fields=["project"],
+                condition=Q(status=LooseningStatus.PROPOSED),
+                name="loosening_proposed_once_a_project",
+            ),
+        ]
+        indexes = [models.Index(fields=["project", "created_at"], name="loosenings_of_a_project")]
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.changes)} of {self.project_id}"

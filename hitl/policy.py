@@ -1,14 +1,18 @@
 """How a project decides: its own policy, or the defaults of the settings."""
 
+from itertools import product
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 
+from agents.enums import RequestKind
 from hitl.models import Policy
 from projects.access import DECIDE
-from projects.enums import Role
+from projects.enums import Phase, Role
+from projects.floor import Floor
 
+GROUPS = ("roles_by_kind", "roles_by_phase")
 TIMES = ("remind_after", "due_after", "expire_after")
 
 
@@ -34,6 +38,31 @@ def roles_for(policy: Policy, kind: str, phase: str) -> list[str] | None:
         return None
     roles = set(DECIDE).intersection(*restrictions)
     return None if roles == DECIDE else sorted(str(role) for role in roles or {Role.OWNER})
+
+
+def loosened(old: Policy, new: Policy) -> list[str]:
+    """What of the new policy lets fewer people, or other people than before, let work go on."""
+    names = []
+    for name in ("prevent_self_approval", "answers_count_as_content"):
+        if getattr(old, name) and not getattr(new, name):
+            names.append(name)
+    if new.required_approvals < old.required_approvals:
+        names.append("required_approvals")
+    if not set(old.reauthenticate) <= set(new.reauthenticate):
+        names.append("reauthenticate")
+    for kind, phase in product(RequestKind.values, ("", *Phase.values)):
+        before = set(roles_for(old, kind, phase) or DECIDE)
+        if not set(roles_for(new, kind, phase) or DECIDE) <= before:
+            names += [name for name in GROUPS if getattr(old, name) != getattr(new, name)]
+            break
+    return names
+
+
+def with_floor(policy: Policy, floor: Floor) -> Policy:
+    """The policy as it holds: for display, and for requests that are opened. Not to be saved."""
+    policy.floor = floor
+    policy.prevent_self_approval |= floor.prevent_self_approval
+    return policy
 
 
 def as_dict(policy: Policy) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from context.diff import diff_contents
 from context.models import Artifact, ArtifactVersion
 from hitl.actions import get_action
 from hitl.enums import OnTimeout
-from hitl.models import Comment, Decision, HitlRequest
+from hitl.models import Comment, Decision, HitlRequest, Loosening
 from hitl.rules import (
     Verdict,
     allowed_actions,
@@ -25,7 +25,7 @@ from hitl.rules import (
     obstacles,
     roles_of,
 )
-from hitl.selectors import earlier_requests, last_decided, shown_versions
+from hitl.selectors import earlier_requests, last_decided, loosenings_of, shown_versions
 from hitl.subject import amended_type
 from projects.access import DECIDE, role_of
 from projects.enums import Role
@@ -191,10 +191,30 @@ class PresentedRequest:
         return obstacles(self.request, self.user, self.now, role=self.role)
 
     @cached_property
+    def loosenings(self) -> list[Loosening]:
+        """What one person alone loosened in the project's rules; every decision shows it."""
+        project = self.request.project
+        return list(loosenings_of(project)) if project.policy_loosened_at else []
+
+    @property
+    def deciding_roles(self) -> list[str]:
+        return roles_of(self.request, self.now)
+
+    @cached_property
+    def missing_deciders(self) -> int:
+        """How many more people must be able to decide on it, for it ever to be approved."""
+        if not self.request.is_pending:
+            return 0
+        still_needed = self.request.required_approvals - self.request.approvals
+        return max(0, still_needed - len(self.deciders))
+
+    @cached_property
     def deciders(self) -> QuerySet[Membership]:
         """The memberships of those who may decide on it, by the rules of role and authorship."""
         roles = roles_of(self.request, self.now)
-        members = Membership.objects.filter(project=self.request.project_id, role__in=roles)
+        members = Membership.objects.filter(
+            project=self.request.project_id, role__in=roles, user__is_active=True
+        )
         deciders = [decision.decided_by_id for decision in self.decisions]
         excluded = [*(self.request.barred_authors or []), *deciders]
         return members.exclude(user__in=excluded).select_related("user")

@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.urls import reverse
 from django.utils import timezone
 
-from core.errors import InvalidInput, Unprocessable
+from core.errors import Forbidden, InvalidInput, Unprocessable
 from core.text import is_storable
 from hitl.actions import Action, registered_actions
-from hitl.enums import OnTimeout
+from hitl.enums import Assurance, OnTimeout
 from hitl.facts import facts_for_request
 from hitl.models import HitlRequest
 from hitl.separation_of_duties import barred_authors
@@ -168,6 +169,27 @@ def check_action(request: HitlRequest, action: Action, comment: str, content: An
             f"To {action.label.lower()}, send the {action.content_name} as `content`.",
             errors=[{"field": "content", "code": "required", "detail": "Must not be empty."}],
         )
+
+
+def check_assurance(request: HitlRequest, assurance: str) -> str:
+    """What is noted of how the person was made sure of.
+
+    Raises Forbidden `reauthentication_required`: break-glass does not go past it, for it is about
+    who somebody is, not about what they may do.
+    """
+    if not request.needs_reauthentication:
+        # Asked for nothing, so that their login was new is chance.
+        is_chance = assurance == Assurance.REAUTHENTICATED
+        return Assurance.SESSION if is_chance else assurance
+    if assurance == Assurance.REAUTHENTICATED:
+        return assurance
+    page = reverse("admin:hitl_hitlrequest_change", args=[request.pk])
+    detail = (
+        f"The project's policy asks for your password again: decide on the page {page}, or give it "
+        f"at {reverse('admin:reauthenticate')} and send the decision with that session. A token "
+        "or a terminal can't do it."
+    )
+    raise Forbidden("reauthentication_required", detail, where=page)
 
 
 def comment_required(why: str) -> Unprocessable:

@@ -8,11 +8,11 @@ from django.db.models.functions import Now
 
 from context.models import ArtifactVersion
 from context.selectors import last_accepted_before
-from hitl.enums import OnTimeout, RequestStatus
-from hitl.models import Decision, HitlRequest
+from hitl.enums import LooseningStatus, OnTimeout, RequestStatus
+from hitl.models import Decision, HitlRequest, Loosening
 from projects.access import DECIDE
 from projects.enums import Role
-from projects.models import Membership
+from projects.models import Membership, Project
 
 # As `barred_authors`, for requests of an older release, which did not look the authors up.
 OWN_CONTENT = """
@@ -99,6 +99,31 @@ def inbox_items(user: Any) -> list[dict[str, Any]]:
         }
         items.append(item | times)
     return items
+
+
+def loosenings_of(project: Project) -> QuerySet[Loosening]:
+    """What one person alone loosened in its rules, oldest first."""
+    marks = Loosening.objects.filter(project=project, status=LooseningStatus.UNCONFIRMED)
+    return marks.select_related("proposed_by").order_by("created_at", "id")
+
+
+def unconfirmed_loosenings(project: Project) -> list[dict[str, Any]]:
+    """The same as it stands on a decision and in its event."""
+    return [
+        {
+            "id": str(loosening.pk),
+            "by": loosening.proposed_by_id,
+            "at": loosening.decided_at.isoformat(),
+            "changes": loosening.changes,
+        }
+        for loosening in loosenings_of(project)
+    ]
+
+
+def pending_loosening(project: Project) -> Loosening | None:
+    """The proposal that waits for another owner."""
+    rows = Loosening.objects.filter(project=project, status=LooseningStatus.PROPOSED)
+    return rows.select_related("proposed_by").first()
 
 
 def earlier_requests(request: HitlRequest) -> QuerySet[HitlRequest]:

@@ -8,7 +8,7 @@ from typing import Any
 from agents.models import Task
 from context.models import ArtifactVersion
 from hitl.enums import RequestStatus
-from hitl.facts import RequestFacts
+from hitl.facts import RequestFacts, facts_for_request
 from hitl.models import HitlRequest
 
 
@@ -23,6 +23,13 @@ def barred_authors(facts: RequestFacts, subject: dict[str, Any]) -> list[int]:
     if not facts.policy.prevent_self_approval or not subject["outputs"]:
         return []
     return facts.authors
+
+
+def forbids_self_approval(request: HitlRequest) -> bool:
+    """By the rules that the request was opened with."""
+    if request.prevents_self_approval is not None:
+        return request.prevents_self_approval
+    return facts_for_request(request.task).policy.prevent_self_approval
 
 
 def amender_of(task: Task, subject: dict[str, Any], previous: HitlRequest | None) -> int | None:

@@ -6,18 +6,19 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from agents.enums import RequestKind
 from context.models import Artifact, ArtifactVersion
 from context.rendering import render_markdown
 from core.fields import ContentField, FlagField, IdField, KindField, NumberField, TextField
 from core.serializers import StrictSerializer, represent
 from hitl.actions import action_choices
 from hitl.enums import OnTimeout
-from hitl.models import APPROVALS_MAX, Comment, Decision, HitlRequest, Policy
+from hitl.models import APPROVALS_MAX, Comment, Decision, HitlRequest, Loosening, Policy
 from hitl.presenter import present_request
 from hitl.rules import allowed_actions, roles_of
 from hitl.services.comments import TEXT_MAX_LENGTH
 from hitl.statistics import PERIODS, USUAL_PERIOD
-from projects.enums import Role
+from projects.enums import OversightLevel, Role
 from projects.serializers import UserField
 
 BULK_MAX = 200
@@ -58,9 +59,19 @@ class BulkResults(serializers.Serializer):
     results = BulkResult(many=True)
 
 
+class LooseningMark(serializers.Serializer):
+    """How one person alone had made the project's rules less strict."""
+
+    id = serializers.UUIDField()
+    by = serializers.IntegerField()
+    at = serializers.DateTimeField()
+    changes = serializers.DictField(help_text="{name: {old, new}}")
+
+
 class DecisionSerializer(serializers.ModelSerializer):
     decided_by_username = serializers.CharField(source="decided_by.username", read_only=True)
     content = serializers.JSONField(read_only=True, allow_null=True)
+    loosenings = LooseningMark(many=True, read_only=True, allow_null=True)
 
     class Meta:
         model = Decision
@@ -75,6 +86,8 @@ class DecisionSerializer(serializers.ModelSerializer):
             "subject_digest",
             "channel",
             "is_break_glass",
+            "assurance",
+            "loosenings",
             "created_at",
         )
         read_only_fields = fields
@@ -94,6 +107,12 @@ class RequestListSerializer(serializers.ModelSerializer):
     deciding_roles = serializers.SerializerMethodField()
     claim = serializers.SerializerMethodField()
     is_overdue = serializers.SerializerMethodField()
+    policy_loosened_at = serializers.DateTimeField(
+        source="project.policy_loosened_at",
+        read_only=True,
+        allow_null=True,
+        help_text="Since then, one person alone has made the project's rules less strict.",
+    )
 
     class Meta:
         model = HitlRequest
@@ -114,6 +133,8 @@ class RequestListSerializer(serializers.ModelSerializer):
             "required_approvals",
             "approvals",
             "deciding_roles",
+            "needs_reauthentication",
+            "policy_loosened_at",
             "claim",
             "created_at",
             "remind_at",
@@ -188,6 +209,31 @@ class ShownArtifactSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
+class LooseningSerializer(serializers.ModelSerializer):
+    """A change that makes a project's rules less strict."""
+
+    changes = serializers.DictField(help_text="{name: {old, new}}")
+    proposed_by_username = serializers.CharField(source="proposed_by.username")
+    decided_by_username = serializers.CharField(
+        source="decided_by.username", allow_null=True, default=None
+    )
+
+    class Meta:
+        model = Loosening
+        fields = (
+            "id",
+            "status",
+            "changes",
+            "proposed_by",
+            "proposed_by_username",
+            "created_at",
+            "decided_by",
+            "decided_by_username",
+            "decided_at",
+        )
+        read_only_fields = fields
+
+
 class PresentedFields(serializers.Serializer):
     """What a `PresentedRequest` adds to the row."""
 
@@ -208,6 +254,15 @@ class PresentedFields(serializers.Serializer):
         allow_null=True,
         read_only=True,
         help_text="Users who wrote of what is decided, and may not decide on it.",
+    )
+    policy_loosened = LooseningSerializer(
+        source="loosenings",
+        many=True,
+        read_only=True,
+        help_text="How one person alone made the rules less strict. Every later decision has it.",
+    )
+    missing_deciders = serializers.IntegerField(
+        read_only=True, help_text="How many more people must be able to decide on it."
     )
     may_break_glass = serializers.BooleanField(
         read_only=True, help_text="The caller may decide past the rules, with a reason."
@@ -262,10 +317,24 @@ class PolicyChange(StrictSerializer):
     required_approvals = NumberField(min_value=1, max_value=APPROVALS_MAX, required=False)
     roles_by_kind = RolesField(required=False)
     roles_by_phase = RolesField(required=False)
+    reauthenticate = serializers.ListField(
+        child=serializers.ChoiceField(RequestKind.choices),
+        required=False,
+        max_length=len(RequestKind),
+        help_text="Kinds of requests for which people give their password again.",
+    )
     remind_after = NumberField(min_value=1, allow_null=True, required=False)
     due_after = NumberField(min_value=1, allow_null=True, required=False)
     expire_after = NumberField(min_value=1, allow_null=True, required=False)
     on_timeout = serializers.ChoiceField(OnTimeout.choices, required=False)
+
+
+class FloorSerializer(serializers.Serializer):
+    oversight_level = serializers.ChoiceField(OversightLevel.choices)
+    required_approvals = serializers.DictField(
+        child=serializers.IntegerField(), help_text="By kind of request."
+    )
+    prevent_self_approval = serializers.BooleanField()
 
 
 class PolicySerializer(serializers.ModelSerializer):
@@ -273,6 +342,16 @@ class PolicySerializer(serializers.ModelSerializer):
 
     roles_by_kind = RolesField()
     roles_by_phase = RolesField()
+    reauthenticate = serializers.ListField(child=serializers.ChoiceField(RequestKind.choices))
+    floor = FloorSerializer(help_text="What this project can't go below.")
+    awaits = LooseningSerializer(
+        allow_null=True, help_text="A less strict rule that waits for another owner's word."
+    )
+    loosened_at = serializers.DateTimeField(
+        source="project.policy_loosened_at",
+        allow_null=True,
+        help_text="When one owner alone last made a rule less strict; every decision shows it.",
+    )
 
     class Meta:
         model = Policy
@@ -283,10 +362,14 @@ class PolicySerializer(serializers.ModelSerializer):
             "required_approvals",
             "roles_by_kind",
             "roles_by_phase",
+            "reauthenticate",
             "remind_after",
             "due_after",
             "expire_after",
             "on_timeout",
+            "floor",
+            "awaits",
+            "loosened_at",
             "updated_at",
         )
         read_only_fields = fields

@@ -7,19 +7,22 @@ from uuid import UUID
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import mixins, status
+from rest_framework.authentication import SessionAuthentication
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit.actors import Actor
+from core.reauthentication import is_fresh
 from core.serializers import NoInput, ProblemSerializer, represent
 from core.viewsets import APIView, GenericViewSet
 from hitl.bulk import Item, decide_each
+from hitl.enums import Assurance
 from hitl.filters import RequestFilter
-from hitl.models import HitlRequest
-from hitl.policy import policy_of
-from hitl.selectors import request_list_for, requests_for
+from hitl.models import HitlRequest, Loosening, Policy
+from hitl.policy import policy_of, with_floor
+from hitl.selectors import pending_loosening, request_list_for, requests_for
 from hitl.serializers import (
     BulkInput,
     BulkResults,
@@ -28,6 +31,7 @@ from hitl.serializers import (
     DecisionAnswer,
     DecisionInput,
     DecisionSerializer,
+    LooseningSerializer,
     PolicyChange,
     PolicySerializer,
     ReassignInput,
@@ -40,15 +44,27 @@ from hitl.services import (
     add_comment,
     change_policy,
     claim_request,
+    confirm_loosening,
     decide,
+    decline_loosening,
     reassign_request,
     release_request,
 )
 from hitl.statistics import statistics
 from projects.access import get_visible_project
+from projects.floor import installation_floor
+from projects.models import Project
 
 CHANNEL = "rest"
+PROPOSALS_MAX = 100
 EXPIRED = OpenApiResponse(ProblemSerializer, "`expired`: the time for this decision has passed.")
+
+
+def assurance_of(request: Request) -> Assurance:
+    """A session may be fresh; a token never is, for it says nothing of who holds it now."""
+    if not isinstance(request.successful_authenticator, SessionAuthentication):
+        return Assurance.TOKEN
+    return Assurance.REAUTHENTICATED if is_fresh(request) else Assurance.SESSION
 
 
 OUTPUTS = {"comments": CommentSerializer}
@@ -142,7 +158,13 @@ class RequestViewSet(ThreadMixin, mixins.ListModelMixin, mixins.RetrieveModelMix
             # Who may not see the request learns nothing of what it takes: 404 before 400.
             self.get_object()
             raise
-        decision = decide(request_id=pk, actor=Actor.of_user(request.user), channel=CHANNEL, **data)
+        decision = decide(
+            request_id=pk,
+            actor=Actor.of_user(request.user),
+            channel=CHANNEL,
+            assurance=assurance_of(request),
+            **data,
+        )
         answer = {
             "decision": represent(DecisionSerializer, decision),
             # The row as it was locked and changed; what it shows is read after the commit.
@@ -157,7 +179,8 @@ class RequestViewSet(ThreadMixin, mixins.ListModelMixin, mixins.RetrieveModelMix
         values = self.input(request)
         values["items"] = [Item(**item) for item in values["items"]]
         results = []
-        for result in decide_each(actor=Actor.of_user(request.user), channel=CHANNEL, **values):
+        values |= {"channel": CHANNEL, "assurance": assurance_of(request)}
+        for result in decide_each(actor=Actor.of_user(request.user), **values):
             # As the same decision alone would be answered, in short.
             row = {"request": str(result.request), "status": status.HTTP_201_CREATED}
             if error := result.error:
@@ -197,17 +220,82 @@ class PolicyView(APIView):
     @extend_schema(operation_id="projects_policy", responses=PolicySerializer)
     def get(self, request: Request, project_id: UUID) -> Response:
         project = get_visible_project(request.user, project_id)
-        return Response(PolicySerializer(policy_of(project.pk)).data)
+        return Response(self.shown(policy_of(project.pk), project))
 
     @extend_schema(
-        operation_id="projects_policy_change", request=PolicyChange, responses=PolicySerializer
+        operation_id="projects_policy_change",
+        request=PolicyChange,
+        responses={
+            200: PolicySerializer,
+            202: OpenApiResponse(PolicySerializer, description="What `awaits` holds waits."),
+        },
     )
     def patch(self, request: Request, project_id: UUID) -> Response:
-        """For requests that are opened from now on."""
+        """For requests that are opened from now on. Less strict rules wait for another owner."""
         project = get_visible_project(request.user, project_id)
         form = self.get_serializer(data=request.data)
         form.is_valid(raise_exception=True)
         policy = change_policy(
             project_id=project.pk, actor=Actor.of_user(request.user), **form.validated_data
         )
-        return Response(PolicySerializer(policy).data)
+        project.refresh_from_db(fields=["policy_loosened_at"])
+        code = status.HTTP_202_ACCEPTED if getattr(policy, "awaits", None) else status.HTTP_200_OK
+        return Response(self.shown(policy, project), code)
+
+    def shown(self, policy: Policy, project: Project) -> dict[str, Any]:
+        policy = with_floor(policy, installation_floor())
+        policy.project = project
+        policy.awaits = pending_loosening(project)
+        return PolicySerializer(policy).data
+
+
+class ProposalListView(APIView):
+    """Less strict rules: what waits for another owner, and what became of earlier proposals."""
+
+    serializer_class = LooseningSerializer
+
+    @extend_schema(
+        operation_id="projects_policy_proposals", responses=LooseningSerializer(many=True)
+    )
+    def get(self, request: Request, project_id: UUID) -> Response:
+        """The newest 100 first."""
+        project = get_visible_project(request.user, project_id)
+        rows = project.loosenings.select_related("proposed_by", "decided_by")
+        newest = rows.order_by("-created_at", "-id")[:PROPOSALS_MAX]
+        return Response(LooseningSerializer(newest, many=True).data)
+
+
+class ConfirmView(APIView):
+    """Another owner agrees to less strict rules."""
+
+    serializer_class = NoInput
+
+    @extend_schema(
+        operation_id="projects_policy_confirm", request=NoInput, responses=LooseningSerializer
+    )
+    def post(self, request: Request, project_id: UUID, proposal_id: UUID) -> Response:
+        """They hold from now on. Not for who proposed them."""
+        return answer_proposal(request, project_id, proposal_id, confirm_loosening)
+
+
+class DeclineView(APIView):
+    """An owner is against less strict rules, or takes the own proposal back."""
+
+    serializer_class = NoInput
+
+    @extend_schema(
+        operation_id="projects_policy_decline", request=NoInput, responses=LooseningSerializer
+    )
+    def post(self, request: Request, project_id: UUID, proposal_id: UUID) -> Response:
+        """The rules stay as they are."""
+        return answer_proposal(request, project_id, proposal_id, decline_loosening)
+
+
+def answer_proposal(
+    request: Request, project_id: UUID, proposal_id: UUID, service: Callable[..., Loosening]
+) -> Response:
+    project = get_visible_project(request.user, project_id)
+    NoInput(data=request.data).is_valid(raise_exception=True)
+    actor = Actor.of_user(request.user)
+    loosening = service(project_id=project.pk, loosening_id=proposal_id, actor=actor)
+    return Response(LooseningSerializer(loosening).data)

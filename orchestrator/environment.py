@@ -22,7 +22,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from agents.enums import RequestKind
 from hitl.enums import OnTimeout
+from projects.enums import OversightLevel
 
 # `NAME_FILE` may name a file that holds the secret, and no error message shows their values.
 SECRETS = (
@@ -168,6 +170,21 @@ def split_model_limits(value: Any) -> Any:
     return limits
 
 
+def split_approvals(value: Any) -> Any:
+    """`kind=number`, separated by commas. A question is answered by one person, so not for it."""
+    if not isinstance(value, str):
+        return value
+    kinds = set(RequestKind.values) - {RequestKind.CLARIFICATION}
+    least = {}
+    for entry in split_list(value):
+        kind, _, number = (part.strip() for part in entry.partition("="))
+        if kind not in kinds or not number.isdecimal() or not 1 <= int(number[:3]) <= 50:
+            names = ", ".join(sorted(kinds))
+            raise ValueError(f"Use a list such as plan_approval=2, of {names}, with 1 to 50.")
+        least[kind] = int(number)
+    return least
+
+
 # Up to what columns and intervals of time can hold.
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 PositiveCount = Annotated[int, Field(ge=1, le=2**31 - 1)]
@@ -191,6 +208,7 @@ Origins = Annotated[
 Folders = Annotated[list[str], BeforeValidator(split_list)]
 # By model; "" stands for each that has no limit of its own.
 ModelLimits = Annotated[dict[str, int], BeforeValidator(split_model_limits)]
+Approvals = Annotated[dict[str, int], BeforeValidator(split_approvals)]
 Budgets = Annotated[dict[str, int], BeforeValidator(split_budgets)]
 
 
@@ -242,6 +260,13 @@ class Environment(Variables):
     HITL_EXPIRE_AFTER: Count = 0
     HITL_ON_TIMEOUT: Annotated[OnTimeout, BeforeValidator(str.lower)] = OnTimeout.HOLD
     HITL_CLAIM_SECONDS: PositiveCount = 14_400
+    HITL_REAUTHENTICATE: Annotated[list[RequestKind], BeforeValidator(split_list)] = []
+    REAUTHENTICATION_SECONDS: PositiveCount = 300
+    FLOOR_OVERSIGHT_LEVEL: Annotated[OversightLevel, BeforeValidator(str.lower)] = (
+        OversightLevel.LOW
+    )
+    FLOOR_REQUIRED_APPROVALS: Approvals = {}
+    FLOOR_PREVENT_SELF_APPROVAL: bool = False
     MODEL_DEFAULT: str = "demo"
     MODEL_MAX_TOKENS: PositiveCount = 16_000
     CONTEXT_BUDGET: PositiveCount = 100_000

@@ -269,14 +269,18 @@ SPECTACULAR_SETTINGS = {
         "AgentStateEnum": "agents.enums.AgentState",
         "AgentTypeEnum": "projects.agent_types.agent_type_choices",
         "ArtifactVersionStatusEnum": "context.enums.VersionStatus",
+        "AssuranceEnum": "hitl.enums.Assurance",
         "ChangeEnum": "context.enums.Change",
         "ConceptKindEnum": "context.enums.ConceptKind",
         "DerivationKindEnum": "context.enums.DerivationKind",
+        "LooseningStatusEnum": "hitl.enums.LooseningStatus",
+        "OversightLevelEnum": "projects.enums.OversightLevel",
         "ProjectStatusEnum": "projects.enums.ProjectStatus",
         "RequestKindEnum": "agents.enums.RequestKind",
         "RoleEnum": "projects.enums.Role",
         "RequestStatusEnum": "hitl.enums.RequestStatus",
         "SectionKindEnum": "context.enums.SectionKind",
+        "StopLevelEnum": "agents.enums.StopLevel",
         "TaskStatusEnum": "agents.enums.TaskStatus",
     },
 }
@@ -325,6 +329,7 @@ HITL_POLICY = {
     "prevent_self_approval": env.HITL_PREVENT_SELF_APPROVAL,
     "answers_count_as_content": env.HITL_ANSWERS_COUNT_AS_CONTENT,
     "required_approvals": env.HITL_REQUIRED_APPROVALS,
+    "reauthenticate": [str(kind) for kind in env.HITL_REAUTHENTICATE],
     "roles_by_kind": {},
     "roles_by_phase": {},
     "remind_after": env.HITL_REMIND_AFTER or None,
@@ -332,6 +337,14 @@ HITL_POLICY = {
     "expire_after": env.HITL_EXPIRE_AFTER or None,
     "on_timeout": env.HITL_ON_TIMEOUT.value,
 }
+# What no project may go below. Superusers can raise it in the admin, never lower it.
+POLICY_FLOOR = {
+    "oversight_level": env.FLOOR_OVERSIGHT_LEVEL.value,
+    "required_approvals": env.FLOOR_REQUIRED_APPROVALS,
+    "prevent_self_approval": env.FLOOR_PREVENT_SELF_APPROVAL,
+}
+# For how long a login, or the password given again, counts as fresh.
+REAUTHENTICATION_SECONDS = env.REAUTHENTICATION_SECONDS
 # For how long a claimed request is reserved for the person who claimed it.
 HITL_CLAIM_SECONDS = env.HITL_CLAIM_SECONDS
 

@@ -5,7 +5,7 @@ from drf_spectacular.views import SpectacularAPIView
 
 from audit.stream.asyncapi import asyncapi_document
 from audit.urls import stream_urls
-from hitl.views import PolicyView
+from hitl.views import ConfirmView, DeclineView, PolicyView, ProposalListView
 from ops.health import views as health
 from ops.metrics.views import metrics
 from orchestrator.views import (
@@ -27,6 +27,17 @@ project_urls = [
     path("progress/", ProgressView.as_view(), name="project-progress"),
     path("snapshot/", SnapshotView.as_view(), name="project-snapshot"),
     path("policy/", PolicyView.as_view(), name="project-policy"),
+    path("policy/proposals/", ProposalListView.as_view(), name="project-proposals"),
+    path(
+        "policy/proposals/<uuid:proposal_id>/confirm/",
+        ConfirmView.as_view(),
+        name="project-proposal-confirm",
+    ),
+    path(
+        "policy/proposals/<uuid:proposal_id>/decline/",
+        DeclineView.as_view(),
+        name="project-proposal-decline",
+    ),
     path("export/", ExportView.as_view(), name="project-export"),
     path("document/", DocumentView.as_view(), name="project-document"),
     path("erase/", EraseView.as_view(), name="project-erase"),

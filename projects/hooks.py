@@ -9,6 +9,10 @@ from typing import Any
 _hooks: dict[str, list[Callable[..., Any]]] = {
     #: (workflow): a project is to have this workflow. Raises InvalidInput for an unknown one.
     "workflow_chosen": [],
+    #: (tx, level): a project that was started is to have this oversight. False: not yet.
+    "oversight_changed": [],
+    #: (tx, user): an owner is removed, or is none any more.
+    "owner_removed": [],
     #: (tx): the project is new.
     "created": [],
     #: (tx): the project's status changed, or an emergency stop of it began or ended.

@@ -72,6 +72,12 @@ class Project(models.Model):
         editable=False,
         help_text="Something changed that the engine has not looked at yet.",
     )
+    policy_loosened_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Since then its decisions bear a mark: one owner alone loosened its policy.",
+    )
     # Why the engine cannot go on, if it cannot.
     engine_failures = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     engine_error = models.TextField(blank=True, default="", db_default="", editable=False)
@@ -159,6 +165,34 @@ class Project(models.Model):
     def _move(self, verb: str, status: ProjectStatus, reason: str = "") -> None:
         self.check_can(verb)
         self.status, self.status_reason = status, reason
+
+
+class InstallationFloor(models.Model):
+    """What no project may go below, as superusers have set it. One row; the settings have more."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    oversight_level = models.CharField(
+        "least oversight",
+        max_length=10,
+        choices=OversightLevel,
+        default=OversightLevel.LOW,
+    )
+    required_approvals = models.JSONField(
+        "least approvals", default=dict, blank=True, help_text="{kind of request: number}"
+    )
+    prevent_self_approval = models.BooleanField("authors never decide", default=False)
+    updated_at = models.DateTimeField(auto_now=True)
+    updated_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+
+    class Meta:
+        db_table = "installation_floor"
+        verbose_name = "installation floor"
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="floor_is_one_row")]
+
+    def __str__(self) -> str:
+        return "installation floor"
 
 
 class Membership(models.Model):

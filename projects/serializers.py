@@ -58,6 +58,7 @@ class ProjectSerializer(serializers.ModelSerializer):
             "auto_start",
             "status",
             "status_reason",
+            "policy_loosened_at",
             "role",
             "created_by",
             "created_by_username",
@@ -67,6 +68,17 @@ class ProjectSerializer(serializers.ModelSerializer):
             "finished_at",
             "erased_at",
         )
+        read_only_fields = fields
+
+
+class ChangedProjectSerializer(ProjectSerializer):
+    awaits = serializers.UUIDField(
+        allow_null=True,
+        help_text="The proposal of less oversight, which another owner has to confirm.",
+    )
+
+    class Meta(ProjectSerializer.Meta):
+        fields = (*ProjectSerializer.Meta.fields, "awaits")
         read_only_fields = fields
 
 

@@ -21,6 +21,7 @@ from projects.events import (
     PROJECT_STARTED,
     PROJECT_UPDATED,
 )
+from projects.floor import check_oversight
 from projects.models import BRIEF_MAX_LENGTH, Membership, Project
 from projects.transaction import ProjectTransaction
 
@@ -39,6 +40,7 @@ def create_project(
     """A new project with the actor as owner, started by default. Raises InvalidInput."""
     _check_text(name=name, brief=brief)
     hooks.run("workflow_chosen", workflow)
+    check_oversight(oversight_level)
     project = Project(
         name=name.strip(),
         brief=brief,
@@ -83,10 +85,13 @@ def _check_text(*, name: str, brief: str) -> None:
 def update_project(*, project_id: UUID, actor: Actor, **changes: Any) -> Project:
     """Change name, oversight level or, before the start, brief and workflow.
 
-    Raises Conflict, InvalidInput.
+    Less oversight of a project that was started may wait for another owner: `project.awaits` is
+    the proposal then. Raises Conflict, InvalidInput, Unprocessable (`below_floor`).
     """
     with ProjectTransaction(project_id, actor, require=MANAGE) as tx:
         project = tx.project
+        if "oversight_level" in changes:
+            check_oversight(changes["oversight_level"])
         changes = {field: new for field, new in changes.items() if getattr(project, field) != new}
         if not changes:
             return project
@@ -100,6 +105,12 @@ def update_project(*, project_id: UUID, actor: Actor, **changes: Any) -> Project
         name, brief = changes.get("name", project.name), changes.get("brief", project.brief)
         _check_text(name=name, brief=brief)
         hooks.run("workflow_chosen", changes.get("workflow", project.workflow))
+        level = changes.get("oversight_level")
+        if level is not None and project.status != ProjectStatus.DRAFT:
+            if not all(hooks.run("oversight_changed", tx, level)):
+                del changes["oversight_level"]
+            if not changes:
+                return project
         fields = {
             field: {"old": getattr(project, field), "new": new}
             for field, new in changes.items()
@@ -111,6 +122,15 @@ def update_project(*, project_id: UUID, actor: Actor, **changes: Any) -> Project
         tx.record(PROJECT_UPDATED, changed=sorted(changes), fields=fields)
         tx.request_advance()
     return tx.project
+
+
+def set_oversight(tx: ProjectTransaction, level: str) -> None:
+    """With the word of whoever has to agree."""
+    fields = {"oversight_level": {"old": tx.project.oversight_level, "new": level}}
+    tx.project.oversight_level = level
+    tx.project.save(update_fields=["oversight_level", "updated_at"])
+    tx.record(PROJECT_UPDATED, changed=["oversight_level"], fields=fields)
+    tx.request_advance()
 
 
 def start_project(*, project_id: UUID, actor: Actor) -> Project:
@@ -184,6 +204,7 @@ def add_member(*, project_id: UUID, actor: Actor, user: Any, role: str) -> Membe
             return existing
         if existing and existing.role == Role.OWNER:
             _check_not_last_owner(tx.project, user)
+            hooks.run("owner_removed", tx, user)
         member, _ = Membership.objects.update_or_create(
             project=tx.project, user=user, defaults={"role": Role(role)}
         )
@@ -203,6 +224,7 @@ def remove_member(*, project_id: UUID, actor: Actor, user_id: int) -> None:
             raise NotFound("not_found", "This user is not a member of the project.")
         if member.role == Role.OWNER:
             _check_not_last_owner(tx.project, member.user)
+            hooks.run("owner_removed", tx, member.user)
         username, role = member.user.get_username(), member.role
         member.delete()
         tx.record(MEMBER_REMOVED, user=user_id, username=username, role=role)

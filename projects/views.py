@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.urls import reverse
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -20,6 +20,7 @@ from projects.models import Membership, Project
 from projects.selectors import find_user, project_list_for, projects_for
 from projects.serializers import (
     CancelInput,
+    ChangedProjectSerializer,
     MemberInput,
     MemberSerializer,
     ProjectChange,
@@ -65,9 +66,22 @@ class ProjectViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVi
         location = {"Location": reverse("project-detail", args=[project.pk])}
         return Response(self.current(project.pk), status.HTTP_201_CREATED, headers=location)
 
-    @extend_schema(request=ProjectChange, responses=ProjectSerializer)
+    @extend_schema(
+        request=ProjectChange,
+        responses={
+            200: ChangedProjectSerializer,
+            202: OpenApiResponse(
+                ChangedProjectSerializer, description="Less oversight waits for another owner."
+            ),
+        },
+    )
     def partial_update(self, request: Request, pk: UUID) -> Response:
-        return self.change(request, update_project)
+        actor, project = Actor.of_user(request.user), self.get_object()
+        changed = update_project(project_id=project.pk, actor=actor, **self.input(request))
+        proposal = getattr(changed, "awaits", None)
+        is_waiting = proposal is not None and proposal.decided_at is None
+        answer = self.current(project.pk) | {"awaits": str(proposal.pk) if is_waiting else None}
+        return Response(answer, status.HTTP_202_ACCEPTED if is_waiting else status.HTTP_200_OK)
 
     @extend_schema(request=NoInput, responses=ProjectSerializer)
     @action(detail=True, methods=["post"])

@@ -12,10 +12,11 @@ from audit.models import Event
 from context.artifact_types import artifact_types
 from context.enums import VersionStatus
 from hitl.enums import OnTimeout, RequestStatus
-from hitl.models import Decision, HitlRequest
-from hitl.presenter import Deadlines
+from hitl.models import Decision, HitlRequest, Loosening
+from hitl.presenter import Deadlines, PresentedRequest
 from projects.agent_types import agent_types
 from projects.enums import OversightLevel, Phase, ProjectStatus
+from projects.floor import Floor
 
 LABELS = {
     value: text
@@ -113,6 +114,55 @@ def why_asked(request: HitlRequest) -> str:
 
 def approvals_given(request: HitlRequest) -> str:
     return f"{request.approvals} of {counted(request.required_approvals, 'approval')}"
+
+
+def changes_text(changes: dict[str, Any]) -> str:
+    """`required approvals: 5, now 1`"""
+    parts = []
+    for name, change in changes.items():
+        old, new = (_value_text(change[key]) for key in ("old", "new"))
+        parts.append(f"{name.replace('_', ' ')}: {old}, now {new}")
+    return "; ".join(parts)
+
+
+def _value_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, dict):
+        parts = [f"{label(key)} by {' or '.join(roles)}" for key, roles in value.items()]
+        return ", ".join(parts) or "all who decide"
+    if isinstance(value, list):
+        return ", ".join(label(item) for item in value) or "none"
+    return str(value)
+
+
+def floor_text(floor: Floor) -> str:
+    """'' where the installation asks for nothing."""
+    parts = []
+    if floor.oversight_level != OversightLevel.LOW:
+        parts.append(f"{floor.oversight_level} oversight")
+    for kind, number in sorted(floor.required_approvals.items()):
+        parts.append(f"{counted(number, 'approval')} of each {label(kind)}")
+    if floor.prevent_self_approval:
+        parts.append("that authors never decide on their own work")
+    return ", ".join(parts)
+
+
+def loosening_text(loosening: Loosening) -> str:
+    """Of a change that one person alone made."""
+    who, when = loosening.proposed_by.get_username(), timestamp(loosening.decided_at)
+    return f"{who}, {when}: {changes_text(loosening.changes)}"
+
+
+def missing_text(presented: PresentedRequest) -> str:
+    """'' where as many people may decide as have to."""
+    if not presented.missing_deciders:
+        return ""
+    roles = " or ".join(presented.deciding_roles)
+    return (
+        f"{counted(presented.missing_deciders, 'more person')} must be able to decide on this: "
+        f"an owner can add members with the role {roles}."
+    ).replace("more persons", "more people")
 
 
 def outcome(decision: Decision) -> str:

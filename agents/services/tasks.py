@@ -19,6 +19,7 @@ from projects import hooks
 from projects.access import MANAGE
 from projects.agent_types import agent_types
 from projects.enums import OversightLevel, ProjectStatus
+from projects.floor import installation_floor
 from projects.models import Project
 from projects.transaction import ProjectOf, ProjectTransaction
 
@@ -88,7 +89,8 @@ def request_task(
         if len(instructions) > INSTRUCTIONS_MAX_LENGTH:
             detail = f"Shorten the instructions to at most {INSTRUCTIONS_MAX_LENGTH:,} characters."
             raise InvalidInput.of("instructions", "max_length", detail)
-        needs_approval = project.oversight_level != OversightLevel.LOW
+        oversight = installation_floor().oversight(project.oversight_level)
+        needs_approval = oversight != OversightLevel.LOW
         return create_task(
             tx,
             agent_type=agent_type,

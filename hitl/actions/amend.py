@@ -7,6 +7,7 @@ from hitl.actions.base import Action, DecisionInput
 from hitl.actions.registry import register
 from hitl.enums import RequestStatus
 from hitl.models import Decision, HitlRequest
+from hitl.separation_of_duties import forbids_self_approval
 from hitl.services.records import settle
 from projects.transaction import ProjectTransaction
 
@@ -29,9 +30,17 @@ class Amend(Action):
         return not is_empty or bool(request.step)
 
     def consequence(self, request: HitlRequest, follows: str) -> str:
+        if needs_another_person(request):
+            return (
+                "Your text becomes the next version, and another person has to approve it. Until "
+                "then nothing goes on."
+            )
         if request.kind == RequestKind.ESCALATION and not request.subject["outputs"]:
             return f"Your text stands in for what the agent could not make. {follows}"
         return f"Your text becomes the next version. {follows}"
+
+    def obstacles(self, request: HitlRequest) -> list[str]:
+        return ["self_approval"] if forbids_self_approval(request) else []
 
     def apply(
         self, tx: ProjectTransaction, request: HitlRequest, task: Task, data: DecisionInput
@@ -58,11 +67,16 @@ class Amend(Action):
         )
         record_version(tx, artifact, version)
         outputs = [output_reference(artifact, version), *current[1:]]
-        if request.required_approvals > 1 and not data.is_break_glass:
-            # Several people have to approve: the engine asks the others about the amendment.
+        if needs_another_person(request) and not data.is_break_glass:
+            # The engine asks the others about the amendment; until then nothing goes on.
             task.result = task.result | {"outputs": outputs}
             task.save(update_fields=["result"])
         else:
             accept_versions(outputs)
             accept_result(tx, task, outputs)
         return decision
+
+
+def needs_another_person(request: HitlRequest) -> bool:
+    """Whether what a person writes takes the word of somebody else before it goes on."""
+    return request.required_approvals > 1 or forbids_self_approval(request)

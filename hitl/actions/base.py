@@ -20,6 +20,7 @@ class DecisionInput:
     comment: str
     content: Any
     channel: str
+    assurance: str = ""
     bypassed: tuple[str, ...] | None = None
 
     @property
@@ -58,6 +59,10 @@ class Action:
     def consequence(self, request: HitlRequest, follows: str) -> str:
         """What happens next, for who is about to choose. `follows`: what waits for the work."""
         raise NotImplementedError
+
+    def obstacles(self, request: HitlRequest) -> list[str]:
+        """The codes of rules about people that break-glass goes past with this action."""
+        return []
 
     def apply(
         self, tx: ProjectTransaction, request: HitlRequest, task: Task, data: DecisionInput

@@ -10,6 +10,7 @@ from hitl.services.deadlines import (
 )
 from hitl.services.decisions import decide
 from hitl.services.policies import change_policy
+from hitl.services.proposals import confirm_loosening, decline_loosening
 from hitl.services.requests import cancel_requests, open_request, supersede_request
 
 __all__ = [
@@ -18,7 +19,9 @@ __all__ = [
     "cancel_requests",
     "change_policy",
     "claim_request",
+    "confirm_loosening",
     "decide",
+    "decline_loosening",
     "open_request",
     "reassign_request",
     "release_request",

@@ -7,7 +7,14 @@ from core.errors import Conflict, Forbidden, Gone
 from hitl.actions import DecisionInput, get_action
 from hitl.enums import OnTimeout, RequestStatus
 from hitl.models import Decision, HitlRequest
-from hitl.rules import can_decide, check_action, comment_required, may_break_glass, obstacles
+from hitl.rules import (
+    can_decide,
+    check_action,
+    check_assurance,
+    comment_required,
+    may_break_glass,
+    obstacles,
+)
 from hitl.services.deadlines import escalate_if_due
 from hitl.services.locks import lock_request_and_subject, time_for
 from hitl.subject import digest_of
@@ -24,16 +31,18 @@ def decide(
     comment: str = "",
     content: Any = None,
     channel: str,
+    assurance: str = "",
     break_glass: bool = False,
 ) -> Decision:
     """Record a person's decision; once it settles the request, its task and the work go on.
 
     `subject_digest` is that of what the person was shown. `break_glass` goes past the rules on who
     may decide and how many, for the reason in `comment`, and leaves an event of its own.
+    `assurance` says what made sure that it is this person.
 
-    Raises NotFound, Forbidden (why not this person), Conflict (`already_decided`,
-    `subject_changed`, `request_closed`), Gone (`expired`), Unprocessable (`comment_required`,
-    `content_required`, `action_not_allowed`), InvalidInput.
+    Raises NotFound, Forbidden (why not this person; `reauthentication_required`), Conflict
+    (`already_decided`, `subject_changed`, `request_closed`), Gone (`expired`), Unprocessable
+    (`comment_required`, `content_required`, `action_not_allowed`), InvalidInput.
     """
     where = ProjectOf("request", request_id)
     with ProjectTransaction(where, actor, require=READ, missing="request") as tx:
@@ -55,7 +64,10 @@ def decide(
         check_open(request, actor, now)
         chosen = get_action(action)
         check_action(request, chosen, comment, content)
-        data = DecisionInput(actor, chosen, comment.strip(), content, channel, bypassed)
+        if bypassed is not None:
+            bypassed = tuple(dict.fromkeys((*bypassed, *chosen.obstacles(request))))
+        assurance = check_assurance(request, assurance)
+        data = DecisionInput(actor, chosen, comment.strip(), content, channel, assurance, bypassed)
         if data.is_break_glass and not data.comment:
             raise comment_required("To decide past the rules")
         # Only what was shown may be decided on, and only if it is what would go on now.

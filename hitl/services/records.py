@@ -15,6 +15,7 @@ from hitl.events import (
 )
 from hitl.metrics import DECISION_SECONDS, DECISIONS, REQUESTS_CLOSED
 from hitl.models import Decision, HitlRequest
+from hitl.selectors import unconfirmed_loosenings
 from projects.transaction import ProjectTransaction
 
 CLOSING_EVENTS = {
@@ -25,7 +26,7 @@ CLOSING_EVENTS = {
 
 def record_decision(tx: ProjectTransaction, request: HitlRequest, data: DecisionInput) -> Decision:
     """The immutable record of what a person decided."""
-    decision = _decision(request, data)
+    decision = _decision(tx, request, data)
     decision.save(force_insert=True)
     _note(tx, request, decision, data)
     return decision
@@ -33,7 +34,7 @@ def record_decision(tx: ProjectTransaction, request: HitlRequest, data: Decision
 
 def settle(tx: ProjectTransaction, request: HitlRequest, data: DecisionInput) -> Decision:
     """As `record_decision`, and the request ends with it."""
-    decision = _decision(request, data)
+    decision = _decision(tx, request, data)
     request.close(data.action.outcome)
     row = sql.fetch_one(
         "settle_request",
@@ -48,6 +49,8 @@ def settle(tx: ProjectTransaction, request: HitlRequest, data: DecisionInput) ->
         subject_digest=decision.subject_digest,
         channel=decision.channel,
         is_break_glass=decision.is_break_glass,
+        assurance=str(decision.assurance),
+        loosenings=None if decision.loosenings is None else json.dumps(decision.loosenings),
     )
     if row is None:
         raise RuntimeError(f"request {request.pk} has an outcome already")
@@ -65,7 +68,7 @@ def settle(tx: ProjectTransaction, request: HitlRequest, data: DecisionInput) ->
     return decision
 
 
-def _decision(request: HitlRequest, data: DecisionInput) -> Decision:
+def _decision(tx: ProjectTransaction, request: HitlRequest, data: DecisionInput) -> Decision:
     return Decision(
         request=request,
         action=data.action.key,
@@ -75,6 +78,9 @@ def _decision(request: HitlRequest, data: DecisionInput) -> Decision:
         subject_digest=request.subject_digest,
         channel=data.channel,
         is_break_glass=data.is_break_glass,
+        assurance=data.assurance,
+        # Looked up only where there is one: the project's row is here already.
+        loosenings=unconfirmed_loosenings(tx.project) if tx.project.policy_loosened_at else None,
     )
 
 
@@ -90,6 +96,8 @@ def _note(
         subject_digest=request.subject_digest,
         approvals=request.approvals,
         required_approvals=request.required_approvals,
+        assurance=data.assurance,
+        **({"loosenings": decision.loosenings} if decision.loosenings else {}),
     )
     if data.bypassed is not None:
         tx.record(

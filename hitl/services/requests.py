@@ -34,6 +34,7 @@ def open_request(tx: ProjectTransaction, task: Task) -> HitlRequest:
     barred = barred_authors(facts, subject)
     # Whoever amended it has approved it as one of several, and is not counted twice.
     amender = amender_of(task, subject, previous)
+    required = max(policy.required_approvals, policy.floor.approvals(kind))
     request = HitlRequest(
         project=tx.project,
         task=task,
@@ -45,10 +46,12 @@ def open_request(tx: ProjectTransaction, task: Task) -> HitlRequest:
         subject=subject,
         subject_digest=digest_of(subject),
         previous=previous,
-        required_approvals=policy.required_approvals,
-        approvals=0 if amender is None else 1,
+        required_approvals=required,
+        approvals=0 if amender is None else min(1, required - 1),
         barred_authors=barred if amender is None else sorted({*barred, amender}),
         deciding_roles=roles_for(policy, task.waits_for, task.phase),
+        prevents_self_approval=policy.prevent_self_approval,
+        needs_reauthentication=kind in policy.reauthenticate,
         **deadlines_by(policy),
     )
     (request.created_at,) = sql.fetch_one(
@@ -67,6 +70,8 @@ def open_request(tx: ProjectTransaction, task: Task) -> HitlRequest:
         required_approvals=request.required_approvals,
         deciding_roles=request.deciding_roles,
         barred_authors=request.barred_authors,
+        prevents_self_approval=request.prevents_self_approval,
+        needs_reauthentication=request.needs_reauthentication,
         on_timeout=str(request.on_timeout),
         remind_at=request.remind_at,
         due_at=request.due_at,
@@ -83,6 +88,8 @@ def open_request(tx: ProjectTransaction, task: Task) -> HitlRequest:
         subject_digest=request.subject_digest,
         previous=str(previous.pk) if previous else None,
         required_approvals=request.required_approvals,
+        prevents_self_approval=request.prevents_self_approval,
+        needs_reauthentication=request.needs_reauthentication,
         due_at=request.due_at.isoformat() if request.due_at else None,
         expires_at=request.expires_at.isoformat() if request.expires_at else None,
     )

@@ -189,7 +189,7 @@ class _Advance:
             phase=step.phase,
             round=previous.round + 1 if previous else 1,
             answers=handoff["answers"],
-            gate=gate_for(step, self.project.oversight_level),
+            gate=gate_for(step, loaded.oversight_level),
             escalates_on_fail=escalates_on_fail(self.definition, step_id, self.run.loops),
             handoff=handoff,
         )

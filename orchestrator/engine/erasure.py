@@ -67,8 +67,9 @@ KEPT: dict[str, set[str]] = {
     "hitl.HitlRequest": {
         *("step", "agent_type", "subject_digest", "barred_authors", "deciding_roles"),
     },
-    "hitl.Policy": {"roles_by_kind", "roles_by_phase"},
-    "hitl.Decision": {"subject_digest", "channel"},
+    "hitl.Policy": {"roles_by_kind", "roles_by_phase", "reauthenticate"},
+    "hitl.Decision": {"subject_digest", "channel", "loosenings"},
+    "hitl.Loosening": {"changes"},
     "agents.Task": {"step", "dropped_by", "gate", "waits_for", "worker"},
     "agents.StopAcknowledgement": {"worker"},
     "agents.TaskAttempt": {"worker", "error_code", "provider", "model"},

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from django.conf import settings
+
 from agents.enums import FINAL
 from agents.models import Task
 from agents.stops.queries import agents_under
@@ -11,6 +13,7 @@ from hitl.subject import digest_of, subject_of
 from orchestrator.engine.definition import Definition
 from orchestrator.engine.plan import RunState, StepState
 from orchestrator.models import WorkflowRun
+from projects.floor import stricter
 from projects.models import Project
 
 
@@ -21,6 +24,8 @@ class Loaded:
     #: None where no run was opened yet.
     run: WorkflowRun | None
     stopped: frozenset[str]
+    #: The oversight that holds: the project's, no lower than the installation's floor.
+    oversight_level: str
     tasks: dict[str, Task]
     side_tasks: list[Task]
     requests: dict[str, HitlRequest]
@@ -39,11 +44,11 @@ def definition_of(run: WorkflowRun) -> Definition:
 
 def load(project: Project) -> Loaded:
     rows = sql.fetch_all("load_run", project=project.pk)
-    run, _, _, stops = rows[0]
+    run, _, _, stops, least = rows[0]
     if run is not None:
         run.project = project
-    current = [task for _, task, _, _ in rows if task is not None]
-    requests = {str(request.task_id): request for _, _, request, _ in rows if request is not None}
+    current = [task for _, task, *_ in rows if task is not None]
+    requests = {str(request.task_id): request for _, _, request, *_ in rows if request is not None}
     tasks: dict[str, Task] = {}
     side_tasks: list[Task] = []
     steps: dict[str, StepState] = {}
@@ -66,7 +71,9 @@ def load(project: Project) -> Loaded:
             reason=task.stop_reason,
         )
     state = RunState(steps, run.loops if run else {})
-    return Loaded(run, agents_under(stops or ()), tasks, side_tasks, requests, state)
+    level = stricter(project.oversight_level, settings.POLICY_FLOOR["oversight_level"])
+    level = stricter(level, least) if least else level
+    return Loaded(run, agents_under(stops or ()), level, tasks, side_tasks, requests, state)
 
 
 def is_outdated(task: Task, request: HitlRequest) -> bool:

@@ -47,6 +47,7 @@ def values(project):
         "user": project.created_by_id,
         "agent_type": "coder",
         "number": 1,
+        "proposal_id": project.pk,
     }
 
 

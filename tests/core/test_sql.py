@@ -27,11 +27,11 @@ def values(row) -> dict:
 def test_a_fetched_row_is_what_the_orm_reads(project):
     task = make(project, handoff=ODD, result={"n": 1.5}, started_at=MOMENT)
 
-    run, fetched, request, stops = sql.fetch_one("load_run", project=project.pk)
+    run, fetched, request, stops, floor = sql.fetch_one("load_run", project=project.pk)
 
     assert values(fetched) == values(Task.objects.get(pk=task.pk))
     # No run, request or stop is there.
-    assert (run, request, stops) == (None, None, None)
+    assert (run, request, stops, floor) == (None, None, None, None)
 
 
 def test_a_row_each(project):
@@ -39,7 +39,7 @@ def test_a_row_each(project):
 
     rows = sql.fetch_all("load_run", project=project.pk)
 
-    assert {task.pk for _, task, _, _ in rows} == ids
+    assert {task.pk for _, task, *_ in rows} == ids
 
 
 def test_no_row_is_none(project):

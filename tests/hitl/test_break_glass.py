@@ -39,7 +39,7 @@ def test_a_superuser_who_is_no_member_needs_it(project, staff):
 
 
 def test_it_leaves_an_event_of_its_own_with_the_reason(project, staff):
-    set_policy(project, required_approvals=3)
+    set_policy(project, required_approvals=2)
     request = asked(project)
 
     decision = break_glass(staff, request, comment="The building is on fire.")

@@ -21,7 +21,8 @@ pytestmark = pytest.mark.django_db
 OTHER = {"summary": "My own plan.", "body": "By hand."}
 TASK_AFTER = {
     "approve": "completed",
-    "amend": "completed",
+    # Somebody else has to approve it.
+    "amend": "waiting_for_hitl",
     "request_changes": "cancelled",
     "reject": "failed",
     "answer": "pending",
@@ -173,14 +174,14 @@ def test_what_is_approved_is_exactly_what_goes_on(project, approver):
     assert Task.objects.get(pk=request.task_id).result["outputs"] == request.subject["outputs"]
 
 
-def test_an_amendment_goes_on_as_the_persons_own_version(project, approver):
+def test_an_amendment_becomes_the_persons_own_version(project, approver):
     request = asked(project)
 
     decide_as(approver, request, action="amend", content=OTHER)
 
     artifact = Artifact.objects.get(step="orchestrate")
     newest = artifact.versions.get(number=2)
-    assert artifact.accepted_version == 2
+    assert artifact.accepted_version is None
     assert newest.author == approver
     assert newest.content["body"] == "By hand."
     assert Task.objects.get(pk=request.task_id).result["outputs"][0]["version"] == 2

@@ -95,6 +95,7 @@ def test_an_amendment_counts_as_the_persons_version(project, owner, approver, co
 def test_an_amendment_where_there_was_nothing_counts_too(project, owner, approver, compared):
     settle(asked(project), approver, "request_changes", comment="Risks?")
     settle(escalate(fresh(project)), approver, "amend", content=OWN)
+    settle(HitlRequest.objects.pending().get(project=project), owner, "approve")
     rewind(project, owner)
 
     assert compared(ask_again(project, "Another plan.")) == 2

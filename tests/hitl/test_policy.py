@@ -12,10 +12,14 @@ DEFAULTS = {
     "required_approvals": 1,
     "roles_by_kind": {},
     "roles_by_phase": {},
+    "reauthenticate": [],
     "remind_after": None,
     "due_after": None,
     "expire_after": None,
     "on_timeout": "hold",
+    "floor": {"oversight_level": "low", "required_approvals": {}, "prevent_self_approval": False},
+    "awaits": None,
+    "loosened_at": None,
     "updated_at": None,
 }
 BAD = [
@@ -63,13 +67,13 @@ def test_the_defaults_can_be_set_for_an_installation(project, viewer, client_of,
 
 def test_an_owner_changes_only_what_is_sent_and_it_is_recorded(project, owner, client_of):
     api = client_of(owner)
-    api.patch(policy_of(project), {"required_approvals": 2})
+    api.patch(policy_of(project), {"remind_after": 60})
 
     answer = api.patch(policy_of(project), {"roles_by_phase": {"launch": ["owner"]}})
 
     event = Event.objects.filter(event_type="hitl_policy_changed").last()
     assert answer.status_code == 200
-    assert answer.json()["required_approvals"] == 2
+    assert answer.json()["remind_after"] == 60
     assert answer.json()["updated_at"] is not None
     assert event.actor == f"user:{owner.pk}"
     assert event.data["fields"] == {
@@ -109,10 +113,12 @@ def test_bad_input_names_the_field(project, owner, client_of, change, field):
 def test_an_open_request_keeps_the_rules_it_was_opened_with(project, owner, client_of):
     request = asked(project)
 
-    set_policy(project, required_approvals=3, roles_by_kind={"plan_approval": ["owner"]})
+    roles = {"result_approval": ["approver"], "plan_approval": ["owner"]}
+    set_policy(project, prevent_self_approval=False, roles_by_kind=roles)
 
     row = client_of(owner).get(f"/api/v1/hitl/requests/{request.pk}/").json()
     assert (row["required_approvals"], row["approvals"]) == (1, 0)
+    assert fresh(request).prevents_self_approval
     assert row["deciding_roles"] == ["approver", "owner"]
 
 

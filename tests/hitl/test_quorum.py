@@ -90,7 +90,7 @@ def test_one_who_turns_it_down_ends_it(
 
 
 def test_one_answer_is_enough(project, approver):
-    set_policy(project, required_approvals=3)
+    set_policy(project, required_approvals=2)
     request = asked(project, "clarification")
 
     decide_as(approver, request, "answer")

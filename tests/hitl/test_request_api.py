@@ -287,8 +287,8 @@ def test_the_list_takes_as_many_queries_for_many_as_for_one(project, approver, c
 
 @pytest.mark.parametrize("query", ["", "?mine=true", "?overdue=true"])
 def test_claims_and_votes_cost_the_list_no_query_more(project, owner, client_of, query):
-    set_policy(project, required_approvals=3)
     people = [join(project, f"person-{number}") for number in range(4)]
+    set_policy(project, required_approvals=3)
     requests = [asked(project, "result_approval") for _ in range(4)]
     HitlRequest.objects.update(due_at=requests[0].created_at)
     api = client_of(owner)

@@ -9,7 +9,7 @@ from agents.models import Task
 from audit.actors import Actor
 from audit.models import Event, Stream
 from context.models import Artifact, ContextBuild
-from hitl.models import HitlRequest
+from hitl.models import HitlRequest, Loosening
 from hitl.services import decide
 from projects.models import Project
 from tests.scenes import asked, stop
@@ -24,6 +24,7 @@ NAMED = {
     "request": HitlRequest,
     "hitl_request": HitlRequest,
     "event": Event,
+    "proposal": Loosening,
 }
 
 
@@ -50,6 +51,12 @@ class Things:
         )
         self.digest = asked(project).subject_digest
         self._build(settled.task_id)
+        Loosening.objects.create(
+            project=self.project,
+            status="proposed",
+            changes={"required_approvals": {"old": 2, "new": 1}},
+            proposed_by=self.user,
+        )
         stop(self.user, project_id=project.pk, agent_type="deployer")
 
     def _build(self, task: Any) -> None:

@@ -63,13 +63,14 @@ def test_the_first_agent_sees_the_outline_of_the_workflow(unattended):
     assert "instructions" not in outline["steps"][0]
 
 
-def test_an_amendment_is_what_later_steps_get(project, approver):
+def test_an_amendment_is_what_later_steps_get(project, owner, approver):
     started(project)
     do(project, "left")
     do(project, "right")
     decide_as(approver, request_at(project, "left"), "approve")
 
     decide_as(approver, request_at(project, "right"), "amend", content=OWN)
+    decide_as(owner, request_at(project, "right"), "approve")
 
     join = current(project, "join")
     assert handed(join) == [("left", 1), ("right", 2)]

@@ -9,9 +9,11 @@ from django.core.management.base import CommandError
 from audit.actors import Actor
 from audit.request_context import origin
 from core.errors import InvalidInput
+from hitl.enums import Assurance
 from hitl.models import Decision, HitlRequest
-from hitl.policy import as_dict, policy_of
+from hitl.policy import as_dict, policy_of, with_floor
 from hitl.presenter import PresentedAction, PresentedRequest, present_request
+from hitl.selectors import loosenings_of, pending_loosening
 from hitl.services import (
     add_comment,
     change_policy,
@@ -20,12 +22,13 @@ from hitl.services import (
     reassign_request,
     release_request,
 )
+from projects.floor import installation_floor
 from projects.models import Project
 from ui.terminal.console import Terminal
 from ui.terminal.editor import ask_content
 from ui.terminal.lookup import named_user
 from ui.terminal.requests import whole_text
-from ui.wording import approvals_given, timestamp
+from ui.wording import approvals_given, changes_text, loosening_text, timestamp
 
 CHANNEL = "cli"
 ASSIGNMENTS = {
@@ -40,6 +43,7 @@ POLICY_TYPES = {
     "required_approvals": int,
     "roles_by_kind": dict,
     "roles_by_phase": dict,
+    "reauthenticate": list,
     "on_timeout": str,
 }
 
@@ -71,6 +75,7 @@ def send_decision(
             comment=choice.comment,
             content=choice.content,
             channel=CHANNEL,
+            assurance=Assurance.TERMINAL,
             break_glass=break_glass,
         )
 
@@ -159,8 +164,16 @@ def show_or_change_policy(
     if changes := dict(_parse_setting(text) for text in assignments):
         with origin(channel=CHANNEL):
             change_policy(project_id=project.pk, actor=Actor.of_user(user), **changes)
-    for name, value in as_dict(policy_of(project.pk)).items():
+    policy = with_floor(policy_of(project.pk), installation_floor())
+    for name, value in as_dict(policy).items():
         terminal.say(f"{name} = {json.dumps(value)}")
+    terminal.say(f"The installation's floor: {json.dumps(policy.floor.as_dict())}", "dim")
+    if loosening := pending_loosening(project):
+        who = loosening.proposed_by.get_username()
+        text = f"Waits for another owner: {changes_text(loosening.changes)} (proposed by {who})"
+        terminal.say(text, "yellow")
+    for loosening in loosenings_of(project):
+        terminal.say(f"Loosened by one person alone: {loosening_text(loosening)}", "red")
 
 
 def _parse_setting(text: str) -> tuple[str, Any]:

@@ -12,7 +12,7 @@ from hitl.models import Decision, HitlRequest
 from hitl.presenter import PresentedRequest, PresentedVersion, present_request
 from ui.terminal.console import Terminal
 from ui.terminal.lookup import visible_project
-from ui.wording import label, time_since, timestamp
+from ui.wording import label, loosening_text, missing_text, time_since, timestamp
 
 LIST_MAX = 200
 # More would scroll away what the person came for; `view` shows all of it.
@@ -36,6 +36,7 @@ def list_requests(
             f"{request.pk}  {request.status:<8}  {request.kind:<15}  "
             f"{time_since(request.created_at)} ago  "
             f"{one_line(request.project.name)}: {one_line(request.title)}"
+            + (" (rules loosened by one person)" if request.project.policy_loosened_at else "")
         )
     if as_json:
         return
@@ -57,6 +58,10 @@ def _summary(request: HitlRequest) -> dict[str, Any]:
         "subject_digest": request.subject_digest,
         "required_approvals": request.required_approvals,
         "approvals": request.approvals,
+        "needs_reauthentication": request.needs_reauthentication,
+        "policy_loosened_at": request.project.policy_loosened_at.isoformat()
+        if request.project.policy_loosened_at
+        else None,
         "expires_at": request.expires_at.isoformat() if request.expires_at else None,
         "created_at": request.created_at.isoformat(),
     }
@@ -180,6 +185,12 @@ def _show_foot(terminal: Terminal, presented: PresentedRequest) -> None:
     request = presented.request
     terminal.say()
     terminal.say(f"subject_digest: {presented.digest}", "dim")
+    for loosening in presented.loosenings:
+        terminal.say(f"Rules loosened by one person alone: {loosening_text(loosening)}", "red")
+    if missing := missing_text(presented):
+        terminal.say(missing, "red")
+    if request.needs_reauthentication and request.is_pending:
+        terminal.say("The policy asks for your password again: decide in the browser.", "yellow")
     if request.required_approvals > 1:
         terminal.say(f"approvals: {request.approvals} of {request.required_approvals}")
     for name in ("due_at", "expires_at", "escalated_at"):
@@ -205,4 +216,8 @@ def _decision_line(decision: Decision) -> str:
     comment = f": {decision.comment}" if decision.comment else ""
     mark = " (against the rules)" if decision.is_break_glass else ""
     who = decision.decided_by.get_username()
+    if decision.loosenings:
+        mark += " (rules loosened by one person)"
+    if decision.assurance:
+        mark += f" [{decision.assurance}]"
     return f"{timestamp(decision.created_at)} {who}{mark}: {label(decision.action)}{comment}"

@@ -169,7 +169,7 @@ def test_amend_goes_on_with_content_from_a_file(asked, tmp_path, name, text):
 
     hitl("amend", asked.pk, f"--digest={asked.subject_digest}", f"--content-file={tmp_path / name}")
 
-    version = ArtifactVersion.objects.get(status="accepted", artifact__artifact_type="agent_output")
+    version = ArtifactVersion.objects.get(number=2, artifact__artifact_type="agent_output")
     assert version.content["body"].strip() == "My own plan."
     assert version.author.username == "owner"
 

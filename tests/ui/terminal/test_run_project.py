@@ -360,7 +360,7 @@ def test_an_edit_in_the_persons_editor_goes_on(as_owner, brief, tmp_path, monkey
         typist.expect("to open your editor")
         typist.type("")
         typist.expect("owner decided: amend")
-        typist.expect("leave it to somebody else")
+        typist.expect("Waiting for somebody who can decide.")
         typist.interrupt()
         typist.exit_status()
     assert Decision.objects.get().content["summary"] == "Mine now"

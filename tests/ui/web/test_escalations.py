@@ -44,7 +44,9 @@ def test_a_person_does_by_hand_what_the_agent_could_not(escalation, approver):
     assert logged_in(approver).post(url, data).status_code == 302
     made = Artifact.objects.get(artifact_type="agent_output")
     assert made.versions.get().author == approver
-    assert made.accepted_version == 1
+    assert made.accepted_version is None
+    newer = HitlRequest.objects.pending().get()
+    assert (newer.previous, newer.barred_authors) == (escalation, [approver.pk])
 
 
 def test_it_cannot_be_approved_in_bulk_as_there_is_nothing_to_approve(escalation, approver):

@@ -8,7 +8,8 @@ from tests.ui.web.conftest import logged_in
 pytestmark = pytest.mark.django_db
 
 FORM = {
-    "required_approvals": "2",
+    "required_approvals": "1",
+    "reauthenticate": ["result_approval"],
     "prevent_self_approval": "on",
     "remind_after": "30 min",
     "due_after": "4 h",
@@ -29,7 +30,8 @@ def test_an_owner_writes_the_policy_and_later_requests_follow_it(running, owner)
     assert (policy.remind_after, policy.due_after, policy.expire_after) == (1800, 14400, 172800)
     assert policy.roles_by_kind == {"plan_approval": ["owner"]}
     request = agent_returns(running, work())
-    assert (request.required_approvals, request.deciding_roles) == (2, ["owner"])
+    assert (request.required_approvals, request.deciding_roles) == (1, ["owner"])
+    assert policy.reauthenticate == ["result_approval"]
     assert Event.objects.filter(event_type="hitl_policy_changed").count() == 1
 
 

@@ -22,6 +22,7 @@ from ui.web.inbox.request_page import get_request, show_request
 from ui.web.inbox.request_views import VERBS, change_assignment, check_draft, decide_on_request
 from ui.web.inbox.statistics import show_statistics
 from ui.web.pages import render_page
+from ui.web.reauthentication import assurance_of
 from ui.wording import outcome
 
 DIGEST = "digest-{}"
@@ -107,6 +108,7 @@ def _bulk_handler(action: Action) -> Callable[..., HttpResponse | None]:
             items=[Item(item.pk, _digest_on_page(request, item)) for item in requests.values()],
             comment=comment,
             channel="admin",
+            assurance=assurance_of(request),
         )
         for result in results:
             title = requests[result.request].title
@@ -127,8 +129,8 @@ def _digest_on_page(request: HttpRequest, item: HitlRequest) -> str:
 @admin.register(Decision)
 class DecisionAdmin(ProjectScopedAdmin):
     project_path = "request__project"
-    list_display = ("request", "action", "decided_by", "channel", "created_at")
-    list_filter = ("action", "channel")
+    list_display = ("request", "action", "decided_by", "channel", "assurance", "created_at")
+    list_filter = ("action", "channel", "assurance")
     list_select_related = ("request", "decided_by")
     search_fields = ("request__title", "decided_by__username")
     ordering = ("-created_at", "-id")

@@ -10,14 +10,16 @@ from agents.models import AgentStatus, EmergencyStop, Task
 from audit.models import Event
 from context.models import Artifact
 from hitl.models import HitlRequest
-from hitl.policy import policy_of
+from hitl.policy import policy_of, with_floor
+from hitl.selectors import loosenings_of, pending_loosening
 from orchestrator.engine.progress import progress_of
 from orchestrator.models import ProjectImport
 from projects.access import DECIDE
 from projects.enums import Role
+from projects.floor import installation_floor
 from projects.models import Project
 from ui.web.inbox.inbox import stream_heads
-from ui.wording import ON_TIMEOUT, event_message
+from ui.wording import ON_TIMEOUT, changes_text, event_message, floor_text, loosening_text
 
 DECIDED_MAX = 10
 TIMELINE_MAX = 80
@@ -57,7 +59,8 @@ def project_context(project: Project, user: Any) -> dict[str, Any]:
     requests = HitlRequest.objects.filter(project=project)
     settled = requests.exclude(status="pending").prefetch_related("decisions__decided_by")
     imported = ProjectImport.objects.filter(project=project).select_related("imported_by")
-    policy = policy_of(project.pk)
+    policy = with_floor(policy_of(project.pk), installation_floor())
+    proposal = pending_loosening(project)
     return {
         "project": project,
         "progress": progress,
@@ -72,6 +75,12 @@ def project_context(project: Project, user: Any) -> dict[str, Any]:
         "timeline": timeline_of(project.pk, steps),
         "head": stream_heads([project.pk])[str(project.pk)],
         "policy": policy,
+        "floor": floor_text(policy.floor),
+        "proposal": proposal,
+        "proposal_text": changes_text(proposal.changes) if proposal else "",
+        "loosenings": [loosening_text(loosening) for loosening in loosenings_of(project)]
+        if project.policy_loosened_at
+        else [],
         "on_timeout": ON_TIMEOUT[policy.on_timeout],
         "members": members,
         "verbs": project.TRANSITIONS[project.status] if may_manage else set(),

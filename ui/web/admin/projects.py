@@ -27,7 +27,7 @@ from projects.services import (
 from ui.web.admin.base import ProjectScopedAdmin, as_uuid
 from ui.web.admin.project_page import project_context
 from ui.web.artifacts.uploads import take_file
-from ui.web.inbox.policy import show_policy
+from ui.web.inbox.policy import answer_proposal, show_policy
 from ui.web.pages import add_errors, render_page
 from ui.wording import OVERSIGHT
 
@@ -95,6 +95,15 @@ class ProjectAdmin(ProjectScopedAdmin):
                 for verb in VERBS
             ),
             path("<uuid:project_id>/policy/", policy, name="project_policy"),
+            *(
+                path(
+                    f"<uuid:project_id>/policy/<uuid:proposal_id>/{verb}/",
+                    self.admin_site.admin_view(self.proposal_view),
+                    {"verb": verb},
+                    name=f"project_proposal_{verb}",
+                )
+                for verb in ("confirm", "decline")
+            ),
             path("<uuid:project_id>/upload/", upload, name="project_upload"),
             *super().get_urls(),
         ]
@@ -134,6 +143,11 @@ class ProjectAdmin(ProjectScopedAdmin):
     @method_decorator(require_http_methods(["GET", "POST"]))
     def policy_view(self, request: HttpRequest, project_id: UUID) -> HttpResponse:
         return show_policy(request, self._get(request, project_id))
+
+    def proposal_view(
+        self, request: HttpRequest, project_id: UUID, proposal_id: UUID, verb: str
+    ) -> HttpResponse:
+        return answer_proposal(request, self._get(request, project_id), proposal_id, verb)
 
     @method_decorator(require_POST)
     def steer_view(self, request: HttpRequest, project_id: UUID, verb: str) -> HttpResponse:

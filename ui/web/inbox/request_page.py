@@ -13,6 +13,7 @@ from context.html import read_markdown
 from context.models import Artifact, ArtifactVersion
 from context.side_by_side import ComparedFile, compare_contents
 from core.errors import DomainError
+from core.reauthentication import is_fresh
 from core.text import escaped_json
 from hitl.models import HitlRequest
 from hitl.presenter import PresentedAction, PresentedRequest, PresentedVersion, present_request
@@ -21,7 +22,7 @@ from orchestrator.engine.progress import blocked_steps, progress_of
 from ui.web.artifacts.content_html import content_html, json_tree
 from ui.web.inbox.inbox import next_for, stream_heads
 from ui.web.pages import render_page
-from ui.wording import OBSTACLES, deadline_text, why_asked
+from ui.wording import OBSTACLES, deadline_text, loosening_text, missing_text, why_asked
 
 # Parts of the handoff that have a place of their own on the page.
 ON_THE_PAGE = {"materials", "instructions", "feedback", "answers", "workflow"}
@@ -68,6 +69,7 @@ def show_request(
         "blocked": blocked,
         "refusal": refusal,
         "typed": request.POST,
+        "asks_password": hitl_request.needs_reauthentication and not is_fresh(request),
         "editor": _editor(presented, request.POST.get("content")),
     }
     status = refusal.status if refusal else 200
@@ -89,6 +91,8 @@ def request_context(presented: PresentedRequest) -> dict[str, Any]:
         "documents": [shown_version(content) for content in presented.contents],
         "progress": progress_of(project),
         "forms": [action_form(action) for action in presented.actions],
+        "loosenings": [loosening_text(loosening) for loosening in presented.loosenings],
+        "missing": missing_text(presented),
         "deadline": deadline_text(presented.deadlines, presented.now),
         "obstacles": [OBSTACLES[code] for code in presented.obstacles],
         "deciders": [membership.user for membership in presented.deciders]

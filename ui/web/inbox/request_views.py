@@ -20,6 +20,7 @@ from hitl.services import add_comment, claim_request, decide, reassign_request, 
 from hitl.subject import amended_type
 from ui.web.inbox.inbox import next_for
 from ui.web.inbox.request_page import get_request, show_request
+from ui.web.reauthentication import assurance_of
 from ui.wording import outcome
 
 VERBS: dict[str, Callable[..., Any]] = {
@@ -49,6 +50,7 @@ def decide_on_request(request: HttpRequest, request_id: UUID) -> HttpResponse:
             comment=request.POST.get("comment", ""),
             content=content_from(request.POST, hitl_request),
             channel="admin",
+            assurance=assurance_of(request),
             break_glass="break_glass" in request.POST,
         )
     except NotFound as error:
