@@ -16,7 +16,7 @@ from projects.transaction import ProjectTransaction
 class Amend(Action):
     key = "amend"
     label = "Amend"
-    summary = "go on with your own content"
+    summary = "put your own content in its place"
     shortcut = "m"
     order = 2
     outcome = RequestStatus.AMENDED

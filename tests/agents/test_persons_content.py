@@ -90,6 +90,7 @@ def handed_back(task):
 
 def test_an_amendment_outlives_two_rewinds_with_the_demo_model(project, owner, approver):
     decide_as(approver, asked(project), "amend")
+    decide_as(owner, pending_request(project))
     artifact = Artifact.objects.get(step="orchestrate")
 
     for _ in range(2):

@@ -190,7 +190,7 @@ def _show_foot(terminal: Terminal, presented: PresentedRequest) -> None:
     if missing := missing_text(presented):
         terminal.say(missing, "red")
     if request.needs_reauthentication and request.is_pending:
-        terminal.say("The policy asks for your password again: decide in the browser.", "yellow")
+        terminal.say("The policy asks for your password again, so decide in the browser.", "yellow")
     if request.required_approvals > 1:
         terminal.say(f"approvals: {request.approvals} of {request.required_approvals}")
     for name in ("due_at", "expires_at", "escalated_at"):

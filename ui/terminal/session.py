@@ -207,6 +207,10 @@ class Session:
             self.terminal.say("Waiting for somebody who can decide.", "yellow")
             self.skipped.add(request.pk)
             return
+        if request.needs_reauthentication:
+            # What was shown said where to decide.
+            self.skipped.add(request.pk)
+            return
         while (choice := ask_choice(self.terminal, request, self.user)) is not None:
             try:
                 decision = send_decision(request, self.user, choice)

@@ -32,8 +32,8 @@ def show_reauthentication(request: HttpRequest) -> HttpResponse:
     return render_page(request, "ui/reauthenticate.html", context, status=status)
 
 
-def assurance_of(request: HttpRequest) -> Assurance:
+def assurance_of(request: HttpRequest, password: str = "") -> Assurance:
     """Of a decision by a page, with the password of its form. Raises Forbidden, TooMany."""
-    if not is_fresh(request) and (password := request.POST.get("password", "")):
+    if password and not is_fresh(request):
         reauthenticate(request, password)
     return Assurance.REAUTHENTICATED if is_fresh(request) else Assurance.SESSION

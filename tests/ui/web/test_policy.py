@@ -1,8 +1,10 @@
 import pytest
 
 from audit.models import Event
+from hitl.models import Loosening
 from hitl.policy import policy_of
-from tests.scenes import agent_returns, work
+from projects.floor import installation_floor
+from tests.scenes import agent_returns, join, work
 from tests.ui.web.conftest import logged_in
 
 pytestmark = pytest.mark.django_db
@@ -67,3 +69,35 @@ def test_only_owners_change_it_and_outsiders_find_nothing(running, approver, out
     assert "needs the role owner" in refused.content.decode()
     assert logged_in(outsider).get(url_of(running)).status_code == 404
     assert logged_in(outsider).post(url_of(running), FORM).status_code == 404
+
+
+def test_less_strict_rules_wait_for_another_owner_on_the_page(running, owner):
+    second = join(running, "second", "owner")
+    second.is_staff = True
+    second.save()
+    looser = FORM | {"prevent_self_approval": ""}
+
+    page = logged_in(owner).post(url_of(running), looser, follow=True).content.decode()
+    assert "Waits for another owner" in page
+    proposal = Loosening.objects.get()
+    assert policy_of(running.pk).prevent_self_approval
+    confirm = f"{url_of(running)}{proposal.pk}/confirm/"
+    logged_in(owner).post(confirm)
+    assert policy_of(running.pk).prevent_self_approval
+    logged_in(second).post(confirm)
+    assert not policy_of(running.pk).prevent_self_approval
+
+
+def test_superusers_set_the_installations_floor(running, owner, staff):
+    form = {"oversight_level": "medium", "plan_approval": "2", "result_approval": "1"}
+    form["escalation"] = "1"
+    path = "/admin/installation-floor/"
+    assert logged_in(owner).post(path, form).status_code == 403
+
+    assert logged_in(staff).post(path, form).status_code == 302
+
+    floor = installation_floor()
+    assert (floor.oversight_level, floor.required_approvals) == ("medium", {"plan_approval": 2})
+    page = logged_in(owner).post(url_of(running), FORM)
+    assert page.status_code == 422
+    assert "asks for at least 2 approvals" in page.content.decode()

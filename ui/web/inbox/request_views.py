@@ -50,7 +50,7 @@ def decide_on_request(request: HttpRequest, request_id: UUID) -> HttpResponse:
             comment=request.POST.get("comment", ""),
             content=content_from(request.POST, hitl_request),
             channel="admin",
-            assurance=assurance_of(request),
+            assurance=assurance_of(request, request.POST.get("password", "")),
             break_glass="break_glass" in request.POST,
         )
     except NotFound as error:
