@@ -13,7 +13,7 @@ from agents.providers.prompts import excerpt_block, instructions_for, material_b
 from agents.role import role_for, with_ground_rules
 from agents.services import Claim
 from agents.worker.cancellation import LeaseLost
-from context.assembly import Built, Piece, Want, build_context, want_of
+from context.assembly import Built, Piece, Want, build_context, check_pinned, want_of
 from context.enums import Form, Need
 from context.parts import estimate_tokens
 from core import sql
@@ -33,7 +33,7 @@ RECORD = """
 
 
 def assignment_of(task: Task) -> Assignment:
-    """All that the agent gets. Raises PermanentError as `assemble_assignment` does."""
+    """All that the agent gets. Raises PermanentError, ContentChanged as the next one does."""
     bare = bare_assignment(task)
     built = _build_context(task, bare)
     return _with_context(task, bare, built) if built else bare
@@ -42,7 +42,8 @@ def assignment_of(task: Task) -> Assignment:
 def assemble_assignment(claim: Claim) -> Assignment:
     """The same, and records the build before any call of a model.
 
-    Raises PermanentError where a required artifact is missing or does not fit, and LeaseLost.
+    Raises PermanentError where a required artifact is missing or does not fit, ContentChanged where
+    something is not what was pinned, and LeaseLost.
     """
     bare = bare_assignment(claim.task)
     built = _build_context(claim.task, bare)
@@ -57,7 +58,8 @@ def _build_context(task: Task, bare: Assignment) -> Built | None:
     wants, tokens_left = wants_of(task), budget_of(_model(bare)) - base_tokens(bare)
     if not wants and tokens_left >= 0:
         return None
-    return build_context(wants, budget=tokens_left, weigh=weigh)
+    pinned = task.handoff.get("sha256", {})
+    return build_context(wants, budget=tokens_left, weigh=weigh, pinned=pinned)
 
 
 def _model(assignment: Assignment) -> str:
@@ -137,12 +139,14 @@ def _record(claim: Claim, bare: Assignment, built: Built) -> None:
 
 def bare_assignment(task: Task) -> Assignment:
     """The stored handoff, before anything is taken from the store."""
+    task.check_assignment()
     handoff, brief = task.handoff, task.project.brief
     if pinned := handoff.get("brief"):
         # As the handoff pins it, so that the prompt never shows two versions of it.
         (version,) = sql.fetch_one(
             "content_of_version", artifact=pinned["artifact"], number=pinned["version"]
         )
+        check_pinned(version, handoff.get("sha256", {}))
         brief = version.content["text"]
     return Assignment(
         project_name=task.project.name,

@@ -11,14 +11,25 @@ def _started(event: Event, step: str) -> Message:
 def _retried(event: Event, step: str) -> Message:
     data = event.data
     if "delay_ms" in data:
-        reason = f"{data['code']}: {data['detail']} Trying again in {data['delay_ms'] / 1000:.1f} s"
+        again = f"Trying again in {data['delay_ms'] / 1000:.1f} s"
+        reason = f"{data['code']}: {data['detail']} {again}"
     else:
         cause = {
             "answered": "continues with the answer",
+            "tried_again": "is tried again",
             "worker_lost": "the worker was lost, trying again",
         }
         reason = cause.get(data.get("cause", ""), "back in the queue")
     return Message(f"{step}: {reason}", "!", "warn")
+
+
+def _delayed(event: Event, step: str) -> Message:
+    data = event.data
+    text = (
+        f"{step}: {data['detail']} The next attempt is at {data['next_attempt_at']}. To try again "
+        f"now, use the button on the project's page, or: manage.py retry_task {event.task}"
+    )
+    return Message(text, "!", "bad", stands_out=True)
 
 
 def _completed(event: Event, step: str) -> Message:
@@ -48,6 +59,7 @@ TASK_CREATED = register_event_type("task_created")
 TASK_STARTED = register_event_type("task_started", message=_started)
 TASK_PROGRESS = register_event_type("task_progress")
 TASK_RETRIED = register_event_type("task_retried", message=_retried)
+TASK_DELAYED = register_event_type("task_delayed", message=_delayed)
 TASK_COMPLETED = register_event_type("task_completed", message=_completed)
 TASK_FAILED = register_event_type("task_failed")
 TASK_CANCELLED = register_event_type("task_cancelled", message=_cancelled)

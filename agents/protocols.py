@@ -3,7 +3,9 @@
 The vocabulary between the engine, the roles and the providers.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from pydantic import BaseModel
@@ -151,6 +153,9 @@ Outcome = Completed | NeedsPerson
 
 class WorkError(Exception):
     """The work failed. `code` is stable and public, `detail` is for people and holds no secret."""
+
+    #: More for the log: ids and hashes.
+    facts: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, code: str, detail: str, usage: Usage | None = None) -> None:
         super().__init__(f"{code}: {detail}")

@@ -65,7 +65,7 @@ class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
     @extend_schema(request=NoInput, responses=TaskSerializer)
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: UUID) -> Response:
-        """Put a failed or cancelled task back into the queue."""
+        """Try a failed or cancelled task again, or one that waits for its next attempt."""
         return self.change(request, retry_task)
 
     @extend_schema(responses=ContextBuildSerializer(many=True), filters=False)

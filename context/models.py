@@ -1,20 +1,35 @@
 """Artifacts and their versions, the parts of these, and where they come from."""
 
+import hashlib
 from typing import Any
 
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils.functional import cached_property
+from rfc8785 import CanonicalizationError
 
+from audit.canonical import canonical
+from audit.erasure import ERASED_DATA
 from context.artifact_types import artifact_type_choices
 from context.enums import ConceptKind, DerivationKind, Granularity, SectionKind, VersionStatus
 from context.parts import join_sections
 from core.ids import new_id
 from projects.agent_types import agent_type_choices
+from projects.integrity import ContentChanged
 from projects.models import Project
 
 JOINED = ("pointer", "kind", "body__text")
+# What sections that no longer fit together raise, and JSON that nobody of us has written.
+UNREADABLE = (CanonicalizationError, ValueError, TypeError, LookupError, RecursionError)
+
+
+def sha256_of(content: Any) -> str:
+    """Of its canonical JSON; '' for what has none."""
+    try:
+        return hashlib.sha256(canonical(content)).hexdigest()
+    except UNREADABLE:
+        return ""
 
 
 class ArtifactQuerySet(models.QuerySet):
@@ -135,9 +150,68 @@ class ArtifactVersion(models.Model):
 
     @cached_property
     def content(self) -> dict[str, Any]:
-        if self.inline_content is not None:
-            return self.inline_content
-        return join_sections(self.sections.order_by("position").values_list(*JOINED))
+        """Raises ContentChanged where it is not what `sha256` is over."""
+        content = self.inline_content
+        if content is None:
+            content = self.joined_sections
+        found = sha256_of(content)
+        if found == self.sha256:
+            return content
+        if self.artifact.project.erased_at is not None:
+            return ERASED_DATA
+        raise self.changed("content", found)
+
+    @property
+    def joined_sections(self) -> Any:
+        """What its sections give back; None where they no longer fit together."""
+        try:
+            return join_sections(self.sections.order_by("position").values_list(*JOINED))
+        except UNREADABLE:
+            return None
+
+    def check_sections(self) -> None:
+        """Raises ContentChanged where the sections beside a content no longer give it back."""
+        if self.inline_content is None:
+            return
+        found = sha256_of(self.joined_sections)
+        if found != self.sha256:
+            raise self.changed("part", found)
+
+    def changed(self, what: str, found: str, expected: str = "", **where: Any) -> ContentChanged:
+        artifact = self.artifact
+        return ContentChanged(
+            what,
+            f"Version {self.number} of “{artifact.title}”",
+            project=artifact.project_id,
+            expected=expected or self.sha256,
+            found=found,
+            artifact=str(artifact.pk),
+            version=self.number,
+            **where,
+        )
+
+    @property
+    def is_intact(self) -> bool:
+        try:
+            self.content  # noqa: B018 - it is checked as it is read
+        except ContentChanged:
+            return False
+        return True
+
+    @cached_property
+    def difference(self) -> ContentChanged | None:
+        """Why its content cannot be shown; it is recorded."""
+        try:
+            self.content  # noqa: B018 - it is checked as it is read
+        except ContentChanged as error:
+            error.note()
+            return error
+        return None
+
+    @property
+    def shown_content(self) -> dict[str, Any] | None:
+        """None where there is a `difference`: nothing untrue is shown."""
+        return None if self.difference else self.content
 
     @property
     def is_by_person(self) -> bool:
@@ -165,7 +239,22 @@ class Body(models.Model):
         return self.sha256[:12]
 
 
-class Section(models.Model):
+class Part(models.Model):
+    """What sections and concepts have in common: a text, stored once a project."""
+
+    class Meta:
+        abstract = True
+
+    @property
+    def text(self) -> str:
+        """Raises ContentChanged where it is not what the body's `sha256` is over."""
+        found = hashlib.sha256(self.body.text.encode()).hexdigest()
+        if found != self.body.sha256:
+            raise self.version.changed("part", found, self.body.sha256, part=self.name)
+        return self.body.text
+
+
+class Section(Part):
     """A part of a version by its structure; all of them, in order, give back the content."""
 
     # The unique index below begins with it.
@@ -204,8 +293,12 @@ class Section(models.Model):
     def __str__(self) -> str:
         return self.path
 
+    @property
+    def name(self) -> str:
+        return self.path
 
-class Concept(models.Model):
+
+class Concept(Part):
     """A single requirement, decision, question, endpoint or entity that a version names."""
 
     # The unique index below begins with it.
@@ -241,6 +334,10 @@ class Concept(models.Model):
         indexes = [models.Index(fields=["identifier"], name="concepts_of_an_identifier")]
 
     def __str__(self) -> str:
+        return self.identifier
+
+    @property
+    def name(self) -> str:
         return self.identifier
 
 

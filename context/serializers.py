@@ -98,11 +98,27 @@ class VersionSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
-class VersionDetailSerializer(VersionSerializer):
-    content = serializers.DictField(read_only=True)
+IS_INTACT = "False: the content no longer has the `sha256` under which it was stored."
 
+
+class IntactFields(serializers.Serializer):
+    """The content of a version, unless it was changed past the product."""
+
+    is_intact = serializers.SerializerMethodField(help_text=IS_INTACT)
+    content = serializers.DictField(
+        source="shown_content",
+        read_only=True,
+        allow_null=True,
+        help_text="Null where it is not intact.",
+    )
+
+    def get_is_intact(self, version: ArtifactVersion) -> bool:
+        return version.difference is None
+
+
+class VersionDetailSerializer(IntactFields, VersionSerializer):
     class Meta(VersionSerializer.Meta):
-        fields = (*VersionSerializer.Meta.fields, "content")
+        fields = (*VersionSerializer.Meta.fields, "is_intact", "content")
         read_only_fields = fields
 
 
@@ -176,18 +192,27 @@ class ArtifactSerializer(serializers.ModelSerializer):
 
 
 class ArtifactDetailSerializer(ArtifactSerializer):
-    content = serializers.SerializerMethodField(help_text="Of the last version.")
+    is_intact = serializers.SerializerMethodField(help_text=IS_INTACT)
+    content = serializers.SerializerMethodField(
+        help_text="Of the last version; null where it is not intact."
+    )
     markdown = serializers.SerializerMethodField(help_text="The same for reading.")
 
     class Meta(ArtifactSerializer.Meta):
-        fields = (*ArtifactSerializer.Meta.fields, "content", "markdown")
+        fields = (*ArtifactSerializer.Meta.fields, "is_intact", "content", "markdown")
         read_only_fields = fields
 
-    def get_content(self, artifact: Artifact) -> dict[str, Any]:
-        return artifact.newest[0].content
+    def get_is_intact(self, artifact: Artifact) -> bool:
+        return artifact.newest[0].difference is None
+
+    def get_content(self, artifact: Artifact) -> dict[str, Any] | None:
+        return artifact.newest[0].shown_content
 
     def get_markdown(self, artifact: Artifact) -> str:
-        return render_markdown(artifact.artifact_type, artifact.newest[0].content)
+        newest = artifact.newest[0]
+        if newest.difference:
+            return newest.difference.detail
+        return render_markdown(artifact.artifact_type, newest.content)
 
 
 class VersionQuery(serializers.Serializer):
@@ -211,7 +236,7 @@ class PartSerializer(serializers.ModelSerializer):
     tokens = serializers.IntegerField(
         source="body.tokens", read_only=True, help_text="An estimate for the text."
     )
-    text = serializers.CharField(source="body.text", read_only=True)
+    text = serializers.CharField(read_only=True)
 
 
 class SectionSerializer(PartSerializer):

@@ -20,6 +20,9 @@ class DomainError(Exception):
         self.errors = errors or []
         self.extra = extra
 
+    def note(self) -> None:
+        """Called once what was refused is rolled back, for errors that are more than an answer."""
+
 
 class InvalidInput(DomainError):
     """Bad input. `errors` holds `{field, code, detail}` for each field at fault."""

@@ -46,6 +46,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     if seconds := getattr(exc, "retry_after", None) or getattr(exc, "wait", None):
         headers["Retry-After"] = str(math.ceil(seconds))
     if isinstance(exc, DomainError):
+        exc.note()
         body = problem(exc.status, exc.code, exc.detail, exc.errors, **exc.extra)
     elif isinstance(exc, exceptions.ValidationError):
         errors = list(flatten(exc.get_full_details()))

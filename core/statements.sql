@@ -189,12 +189,12 @@ RETURNING finished_at
 -- name: create_task
 INSERT INTO tasks
     (id, project_id, agent_type, title, instructions, step, phase, round, is_current, dropped_by,
-     gate, escalates_on_fail, handoff, answers, status, waits_for, attempt, failures, crashes,
-     fence, run_after, rung_at, worker, result, created_by_id, created_at)
+     gate, escalates_on_fail, handoff, answers, assignment_sha256, status, waits_for, attempt,
+     failures, crashes, fence, run_after, rung_at, worker, result, created_by_id, created_at)
 VALUES
     (%(id)s, %(project)s, %(agent_type)s, %(title)s, %(instructions)s, %(step)s, %(phase)s,
      %(round)s, true, '', %(gate)s, %(escalates_on_fail)s, %(handoff)s::jsonb, %(answers)s::jsonb,
-     'pending', '', 0, 0, 0, 0, now(), now(), '', '{}', %(created_by)s, clock_timestamp())
+     %(assignment_sha256)s, 'pending', '', 0, 0, 0, 0, now(), now(), '', '{}', %(created_by)s, clock_timestamp())
 RETURNING created_at, run_after
 
 -- name: refresh_agent
@@ -416,10 +416,22 @@ RETURNING created_at
 
 -- name: lock_request
 -- The project is locked, so nothing that is read here can change before the commit.
-SELECT {tasks.*}, {hitl_requests.*}, {newest_outputs}
+SELECT {tasks.*}, {hitl_requests.*}, {newest_outputs}, {shown_versions}
 FROM hitl_requests JOIN tasks ON tasks.id = hitl_requests.task_id
 WHERE hitl_requests.id = %(request)s AND hitl_requests.project_id = %(project)s
 FOR NO KEY UPDATE OF tasks, hitl_requests
+
+-- name: shown_versions
+-- Of this row of `hitl_requests`: the versions that it shows, with what their digests are over. The
+-- names are those of the model's fields, in its order.
+(SELECT json_agg(json_build_object(
+        'id', version.id, 'artifact_id', version.artifact_id, 'number', version.number,
+        'inline_content', version.content, 'sha256', version.sha256))
+ FROM jsonb_array_elements(hitl_requests.subject -> 'outputs') AS output, LATERAL (
+    SELECT id, artifact_id, number, sha256, content FROM context_artifact_versions
+    WHERE artifact_id = (output ->> 'artifact')::uuid AND number = (output ->> 'version')::int
+    OFFSET 0
+) AS version)
 
 -- name: settle_request
 -- The decision that ends a request. By compare-and-set, a second guard beside the locks: an outcome
@@ -449,12 +461,15 @@ SELECT
     {workflow_runs.(id, project_id, workflow, definition_hash, loops, feedback, is_rewound,
         brief_artifact, brief_version)},
     {tasks.(id, project_id, agent_type, title, step, phase, round, status, waits_for, attempt,
-        fence, handoff, answers, result, finished_at)},
+        failures, fence, run_after, handoff, answers, result, finished_at)},
     {hitl_requests.(id, project_id, task_id, kind, status, step, subject_digest)},
     (SELECT array_agg(agent_type) FROM emergency_stops AS stop
      WHERE stop.released_at IS NULL
        AND (stop.project_id IS NULL OR stop.project_id = projects.id)),
-    (SELECT oversight_level FROM installation_floor WHERE id = 1)
+    (SELECT oversight_level FROM installation_floor WHERE id = 1),
+    (SELECT sha256 FROM context_artifact_versions AS brief
+     WHERE brief.artifact_id = workflow_runs.brief_artifact
+       AND brief.number = workflow_runs.brief_version)
 FROM projects
 LEFT JOIN workflow_runs ON workflow_runs.project_id = projects.id
 LEFT JOIN tasks ON tasks.project_id = projects.id AND tasks.is_current

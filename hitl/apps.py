@@ -7,7 +7,7 @@ class HitlConfig(AppConfig):
     def ready(self) -> None:
         from audit.stream.subscription import register_inbox
         from hitl.selectors import inbox_items
-        from hitl.services import cancel_requests, sync_deadlines
+        from hitl.services import cancel_requests, note_change, sync_deadlines
         from hitl.services.loosenings import oversight_changed, owner_removed
         from projects import hooks
 
@@ -15,4 +15,5 @@ class HitlConfig(AppConfig):
         hooks.register("tasks_cancelled", cancel_requests)
         hooks.register("oversight_changed", oversight_changed)
         hooks.register("owner_removed", owner_removed)
+        hooks.register("content_changed", note_change)
         register_inbox(inbox_items)

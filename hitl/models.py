@@ -8,11 +8,13 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from agents.enums import RequestKind
 from agents.models import Task
 from core.ids import new_id
 from hitl.actions.registry import action_choices
+from hitl.digests import digest_of
 from hitl.enums import Assurance, LooseningStatus, OnTimeout, RequestStatus
 from projects.enums import Phase
 from projects.models import Project
@@ -152,6 +154,11 @@ class HitlRequest(models.Model):
     @property
     def is_pending(self) -> bool:
         return self.status == RequestStatus.PENDING
+
+    @cached_property
+    def found_digest(self) -> str:
+        """Of the subject as it is stored: `subject_digest`, unless somebody changed the row."""
+        return digest_of(self.subject)
 
     def is_timed_out(self, now: datetime) -> bool:
         """Its time is over: nobody can decide any more, or only an owner."""

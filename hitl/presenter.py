@@ -15,7 +15,9 @@ from django.utils import timezone
 from context.diff import diff_contents
 from context.models import Artifact, ArtifactVersion
 from hitl.actions import get_action
+from hitl.digests import ERASED_SUBJECT
 from hitl.enums import OnTimeout
+from hitl.integrity import UNDECIDED, differences
 from hitl.models import Comment, Decision, HitlRequest, Loosening
 from hitl.rules import (
     Verdict,
@@ -29,6 +31,7 @@ from hitl.selectors import earlier_requests, last_decided, loosenings_of, shown_
 from hitl.subject import amended_type
 from projects.access import DECIDE, role_of
 from projects.enums import Role
+from projects.integrity import ContentChanged
 from projects.models import Membership
 
 EARLIER_MAX = 20
@@ -64,11 +67,22 @@ class PresentedVersion:
         """The version it is compared with; None where nothing was decided before."""
         return last_decided(self.request, self.version)
 
+    @property
+    def difference(self) -> ContentChanged | None:
+        """Why its content is not shown."""
+        return self.version.difference
+
+    @cached_property
+    def is_comparable(self) -> bool:
+        """Whether both contents are what they were."""
+        old = self.last_decided
+        return old is not None and old.difference is None and self.difference is None
+
     @cached_property
     def diff(self) -> dict[str, Any] | None:
-        old, new = self.last_decided, self.version
-        if old is None:
+        if not self.is_comparable:
             return None
+        old, new = self.last_decided, self.version
         compared = diff_contents(self.artifact.artifact_type, old.content, new.content)
         return {"artifact": str(new.artifact_id), "from": old.number, "to": new.number, **compared}
 
@@ -98,6 +112,8 @@ class PresentedRequest:
     actions: list[PresentedAction]
     contents: list[PresentedVersion]
     deadlines: Deadlines
+    #: What is no longer as it was pinned. Then nobody can decide on it.
+    differences: list[ContentChanged]
 
     @property
     def subject(self) -> dict[str, Any]:
@@ -113,7 +129,7 @@ class PresentedRequest:
 
     @property
     def content(self) -> dict[str, Any] | None:
-        return self.contents[0].version.content if self.contents else None
+        return self.contents[0].version.shown_content if self.contents else None
 
     @property
     def artifact(self) -> Artifact | None:
@@ -180,7 +196,7 @@ class PresentedRequest:
 
     @property
     def may_break_glass(self) -> bool:
-        is_pending = self.request.is_pending
+        is_pending = self.request.is_pending and not self.differences
         return is_pending and may_break_glass(self.request, self.user, role=self.role)
 
     @cached_property
@@ -226,12 +242,16 @@ def present_request(
     """Everything that this person needs to decide. `follows`: a sentence on what waits for it."""
     now = now or timezone.now()
     role = role_of(user, request.project_id)
+    versions, changes = _held_against_digests(request)
+    verdict = can_decide(request, user, now, role=role)
+    if changes and request.status in UNDECIDED:
+        verdict = Verdict(False, changes[0].code, changes[0].detail)
     return PresentedRequest(
         request=request,
         user=user,
         now=now,
         role=role,
-        can_decide=can_decide(request, user, now, role=role),
+        can_decide=verdict,
         actions=[
             PresentedAction(
                 key=action.key,
@@ -245,9 +265,30 @@ def present_request(
             )
             for action in map(get_action, allowed_actions(request))
         ],
-        contents=[PresentedVersion(version, request) for version in shown_versions(request)],
+        contents=[PresentedVersion(version, request) for version in versions],
         deadlines=deadlines_of(request, now),
+        differences=changes,
     )
+
+
+def _held_against_digests(
+    request: HitlRequest,
+) -> tuple[list[ArtifactVersion], list[ContentChanged]]:
+    """The versions that it shows, and what is no longer as it was pinned, which is recorded."""
+    is_changed = request.project.erased_at is None and (
+        request.found_digest != request.subject_digest
+    )
+    versions = [] if is_changed else shown_versions(request)
+    changes = list(differences(request, request.task, versions))
+    if is_changed:
+        # Nothing untrue is shown: the digest does not vouch for any of it.
+        request.subject = ERASED_SUBJECT
+    for change in changes:
+        change.note()
+    if changes:
+        # Another request may have taken its place.
+        request.refresh_from_db(fields=["status", "resolved_at"])
+    return versions, changes
 
 
 def deadlines_of(request: HitlRequest, now: datetime) -> Deadlines:

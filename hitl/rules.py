@@ -37,7 +37,8 @@ class Verdict:
 
 def allowed_actions(request: HitlRequest) -> list[str]:
     """The keys of what can be done about it, in the order in which it is offered."""
-    if not request.is_pending:
+    # What was changed past the product cannot be decided, nor may it be read as if it fitted.
+    if not request.is_pending or request.found_digest != request.subject_digest:
         return []
     return [action.key for action in registered_actions() if action.is_allowed_for(request)]
 

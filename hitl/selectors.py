@@ -140,14 +140,15 @@ def overdue(queryset: QuerySet[HitlRequest]) -> QuerySet[HitlRequest]:
 
 
 def shown_versions(request: HitlRequest) -> list[ArtifactVersion]:
-    """The versions that the request shows, in the order of the subject."""
+    """The versions that the request shows and that are there, in the order of the subject."""
     outputs = request.subject["outputs"]
     condition = Q(pk=None)
     for output in outputs:
         condition |= Q(artifact=output["artifact"], number=output["version"])
     rows = ArtifactVersion.objects.filter(condition).select_related("artifact", "author")
     versions = {(str(version.artifact_id), version.number): version for version in rows}
-    return [versions[(output["artifact"], output["version"])] for output in outputs]
+    keys = [(output["artifact"], output["version"]) for output in outputs]
+    return [versions[key] for key in keys if key in versions]
 
 
 def last_decided(request: HitlRequest, version: ArtifactVersion) -> ArtifactVersion | None:

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from agents.enums import RequestKind
 from context.models import Artifact, ArtifactVersion
 from context.rendering import render_markdown
+from context.serializers import IntactFields
 from core.fields import ContentField, FlagField, IdField, KindField, NumberField, TextField
 from core.serializers import StrictSerializer, represent
 from hitl.actions import action_choices
@@ -22,6 +23,8 @@ from projects.enums import OversightLevel, Role
 from projects.serializers import UserField
 
 BULK_MAX = 200
+# What may differ in a request; see `hitl.integrity`.
+WHATS = ("subject", "digest", "content", "assignment")
 
 
 class DecisionInput(StrictSerializer):
@@ -173,13 +176,12 @@ class VerdictSerializer(serializers.Serializer):
     detail = serializers.CharField(allow_blank=True)
 
 
-class ShownSerializer(serializers.ModelSerializer):
+class ShownSerializer(IntactFields, serializers.ModelSerializer):
     """One version that the request shows."""
 
     artifact_type = serializers.CharField(source="artifact.artifact_type")
     title = serializers.CharField(source="artifact.title")
     version = serializers.IntegerField(source="number")
-    content = serializers.DictField()
     markdown = serializers.SerializerMethodField(help_text="The content for reading.")
 
     class Meta:
@@ -193,12 +195,15 @@ class ShownSerializer(serializers.ModelSerializer):
             "status",
             "provider",
             "model",
+            "is_intact",
             "content",
             "markdown",
         )
         read_only_fields = fields
 
     def get_markdown(self, version: ArtifactVersion) -> str:
+        if version.difference:
+            return version.difference.detail
         return render_markdown(version.artifact.artifact_type, version.content)
 
 
@@ -234,12 +239,27 @@ class LooseningSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
+class DifferenceSerializer(serializers.Serializer):
+    """Something that no longer has the SHA-256 under which it was pinned."""
+
+    what = serializers.ChoiceField(choices=WHATS, source="facts.what")
+    detail = serializers.CharField()
+    expected = serializers.CharField(source="facts.expected")
+    found = serializers.CharField(
+        source="facts.found", allow_blank=True, help_text="Empty: gone, or unreadable."
+    )
+    artifact = serializers.UUIDField(source="facts.artifact", default=None, allow_null=True)
+    version = serializers.IntegerField(source="facts.version", default=None, allow_null=True)
+
+
 class PresentedFields(serializers.Serializer):
     """What a `PresentedRequest` adds to the row."""
 
     subject = serializers.DictField(read_only=True, help_text="What `subject_digest` is over.")
     content = serializers.DictField(
-        allow_null=True, read_only=True, help_text="Of the first version shown."
+        allow_null=True,
+        read_only=True,
+        help_text="Of the first version shown; null where it is not intact.",
     )
     contents = ShownSerializer(source="versions", many=True, read_only=True)
     artifact = ShownArtifactSerializer(allow_null=True, read_only=True)
@@ -248,6 +268,12 @@ class PresentedFields(serializers.Serializer):
     )
     decisions = DecisionSerializer(many=True, read_only=True)
     can_decide = VerdictSerializer(read_only=True)
+    integrity = DifferenceSerializer(
+        source="differences",
+        many=True,
+        read_only=True,
+        help_text="What was changed past the product; then nobody can decide on the request.",
+    )
     barred_authors = serializers.ListField(
         source="request.barred_authors",
         child=serializers.IntegerField(),

@@ -3,17 +3,8 @@
 from typing import Any
 
 from agents.models import Task
-from audit.canonical import canonical, digest
 from core import sql
 from hitl.models import HitlRequest
-
-# Of an erased request: the same keys, so that code which reads subjects keeps working.
-ERASED_SUBJECT: dict[str, Any] = {
-    **dict.fromkeys(("task", "step", "waits_for", "workflow", "definition_hash"), ""),
-    **{"round": 0, "attempt": 0, "verdict": "", "outputs": [], "questions": []},
-    **{"reason": "", "error": {}},
-}
-
 
 # The newest version of artifacts, by their ids: its number as `version`, its `sha256` and `title`.
 Newest = dict[str, dict[str, Any]]
@@ -53,10 +44,6 @@ def current_outputs(task: Task, newest: Newest | None = None) -> list[dict[str, 
         else reference | newest[reference["artifact"]]
         for reference in references
     ]
-
-
-def digest_of(subject: dict[str, Any]) -> str:
-    return digest("countersign.hitl.subject.v1", canonical(subject))
 
 
 def amended_type(request: HitlRequest) -> str:

@@ -19,6 +19,9 @@ class WorkflowRun(models.Model):
     brief_version = models.PositiveIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
+    #: The SHA-256 of the pinned brief, where the engine has read it.
+    brief_sha256 = ""
+
     class Meta:
         db_table = "workflow_runs"
         constraints = [
@@ -40,6 +43,9 @@ class AssembledDocument(models.Model):
     form = models.CharField(max_length=10)
     source_sha256 = models.CharField(max_length=64, help_text="Over what it was made of.")
     body = models.BinaryField()
+    seal = models.CharField(
+        max_length=64, default="", db_default="", help_text="An HMAC; without it, it is made anew."
+    )
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:

@@ -19,14 +19,32 @@ class EraseInput(StrictSerializer):
     reason = TextField(max_length=1_000, help_text="It is recorded and stays.")
 
 
-class WaitingSerializer(serializers.Serializer):
+class LastFailureSerializer(serializers.Serializer):
+    code = serializers.CharField()
+    detail = serializers.CharField()
+    attempt = serializers.IntegerField()
+    failed_at = serializers.DateTimeField()
+
+
+class RetriedFields(serializers.Serializer):
+    """Of work that failed and is tried again. `POST tasks/{id}/retry/` tries again now."""
+
+    last_failure = LastFailureSerializer(
+        allow_null=True, help_text="Null where nothing failed, or nothing is tried again."
+    )
+    next_attempt_at = serializers.DateTimeField(
+        allow_null=True, help_text="When the next attempt begins; null while none is waited for."
+    )
+
+
+class WaitingSerializer(RetriedFields):
     """`step` is empty for the project as a whole and for work outside of the workflow."""
 
     step = serializers.CharField(allow_blank=True)
     what = serializers.CharField(
         help_text=(
-            "agent_work, a request kind, retry_or_rewind, rewind, start, resume, emergency_stop "
-            "or engine_error."
+            "agent_work, a request kind, retry_or_rewind, rewind, start, resume, emergency_stop, "
+            "engine_error or integrity (the workflow was changed past the product)."
         )
     )
     who = serializers.ChoiceField(choices=["agent", "person", "operator"])
@@ -34,7 +52,7 @@ class WaitingSerializer(serializers.Serializer):
     hitl_request = serializers.UUIDField(allow_null=True)
 
 
-class StepSerializer(serializers.Serializer):
+class StepSerializer(RetriedFields):
     step = serializers.CharField()
     title = serializers.CharField()
     phase = serializers.ChoiceField(choices=Phase.choices)

@@ -28,6 +28,8 @@ _hooks: dict[str, list[Callable[..., Any]]] = {
     #: (tx, agent_types): tasks of these agents changed. Runs once, after the advance, and
     #: before events are appended.
     "agents_changed": [],
+    #: (error): a ContentChanged, outside of any transaction of the project.
+    "content_changed": [],
 }
 
 

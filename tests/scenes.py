@@ -52,7 +52,7 @@ ALLOWED = {
     "plan_approval": {"approve", "amend", "request_changes", "reject"},
     "result_approval": {"approve", "amend", "request_changes", "reject"},
     "clarification": {"answer", "reject"},
-    "escalation": {"amend", "request_changes", "reject"},
+    "escalation": {"try_again", "amend", "request_changes", "reject"},
     "escalation_of_work": {"approve", "amend", "request_changes", "reject"},
 }
 OVER = {"completed", "failed", "cancelled"}

@@ -6,10 +6,12 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from agents.enums import FINAL, AgentState, AttemptOutcome, RequestKind, TaskStatus
+from audit.canonical import canonical, digest
 from core.errors import Conflict
 from core.ids import new_id
 from projects.agent_types import agent_type_choices
 from projects.enums import Phase
+from projects.integrity import ContentChanged
 from projects.models import Project
 
 
@@ -64,6 +66,13 @@ class Task(models.Model):
     escalates_on_fail = models.BooleanField(default=True)
     handoff = models.JSONField(default=dict)
     answers = models.JSONField(default=list)
+    assignment_sha256 = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Over instructions, handoff and answers; empty for a task of an older release.",
+    )
     status = models.CharField(max_length=20, choices=TaskStatus, default=TaskStatus.PENDING)
     waits_for = models.CharField(max_length=20, blank=True, default="")
     attempt = models.PositiveIntegerField(default=0, help_text="Claims so far.")
@@ -156,6 +165,25 @@ class Task(models.Model):
         """Why it failed, where a person or the passing of time ended it."""
         ended = self.result.get("rejected") or self.result.get("expired") or {}
         return ended.get("reason", "")
+
+    @property
+    def assignment_digest(self) -> str:
+        """Over what its agent is given, as it stands now."""
+        given = [self.instructions, self.handoff, self.answers]
+        return digest("paraph.assignment.v1", canonical(given))
+
+    def check_assignment(self) -> None:
+        """Raises ContentChanged where its agent would not be given what was pinned."""
+        pinned = self.assignment_sha256
+        if pinned and (found := self.assignment_digest) != pinned:
+            raise ContentChanged(
+                "assignment",
+                f"What the {self.agent_type} is given for “{self.title or self.step}”",
+                project=self.project_id,
+                expected=pinned,
+                found=found,
+                task=self.pk,
+            )
 
     def move(self, status: TaskStatus) -> None:
         """Raises Conflict `invalid_transition` where the state does not allow it."""

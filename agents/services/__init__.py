@@ -4,7 +4,12 @@ from agents.services.capacity import enqueue_refused, update_project_share
 from agents.services.claims import Claim, claim_task, hand_back, hand_back_claims
 from agents.services.provider_checks import note_check
 from agents.services.recovery import enqueue_due_tasks, take_back_lost_tasks
-from agents.services.results import fail_attempt, finish_task, output_reference
+from agents.services.results import (
+    escalate_waiting,
+    fail_attempt,
+    finish_task,
+    output_reference,
+)
 from agents.services.settlement import (
     accept_result,
     cancel_tasks,
@@ -13,6 +18,7 @@ from agents.services.settlement import (
     reject_result,
     requeue_with_answer,
     return_for_changes,
+    try_again,
 )
 from agents.services.tasks import cancel_task, create_task, request_task, retry_task
 from agents.stops.services import (
@@ -33,6 +39,7 @@ __all__ = [
     "drop_tasks",
     "enqueue_due_tasks",
     "enqueue_refused",
+    "escalate_waiting",
     "expire_result",
     "fail_attempt",
     "finish_task",
@@ -49,5 +56,6 @@ __all__ = [
     "retry_task",
     "return_for_changes",
     "take_back_lost_tasks",
+    "try_again",
     "update_project_share",
 ]

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models.functions import Now
 
 from agents.enums import AttemptOutcome, RequestKind, TaskStatus
-from agents.events import TASK_COMPLETED, TASK_PROGRESS, TASK_RETRIED
+from agents.events import TASK_COMPLETED, TASK_DELAYED, TASK_PROGRESS, TASK_RETRIED
 from agents.metrics import count_retry
 from agents.models import Task
 from agents.protocols import (
@@ -27,7 +27,7 @@ from agents.services.claims import (
     lock_claimed,
 )
 from audit.actors import Actor
-from audit.events import SYSTEM_WARNING
+from audit.events import SYSTEM_ERROR, SYSTEM_WARNING
 from context.enums import DerivationKind, Form
 from context.models import Artifact, ArtifactVersion, ContextBuild
 from context.services import Source, record_version, store_output
@@ -35,7 +35,11 @@ from context.types.agent_output import AGENT_OUTPUT
 from core import sql
 from core.errors import InvalidInput
 from core.text import is_storable
+from projects.integrity import INTEGRITY
 from projects.transaction import ProjectTransaction
+
+# A provider that asks for more has people told.
+LONG_WAIT_SECONDS = 300.0
 
 RESULT = [
     "status",
@@ -90,7 +94,7 @@ def fail_attempt(*, claim: Claim, error: WorkError) -> bool:
         task.failures += 1
         delays = settings.TASK_RETRY_DELAYS_SECONDS
         if not is_transient or task.failures > len(delays):
-            escalate(tx, task, error.code, error.detail)
+            escalate(tx, task, error.code, error.detail, **error.facts)
             return True
         # Up to a quarter more, so that tasks that failed together do not return together.
         jitter = 1 + random.random() / 4  # noqa: S311 - no secret
@@ -100,18 +104,33 @@ def fail_attempt(*, claim: Claim, error: WorkError) -> bool:
         task.save(update_fields=RESULT)
         data = {"code": error.code, "detail": error.detail, "delay_ms": round(wait * 1000)}
         tx.record(TASK_RETRIED, task=task, step=task.step, attempt=task.attempt, **data)
+        if wait > LONG_WAIT_SECONDS:
+            # To people it would look like work that goes on.
+            task.refresh_from_db(fields=["run_after"])
+            data["next_attempt_at"] = task.run_after.isoformat(timespec="seconds")
+            tx.record(TASK_DELAYED, task=task, step=task.step, attempt=task.attempt, **data)
         tx.refresh_agent(task.agent_type)
         tx.on_commit(lambda: count_retry(task.agent_type, "transient_error"))
     return True
 
 
-def escalate(tx: ProjectTransaction, task: Task, code: str, detail: str) -> None:
-    """Stop and wait for a person."""
+def escalate(tx: ProjectTransaction, task: Task, code: str, detail: str, **facts: Any) -> None:
+    """Stop and wait for a person. `facts` are for the log."""
     task.wait_for(RequestKind.ESCALATION)
     task.result = {"error": {"code": code, "detail": detail}}
     data = {"code": code, "detail": detail, "step": task.step, "attempt": task.attempt}
-    tx.record(SYSTEM_WARNING, task=task, **data)
+    tx.record(SYSTEM_ERROR if code == INTEGRITY else SYSTEM_WARNING, task=task, **data | facts)
     task.save(update_fields=RESULT)
+    tx.refresh_agent(task.agent_type)
+    tx.request_advance()
+
+
+def escalate_waiting(tx: ProjectTransaction, task: Task, code: str, detail: str) -> None:
+    """A task that waits for a decision: people are asked about this error instead."""
+    task.waits_for = RequestKind.ESCALATION
+    # What was shown can no longer be approved.
+    task.result = {"error": {"code": code, "detail": detail}}
+    task.save(update_fields=["waits_for", "result"])
     tx.refresh_agent(task.agent_type)
     tx.request_advance()
 

@@ -8,7 +8,7 @@ from agents.enums import TaskStatus
 from agents.events import TASK_CANCELLED, TASK_COMPLETED, TASK_FAILED, TASK_RETRIED
 from agents.models import Task
 from agents.services.claims import give_up
-from agents.services.tasks import requeue
+from agents.services.tasks import digest_key, requeue
 from audit.event_types import EventType
 from core import sql
 from projects.transaction import ProjectTransaction
@@ -37,14 +37,18 @@ def return_for_changes(tx: ProjectTransaction, task: Task, comment: str) -> None
         cause = {"cause": "changes_requested"}
         _settle(tx, task, TaskStatus.CANCELLED, TASK_CANCELLED, **cause)
         return
+    task.check_assignment()
     materials = [material for material in task.handoff["materials"] if not material.get("revises")]
+    digests = dict(task.handoff.get("sha256", {}))
     for output in task.result.get("outputs", []):
         reference = {name: output[name] for name in REVISED_FIELDS}
+        digests[digest_key(output["artifact"], output["version"])] = output["sha256"]
         materials.append(
             reference | {"from_agent": task.agent_type, "from_step": "", "revises": True}
         )
     feedback = [*task.handoff["feedback"], changes | {"cause": "changes_requested"}]
-    task.handoff = task.handoff | {"materials": materials, "feedback": feedback}
+    changed = {"materials": materials, "feedback": feedback, "sha256": digests}
+    task.handoff = task.handoff | changed
     _put_back(tx, task, "handoff", cause="changes_requested")
 
 
@@ -62,10 +66,18 @@ def expire_result(tx: ProjectTransaction, task: Task, reason: str) -> None:
 
 def requeue_with_answer(tx: ProjectTransaction, task: Task, answer: str) -> None:
     """The agent goes on with the answer to its questions."""
+    task.check_assignment()
     questions = task.result.get("questions", [])
     reply = {"questions": questions, "answer": answer, "answered_by": tx.actor.name}
     task.answers = [*task.answers, reply]
     _put_back(tx, task, "answers", cause="answered")
+
+
+def try_again(tx: ProjectTransaction, task: Task) -> None:
+    """The same work once more, after what went wrong."""
+    requeue(task)
+    tx.record(TASK_RETRIED, task=task, step=task.step, cause="tried_again")
+    tx.refresh_agent(task.agent_type)
 
 
 def _put_back(tx: ProjectTransaction, task: Task, changed_field: str, *, cause: str) -> None:

@@ -2,6 +2,8 @@ import json
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
 from agents.enums import RequestKind, TaskStatus
@@ -26,12 +28,18 @@ from projects.transaction import ProjectOf, ProjectTransaction
 INSTRUCTIONS_MAX_LENGTH = 20_000
 CANCELLED = ["status", "waits_for", "lease_expires_at", "fence", "finished_at", "result"]
 REQUEUED = [*CANCELLED, "failures", "crashes", "run_after", "enqueued_at"]
+DIGESTS = """(
+    SELECT json_object_agg(number, sha256) FROM context_artifact_versions
+    WHERE artifact_id = context_artifacts.id AND (
+        number IN (context_artifacts.version, context_artifacts.accepted_version)
+        OR context_artifacts.artifact_type = 'user_input'))"""
 ACCEPTS_TASKS = {ProjectStatus.DRAFT, ProjectStatus.ACTIVE, ProjectStatus.PAUSED}
 
 
 def create_task(tx: ProjectTransaction, **fields: Any) -> Task:
     """A new task, in the queue once the transaction has committed."""
     task = Task(project=tx.project, **fields)
+    task.assignment_sha256 = task.assignment_digest
     task.created_at, task.run_after = sql.fetch_one(
         "create_task",
         id=task.pk,
@@ -46,6 +54,7 @@ def create_task(tx: ProjectTransaction, **fields: Any) -> Task:
         escalates_on_fail=task.escalates_on_fail,
         handoff=json.dumps(task.handoff),
         answers=json.dumps(task.answers),
+        assignment_sha256=task.assignment_sha256,
         created_by=task.created_by_id,
     )
     task.enqueued_at = task.run_after
@@ -58,6 +67,7 @@ def create_task(tx: ProjectTransaction, **fields: Any) -> Task:
         step=task.step,
         phase=task.phase,
         round=task.round,
+        assignment_sha256=task.assignment_sha256,
     )
     tx.created_tasks.append(task.pk)
     enqueue_task_on_commit(task.pk)
@@ -103,7 +113,7 @@ def request_task(
 
 
 def _handoff(project: Project, agent_type: str, instructions: str, ids: list[UUID]) -> dict:
-    artifacts = Artifact.objects.filter(project=project, pk__in=ids).in_bulk()
+    artifacts = with_digests(Artifact.objects.filter(project=project, pk__in=ids)).in_bulk()
     if unknown := [str(pk) for pk in ids if pk not in artifacts]:
         detail = f"Not an artifact of this project: {', '.join(unknown)}."
         raise InvalidInput.of("context_ids", "does_not_exist", detail)
@@ -113,15 +123,29 @@ def _handoff(project: Project, agent_type: str, instructions: str, ids: list[UUI
         raise InvalidInput.of("context_ids", "not_accepted", detail)
     brief = brief_of(project)
     pinned = {"brief": version_reference(brief, brief.accepted_version)} if brief else {}
+    versions = [(artifacts[pk], artifacts[pk].accepted_version) for pk in ids]
     return pinned | {
+        "sha256": dict(pinned_digest(artifact, number) for artifact, number in versions),
         "agent_type": agent_type,
         "instructions": instructions,
         "expected_outputs": ["agent_output"],
-        "materials": [
-            material_reference(artifacts[pk], artifacts[pk].accepted_version) for pk in ids
-        ],
+        "materials": [material_reference(artifact, number) for artifact, number in versions],
         "feedback": [],
     }
+
+
+def with_digests(artifacts: QuerySet[Artifact]) -> QuerySet[Artifact]:
+    """Each with `digests`: the SHA-256 of its versions by their numbers, as text."""
+    return artifacts.annotate(digests=RawSQL(DIGESTS, []))  # noqa: S611 - a constant
+
+
+def pinned_digest(artifact: Artifact, version: int) -> tuple[str, str]:
+    """The entry of a version in a handoff's `sha256`. The artifact comes of `with_digests`."""
+    return digest_key(artifact.pk, version), artifact.digests[str(version)]
+
+
+def digest_key(artifact: UUID | str, version: int) -> str:
+    return f"{artifact}/{version}"
 
 
 def version_reference(artifact: Artifact, version: int) -> dict[str, Any]:
@@ -159,7 +183,10 @@ def cancel_task(*, actor: Actor, task_id: UUID) -> Task:
 
 
 def retry_task(*, actor: Actor, task_id: UUID) -> Task:
-    """Put a failed or cancelled task back into the queue. Raises Conflict, NotFound, Forbidden."""
+    """Put a failed or cancelled task back into the queue, or end its wait for the next attempt.
+
+    Raises Conflict, NotFound, Forbidden.
+    """
     with ProjectTransaction(
         ProjectOf("task", task_id), actor, require=MANAGE, missing="task"
     ) as tx:
@@ -169,8 +196,20 @@ def retry_task(*, actor: Actor, task_id: UUID) -> Task:
             raise Conflict("invalid_transition", detail)
         if not task.is_current:
             raise Conflict("invalid_transition", "A later round replaced this task.")
+        if task.status == TaskStatus.PENDING and task.failures:
+            # It waits for its next attempt, as its provider asked for or after a failure.
+            task.run_after = task.enqueued_at = Now()
+            task.save(update_fields=["run_after", "enqueued_at"])
+            enqueue_task_on_commit(task.pk)
+            tx.record(TASK_RETRIED, task=task, step=task.step, by_hand=True, cause="tried_again")
+            return task
         if task.status not in {TaskStatus.FAILED, TaskStatus.CANCELLED}:
-            detail = f"The task is {task.status}; only a failed or cancelled task can be retried."
+            detail = (
+                f"The task is {task.status}; only one that failed, was cancelled, or waits for its "
+                "next attempt can be retried."
+            )
+            if task.waits_for == RequestKind.ESCALATION:
+                detail += " Decide on its request: try_again."
             raise Conflict("invalid_transition", detail, task_status=task.status)
         if {"changes_requested", "rejected", "expired"} & set(task.result):
             # Also before the engine has acted on the decision.
@@ -184,6 +223,10 @@ def retry_task(*, actor: Actor, task_id: UUID) -> Task:
 
 def requeue(task: Task, *changed_fields: str) -> None:
     """Back into the queue with a fresh budget of retries; `changed_fields` are saved too."""
+    if changed_fields:
+        # What is given is pinned anew. The caller has checked what it changed.
+        task.assignment_sha256 = task.assignment_digest
+        changed_fields = (*changed_fields, "assignment_sha256")
     task.move(TaskStatus.PENDING)
     task.failures, task.crashes, task.fence = 0, 0, task.fence + 1
     task.finished_at, task.result = None, {}

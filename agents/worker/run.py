@@ -43,6 +43,7 @@ from core.errors import DomainError
 from core.failpoints import failpoint
 from core.log_fields import log_fields
 from core.tracing import span
+from projects.integrity import ContentChanged
 
 logger = logging.getLogger(__name__)
 
@@ -123,6 +124,10 @@ def _work(cancellation: Cancellation) -> Outcome:
     except (WorkError, DatabaseAway):
         # Without the database nothing can be said of the attempt; the sweep takes the task back.
         raise
+    except ContentChanged as error:
+        changed = PermanentError(error.code, error.detail)
+        changed.facts = error.facts
+        raise changed from error
     except SoftTimeLimitExceeded as error:
         raise TransientError("time_limit", TIME_LIMIT) from error
     except Exception as error:

@@ -1,12 +1,13 @@
 """Choosing pieces within a budget, with a record of what was chosen and why."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from audit.canonical import canonical
-from context.assembly.expansion import expand, load_versions
+from context.assembly.expansion import check_pinned, expand, load_versions
 from context.assembly.pieces import Candidate, Piece, Want
 from context.enums import Form, Need
 
@@ -91,9 +92,20 @@ class Built:
     error: tuple[str, str] | None = None
 
 
-def build_context(wants: list[Want], *, budget: int, weigh: Weigh) -> Built:
-    """What the wants get below the budget, in tokens as `weigh` counts them. Reads only."""
+def build_context(
+    wants: list[Want],
+    *,
+    budget: int,
+    weigh: Weigh,
+    pinned: Mapping[str, str] = MappingProxyType({}),
+) -> Built:
+    """What the wants get below the budget, in tokens as `weigh` counts them. Reads only.
+
+    Raises ContentChanged for a version without the digest that is `pinned`, or without its own.
+    """
     versions, candidates, missing = load_versions(wants), [], []
+    for version in versions.values():
+        check_pinned(version, pinned)
     for want in wants:
         matches = expand(want, versions)
         candidates += matches

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef
 from context.assembly.pieces import Candidate, Piece, Want, shortened, summary_of
 from context.enums import Form, Need, VersionStatus
 from context.models import ArtifactVersion, Concept, Section
+from context.parts import find_concepts
 
 Versions = dict[tuple[str, int], ArtifactVersion]
 # What a path has behind it from the second piece, or the second section of a name, on.
@@ -40,6 +41,13 @@ def load_versions(wants: list[Want]) -> Versions:
     rows = ArtifactVersion.objects.filter(artifact__in=ids, number__in=numbers)
     rows = rows.annotate(was_changed_by_person=Exists(by_a_person))
     return {(str(row.artifact_id), row.number): row for row in rows.select_related("artifact")}
+
+
+def check_pinned(version: ArtifactVersion, pinned: Mapping[str, str]) -> None:
+    """Raises ContentChanged where the version's digest is not the one of a handoff's `sha256`."""
+    expected = pinned.get(f"{version.artifact_id}/{version.number}", version.sha256)
+    if version.sha256 != expected:
+        raise version.changed("digest", version.sha256, expected)
 
 
 def expand(want: Want, versions: Versions) -> list[Candidate]:
@@ -80,9 +88,17 @@ def _matching(model: Any, name: str, pattern: str, versions: list[ArtifactVersio
 
 
 def _parts(want: Want, parts: list[Any]) -> Iterator[Candidate]:
+    """Each text has the digest of its body, and is what the version's own content says."""
+    concepts: dict[int, dict[str, str]] = {}
     for part in parts:
-        name = part.path if isinstance(part, Section) else part.identifier
-        yield _candidate(want, part.version, name, part.body.text, shortened(part.body.text))
+        version, text = part.version, part.text
+        if version.pk not in concepts:
+            version.check_sections()
+            found = find_concepts(version.artifact.artifact_type, version.content)
+            concepts[version.pk] = {concept.identifier: concept.text for concept in found}
+        if isinstance(part, Concept) and concepts[version.pk].get(part.name, text) != text:
+            raise version.changed("part", part.body.sha256, part=part.name)
+        yield _candidate(want, version, part.name, text, shortened(text))
 
 
 def _candidate(

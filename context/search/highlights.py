@@ -17,9 +17,11 @@ OPTIONS = (
     f"StartSel={START}, StopSel={STOP}, MaxFragments=2, MinWords=12, MaxWords=35,"
     ' FragmentDelimiter=" … "'
 )
+# Of a text that was changed past the product nothing is shown.
 HEADLINE = """
     SELECT id, ts_headline('english', translate(text, %s, ''), %s::tsquery, %s)
-    FROM context_bodies WHERE id = ANY(%s)
+    FROM context_bodies
+    WHERE id = ANY(%s) AND sha256 = encode(sha256(convert_to(text, 'UTF8')), 'hex')
 """
 MODELS = {"section": Section, "concept": Concept}
 

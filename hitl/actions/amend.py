@@ -46,11 +46,13 @@ class Amend(Action):
         self, tx: ProjectTransaction, request: HitlRequest, task: Task, data: DecisionInput
     ) -> Decision:
         current = request.subject["outputs"]
+        if not current:
+            # It says what the step should have made.
+            task.check_assignment()
         decision = settle(tx, request, data)
         if current:
             artifact = Artifact.objects.get(pk=current[0]["artifact"])
         else:
-            # What the step should have made.
             artifact, _ = Artifact.objects.get_or_create(
                 project=tx.project,
                 step=task.step,

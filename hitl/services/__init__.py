@@ -9,6 +9,7 @@ from hitl.services.deadlines import (
     sync_deadlines,
 )
 from hitl.services.decisions import decide
+from hitl.services.integrity import note_change, record_change
 from hitl.services.policies import change_policy
 from hitl.services.proposals import confirm_loosening, decline_loosening
 from hitl.services.requests import cancel_requests, open_request, supersede_request
@@ -22,8 +23,10 @@ __all__ = [
     "confirm_loosening",
     "decide",
     "decline_loosening",
+    "note_change",
     "open_request",
     "reassign_request",
+    "record_change",
     "release_request",
     "resume_deadlines",
     "supersede_request",

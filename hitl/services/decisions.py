@@ -5,7 +5,9 @@ from uuid import UUID
 from audit.actors import Actor
 from core.errors import Conflict, Forbidden, Gone
 from hitl.actions import DecisionInput, get_action
+from hitl.digests import digest_of
 from hitl.enums import OnTimeout, RequestStatus
+from hitl.integrity import UNDECIDED, differences
 from hitl.models import Decision, HitlRequest
 from hitl.rules import (
     can_decide,
@@ -17,8 +19,8 @@ from hitl.rules import (
 )
 from hitl.services.deadlines import escalate_if_due
 from hitl.services.locks import lock_request_and_subject, time_for
-from hitl.subject import digest_of
 from projects.access import READ
+from projects.integrity import noted
 from projects.transaction import ProjectOf, ProjectTransaction
 
 
@@ -41,12 +43,12 @@ def decide(
     `assurance` says what made sure that it is this person.
 
     Raises NotFound, Forbidden (why not this person; `reauthentication_required`), Conflict
-    (`already_decided`, `subject_changed`, `request_closed`), Gone (`expired`), Unprocessable
-    (`comment_required`, `content_required`, `action_not_allowed`), InvalidInput.
+    (`already_decided`, `subject_changed`, `request_closed`, `integrity`), Gone (`expired`),
+    Unprocessable (`comment_required`, `content_required`, `action_not_allowed`), InvalidInput.
     """
     where = ProjectOf("request", request_id)
-    with ProjectTransaction(where, actor, require=READ, missing="request") as tx:
-        request, task, subject = lock_request_and_subject(tx, request_id)
+    with noted(), ProjectTransaction(where, actor, require=READ, missing="request") as tx:
+        request, task, subject, versions = lock_request_and_subject(tx, request_id)
         now = time_for(request)
         # A deadline that has passed comes first, whether or not the sweep was here.
         escalate_if_due(tx, request, now)
@@ -61,6 +63,9 @@ def decide(
             # The state of the request is checked below, with more to say about it.
             if not verdict.allowed and verdict.code not in ("already_decided", "expired"):
                 raise Forbidden(verdict.code, verdict.detail)
+        if request.status in UNDECIDED:
+            for error in differences(request, task, versions):
+                raise error
         check_open(request, actor, now)
         chosen = get_action(action)
         check_action(request, chosen, comment, content)

@@ -6,6 +6,7 @@ from django.db import connection
 from django.utils import timezone
 
 from agents.models import Task
+from context.models import ArtifactVersion
 from core import sql
 from core.errors import NotFound
 from hitl.models import HitlRequest
@@ -15,21 +16,27 @@ from projects.transaction import ProjectTransaction
 
 def lock_request(tx: ProjectTransaction, request_id: UUID) -> tuple[HitlRequest, Task]:
     """Lock the request's task, then the request itself."""
-    request, task, _ = lock_request_and_subject(tx, request_id)
+    request, task, *_ = lock_request_and_subject(tx, request_id)
     return request, task
 
 
 def lock_request_and_subject(
     tx: ProjectTransaction, request_id: UUID
-) -> tuple[HitlRequest, Task, dict[str, Any]]:
-    """The same, with what a decision would let go on now. Raises NotFound."""
+) -> tuple[HitlRequest, Task, dict[str, Any], list[ArtifactVersion]]:
+    """The same, with what a decision would let go on now, and the versions that the request shows.
+
+    Raises NotFound.
+    """
     row = sql.fetch_one("lock_request", request=request_id, project=tx.project.pk)
     if row is None:
         raise NotFound("not_found", "There is no such request.")
-    task, request, newest = row
+    task, request, newest, shown = row
     task.project = request.project = tx.project
     request.task = task
-    return request, task, subject_of(task, newest or {})
+    versions = [
+        ArtifactVersion.from_db("default", list(row), list(row.values())) for row in shown or []
+    ]
+    return request, task, subject_of(task, newest or {}), versions
 
 
 def database_time() -> datetime:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from agents.enums import RequestKind
 from agents.models import Task
 from core import sql
+from hitl.digests import digest_of
 from hitl.enums import RequestStatus
 from hitl.events import REQUEST_CREATED
 from hitl.facts import facts_for_request
@@ -12,7 +13,7 @@ from hitl.policy import roles_for
 from hitl.separation_of_duties import amender_of, barred_authors
 from hitl.services.deadlines import deadlines_by
 from hitl.services.records import close_request
-from hitl.subject import digest_of, subject_of
+from hitl.subject import subject_of
 from projects.transaction import ProjectTransaction
 
 QUESTION = {

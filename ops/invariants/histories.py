@@ -203,7 +203,7 @@ def check_receipts(calls: list[Record], projects: set[str]) -> Iterator[Violatio
     versions = ArtifactVersion.objects.filter(artifact__project__in=projects, fence__isnull=False)
     for version in versions:
         receipt = receipts.get((str(version.task), version.fence))
-        if receipt and version.content.get("summary") != receipt:
+        if receipt and (version.shown_content or {}).get("summary") != receipt:
             where = f"task {version.task}"
             yield Violation("effect_once", where, "the stored result is not the call's receipt")
 

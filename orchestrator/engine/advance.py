@@ -13,11 +13,12 @@ from agents.stops.queries import all_agents
 from audit.actors import Actor
 from audit.events import SYSTEM_ERROR
 from audit.request_context import origin
+from context.selectors import sha256_of_brief
 from core.errors import DomainError
 from core.failpoints import failpoint
 from core.metrics import SHORT_BUCKETS
 from core.tracing import span
-from hitl.services import open_request, supersede_request
+from hitl.services import open_request, record_change, supersede_request
 from orchestrator.engine.briefs import store_brief
 from orchestrator.engine.definition import Definition, definition_hash, gate_for, load_definition
 from orchestrator.engine.handoff import build_handoff
@@ -36,6 +37,7 @@ from orchestrator.engine.rewind import apply_rewind
 from orchestrator.engine.state import Loaded, definition_of, is_outdated, load, open_side_tasks
 from orchestrator.models import WorkflowRun
 from projects.enums import ProjectStatus
+from projects.integrity import ContentChanged
 from projects.models import Project
 from projects.services import complete_project, fail_project
 from projects.transaction import ProjectTransaction
@@ -81,6 +83,12 @@ def note_failure(tx: ProjectTransaction, error: Exception) -> None:
     project = tx.project
     project.attention_since = Now()
     project.engine_failures += 1
+    if isinstance(error, ContentChanged):
+        # Another try would not help, and people have to know at once.
+        project.engine_error = error.detail
+        project.save(update_fields=ATTENTION)
+        record_change(tx, error)
+        return
     if project.engine_failures >= FAILURES_BEFORE_REPORT:
         project.engine_error = (
             f"{type(error).__name__} in the engine; the log of the server has it."
@@ -94,7 +102,7 @@ def note_failure(tx: ProjectTransaction, error: Exception) -> None:
 def open_run(tx: ProjectTransaction, definition: Definition) -> WorkflowRun:
     """Start a run that keeps this definition and the brief as it is now."""
     brief = store_brief(tx)
-    return WorkflowRun.objects.create(
+    run = WorkflowRun.objects.create(
         project=tx.project,
         workflow=definition.name,
         definition=definition.to_json(),
@@ -102,6 +110,8 @@ def open_run(tx: ProjectTransaction, definition: Definition) -> WorkflowRun:
         brief_artifact=brief.pk,
         brief_version=brief.accepted_version,
     )
+    run.brief_sha256 = sha256_of_brief(tx.project.brief)
+    return run
 
 
 class _Advance:
@@ -138,6 +148,8 @@ class _Advance:
             if not any(isinstance(action, Rewind) for action in actions):
                 break
             loaded = load(project)
+            # A rewind by people takes the brief as it is now.
+            self.run.brief_sha256 = loaded.run.brief_sha256
         return count
 
     def _plan(self, loaded: Loaded) -> list[Action]:

@@ -296,8 +296,12 @@ def parse_definition(text: str, source: str) -> Definition:
 
 
 def definition_hash(definition: Definition) -> str:
-    """SHA-256 in hex of the canonical JSON (RFC 8785)."""
-    return hashlib.sha256(rfc8785.dumps(definition.to_json())).hexdigest()
+    return hash_of(definition.to_json())
+
+
+def hash_of(definition: Any) -> str:
+    """SHA-256 in hex of the canonical JSON (RFC 8785) of a definition as it is pinned."""
+    return hashlib.sha256(rfc8785.dumps(definition)).hexdigest()
 
 
 def gate_for(step: Step, oversight_level: str) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.template.loader import render_to_string
+from django.utils.crypto import salted_hmac
 
 from agents.models import Task
 from audit.actors import Actor
@@ -106,7 +107,11 @@ def document_of(sources: Sources, form: str) -> bytes:
         # Kept unless the project has changed, or was erased, in the meantime.
         with ProjectTransaction(sources.project.pk, Actor.of_system("documents")) as tx:
             if sources_of(tx.project).sha256 == sources.sha256:
-                values = {"source_sha256": sources.sha256, "body": body}
+                values = {
+                    "source_sha256": sources.sha256,
+                    "body": body,
+                    "seal": seal_of(sources, form, body),
+                }
                 AssembledDocument.objects.update_or_create(
                     project=tx.project, form=form, defaults=values
                 )
@@ -123,7 +128,17 @@ def _kept(sources: Sources, form: str) -> bytes | None:
     document = AssembledDocument.objects.filter(
         project=sources.project, form=form, source_sha256=sources.sha256
     ).first()
-    return bytes(document.body) if document else None
+    # Nobody who can only write to the database can put another document in its place.
+    if document is None or document.seal != seal_of(sources, form, bytes(document.body)):
+        return None
+    return bytes(document.body)
+
+
+def seal_of(sources: Sources, form: str, body: bytes) -> str:
+    """By the server's secret key."""
+    return salted_hmac(
+        f"paraph.document.{form}.{sources.sha256}", body, algorithm="sha256"
+    ).hexdigest()
 
 
 def render_document(sources: Sources, form: str) -> bytes:

@@ -6,6 +6,7 @@ from uuid import UUID
 from django.apps import apps
 from django.contrib.admin.models import LogEntry
 from django.db import connection
+from django.db.models import Case, F, Q, QuerySet, Value, When
 
 from agents.models import Task
 from audit.actors import Actor
@@ -13,7 +14,7 @@ from audit.erasure import ERASED_DATA, erase_payloads
 from audit.models import Stream
 from core.errors import Conflict, InvalidInput
 from core.text import is_storable
-from hitl.subject import ERASED_SUBJECT
+from hitl.digests import ERASED_SUBJECT
 from projects.access import MANAGE
 from projects.events import PROJECT_ERASED
 from projects.models import ERASED_TEXT, Project
@@ -70,7 +71,7 @@ KEPT: dict[str, set[str]] = {
     "hitl.Policy": {"roles_by_kind", "roles_by_phase", "reauthenticate"},
     "hitl.Decision": {"subject_digest", "channel", "loosenings"},
     "hitl.Loosening": {"changes"},
-    "agents.Task": {"step", "dropped_by", "gate", "waits_for", "worker"},
+    "agents.Task": {"step", "dropped_by", "gate", "waits_for", "worker", "assignment_sha256"},
     "agents.StopAcknowledgement": {"worker"},
     "agents.TaskAttempt": {"worker", "error_code", "provider", "model"},
     "context.Artifact": {"step"},
@@ -111,10 +112,7 @@ def erase_project(*, project_id: UUID, actor: Actor, reason: str) -> Project:
         LogEntry.objects.filter(object_id__in=ids).delete()
 
         for label, (path, values) in BLANKED.items():
-            rows = apps.get_model(label)._base_manager.filter(**{path: project})
-            for field, value in values.items():
-                filled = rows.exclude(**{field: ""}) if value == ERASED_TEXT else rows
-                filled.exclude(**{f"{field}__isnull": True}).update(**{field: value})
+            blank_rows(apps.get_model(label)._base_manager.filter(**{path: project}), values)
         for label, path in DROPPED.items():
             apps.get_model(label)._base_manager.filter(**{path: project}).delete()
         erase_payloads(
@@ -125,3 +123,22 @@ def erase_project(*, project_id: UUID, actor: Actor, reason: str) -> Project:
             data={"reason": reason.strip()},
         )
     return project
+
+
+def blank_rows(rows: QuerySet, values: dict[str, Any]) -> None:
+    """All fields of a row at once: the database lets a row lose all that it says, or nothing.
+
+    What is empty stays so, but for the content of a version whose parts alone say what it is.
+    """
+    blanks: dict[str, Any] = {}
+    says_something = Q()
+    for field, value in values.items():
+        is_text = value == ERASED_TEXT
+        empty = Q(**{field: ""}) if is_text else Q(**{f"{field}__isnull": True})
+        says_something |= ~empty
+        blank = Value(value, output_field=rows.model._meta.get_field(field))
+        keeps_empty = field != "inline_content"
+        blanks[field] = Case(When(empty, then=F(field)), default=blank) if keeps_empty else blank
+    if "inline_content" not in values:
+        rows = rows.filter(says_something)
+    rows.update(**blanks)

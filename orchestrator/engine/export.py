@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -21,6 +22,7 @@ from orchestrator.engine.document import (
 )
 from orchestrator.engine.safe_paths import SafePaths
 from orchestrator.models import ImportedFile, WorkflowRun
+from projects.integrity import ContentChanged
 from projects.models import Project
 
 # The earliest time that a ZIP can hold, so that the same project gives the same bytes.
@@ -99,8 +101,29 @@ def _contents(project: Project) -> Iterator[tuple[str, bytes, dict[str, Any]]]:
         for event in events.iterator(chunk_size=EVENTS_PER_CHUNK)
     )
     yield "audit/events.jsonl", b"".join(lines), {}
-    for file in ImportedFile.objects.filter(origin__project=project).order_by("path"):
-        yield file.path, gzip.decompress(file.body), {}
+    imported = ImportedFile.objects.filter(origin__project=project).select_related("origin")
+    for file in imported.order_by("path"):
+        yield file.path, read_imported(file), {}
+
+
+def read_imported(file: ImportedFile) -> bytes:
+    """Raises ContentChanged where it is not the file that came."""
+    try:
+        data = gzip.decompress(file.body)
+    except (OSError, EOFError, zlib.error):
+        data = b""
+    found = hashlib.sha256(data).hexdigest()
+    if found != file.sha256:
+        project = file.origin.project_id
+        raise ContentChanged(
+            "file",
+            f"The imported file {file.path}",
+            project=project,
+            expected=file.sha256,
+            found=found,
+            path=file.path,
+        )
+    return data
 
 
 def _about(artifact: Artifact, version: ArtifactVersion) -> dict[str, Any]:

@@ -8,12 +8,14 @@ from agents.enums import FINAL
 from agents.models import Task
 from agents.stops.queries import agents_under
 from core import sql
+from hitl.digests import digest_of
 from hitl.models import HitlRequest
-from hitl.subject import digest_of, subject_of
-from orchestrator.engine.definition import Definition
+from hitl.subject import subject_of
+from orchestrator.engine.definition import Definition, hash_of
 from orchestrator.engine.plan import RunState, StepState
 from orchestrator.models import WorkflowRun
 from projects.floor import stricter
+from projects.integrity import ContentChanged
 from projects.models import Project
 
 
@@ -36,17 +38,29 @@ _parsed: dict[str, Definition] = {}
 
 
 def definition_of(run: WorkflowRun) -> Definition:
-    """The pinned definition, parsed once a process for each hash."""
+    """The pinned definition, checked and parsed once a process for each hash.
+
+    Raises ContentChanged where the run no longer has the definition that was pinned.
+    """
     if run.definition_hash not in _parsed:
+        found = hash_of(run.definition)
+        if found != run.definition_hash:
+            raise ContentChanged(
+                "definition",
+                f"The workflow “{run.workflow}” of this project",
+                project=run.project_id,
+                expected=run.definition_hash,
+                found=found,
+            )
         _parsed[run.definition_hash] = Definition.from_json(run.definition)
     return _parsed[run.definition_hash]
 
 
 def load(project: Project) -> Loaded:
     rows = sql.fetch_all("load_run", project=project.pk)
-    run, _, _, stops, least = rows[0]
+    run, _, _, stops, least, brief_sha256 = rows[0]
     if run is not None:
-        run.project = project
+        run.project, run.brief_sha256 = project, brief_sha256 or ""
     current = [task for _, task, *_ in rows if task is not None]
     requests = {str(request.task_id): request for _, _, request, *_ in rows if request is not None}
     tasks: dict[str, Task] = {}

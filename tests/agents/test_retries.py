@@ -18,6 +18,7 @@ from tests.scenes import (
     WORKER,
     agent_status,
     claim,
+    decide_as,
     event_data,
     first_task,
     fresh,
@@ -74,6 +75,47 @@ def test_a_provider_that_names_its_time_is_given_it(project, asked, least):
     waited = fail(task, TransientError("http_429", "Slow down.", retry_after=asked))
 
     assert least - 0.2 <= waited <= least * 1.25
+
+
+def test_a_long_wait_tells_people_and_can_be_ended(project, owner, viewer, client_of):
+    task = first_task(project)
+
+    fail(task, TransientError("model_rate_limited", "Slow down.", retry_after=2099))
+
+    [told] = event_data(task, "task_delayed")
+    assert (told["code"], told["detail"]) == ("model_rate_limited", "Slow down.")
+    path = f"/api/v1/projects/{project.pk}/progress/"
+    [wait] = client_of(viewer).get(path).json()["waiting_for"]
+    assert (wait["last_failure"]["code"], wait["last_failure"]["attempt"]) == (told["code"], 1)
+    assert wait["next_attempt_at"] == f"{fresh(task).run_after:%Y-%m-%dT%H:%M:%S.%fZ}"
+    assert client_of(viewer).post(f"/api/v1/tasks/{task.pk}/retry/").status_code == 403
+    assert client_of(owner).post(f"/api/v1/tasks/{task.pk}/retry/").status_code == 200
+    assert fresh(task).failures == 1
+    assert claim(task).task.answers == []
+
+
+def test_a_short_wait_tells_nobody(project):
+    task = first_task(project)
+
+    fail(task, TransientError("model_rate_limited", "Slow down.", retry_after=200))
+
+    assert event_data(task, "task_delayed") == []
+
+
+def test_an_escalation_is_tried_again_without_a_word_to_the_agent(project, approver):
+    task = first_task(project)
+    fail(task, WRONG)
+    [request] = HitlRequest.objects.pending().filter(task=task)
+
+    decide_as(approver, request, "try_again", comment="")
+
+    again = fresh(task)
+    assert (again.status, again.failures, again.answers) == ("pending", 0, [])
+    assert again.handoff == task.handoff
+    assert fresh(request).status == "answered"
+    # It may fail the same way again, and people are asked again.
+    fail(task, WRONG)
+    assert HitlRequest.objects.pending().get(task=task).previous == request
 
 
 def test_a_retry_says_why_and_leaves_the_agent_idle(project):

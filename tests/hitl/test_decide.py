@@ -26,6 +26,7 @@ TASK_AFTER = {
     "request_changes": "cancelled",
     "reject": "failed",
     "answer": "pending",
+    "try_again": "pending",
 }
 # Outside of a workflow no new round begins: the same task goes on.
 TASK_ALONE_AFTER = TASK_AFTER | {"request_changes": "pending"}

@@ -74,7 +74,14 @@ def test_decisions_are_counted_by_action(make_project, approver):
 
     figures = statistics(approver, period="day")
 
-    expected = {"approve": 1, "reject": 1, "amend": 0, "request_changes": 0, "answer": 0}
+    expected = {
+        "approve": 1,
+        "reject": 1,
+        "amend": 0,
+        "request_changes": 0,
+        "answer": 0,
+        "try_again": 0,
+    }
     assert figures["by_action"] == expected
     assert figures["over_time"][-1]["by_action"] == expected
 

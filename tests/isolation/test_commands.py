@@ -42,7 +42,10 @@ COMMANDS = [
     if acts_as_a_person(parser) and words[0] not in TAKES_NO_ID
 ]
 # An option that takes an id: what it names.
-IDS = {"project": "project", "resume": "project", "id": "request", "request": "request"}
+IDS = {
+    **{"project": "project", "resume": "project", "id": "request", "request": "request"},
+    "task": "task",
+}
 # Positional arguments that may be left out where an option names the project.
 LEFT_OUT = {"brief", "reason"}
 GIVEN = {

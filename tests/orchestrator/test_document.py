@@ -16,7 +16,7 @@ from context.rendering import lowered
 from context.services import create_artifact
 from hitl.models import HitlRequest
 from hitl.services import decide
-from orchestrator.engine.document import FORMS, document_of, sources_of
+from orchestrator.engine.document import FORMS, document_of, seal_of, sources_of
 from orchestrator.models import AssembledDocument
 from tests.scenes import asked, running
 
@@ -260,7 +260,8 @@ def test_an_export_has_the_documents_that_were_kept_and_makes_none_of_its_own(
     running(project)
     api, path = client_of(viewer), f"/api/v1/projects/{project.pk}/export/"
     b"".join(api.get(path).streaming_content)
-    AssembledDocument.objects.filter(project=project, form="pdf").update(body=b"%PDF-kept")
+    kept = AssembledDocument.objects.filter(project=project, form="pdf")
+    kept.update(body=b"%PDF-kept", seal=seal_of(sources_of(project), "pdf", b"%PDF-kept"))
 
     archive = zipfile.ZipFile(io.BytesIO(b"".join(api.get(path).streaming_content)))
 

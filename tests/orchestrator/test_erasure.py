@@ -1,6 +1,9 @@
 """An erased project says nothing of what it held, and everything of what was done."""
 
+from contextlib import contextmanager
+
 import pytest
+from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, models, transaction
 
@@ -8,16 +11,21 @@ from audit.actors import Actor
 from audit.models import Event
 from audit.verification import verify_stream
 from context.models import ArtifactVersion
+from context.services import upload_file
 from core.errors import Conflict, Forbidden, NotFound
 from core.models import IdempotencyKey
-from hitl.models import Decision
+from hitl.models import Decision, HitlRequest
+from hitl.services import add_comment, change_policy
+from orchestrator.engine.document import document_of, sources_of
 from orchestrator.engine.erasure import BLANKED, DROPPED, KEPT, erase_project
+from orchestrator.models import ImportedFile, ProjectImport
 from projects.models import Project
 from projects.services import add_member, cancel_project, update_project
 from tests.fixtures import make_user
 from tests.isolation.routes import routes
 from tests.isolation.test_admin import OF_ONE, url_of
 from tests.isolation.things import Things, our_models, path_to_project
+from tests.scenes import decide_as, release, stop
 
 pytestmark = pytest.mark.django_db
 
@@ -33,6 +41,34 @@ EVENT_COLUMNS = ("sequence", "hash", "payload_hash", "previous_hash", "actor", "
 @pytest.fixture
 def things(make_project) -> Things:
     return Things(make_project(name=f"{SECRET} Ltd", brief=f"# {SECRET}\n\nLend books."))
+
+
+@pytest.fixture
+def full(things, owner, approver):
+    """A project with a row in every table that holds words, made by the services."""
+    project, actor = things.project, Actor.of_user(owner)
+    text = f"# {SECRET}\n\n- REQ-1 Lend books."
+    upload_file(actor=actor, project_id=project.pk, name="a.md", data=text.encode())
+    chapters = "\n".join(f"# Chapter {n}\n\n{'word ' * 200}" for n in range(50))
+    upload_file(actor=actor, project_id=project.pk, name="long.md", data=chapters.encode())
+    request = HitlRequest.objects.pending().get(project=project, kind="plan_approval")
+    add_comment(request_id=request.pk, actor=actor, text=SECRET)
+    decide_as(approver, request, "amend", comment=SECRET)
+    change_policy(project_id=project.pk, actor=actor, due_after=3600)
+    document_of(sources_of(project), "markdown")
+    stop(owner, project_id=project.pk, agent_type="tester", reason=SECRET)
+    release(owner, project_id=project.pk, agent_type="tester", reason=SECRET)
+    origin = ProjectImport.objects.create(
+        project=project,
+        imported_by=owner,
+        origin_project="x",
+        origin_name=SECRET,
+        origin_status="completed",
+        archive_sha256="0" * 64,
+        trail_events=0,
+    )
+    ImportedFile.objects.create(origin=origin, path="imported/x", sha256="", body=b"")
+    return things
 
 
 @pytest.fixture
@@ -72,6 +108,40 @@ def test_what_was_said_is_nowhere_any_more(finished, owner):
     for word in (SECRET, "A plan of the run", "Compare two catalogues", "Fine."):
         assert word in before
         assert word not in after
+
+
+def test_every_text_of_every_table_is_gone_whatever_stood_in_it(full, owner):
+    """Derived from the models: each field that is to be erased holds a word of its own."""
+    project, filled = full.project, 0
+    cancel_project(project_id=project.pk, actor=Actor.of_user(owner), reason=SECRET)
+    for label, (path, fields) in BLANKED.items():
+        model = apps.get_model(label)
+        rows = model._base_manager.filter(**{path: project})
+        assert rows.exists(), f"The project has no row in {label}: add one to `full`."
+        with past_the_triggers(model._meta.db_table):
+            for name, blank in fields.items():
+                word, empty = {"word": ["Neuromancer"]}, {f"{name}__isnull": True}
+                if isinstance(blank, str):
+                    word, empty = "Neuromancer", {name: ""}
+                filled += rows.exclude(**empty).update(**{name: word})
+    for label, path in DROPPED.items():
+        rows = apps.get_model(label)._base_manager.filter(**{path: project})
+        assert rows.exists(), f"The project has no row in {label}: add one to `full`."
+    assert everything_of(project).count("Neuromancer") >= filled
+
+    erase(full, owner)
+
+    assert "Neuromancer" not in everything_of(project)
+    assert SECRET not in everything_of(project)
+
+
+@contextmanager
+def past_the_triggers(table):
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        yield
+        cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
 
 
 def test_what_was_done_stays_and_the_chain_holds(finished, owner):

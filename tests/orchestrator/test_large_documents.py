@@ -5,7 +5,7 @@ import tracemalloc
 
 import pytest
 
-from context.models import Artifact, ArtifactVersion
+from context.models import Artifact, ArtifactVersion, sha256_of
 from orchestrator.engine import document
 from orchestrator.engine.document import (
     FORMS,
@@ -40,7 +40,7 @@ def accept(project, count, content, artifact_type="user_input"):
                 artifact=artifact,
                 number=1,
                 inline_content=content,
-                sha256="0" * 64,
+                sha256=sha256_of(content),
                 status="accepted",
                 author=project.created_by,
             )

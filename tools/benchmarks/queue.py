@@ -13,8 +13,8 @@ from agents.services import claim_task, finish_task, request_task
 from audit.actors import Actor
 from context.models import Artifact, ArtifactVersion
 from core.ids import new_id
+from hitl.digests import digest_of
 from hitl.models import HitlRequest
-from hitl.subject import digest_of
 from orchestrator.engine.advance import advance_project
 from projects.models import Project
 from projects.services import add_member, create_project

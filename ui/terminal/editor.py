@@ -130,7 +130,7 @@ def content_from(path: Path, request: HitlRequest) -> Any:
 
 def _edited_content(terminal: Terminal, presented: PresentedRequest) -> Any:
     artifact_type = amended_type(presented.request)
-    if presented.contents:
+    if presented.content is not None:
         original = as_yaml(presented.content)
     else:
         # The fields of the type as comments, to fill in.

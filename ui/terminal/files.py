@@ -8,6 +8,7 @@ from django.core.management.base import CommandError
 from core.database import consistent_snapshot
 from core.text import one_line
 from orchestrator.engine.export import export_files, prepare_export
+from projects.integrity import ContentChanged, noted
 from projects.models import BRIEF_MAX_LENGTH, Project
 from ui.terminal.console import Terminal
 from ui.wording import counted
@@ -61,8 +62,9 @@ def write_export(terminal: Terminal, project_id: UUID, folder: Path) -> None:
     check_folder(folder)
     count = 0
     try:
-        prepare_export(Project.objects.get(pk=project_id))
-        with consistent_snapshot():
+        with noted():
+            prepare_export(Project.objects.get(pk=project_id))
+        with noted(), consistent_snapshot():
             for name, content in export_files(Project.objects.get(pk=project_id)):
                 parts = PurePosixPath(name).parts
                 if not parts or name.startswith("/") or ".." in parts or "\0" in name:
@@ -73,6 +75,8 @@ def write_export(terminal: Terminal, project_id: UUID, folder: Path) -> None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content.encode() if isinstance(content, str) else content)
                 count += 1
+    except ContentChanged as error:
+        raise CommandError(f"{error.code}: {one_line(error.detail)}") from error
     except OSError as error:
         raise CommandError(f"The export cannot be written: {one_line(str(error))}") from error
     terminal.say(f"Wrote {counted(count, 'file')} to {folder}")

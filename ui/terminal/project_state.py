@@ -41,6 +41,8 @@ class StepRow:
     round: int = 1
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    #: Where it failed and is tried again: when, at the earliest.
+    next_attempt_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -92,12 +94,14 @@ def step_rows(project: Project) -> list[StepRow]:
         step, task = definition.step(step_id), tasks.get(step_id)
         row = StepRow(phase=step.phase, title=step.title, agent=step.agent)
         if task is not None:
+            is_retried = task.failures > 0 and task.status == TaskStatus.PENDING
             row = replace(
                 row,
                 status=task.status,
                 round=task.round,
                 started_at=task.started_at,
                 finished_at=task.finished_at,
+                next_attempt_at=task.run_after if is_retried else None,
             )
         rows.append(row)
     return rows

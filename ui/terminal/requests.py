@@ -74,7 +74,8 @@ def write_request(terminal: Terminal, request: HitlRequest, user: Any) -> None:
         {
             "title": document.artifact.title,
             "version": document.version.number,
-            "content": document.version.content,
+            "is_intact": document.difference is None,
+            "content": document.version.shown_content,
             "diff": diff_text(document),
         }
         for document in presented.contents
@@ -82,6 +83,7 @@ def write_request(terminal: Terminal, request: HitlRequest, user: Any) -> None:
     content = _summary(request) | {
         "allowed_actions": [action.key for action in presented.actions],
         "can_decide": presented.can_decide.as_dict(),
+        "integrity": [change.facts | {"detail": change.detail} for change in presented.differences],
         "subject": presented.subject,
         "documents": documents,
     }
@@ -103,6 +105,9 @@ def show_request(terminal: Terminal, request: HitlRequest, user: Any, *, in_full
     }
     for name, value in facts.items():
         terminal.say(f"{name}: {value}", "dim")
+    for change in presented.differences:
+        terminal.say(f"CHANGED BEHIND OUR BACK ({change.code}): {change.detail}", "red")
+        terminal.say("Nobody can decide on this request.", "red")
     if subject["reason"]:
         terminal.say(subject["reason"])
     for number, question in enumerate(subject["questions"], 1):
@@ -116,7 +121,7 @@ def show_request(terminal: Terminal, request: HitlRequest, user: Any, *, in_full
         terminal.say()
         terminal.say(_caption(document), "bold cyan")
         _show_text(terminal, markdown_of(document.version), terminal.show_markdown, in_full=in_full)
-        if document.last_decided is not None:
+        if document.is_comparable:
             terminal.say()
             terminal.say(f"Changed since version {document.last_decided.number}:", "bold")
             diff = diff_text(document) or "(no visible change)"
@@ -139,6 +144,8 @@ def whole_text(request: HitlRequest, user: Any) -> str:
 
 
 def markdown_of(version: ArtifactVersion) -> str:
+    if version.difference:
+        return f"Not shown. {version.difference.detail}"
     return render_markdown(version.artifact.artifact_type, version.content)
 
 

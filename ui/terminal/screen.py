@@ -143,6 +143,8 @@ def _steps(state: State) -> Table:
 
 
 def _time_of(step: StepRow) -> str:
+    if step.next_attempt_at is not None:
+        return f"failed; next attempt {step.next_attempt_at:%H:%M:%S} UTC"
     if step.started_at is None:
         return ""
     end: datetime = step.finished_at or timezone.now()

@@ -3,9 +3,11 @@ from django.contrib.messages import get_messages
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from agents.protocols import TransientError
+from agents.services import fail_attempt
 from context.models import Artifact
 from projects.models import Project
-from tests.scenes import agent_returns, work
+from tests.scenes import agent_returns, claim, pending_task, work
 from tests.ui.web.conftest import logged_in
 
 pytestmark = pytest.mark.django_db
@@ -187,3 +189,16 @@ def test_an_outsider_finds_no_artifact(plan_request, outsider):
     artifact = Artifact.objects.get(artifact_type="agent_output")
     response = logged_in(outsider).get(f"/admin/context/artifact/{artifact.pk}/change/")
     assert response.status_code == 404
+
+
+def test_a_wait_for_the_next_attempt_is_shown_and_ended_with_a_button(running, owner, viewer):
+    task = pending_task(running)
+    wait = TransientError("model_rate_limited", "Slow down.", retry_after=2099)
+    fail_attempt(claim=claim(task), error=wait)
+
+    retry = f"/admin/projects/project/{running.pk}/tasks/{task.pk}/retry/"
+    assert "Slow down." in logged_in(viewer).get(page_of(running)).content.decode()
+    assert retry not in logged_in(viewer).get(page_of(running)).content.decode()
+    assert retry in logged_in(owner).get(page_of(running)).content.decode()
+    logged_in(owner).post(retry)
+    assert claim(task).task.attempt == 2

@@ -72,19 +72,25 @@ class ArtifactAdmin(ProjectScopedAdmin):
         versions = artifact.versions.defer("inline_content").select_related("author")
         version = _version(artifact, request.GET.get("version"), artifact.version)
         base = _version(artifact, request.GET.get("against"), None)
-        compared = (
-            compare_contents(artifact.artifact_type, base.content, version.content) if base else []
-        )
+        changed = [shown for shown in (version, base) if shown and shown.difference]
+        html = tree = ""
+        if version.difference is None:
+            html = content_html(artifact.artifact_type, version.content)
+            tree = json_tree(version.content)
+        compared = []
+        if base and not changed:
+            compared = compare_contents(artifact.artifact_type, base.content, version.content)
         context = {
             "title": artifact.title,
             "trail": _trail(artifact),
             "artifact": artifact,
             "versions": list(versions)[::-1],
             "version": version,
-            "base": base,
+            "base": None if changed else base,
+            "changed": changed,
             "compared": compared,
-            "html": content_html(artifact.artifact_type, version.content),
-            "tree": json_tree(version.content),
+            "html": html,
+            "tree": tree,
             "staleness": artifact.staleness,
             "build": ContextBuild.objects.filter(task=version.task, fence=version.fence).first(),
             "may_write": version.number == artifact.version and may_write(request.user, artifact),

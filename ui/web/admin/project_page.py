@@ -56,6 +56,12 @@ def project_context(project: Project, user: Any) -> dict[str, Any]:
     tasks = {task.pk: task for task in current}
     for step in steps:
         step["work"] = tasks.get(UUID(step["task"])) if step["task"] else None
+    titles = {step["task"]: step["title"] for step in steps}
+    retries = [
+        wait | {"title": titles.get(wait["task"]) or tasks[UUID(wait["task"])].title}
+        for wait in progress["waiting_for"]
+        if wait["last_failure"]
+    ]
     requests = HitlRequest.objects.filter(project=project)
     settled = requests.exclude(status="pending").prefetch_related("decisions__decided_by")
     imported = ProjectImport.objects.filter(project=project).select_related("imported_by")
@@ -66,6 +72,7 @@ def project_context(project: Project, user: Any) -> dict[str, Any]:
         "progress": progress,
         "phases": [(phase, list(group)) for phase, group in groupby(steps, itemgetter("phase"))],
         "rewindable": [step for step in steps if step["task"]],
+        "retries": retries,
         "side_tasks": [task for task in tasks.values() if not task.step],
         "pending": list(requests.pending()[::-1]),
         "decided": list(settled.order_by("-resolved_at")[:DECIDED_MAX]),

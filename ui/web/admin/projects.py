@@ -12,6 +12,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_http_methods, require_POST
 
+from agents.models import Task
+from agents.services import retry_task
 from audit.actors import Actor
 from core.errors import DomainError, NotFound
 from orchestrator.engine.rewind import rewind_project
@@ -89,6 +91,7 @@ class ProjectAdmin(ProjectScopedAdmin):
         steer = self.admin_site.admin_view(self.steer_view)
         policy = self.admin_site.admin_view(self.policy_view)
         upload = self.admin_site.admin_view(self.upload_view)
+        retry = self.admin_site.admin_view(self.retry_view)
         return [
             *(
                 path(f"<uuid:project_id>/{verb}/", steer, {"verb": verb}, name=f"project_{verb}")
@@ -105,6 +108,7 @@ class ProjectAdmin(ProjectScopedAdmin):
                 for verb in ("confirm", "decline")
             ),
             path("<uuid:project_id>/upload/", upload, name="project_upload"),
+            path("<uuid:project_id>/tasks/<uuid:task_id>/retry/", retry, name="project_retry"),
             *super().get_urls(),
         ]
 
@@ -162,6 +166,20 @@ class ProjectAdmin(ProjectScopedAdmin):
             self.show_error(request, error)
         else:
             self.message_user(request, DONE[verb], messages.SUCCESS)
+        return redirect("admin:projects_project_change", project.pk)
+
+    @method_decorator(require_POST)
+    def retry_view(self, request: HttpRequest, project_id: UUID, task_id: UUID) -> HttpResponse:
+        """Try a piece of work again now. Raises Http404 for who may not see the project."""
+        project = self._get(request, project_id)
+        if not Task.objects.filter(pk=task_id, project=project).exists():
+            raise Http404("There is no such task in this project.")
+        try:
+            retry_task(task_id=task_id, actor=Actor.of_user(request.user))
+        except DomainError as error:
+            self.show_error(request, error)
+        else:
+            self.message_user(request, "It is tried again now.", messages.SUCCESS)
         return redirect("admin:projects_project_change", project.pk)
 
     @method_decorator(require_POST)

@@ -25,7 +25,7 @@ from ui.web.pages import render_page
 from ui.wording import OBSTACLES, deadline_text, loosening_text, missing_text, why_asked
 
 # Parts of the handoff that have a place of their own on the page.
-ON_THE_PAGE = {"materials", "instructions", "feedback", "answers", "workflow"}
+ON_THE_PAGE = {"materials", "instructions", "feedback", "answers", "workflow", "sha256"}
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,7 @@ def request_context(presented: PresentedRequest) -> dict[str, Any]:
     project, task = hitl_request.project, hitl_request.task
     assignees = presented.deciders.exclude(user=presented.claimant or presented.user)
     handoff = {name: part for name, part in task.handoff.items() if name not in ON_THE_PAGE}
+    is_given_changed = any(error.facts["what"] == "assignment" for error in presented.differences)
     return {
         "presented": presented,
         "hitl_request": hitl_request,
@@ -103,22 +104,22 @@ def request_context(presented: PresentedRequest) -> dict[str, Any]:
         "instructions": read_markdown(task.instructions),
         "notes": read_markdown(task.result.get("notes", "") or ""),
         "handoff": json_tree(handoff),
+        "is_given_changed": is_given_changed,
     }
 
 
 def shown_version(presented: PresentedVersion) -> ShownVersion:
     """Exactly the version that the digest is over, though a newer one may exist."""
     artifact, version, before = presented.artifact, presented.version, presented.last_decided
-    return ShownVersion(
-        artifact=artifact,
-        version=version,
-        html=content_html(artifact.artifact_type, version.content),
-        tree=json_tree(version.content),
-        last_decided=before,
-        compared=compare_contents(artifact.artifact_type, before.content, version.content)
-        if before
-        else [],
-    )
+    html = tree = SafeString()
+    if version.difference is None:
+        html = content_html(artifact.artifact_type, version.content)
+        tree = json_tree(version.content)
+    compared = []
+    if presented.is_comparable:
+        compared = compare_contents(artifact.artifact_type, before.content, version.content)
+    last_decided = before if presented.is_comparable else None
+    return ShownVersion(artifact, version, html, tree, last_decided, compared)
 
 
 def action_form(action: PresentedAction) -> ActionForm:
