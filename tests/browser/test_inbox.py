@@ -97,11 +97,11 @@ def test_an_amendment_is_checked_while_typing_and_goes_on_when_it_is_valid(
     summary.fill("")
     expect(one.page.get_by_text("content.summary:")).to_be_visible()
     expect(summary).to_have_attribute("aria-invalid", "true")
-    expect(one.page.get_by_role("button", name="Continue with my text")).to_be_disabled()
+    expect(one.page.get_by_role("button", name="Use my text")).to_be_disabled()
     one.shoots("amend")
     summary.fill("A plan of my own.")
     expect(one.page.get_by_text("This is valid.")).to_be_visible()
-    one.page.get_by_role("button", name="Continue with my text").click()
+    one.page.get_by_role("button", name="Use my text").click()
     one.page.wait_for_url(f"{one.server}/admin/")
     decision = Decision.objects.get()
     assert (decision.action, decision.decided_by) == ("amend", approver)
@@ -118,7 +118,7 @@ def test_an_amendment_can_be_written_as_json(plan_request, approver, person):
     text.fill('{"summary": "Mine",')
     expect(one.page.get_by_text("This is not valid JSON")).to_be_visible()
     text.fill(json.dumps({"summary": "Mine", "body": "My body"}))
-    one.page.get_by_role("button", name="Continue with my text").click()
+    one.page.get_by_role("button", name="Use my text").click()
     one.page.wait_for_url(f"{one.server}/admin/")
     assert Decision.objects.get().content["summary"] == "Mine"
 

@@ -38,6 +38,9 @@ class Person:
         said = {"action": action, "subject_digest": shown["subject_digest"], "comment": "Seen."}
         if action in {"amend", "answer"}:
             said["content"] = CONTENT if action == "amend" else "This one."
+        # Both have written of it, so nobody else is left to decide.
+        if len(shown.get("barred_authors") or ()) > 1 and shown.get("may_break_glass"):
+            said["break_glass"] = True
         await self.caller.post(
             f"hitl/requests/{id}/decisions/",
             said,
