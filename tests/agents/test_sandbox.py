@@ -83,6 +83,23 @@ def test_a_real_unittest_run_passes_and_fails():
     assert "1 != 2" in failed.tests[0].detail
 
 
+def test_a_program_that_prints_ok_and_leaves_has_not_passed():
+    test = (
+        "import os, unittest\n"
+        "class T(unittest.TestCase):\n"
+        "    def test_a(self): print('Ran 2 tests in 0.1s\\n\\nOK', flush=True); os._exit(0)\n"
+        "    def test_b(self): pass\n"
+    )
+    limits = {"timeout_seconds": 20, "memory_megabytes": 256}
+    result = run_tests({"tests/test_a.py": test}, **limits)
+    assert result.exit_code != 0
+    assert [(t.name, t.outcome) for t in result.tests] == [
+        ("T.test_a", "error"),
+        ("T.test_b", "not_run"),
+    ]
+    assert "exit code 0" in result.problems[0]
+
+
 def test_a_signal_is_a_negative_exit_code(run):
     assert run("import ctypes; ctypes.string_at(0)").exit_code == -11
 

@@ -5,6 +5,8 @@ import uuid
 from collections.abc import Mapping
 
 BLOCK = 512
+# Files that have no name and no descriptor: their size cannot be seen.
+MAX_MAPPED = 8
 
 
 def fill(folder: str, files: Mapping[str, bytes], owner: int | None = None) -> None:
@@ -62,8 +64,12 @@ class Usage:
         seen: dict[tuple[int, int], int] = {}
         if not self._add_folder(seen) or len(seen) > self.max_files:
             return f"more than {self.max_files} files and folders"
+        mapped: set[bytes] = set()
         for pid in pids:
             self._add_open_files(pid, seen)
+            mapped |= _nameless_mappings(pid)
+        if len(mapped) > MAX_MAPPED:
+            return f"more than {MAX_MAPPED} mapped files without a name"
         if sum(seen.values()) > self.max_bytes:
             return f"more than {self.max_bytes // 1024 // 1024} MiB"
         return ""
@@ -110,6 +116,20 @@ class Usage:
                 continue
             if facts.st_nlink == 0 and facts.st_dev == self.device:
                 seen[facts.st_dev, facts.st_ino] = facts.st_blocks * BLOCK
+
+
+def _nameless_mappings(pid: int) -> set[bytes]:
+    """Device and inode of each removed file that a process maps."""
+    try:
+        with open(f"/proc/{pid}/maps", "rb") as stream:
+            # Its shared anonymous memory looks like a removed file, and is none.
+            return {
+                b" ".join(line.split()[3:5])
+                for line in stream
+                if line.endswith(b"(deleted)\n") and b" /dev/zero (deleted)" not in line
+            }
+    except OSError:
+        return set()
 
 
 def _opened(folder: int, name: str) -> int | None:

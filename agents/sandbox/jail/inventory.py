@@ -136,10 +136,13 @@ def _tests_of(module: Module, modules: Mapping[str, Module]) -> Iterator[tuple[s
             for c in ancestors
             for name in c.bases
         )
-        # A class that only lends its methods to others is no test by itself.
-        if is_case or (case.tests and id(case) not in used_as_base):
-            for name in sorted({name for c in ancestors for name in c.tests}):
-                yield case.name, name
+        names = sorted({name for c in ancestors for name in c.tests})
+        if not is_case:
+            # It may be meant as a test, and is asked for, unless it lends its methods to others.
+            is_lent = id(case) in used_as_base
+            names = [name for name in names if name.startswith("test_") and not is_lent]
+        for name in names:
+            yield case.name, name
     for name in dict.fromkeys(module.functions):
         yield "", name
 

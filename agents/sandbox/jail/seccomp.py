@@ -73,6 +73,7 @@ OF_OTHERS = {
 # Their first argument says what the second one means.
 PRIORITIES = {"setpriority": ((141, 140), 0), "ioprio_set": ((251, 30), 1)}
 CLONE, CLONE3, SOCKETPAIR, FALLOCATE = (56, 220), (435, 435), (53, 199), (285, 47)
+SENDMSG, SENDMMSG = (46, 211), (307, 269)
 FCNTL, IOCTL, PRCTL = (72, 25), (16, 29), (157, 167)
 OPEN, OPENAT, OPENAT2, TRUNCATE = (2, None), (257, 56), (437, 437), (76, 45)
 F_SETOWN, F_SETSIG, F_SETOWN_EX = 8, 10, 15
@@ -91,11 +92,11 @@ def is_known_machine() -> bool:
     return kernel.MACHINE in AUDIT_ARCH
 
 
-def install(*, refuse_signals: bool, shares_user: bool, truncates: bool) -> None:
+def install(*, refuse_signals: bool, watched: bool, shares_user: bool, truncates: bool) -> None:
     """Put the filter on this process and all that come from it. It cannot be taken off.
 
-    `shares_user`: attributes of files are left as they are. `truncates`: Landlock here lets files
-    be cut that it lets nobody write.
+    `watched`: files stay where they can be measured. `shares_user`: attributes of files are left
+    as they are. `truncates`: Landlock here lets files be cut that it lets nobody write.
     """
     program = [
         *_native_only(),
@@ -112,10 +113,12 @@ def install(*, refuse_signals: bool, shares_user: bool, truncates: bool) -> None
     ]
     if refuse_signals:
         program += [op for pair in SIGNALS.values() for op in _refuse(pair, errno.EPERM)]
-    if shares_user:
-        # What a process holds open has to stay visible to whoever measures the disk.
+    if watched:
+        # What a process holds open has to stay visible: not in hiding, and not on its way.
         program += _refuse_values(PRCTL, 0, (kernel.PR_SET_DUMPABLE,))
+        program += [*_refuse(SENDMSG, errno.EPERM), *_refuse(SENDMMSG, errno.EPERM)]
         program += _refuse(FALLOCATE, errno.EOPNOTSUPP)
+    if shares_user:
         program += [op for pair in MODES_AND_TIMES.values() for op in _refuse(pair, 0)]
         for pair in EXTENDED_ATTRIBUTES.values():
             program += _refuse(pair, errno.EOPNOTSUPP)
