@@ -80,6 +80,7 @@ def as_prov(lineage: Lineage) -> dict[str, Any]:
                 "agent": maker_name(version),
                 "provider": version.provider,
                 "model": version.model,
+                "imported": version.claims,
                 "prompt_sha256": version.prompt_sha256,
                 "used": sorted(used.get(name, ())),
             }
@@ -113,11 +114,14 @@ def activity_name(version: ArtifactVersion) -> str:
         return f"task:{version.task}/attempts/{version.attempt}"
     if version.decision:
         return f"decision:{version.decision}"
-    is_imported = bool(version.source_agent)
+    is_imported = version.claims is not None
     return f"import:{version.artifact_id}/versions/{version.number}" if is_imported else ""
 
 
 def maker_name(version: ArtifactVersion) -> str:
+    """Of what was imported, who has made it by the word of the other installation."""
+    if claims := version.claims:
+        return f"import:{claims['made_by']}"
     return f"user:{version.author_id}" if version.is_by_person else f"agent:{version.source_agent}"
 
 

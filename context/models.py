@@ -118,6 +118,12 @@ class ArtifactVersion(models.Model):
         null=True, blank=True, help_text="The decision by which a person wrote it."
     )
     comment = models.TextField(blank=True, default="")
+    imported = models.JSONField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="What another installation says of it; null for what was made here.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -216,6 +222,30 @@ class ArtifactVersion(models.Model):
     @property
     def is_by_person(self) -> bool:
         return self.source_agent == ""
+
+    @property
+    def claims(self) -> dict[str, Any] | None:
+        """What the installation that it comes from says of it; None for what was made here.
+
+        Older releases stored such words as if they were facts: no agent here writes without a task.
+        """
+        if self.imported is not None or self.is_by_person or self.task is not None:
+            return self.imported
+        return {
+            "version": "",
+            "status": self.status,
+            "made_by": self.source_agent,
+            "provider": self.provider,
+            "model": self.model,
+            "is_verified": False,
+        }
+
+    @property
+    def claimed_maker(self) -> str:
+        """Who made it, by the word of another installation: `coder, openai:gpt-5`."""
+        claims = self.claims or {}
+        served_by = ":".join(filter(None, (claims["provider"], claims["model"])))
+        return ", ".join(filter(None, (claims["made_by"], served_by)))
 
 
 class Body(models.Model):

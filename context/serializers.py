@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from context.artifact_types import artifact_type_choices
@@ -68,12 +69,31 @@ class VersionInput(StrictSerializer):
     comment = TextField(max_length=10_000, allow_blank=True, default="")
 
 
+class ClaimsSerializer(serializers.Serializer):
+    """What another installation says of an imported version. Nobody here can vouch for it."""
+
+    version = serializers.CharField(allow_blank=True)
+    status = serializers.CharField()
+    made_by = serializers.CharField(help_text="An agent type, or `person`.")
+    provider = serializers.CharField(allow_blank=True)
+    model = serializers.CharField(allow_blank=True)
+    is_verified = serializers.BooleanField(
+        help_text="Whether a signed checkpoint of that installation vouches for its log."
+    )
+
+
+IMPORTED = "Null for what was made here."
+
+
 class VersionSerializer(serializers.ModelSerializer):
     """One version, without its content."""
 
     version = serializers.IntegerField(source="number", read_only=True)
     author_username = serializers.CharField(
         source="author.username", allow_null=True, default=None, read_only=True
+    )
+    imported = ClaimsSerializer(
+        source="claims", allow_null=True, read_only=True, help_text=IMPORTED
     )
 
     class Meta:
@@ -93,6 +113,7 @@ class VersionSerializer(serializers.ModelSerializer):
             "prompt_sha256",
             "decision",
             "comment",
+            "imported",
             "created_at",
         )
         read_only_fields = fields
@@ -140,6 +161,7 @@ class ArtifactSerializer(serializers.ModelSerializer):
         help_text="Of the model that wrote the last version; `demo` quotes, or plays a recording."
     )
     model = serializers.SerializerMethodField()
+    imported = serializers.SerializerMethodField(help_text=f"Of the last version. {IMPORTED}")
     stale = serializers.BooleanField(
         source="staleness.stale",
         read_only=True,
@@ -169,6 +191,7 @@ class ArtifactSerializer(serializers.ModelSerializer):
             "sha256",
             "provider",
             "model",
+            "imported",
             "stale",
             "stale_because",
             "refresh_step",
@@ -189,6 +212,10 @@ class ArtifactSerializer(serializers.ModelSerializer):
 
     def get_model(self, artifact: Artifact) -> str:
         return artifact.newest[0].model
+
+    @extend_schema_field(ClaimsSerializer(allow_null=True))
+    def get_imported(self, artifact: Artifact) -> dict[str, Any] | None:
+        return artifact.newest[0].claims
 
 
 class ArtifactDetailSerializer(ArtifactSerializer):
@@ -343,6 +370,7 @@ class ActivitySerializer(serializers.Serializer):
     agent = serializers.CharField()
     provider = serializers.CharField()
     model = serializers.CharField()
+    imported = ClaimsSerializer(allow_null=True, help_text="Of an import: what it was said to be.")
     prompt_sha256 = serializers.CharField(help_text="Over all that the model was given.")
     used = serializers.ListField(child=serializers.CharField())
 

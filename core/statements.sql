@@ -245,11 +245,11 @@ RETURNING {context_artifacts.*}
 WITH version AS (
     INSERT INTO context_artifact_versions
         (artifact_id, number, content, sha256, status, source_agent, author_id, task, attempt,
-         fence, provider, model, prompt_sha256, decision, comment, created_at)
+         fence, provider, model, prompt_sha256, decision, comment, imported, created_at)
     VALUES
         (%(artifact)s, %(number)s, %(content)s::jsonb, %(sha256)s, %(status)s, %(source_agent)s,
          %(author)s, %(task)s, %(attempt)s, %(fence)s, %(provider)s, %(model)s,
-         %(prompt_sha256)s, %(decision)s, %(comment)s, clock_timestamp())
+         %(prompt_sha256)s, %(decision)s, %(comment)s, %(imported)s::jsonb, clock_timestamp())
     RETURNING id
 ), {parts_of_version}
 

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from agents.enums import RequestKind
 from context.models import Artifact, ArtifactVersion
 from context.rendering import render_markdown
-from context.serializers import IntactFields
+from context.serializers import IMPORTED, ClaimsSerializer, IntactFields
 from core.fields import ContentField, FlagField, IdField, KindField, NumberField, TextField
 from core.serializers import StrictSerializer, represent
 from hitl.actions import action_choices
@@ -183,6 +183,9 @@ class ShownSerializer(IntactFields, serializers.ModelSerializer):
     title = serializers.CharField(source="artifact.title")
     version = serializers.IntegerField(source="number")
     markdown = serializers.SerializerMethodField(help_text="The content for reading.")
+    imported = ClaimsSerializer(
+        source="claims", allow_null=True, read_only=True, help_text=IMPORTED
+    )
 
     class Meta:
         model = ArtifactVersion
@@ -195,6 +198,7 @@ class ShownSerializer(IntactFields, serializers.ModelSerializer):
             "status",
             "provider",
             "model",
+            "imported",
             "is_intact",
             "content",
             "markdown",

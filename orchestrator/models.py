@@ -76,6 +76,12 @@ class ProjectImport(models.Model):
         null=True, help_text="The first event of the old log that does not hold; none if all do."
     )
 
+    is_verified = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Whether a signed checkpoint of the other installation vouches for its log.",
+    )
+
     class Meta:
         db_table = "project_imports"
 

@@ -121,7 +121,11 @@ class ImportInput(StrictSerializer):
 
 
 class ProjectImportSerializer(serializers.ModelSerializer):
-    """Whether the chain of the old log holds. The log itself is in exports under `imported/`."""
+    """Where it came from, by its own word unless `is_verified`.
+
+    `trail_broken_at` says whether the old log is one chain, which anybody can make, and cut at its
+    end. The log itself is in exports under `imported/`.
+    """
 
     imported_by_username = serializers.CharField(source="imported_by.username", read_only=True)
 
@@ -138,6 +142,7 @@ class ProjectImportSerializer(serializers.ModelSerializer):
             "trail_events",
             "trail_head_hash",
             "trail_broken_at",
+            "is_verified",
         )
         read_only_fields = fields
 

@@ -1,10 +1,13 @@
 """Artifacts from another installation, each with one version."""
 
+from typing import Any
+
 from context.enums import Granularity, VersionStatus
 from context.models import Artifact, ArtifactVersion
 from context.services.content import Checked
 from context.services.storage import insert_version
 from context.services.versions import record_version
+from context.types.user_input import USER_INPUT
 from projects.transaction import ProjectTransaction
 
 
@@ -17,22 +20,23 @@ def store_imported(
     status: str,
     granularity: str,
     source_agent: str,
-    is_by_person: bool,
     step: str,
-    provider: str,
-    model: str,
-    origin_version: str,
+    claims: dict[str, Any],
 ) -> None:
-    """Store it as it came; the caller has checked content and hash.
+    """Store the content as it came; the caller has checked it and its hash.
 
-    The importer is the author of what a person wrote elsewhere, who has no account here.
+    Who made and approved it elsewhere is what the archive claims (`claims`), and no fact here: the
+    importer hands input in, and everything else is a draft that nobody here has approved.
+    `source_agent` is empty for what a person wrote, who has no account here.
     """
+    is_input = artifact_type == USER_INPUT
+    if not is_input and status == VersionStatus.ACCEPTED:
+        status = VersionStatus.DRAFT
     artifact = Artifact.objects.create(
         project=tx.project,
         artifact_type=artifact_type,
         granularity=Granularity(granularity),
         title=title,
-        source_agent=source_agent,
         step=step,
         version=1,
         accepted_version=1 if status == VersionStatus.ACCEPTED else None,
@@ -42,11 +46,10 @@ def store_imported(
         artifact=artifact,
         number=1,
         status=VersionStatus(status),
-        source_agent="" if is_by_person else source_agent,
-        author=tx.actor.user if is_by_person else None,
-        provider=provider,
-        model=model,
-        comment=f"Imported; version {origin_version} where it comes from.",
+        source_agent=source_agent,
+        author=None if source_agent else tx.actor.user,
+        comment=f"Imported; version {claims['version']} where it comes from.",
+        imported=claims,
     )
     insert_version(version, checked, artifact)
     record_version(tx, artifact, version)

@@ -65,6 +65,7 @@ def insert_version(
         prompt_sha256=version.prompt_sha256,
         decision=version.decision,
         comment=version.comment,
+        imported=None if version.imported is None else json.dumps(version.imported),
     )
     sql.mark_saved(version)
 

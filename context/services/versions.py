@@ -58,7 +58,10 @@ def record_version(
 ) -> None:
     """The event that announces a version: ids and hashes, never contents."""
     event_type = ARTIFACT_CREATED if version.number == 1 else ARTIFACT_UPDATED
-    provider: dict[str, Any] = {"provider": version.provider} if version.provider else {}
+    origin: dict[str, Any] = {"provider": version.provider} if version.provider else {}
+    if version.imported is not None:
+        # What the other installation says stays with the version.
+        origin = {"imported": True, "is_verified": version.imported["is_verified"]}
     tx.record(
         event_type,
         actor=actor,
@@ -69,5 +72,5 @@ def record_version(
         version=version.number,
         sha256=version.sha256,
         status=str(version.status),
-        **provider,
+        **origin,
     )

@@ -29,7 +29,7 @@ from projects.models import Project
 from projects.transaction import ProjectTransaction
 
 # Increase it when the same versions are to give another document.
-LAYOUT = 5
+LAYOUT = 6
 MEDIA_TYPES = {
     "markdown": "text/markdown; charset=utf-8",
     "html": "text/html; charset=utf-8",
@@ -162,9 +162,13 @@ def parts_of(versions: list[ArtifactVersion]) -> list[Part]:
             markdown = part_markdown(artifact.artifact_type, content, limit)
             characters -= len(markdown)
         model = f" with {version.provider} {version.model}".rstrip() if version.provider else ""
+        maker = f"by {version.source_agent or 'a person'}{model}"
+        if version.claims:
+            verified = "verified" if version.claims["is_verified"] else "not verified"
+            maker = one_line(f"imported, {verified}: said to be by {version.claimed_maker}")
         about = (
             f"{artifact.artifact_type.replace('_', ' ')}, version {version.number}, "
-            f"by {version.source_agent or 'a person'}{model}; SHA-256 {version.sha256}"
+            f"{maker}; SHA-256 {version.sha256}"
         )
         title = one_line(artifact.title)
         parts.append(Part(title, about, markdown or LEFT_OUT, is_left_out=not markdown))

@@ -75,7 +75,7 @@ KEPT: dict[str, set[str]] = {
     "agents.StopAcknowledgement": {"worker"},
     "agents.TaskAttempt": {"worker", "error_code", "provider", "model"},
     "context.Artifact": {"step"},
-    "context.ArtifactVersion": {"sha256", "provider", "model", "prompt_sha256"},
+    "context.ArtifactVersion": {"sha256", "provider", "model", "prompt_sha256", "imported"},
 }
 # Idempotency keys keep answers for a day, and the admin has a log of its own: both name these ids.
 NAMED_BY_ID = ("agents.Task", "hitl.HitlRequest", "context.Artifact")

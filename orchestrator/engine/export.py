@@ -127,7 +127,8 @@ def read_imported(file: ImportedFile) -> bytes:
 
 
 def _about(artifact: Artifact, version: ArtifactVersion) -> dict[str, Any]:
-    return {
+    origin = {"imported": version.claims} if version.claims else {}
+    return origin | {
         "artifact": str(artifact.pk),
         "artifact_type": artifact.artifact_type,
         "title": artifact.title,
@@ -137,7 +138,7 @@ def _about(artifact: Artifact, version: ArtifactVersion) -> dict[str, Any]:
         "provider": version.provider,
         "model": version.model,
         "granularity": artifact.granularity,
-        "source_agent": artifact.source_agent,
+        "source_agent": artifact.source_agent or version.source_agent,
         "is_by_person": version.is_by_person,
         "step": artifact.step,
     }

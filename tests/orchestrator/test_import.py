@@ -18,7 +18,7 @@ from orchestrator.engine.definition import definition_hash, load_definition
 from orchestrator.engine.export import export_files, write_export
 from orchestrator.engine.imports import archive as archives
 from orchestrator.engine.imports.archive import open_archive
-from orchestrator.engine.imports.service import verify_trail
+from orchestrator.engine.imports.trail import verify_trail
 from orchestrator.models import ImportedFile, ProjectImport
 from projects.models import Project
 from projects.services import start_project
@@ -79,15 +79,33 @@ def test_export_import_export_gives_the_same_artifacts_with_the_same_hashes(proj
     )
 
 
-def test_what_was_accepted_is_accepted_and_a_draft_stays_a_draft(project, files, send):
-    taken = send(zipped(files)).json()["id"]
+def test_what_another_installation_says_is_a_claim_and_no_approval(
+    files, send, outsider, client_of
+):
+    stated = json.loads(files["manifest.json"])
+    for file in stated["files"]:
+        if file["path"] == CONTENT:
+            file |= {"status": "accepted", "source_agent": "coder", "provider": "openai"}
+    answer = send(zipped(files | {"manifest.json": json.dumps(stated).encode()})).json()
 
-    found = ArtifactVersion.objects.filter(artifact__project=taken)
+    found = ArtifactVersion.objects.filter(artifact__project=answer["id"])
     statuses = dict(found.values_list("artifact__artifact_type", "status"))
+    # What people hand in is input; the importer hands it in here.
     assert statuses == {"user_input": "accepted", "agent_output": "draft"}
+    plan = Artifact.objects.get(project=answer["id"], artifact_type="agent_output")
+    shown = client_of(outsider).get(f"/api/v1/artifacts/{plan.pk}/").json()
+    assert (shown["accepted_version"], shown["source_agent"], shown["provider"]) == (None, "", "")
+    claims = shown["imported"]
+    assert (claims["status"], claims["made_by"], claims["provider"]) == (
+        *("accepted", "coder", "openai"),
+    )
+    assert claims["is_verified"] is False
+    event = Event.objects.filter(project=answer["id"], event_type="artifact_created").last()
+    assert (event.data["imported"], event.data["is_verified"]) == (True, False)
+    assert "openai" not in str(event.data)
 
 
-def test_the_lineage_names_the_model_that_wrote_elsewhere(files, send, outsider, client_of):
+def test_the_lineage_says_that_it_was_imported(files, send, outsider, client_of):
     taken = send(zipped(files)).json()["id"]
     plan = Artifact.objects.get(project=taken, artifact_type="agent_output")
 
@@ -96,8 +114,9 @@ def test_the_lineage_names_the_model_that_wrote_elsewhere(files, send, outsider,
     [activity] = shown["activities"]
     assert shown["entities"][0]["was_generated_by"] == activity["id"]
     assert activity["id"].startswith("import:")
-    made = ("agent:orchestrator", "demo", None)
+    made = ("import:orchestrator", "", None)
     assert (activity["agent"], activity["provider"], activity["task"]) == made
+    assert activity["imported"]["provider"] == "demo"
 
 
 def test_the_importer_owns_a_draft_that_says_where_it_comes_from(project, files, send, outsider):
@@ -118,7 +137,7 @@ def test_the_api_tells_imported_projects_from_others(project, files, send, outsi
     origin = api.get(f"/api/v1/projects/{taken}/origin/").json()["origin"]
 
     assert origin["imported_by_username"] == "outsider"
-    assert origin["trail_broken_at"] is None
+    assert (origin["trail_broken_at"], origin["is_verified"]) == (None, False)
     assert origin["trail_events"] == Event.objects.filter(project=project.pk).count()
     assert client_of(project.created_by).get(f"/api/v1/projects/{project.pk}/origin/").json() == {
         "origin": None

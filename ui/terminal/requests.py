@@ -161,6 +161,9 @@ def diff_text(document: PresentedVersion) -> str:
 
 
 def maker_of(version: ArtifactVersion) -> str:
+    if claims := version.claims:
+        verified = "verified" if claims["is_verified"] else "not verified"
+        return f"imported, {verified}: said to be by {version.claimed_maker}"
     if version.author is not None:
         return version.author.get_username()
     served_by = ":".join(filter(None, (version.provider, version.model)))

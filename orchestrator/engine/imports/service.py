@@ -7,13 +7,11 @@ import gzip
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
 
 from audit.actors import Actor
-from audit.archive_verifier import Broken, Log
 from audit.canonical import canonical
 from context.artifact_types import artifact_types
 from context.enums import Granularity, VersionStatus
@@ -26,6 +24,7 @@ from orchestrator.engine.definition import (
     load_definition,
 )
 from orchestrator.engine.imports.archive import MANIFEST, Archive, refused
+from orchestrator.engine.imports.trail import Trail, is_vouched_for, verify_trail
 from orchestrator.models import ImportedFile, ProjectImport
 from projects.agent_types import agent_types
 from projects.enums import OversightLevel
@@ -36,7 +35,6 @@ from projects.transaction import ProjectTransaction
 
 TRAIL = "audit/events.jsonl"
 STATUSES = {VersionStatus.ACCEPTED, VersionStatus.DRAFT, VersionStatus.REJECTED}
-INVALID_EVENT = (Broken, ValueError, KeyError, TypeError, RecursionError)
 Item = dict[str, Any]
 
 
@@ -71,28 +69,6 @@ def import_project(
     }
     trail = verify_trail(archive.kept.get(TRAIL, b""))
     return store_project(actor, archive, items, trail, fields)
-
-
-@dataclass(frozen=True)
-class Trail:
-    """`first_broken_sequence` is None where the chain holds; a missing trail has no events."""
-
-    events: int
-    head_hash: str
-    first_broken_sequence: int | None
-
-
-def verify_trail(lines: bytes) -> Trail:
-    """Whether the exported events are one unbroken chain; not who wrote it."""
-    log, number = Log(), 0
-    for number, line in enumerate(lines.splitlines(), start=1):
-        try:
-            log.read(json.loads(line))
-        except INVALID_EVENT:
-            return Trail(number - 1, log.head, number)
-        if log.last != number:
-            return Trail(number - 1, "", number)
-    return Trail(number, log.head, log.unexplained or None)
 
 
 def choices_for(manifest: Item, *, workflow: str, oversight_level: str) -> dict[str, str]:
@@ -132,7 +108,7 @@ def _unknown(what: str, value: Any) -> str:
 def store_project(
     actor: Actor, archive: Archive, items: list[Item], trail: Trail, fields: Item
 ) -> Project:
-    manifest = archive.manifest
+    manifest, is_verified = archive.manifest, is_vouched_for(archive, trail)
     project = create_project(actor=actor, auto_start=False, **fields)
     with ProjectTransaction(project.pk, actor) as tx:
         origin = ProjectImport.objects.create(
@@ -145,6 +121,7 @@ def store_project(
             trail_events=trail.events,
             trail_head_hash=trail.head_hash,
             trail_broken_at=trail.first_broken_sequence,
+            is_verified=is_verified,
         )
         # The project's past: the manifest, the log, and what it had imported itself.
         ImportedFile.objects.bulk_create(
@@ -163,10 +140,13 @@ def store_project(
             "artifacts": len(items),
             "trail_events": origin.trail_events,
             "trail_head_hash": origin.trail_head_hash,
-            "trail_is_valid": origin.trail_broken_at is None,
+            # One chain is what anybody can make; only a signed checkpoint says whose it is.
+            "trail_is_one_chain": origin.trail_broken_at is None,
+            "is_verified": is_verified,
         }
         tx.record(PROJECT_UPDATED, changed=["origin"], fields={}, imported=imported)
         for item in items:
+            item["claims"]["is_verified"] = is_verified
             store_imported(tx, **item)
     return tx.project
 
@@ -191,18 +171,24 @@ def read_item(archive: Archive, file: Item) -> Item:
     if checked.sha256 != sha256:
         raise refused("hash_mismatch", f"{path!r} does not have the content hash in {MANIFEST}.")
     source_agent = _choice(file, "source_agent", ["", *agent_types.values], "")
+    if bool(file.get("is_by_person")):
+        source_agent = ""
+    status = _choice(file, "status", STATUSES)
     return {
         "artifact_type": artifact_type,
         "title": _line(file, "title", 300) or artifact_type,
         "checked": checked,
-        "status": _choice(file, "status", STATUSES),
+        "status": status,
         "granularity": _choice(file, "granularity", Granularity.values, "document"),
         "source_agent": source_agent,
-        "is_by_person": not source_agent or bool(file.get("is_by_person")),
         "step": _line(file, "step", 100),
-        "provider": _line(file, "provider", 50),
-        "model": _line(file, "model", 200),
-        "origin_version": _line(file, "version", 20),
+        "claims": {
+            "version": _line(file, "version", 20),
+            "status": status,
+            "made_by": source_agent or "person",
+            "provider": _line(file, "provider", 50),
+            "model": _line(file, "model", 200),
+        },
     }
 
 

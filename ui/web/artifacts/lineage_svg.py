@@ -92,7 +92,7 @@ def _box(lineage: Lineage, pk: int, column: int, row: int, stale: dict[Any, Stal
         x=MARGIN + column * COLUMN_WIDTH,
         y=MARGIN + row * ROW_HEIGHT,
         title=title if len(title) <= TITLE_CHARACTERS else f"{title[: TITLE_CHARACTERS - 1]}…",
-        maker=version.author.get_username() if version.author else f"the {version.source_agent}",
+        maker=maker_of(version),
         stale=is_current and version.artifact_id in stale,
         sources=[
             (lineage.versions[link.source_id], link.kind)
@@ -100,6 +100,12 @@ def _box(lineage: Lineage, pk: int, column: int, row: int, stale: dict[Any, Stal
             if link.derived_id == pk
         ],
     )
+
+
+def maker_of(version: ArtifactVersion) -> str:
+    if version.claims:
+        return f"imported; {version.claimed_maker}"
+    return version.author.get_username() if version.author else f"the {version.source_agent}"
 
 
 def _path(source: Box, derived: Box) -> str:
