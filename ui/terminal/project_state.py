@@ -1,6 +1,7 @@
 """Where a project stands, read from the database, and whether workers are there for it."""
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
@@ -20,6 +21,7 @@ from orchestrator.engine.definition import Definition, load_definition
 from orchestrator.engine.state import definition_of
 from orchestrator.models import WorkflowRun
 from projects.enums import ProjectStatus
+from projects.integrity import ContentChanged
 from projects.models import Project
 
 EVENTS_MAX = 500
@@ -83,11 +85,18 @@ def definition_for(project: Project) -> Definition:
 
 
 def titles_of(project: Project) -> dict[str, str]:
-    return {step.id: step.title for step in definition_for(project).steps}
+    """None of a workflow that was changed past the product."""
+    with suppress(ContentChanged):
+        return {step.id: step.title for step in definition_for(project).steps}
+    return {}
 
 
 def step_rows(project: Project) -> list[StepRow]:
-    definition = definition_for(project)
+    try:
+        definition = definition_for(project)
+    except ContentChanged:
+        # Nothing untrue is shown; the log says what differs.
+        return []
     tasks = {task.step: task for task in Task.objects.filter(project=project, is_current=True)}
     rows = []
     for step_id in definition.order:
