@@ -20,7 +20,7 @@ FINAL = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED
 
 
 class RequestKind(models.TextChoices):
-    """What a task in `waiting_for_hitl` waits for; the kind of its request."""
+    """What a request is about; for a task in `waiting_for_hitl`, what it waits for."""
 
     #: May the work follow this plan.
     PLAN_APPROVAL = "plan_approval", "Plan approval"
@@ -30,6 +30,12 @@ class RequestKind(models.TextChoices):
     CLARIFICATION = "clarification", "Clarification"
     #: An agent cannot go on by itself.
     ESCALATION = "escalation", "Escalation"
+    #: May an agent do what it is about to do. Of an action, never of a task.
+    ACTION_APPROVAL = "action_approval", "Action approval"
+
+
+#: What a task can wait for.
+TASK_REQUEST_KINDS = [kind.value for kind in RequestKind if kind != RequestKind.ACTION_APPROVAL]
 
 
 class AgentState(models.TextChoices):

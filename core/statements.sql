@@ -28,6 +28,14 @@ FOR NO KEY UPDATE OF projects, stream
 -- name: lock_project_of_request_or_skip
 {lock_project_of_request} SKIP LOCKED
 
+-- name: lock_project_of_action
+{project_and_head}
+WHERE projects.id = (SELECT project_id FROM agent_actions WHERE id = %(row)s)
+FOR NO KEY UPDATE OF projects, stream
+
+-- name: lock_project_of_action_or_skip
+{lock_project_of_action} SKIP LOCKED
+
 -- name: lock_project_of_artifact
 {project_and_head}
 WHERE projects.id = (SELECT project_id FROM context_artifacts WHERE id = %(row)s)

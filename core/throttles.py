@@ -27,7 +27,8 @@ class UserThrottle(BaseThrottle):
         if not request.user or not request.user.is_authenticated:
             return True
         limit = settings.THROTTLE_USER_PER_MINUTE
-        self.seconds_to_wait = user_requests.take(str(request.user.pk), limit, MINUTE)
+        key = getattr(request.user, "throttle_key", None) or str(request.user.pk)
+        self.seconds_to_wait = user_requests.take(key, limit, MINUTE)
         return self.seconds_to_wait == 0
 
     def wait(self) -> float:

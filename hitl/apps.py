@@ -6,12 +6,14 @@ class HitlConfig(AppConfig):
 
     def ready(self) -> None:
         from audit.stream.subscription import register_inbox
+        from hitl.agent_actions.asks import close_actions_of_ended_project
         from hitl.selectors import inbox_items
         from hitl.services import cancel_requests, note_change, sync_deadlines
         from hitl.services.loosenings import oversight_changed, owner_removed
         from projects import hooks
 
         hooks.register("status_changed", sync_deadlines)
+        hooks.register("ended", close_actions_of_ended_project)
         hooks.register("tasks_cancelled", cancel_requests)
         hooks.register("oversight_changed", oversight_changed)
         hooks.register("owner_removed", owner_removed)

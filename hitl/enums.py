@@ -54,3 +54,42 @@ class OnTimeout(models.TextChoices):
     REJECT = "reject", "Reject"
     #: From then on only an owner decides.
     ESCALATE = "escalate", "Escalate"
+
+
+class ActionStatus(models.TextChoices):
+    """Of what an agent is about to do. Whatever a client does not know means "not approved"."""
+
+    #: A person is asked.
+    PENDING = "pending", "Pending"
+    #: It may be claimed, once, until its time is over.
+    APPROVED = "approved", "Approved"
+    DENIED = "denied", "Denied"
+    #: A person replied instead; nothing runs.
+    ANSWERED = "answered", "Answered"
+    #: Nobody decided in time, or nobody claimed it in time.
+    EXPIRED = "expired", "Expired"
+    CANCELLED = "cancelled", "Cancelled"
+    #: What it rests on has changed.
+    SUPERSEDED = "superseded", "Superseded"
+    #: Claimed: it may be happening now.
+    EXECUTING = "executing", "Executing"
+    SUCCEEDED = "succeeded", "Succeeded"
+    #: It was tried and did not succeed; who tried knows how far it came.
+    FAILED = "failed", "Failed"
+    #: It certainly did not happen.
+    NOT_EXECUTED = "not_executed", "Not executed"
+    #: Nobody knows whether it happened.
+    UNKNOWN = "unknown", "Unknown"
+
+
+class OnExpiry(models.TextChoices):
+    """What becomes of an action that nobody has decided on in time. Never a yes."""
+
+    #: It expires.
+    DENY = "deny", "Deny"
+    #: It stays pending, and is overdue.
+    HOLD = "hold", "Hold"
+
+
+#: The effect of an action with one of these may have happened, or may be happening.
+BLOCKS_EFFECT = (ActionStatus.EXECUTING, ActionStatus.SUCCEEDED, ActionStatus.UNKNOWN)

@@ -91,3 +91,49 @@ POLICY_LOOSENED = _hitl_event(
     ),
 )
 POLICY_CHANGED = _hitl_event("hitl_policy_changed", _policy)
+
+
+def _action(text: str, mark: str = "", tone: str = "") -> MessageBuilder:
+    return lambda event, step: Message(
+        f"{event.data.get('agent')} {text} {event.data.get('tool')}", mark, tone, stands_out=True
+    )
+
+
+def _action_event(name: str, message: MessageBuilder) -> EventType:
+    return register_event_type(name, message=message, changes_inbox=True)
+
+
+ACTION_REQUESTED = _action_event("action_requested", _action("asks for"))
+ACTION_DECIDED = _action_event(
+    "action_decided",
+    lambda event, step: Message(
+        f"{event.data.get('tool')}: {event.data.get('status')} by {who(event)}", tone="decided"
+    ),
+)
+ACTION_CLAIMED = _action_event("action_claimed", _action("begins"))
+ACTION_FINISHED = _action_event(
+    "action_finished",
+    lambda event, step: Message(f"{event.data.get('tool')}: {event.data.get('status')}"),
+)
+ACTION_UNKNOWN = _action_event("action_unknown", _action("did not say how it ended:", "!", "bad"))
+ACTION_CLOSED = _action_event(
+    "action_closed",
+    lambda event, step: Message(
+        f"{event.data.get('tool')}: {event.data.get('status')}, {event.data.get('reason')}",
+        "-",
+        "warn",
+    ),
+)
+STANDING_APPROVAL_GIVEN = _action_event(
+    "standing_approval_given",
+    lambda event, step: Message(
+        f"{who(event)} approved up to {event.data.get('uses_max')} more calls of "
+        f"{event.data.get('tool')}",
+        "!",
+        "warn",
+        stands_out=True,
+    ),
+)
+STANDING_APPROVAL_REVOKED = _action_event(
+    "standing_approval_revoked", _person("revoked a standing approval")
+)

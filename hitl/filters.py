@@ -15,6 +15,7 @@ from projects.enums import Phase
 class RequestFilter(django_filters.FilterSet):
     project = django_filters.UUIDFilter()
     task = django_filters.UUIDFilter()
+    agent_action = django_filters.UUIDFilter()
     status = django_filters.ChoiceFilter(choices=RequestStatus.choices)
     kind = django_filters.ChoiceFilter(choices=RequestKind.choices)
     phase = django_filters.ChoiceFilter(choices=Phase.choices)

@@ -14,7 +14,7 @@ UNDECIDED = (RequestStatus.PENDING, RequestStatus.SUPERSEDED)
 
 
 def differences(
-    request: HitlRequest, task: Task, versions: Sequence[ArtifactVersion]
+    request: HitlRequest, task: Task | None, versions: Sequence[ArtifactVersion]
 ) -> Iterator[ContentChanged]:
     """What is no longer as it was pinned. `versions` are those that the request shows."""
     for error in _differences(request, task, versions):
@@ -23,7 +23,7 @@ def differences(
 
 
 def _differences(
-    request: HitlRequest, task: Task, versions: Sequence[ArtifactVersion]
+    request: HitlRequest, task: Task | None, versions: Sequence[ArtifactVersion]
 ) -> Iterator[ContentChanged]:
     """In this order:
 
@@ -57,6 +57,9 @@ def _differences(
             except ContentChanged as error:
                 version.difference = error
                 yield error
+    if task is None:
+        # Of an action: its digest is recomputed wherever it is shown, decided and claimed.
+        return
     if request.subject["error"].get("code") == INTEGRITY:
         # This is what people are asked about.
         return

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.functional import cached_property
 
@@ -15,9 +15,17 @@ from agents.models import Task
 from core.ids import new_id
 from hitl.actions.registry import action_choices
 from hitl.digests import digest_of
-from hitl.enums import Assurance, LooseningStatus, OnTimeout, RequestStatus
+from hitl.enums import (
+    BLOCKS_EFFECT,
+    ActionStatus,
+    Assurance,
+    LooseningStatus,
+    OnExpiry,
+    OnTimeout,
+    RequestStatus,
+)
 from projects.enums import Phase
-from projects.models import Project
+from projects.models import AgentCredential, Project
 
 APPROVALS_MAX = 50
 
@@ -30,12 +38,196 @@ class RequestQuerySet(models.QuerySet):
         return self.filter(status=RequestStatus.PENDING)
 
 
+class ActionQuerySet(models.QuerySet):
+    def visible_to(self, user: Any) -> "ActionQuerySet":
+        return self.filter(project__in=Project.objects.visible_to(user))
+
+
+class AgentAction(models.Model):
+    """What an agent anywhere is about to do: asked, decided, claimed and reported, each a fact."""
+
+    TRANSITIONS = {
+        ActionStatus.PENDING: {
+            *(ActionStatus.APPROVED, ActionStatus.DENIED, ActionStatus.ANSWERED),
+            *(ActionStatus.EXPIRED, ActionStatus.CANCELLED, ActionStatus.SUPERSEDED),
+        },
+        ActionStatus.APPROVED: {
+            *(ActionStatus.EXECUTING, ActionStatus.EXPIRED),
+            *(ActionStatus.CANCELLED, ActionStatus.SUPERSEDED),
+        },
+        ActionStatus.EXECUTING: {
+            *(ActionStatus.SUCCEEDED, ActionStatus.FAILED),
+            *(ActionStatus.NOT_EXECUTED, ActionStatus.UNKNOWN),
+        },
+        # Who tried may still say how it ended; else a person does, or allows it once more.
+        ActionStatus.UNKNOWN: {
+            *(ActionStatus.SUCCEEDED, ActionStatus.FAILED),
+            *(ActionStatus.NOT_EXECUTED, ActionStatus.APPROVED),
+        },
+    }
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="agent_actions")
+    credential = models.ForeignKey(
+        AgentCredential, on_delete=models.PROTECT, related_name="agent_actions"
+    )
+    idempotency_key = models.CharField(max_length=255)
+    status = models.CharField(
+        max_length=12, choices=ActionStatus, default=ActionStatus.PENDING, editable=False
+    )
+
+    # What is asked for. Arguments are kept as their canonical text, for that is what is hashed.
+    tool = models.JSONField(help_text="`name`, and perhaps `server` and `schema_digest`.")
+    arguments = models.TextField(help_text="Canonical JSON (RFC 8785), complete.")
+    agent = models.JSONField(help_text="`name`, and perhaps `run`, `call` and `framework`.")
+    subject = models.JSONField(
+        null=True, blank=True, help_text="For whom the agent acts: `type` and `id`."
+    )
+    action_digest = models.CharField(max_length=71)
+    call_digest = models.CharField(max_length=71, help_text="Over tool and arguments alone.")
+    effect = models.CharField(max_length=300, blank=True, default="")
+    why = models.TextField(blank=True, default="", help_text="The agent's own claim.")
+    hints = models.JSONField(default=dict)
+    allowed = ArrayField(models.CharField(max_length=20))
+    edit_schema = models.JSONField(null=True, blank=True)
+    response_schema = models.JSONField(null=True, blank=True)
+    precondition = models.TextField(
+        blank=True, default="", help_text="Canonical JSON: a fingerprint of what is outside."
+    )
+    based_on = models.JSONField(default=list, help_text="Artifact versions that it rests on.")
+    continuation = models.TextField(blank=True, default="", help_text="For the agent alone.")
+    on_expiry = models.CharField(max_length=10, choices=OnExpiry, default=OnExpiry.DENY)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="When the asking ends.")
+
+    # What was decided.
+    asked_arguments = models.TextField(
+        blank=True, default="", help_text="Those that were asked for, where a person changed them."
+    )
+    rule = models.ForeignKey(
+        "StandingApproval", null=True, blank=True, on_delete=models.SET_NULL, related_name="uses"
+    )
+    answer = models.TextField(blank=True, default="", help_text="Canonical JSON.")
+    decided_at = models.DateTimeField(null=True, blank=True)
+    approved_until = models.DateTimeField(null=True, blank=True)
+
+    # Who does it, and how it ended.
+    fence = models.PositiveIntegerField(default=0, help_text="Grows with every claim.")
+    claimed_at = models.DateTimeField(null=True, blank=True)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    result = models.TextField(blank=True, default="", help_text="Canonical JSON.")
+    error = models.TextField(blank=True, default="")
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ActionQuerySet.as_manager()
+
+    class Meta:
+        db_table = "agent_actions"
+        verbose_name = "action"
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=ActionStatus.values), name="action_status_known"
+            ),
+            models.CheckConstraint(
+                condition=(
+                    Q(status=ActionStatus.EXECUTING, lease_expires_at__isnull=False)
+                    | (~Q(status=ActionStatus.EXECUTING) & Q(lease_expires_at__isnull=True))
+                ),
+                name="action_lease_iff_executing",
+            ),
+            models.UniqueConstraint(
+                fields=["credential", "idempotency_key"], name="action_once_a_key"
+            ),
+            models.UniqueConstraint(
+                fields=["project", "effect"],
+                condition=Q(status__in=BLOCKS_EFFECT) & ~Q(effect=""),
+                name="action_effect_once",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["project", "-created_at", "-id"], name="actions_of_a_project"),
+            models.Index(fields=["project", "call_digest"], name="actions_of_the_same_call"),
+            models.Index(
+                fields=["lease_expires_at"],
+                name="actions_executing",
+                condition=Q(status=ActionStatus.EXECUTING),
+            ),
+            models.Index(
+                fields=["approved_until"],
+                name="actions_approved",
+                condition=Q(status=ActionStatus.APPROVED),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tool.get('name')} by {self.agent.get('name')}"
+
+    @property
+    def is_pending(self) -> bool:
+        return self.status == ActionStatus.PENDING
+
+    def move(self, status: ActionStatus) -> None:
+        """The caller holds the project's lock, and has seen that the state allows it."""
+        if status not in self.TRANSITIONS.get(ActionStatus(self.status), ()):
+            raise RuntimeError(f"action {self.pk} is {self.status} and cannot become {status}")
+        self.status = status
+        if status != ActionStatus.EXECUTING:
+            self.lease_expires_at = None
+        if status not in (ActionStatus.APPROVED, ActionStatus.EXECUTING, ActionStatus.UNKNOWN):
+            self.finished_at = timezone.now()
+
+
+class StandingApproval(models.Model):
+    """A person's word for further calls like one that they approved: bounded, and revocable."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey(
+        Project, on_delete=models.CASCADE, related_name="standing_approvals"
+    )
+    credential = models.ForeignKey(AgentCredential, on_delete=models.CASCADE, related_name="+")
+    agent_name = models.CharField(max_length=200)
+    tool = models.JSONField()
+    bounds = models.JSONField(help_text="JSON Schema that the arguments must satisfy.")
+    uses_max = models.PositiveSmallIntegerField()
+    uses_count = models.PositiveSmallIntegerField(default=0)
+    expires_at = models.DateTimeField()
+    given_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
+    )
+    decision = models.OneToOneField(
+        "Decision", on_delete=models.CASCADE, related_name="standing_approval"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "standing_approvals"
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(uses_count__lte=F("uses_max")), name="standing_approval_uses_bounded"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["credential", "expires_at"], name="standing_approvals_open")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.uses_count} of {self.uses_max} until {self.expires_at:%Y-%m-%d %H:%M}"
+
+
 class HitlRequest(models.Model):
-    """A question to a person, bound to exactly what it shows."""
+    """A question to a person, bound to exactly what it shows: about a task, or about an action."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="hitl_requests")
-    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="hitl_requests")
+    task = models.ForeignKey(
+        Task, null=True, blank=True, on_delete=models.CASCADE, related_name="hitl_requests"
+    )
+    agent_action = models.ForeignKey(
+        AgentAction, null=True, blank=True, on_delete=models.CASCADE, related_name="requests"
+    )
     kind = models.CharField(max_length=20, choices=RequestKind)
     status = models.CharField(
         max_length=20, choices=RequestStatus, default=RequestStatus.PENDING, editable=False
@@ -114,10 +306,19 @@ class HitlRequest(models.Model):
             models.CheckConstraint(
                 condition=Q(required_approvals__gte=1), name="request_needs_an_approval"
             ),
+            models.CheckConstraint(
+                condition=Q(task__isnull=True) ^ Q(agent_action__isnull=True),
+                name="request_about_a_task_or_an_action",
+            ),
             models.UniqueConstraint(
                 fields=["task"],
                 condition=Q(status=RequestStatus.PENDING),
                 name="request_pending_once_a_task",
+            ),
+            models.UniqueConstraint(
+                fields=["agent_action"],
+                condition=Q(status=RequestStatus.PENDING),
+                name="request_pending_once_an_action",
             ),
             models.UniqueConstraint(
                 fields=["task", "subject_digest"], name="request_once_a_subject"

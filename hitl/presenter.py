@@ -15,6 +15,7 @@ from django.utils import timezone
 from context.diff import diff_contents
 from context.models import Artifact, ArtifactVersion
 from hitl.actions import get_action
+from hitl.agent_actions.card import Card, card_of, consequence_of
 from hitl.digests import ERASED_SUBJECT
 from hitl.enums import OnTimeout
 from hitl.integrity import UNDECIDED, differences
@@ -97,6 +98,7 @@ class Deadlines:
     is_overdue: bool
     is_suspended: bool
     is_escalated: bool
+    is_of_action: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,11 @@ class PresentedRequest:
     def decisions(self) -> list[Decision]:
         return list(self.request.decisions.select_related("decided_by"))
 
+    @cached_property
+    def card(self) -> Card | None:
+        """What an agent is about to do; None of a request about a task."""
+        return card_of(self.request)
+
     @property
     def previous(self) -> HitlRequest | None:
         return self.request.previous
@@ -166,6 +173,8 @@ class PresentedRequest:
     @cached_property
     def amended_type(self) -> str | None:
         """The artifact type of what a person may write instead; None where nothing is awaited."""
+        if self.request.task is None:
+            return None
         outputs = self.subject["outputs"] or self.request.task.handoff.get("expected_outputs")
         return amended_type(self.request) if outputs else None
 
@@ -261,7 +270,11 @@ def present_request(
                 needs_content=action.needs_content,
                 is_destructive=action.is_destructive,
                 comment_question=action.comment_question,
-                consequence=action.consequence(request, follows).strip(),
+                consequence=(
+                    action.consequence(request, follows).strip()
+                    if request.agent_action is None
+                    else consequence_of(request, action.key)
+                ),
             )
             for action in map(get_action, allowed_actions(request))
         ],
@@ -299,4 +312,5 @@ def deadlines_of(request: HitlRequest, now: datetime) -> Deadlines:
         is_overdue=request.is_overdue(now),
         is_suspended=request.held_since is not None,
         is_escalated=request.escalated_at is not None,
+        is_of_action=request.agent_action_id is not None,
     )

@@ -8,6 +8,7 @@ from django.contrib.auth import get_user_model
 from django.urls import reverse
 from django.utils import timezone
 
+from agents.enums import RequestKind
 from core.errors import Forbidden, InvalidInput, Unprocessable
 from core.text import is_storable
 from hitl.actions import Action, registered_actions
@@ -40,6 +41,11 @@ def allowed_actions(request: HitlRequest) -> list[str]:
     # What was changed past the product cannot be decided, nor may it be read as if it fitted.
     if not request.is_pending or request.found_digest != request.subject_digest:
         return []
+    if request.agent_action_id is not None:
+        # Of what an agent is about to do: its asker may have narrowed it.
+        is_escalation = request.kind == RequestKind.ESCALATION
+        allowed = {"answer"} if is_escalation else set(request.agent_action.allowed)
+        return [action.key for action in registered_actions() if action.key in allowed]
     return [action.key for action in registered_actions() if action.is_allowed_for(request)]
 
 

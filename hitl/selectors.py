@@ -42,15 +42,17 @@ INBOX_FIELDS = (
 def requests_for(user: Any) -> QuerySet[HitlRequest]:
     """What the user may see, newest first."""
     requests = HitlRequest.objects.visible_to(user)
-    return requests.select_related("project", "task", "claimed_by").order_by("-created_at", "-id")
+    return requests.select_related(
+        "project", "task", "agent_action__credential", "claimed_by"
+    ).order_by("-created_at", "-id")
 
 
 def request_list_for(user: Any) -> QuerySet[HitlRequest]:
     """As `requests_for`, with no more than a list shows."""
     return (
         HitlRequest.objects.visible_to(user)
-        .select_related("project", "claimed_by")
-        .defer("project__brief")
+        .select_related("project", "claimed_by", "agent_action")
+        .defer("project__brief", "agent_action__continuation", "agent_action__result")
         .order_by("-created_at", "-id")
     )
 
@@ -131,7 +133,9 @@ def earlier_requests(request: HitlRequest) -> QuerySet[HitlRequest]:
     requests = HitlRequest.objects.filter(
         project=request.project_id, created_at__lt=request.created_at
     )
-    about = {"step": request.step} if request.step else {"task": request.task_id}
+    about: dict[str, Any] = {"step": request.step} if request.step else {"task": request.task_id}
+    if request.agent_action_id is not None:
+        about = {"agent_action__call_digest": request.agent_action.call_digest}
     return requests.filter(**about).order_by("-created_at", "-id")
 
 

@@ -124,6 +124,7 @@ class RequestListSerializer(serializers.ModelSerializer):
             "project",
             "project_name",
             "task",
+            "agent_action",
             "kind",
             "status",
             "title",

@@ -267,6 +267,10 @@ class Environment(Variables):
     )
     FLOOR_REQUIRED_APPROVALS: Approvals = {}
     FLOOR_PREVENT_SELF_APPROVAL: bool = False
+    ACTION_APPROVED_SECONDS: PositiveCount = 86_400
+    ACTION_LEASE_SECONDS: PositiveCount = 60
+    GRANT_KEY_FILE: str = ""
+    GRANT_ISSUER: str = "paraph"
     MODEL_DEFAULT: str = "demo"
     MODEL_MAX_TOKENS: PositiveCount = 16_000
     CONTEXT_BUDGET: PositiveCount = 100_000

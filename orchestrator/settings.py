@@ -234,6 +234,7 @@ CELERY_BEAT_SCHEDULE = {
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "rest_framework.authentication.TokenAuthentication",
+        "projects.credentials.CredentialAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -323,6 +324,13 @@ MODEL_CONCURRENCY = env.MODEL_CONCURRENCY
 SANDBOX_CONCURRENCY = env.SANDBOX_CONCURRENCY or os.cpu_count() or 1
 SANDBOX_ALLOW_NETWORK = env.SANDBOX_ALLOW_NETWORK
 SANDBOX_ALLOW_FILES = env.SANDBOX_ALLOW_FILES
+
+# How long an approved action may be claimed, and how long a claim lasts without a heartbeat.
+ACTION_APPROVED_SECONDS = env.ACTION_APPROVED_SECONDS
+ACTION_LEASE_SECONDS = env.ACTION_LEASE_SECONDS
+# Outside of the database: a JSON Web Key Set, made where it is not there. Empty: no grants.
+GRANT_KEY_FILE = env.GRANT_KEY_FILE
+GRANT_ISSUER = env.GRANT_ISSUER
 
 # The policy of projects that have none of their own. Seconds; 0: never.
 HITL_POLICY = {

@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularAPIView
 
 from audit.stream.asyncapi import asyncapi_document
 from audit.urls import stream_urls
+from hitl.agent_actions.views import jwks
 from hitl.views import ConfirmView, DeclineView, PolicyView, ProposalListView
 from ops.health import views as health
 from ops.metrics.views import metrics
@@ -53,6 +54,7 @@ api_urls = [
     path("", include("agents.urls")),
     path("", include("context.urls")),
     path("hitl/", include("hitl.urls")),
+    path("", include("hitl.agent_actions.urls")),
     path("audit/", include("audit.urls")),
     path("", include(stream_urls)),
 ]
@@ -64,6 +66,7 @@ urlpatterns = [
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/asyncapi.yaml", asyncapi_document, name="asyncapi"),
     path("api/docs/", DocsPage.as_view(url_name="schema"), name="docs"),
+    path(".well-known/paraph/jwks.json", jwks, name="jwks"),
     path("api/login/", include("rest_framework.urls")),
     re_path(r"^health/?$", health.basic, name="health"),
     re_path(r"^health/live/?$", health.basic, name="health-live"),

@@ -34,6 +34,10 @@ class OversightLevel(models.TextChoices):
     LOW = "low", "Low"
 
 
+#: The workflow without steps: the project is active until an owner completes or cancels it.
+NO_WORKFLOW = "none"
+
+
 class Phase(models.TextChoices):
     DISCOVERY = "discovery", "Discovery"
     PLAN = "plan", "Plan"
@@ -41,3 +45,14 @@ class Phase(models.TextChoices):
     BUILD = "build", "Build"
     VALIDATE = "validate", "Validate"
     LAUNCH = "launch", "Launch"
+
+
+class CredentialScope(models.TextChoices):
+    """What an agent that runs elsewhere may do in its project. It never decides or manages."""
+
+    #: Ask for approval of its actions, claim them and report how they ended.
+    ASK = "ask", "Ask"
+    #: Take tasks of the project and bring their results.
+    WORK = "work", "Work"
+    #: Read what a viewer reads.
+    READ = "read", "Read"

@@ -37,3 +37,27 @@ PROJECT_CANCELLED = register_event_type(
 PROJECT_ERASED = register_event_type("project_erased", erases_payloads=True)
 MEMBER_ADDED = register_event_type("member_added", changes_inbox=True)
 MEMBER_REMOVED = register_event_type("member_removed", changes_inbox=True, changes_access=True)
+
+
+def _credential(text: str) -> MessageBuilder:
+    return lambda event, step: Message(
+        f"{who(event)} {text} {event.data.get('name')}", stands_out=True
+    )
+
+
+CREDENTIAL_CREATED = register_event_type(
+    "credential_created", message=_credential("made a credential for agents:")
+)
+CREDENTIAL_REVOKED = register_event_type(
+    "credential_revoked", message=_credential("revoked the credential"), changes_access=True
+)
+CREDENTIAL_REFUSED = register_event_type(
+    "credential_refused",
+    message=lambda event, step: Message(
+        f"The agent {event.data.get('name')} tried what its credential may never do: "
+        f"{event.data.get('operation')}",
+        "!",
+        "bad",
+        stands_out=True,
+    ),
+)

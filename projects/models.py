@@ -1,6 +1,8 @@
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxLengthValidator
 from django.db import models
 from django.db.models import Q
@@ -9,7 +11,7 @@ from django.utils import timezone
 
 from core.errors import Conflict
 from core.ids import new_id
-from projects.enums import OversightLevel, ProjectStatus, Role
+from projects.enums import CredentialScope, OversightLevel, ProjectStatus, Role
 
 models.CharField.register_lookup(Length)
 models.TextField.register_lookup(Length)
@@ -21,9 +23,14 @@ ERASED_TEXT = "[erased]"
 
 class ProjectQuerySet(models.QuerySet):
     def visible_to(self, user: Any) -> "ProjectQuerySet":
-        """What the user may see: projects they are a member of; superusers see all."""
+        """What the user may see: projects they are a member of; superusers see all.
+
+        An agent with a credential that may read sees its project.
+        """
         if user.is_superuser:
             return self
+        if (credential := getattr(user, "credential", None)) is not None:
+            return self.filter(pk=credential.project_id)
         return self.filter(pk__in=Membership.objects.filter(user=user).values("project"))
 
     def lock(self) -> "ProjectQuerySet":
@@ -213,3 +220,58 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} is {self.role} of {self.project}"
+
+
+class CredentialQuerySet(models.QuerySet):
+    def usable(self) -> "CredentialQuerySet":
+        """Neither revoked nor expired, and made by somebody who may still log in."""
+        now = timezone.now()
+        return self.filter(
+            Q(expires_at=None) | Q(expires_at__gt=now),
+            revoked_at=None,
+            created_by__is_active=True,
+        )
+
+
+class AgentCredential(models.Model):
+    """What an agent that runs elsewhere identifies itself with, in one project."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="credentials")
+    name = models.CharField(max_length=100)
+    scopes = ArrayField(models.CharField(max_length=10, choices=CredentialScope))
+    token_sha256 = models.CharField(max_length=64, unique=True, editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="agent_credentials"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    refused_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the log last said that it tried to decide or manage."
+    )
+    refusals = models.PositiveIntegerField(default=0, db_default=0)
+
+    objects = CredentialQuerySet.as_manager()
+
+    class Meta:
+        db_table = "agent_credentials"
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "name"],
+                condition=Q(revoked_at=None),
+                name="credential_name_once_a_project",
+            ),
+            models.CheckConstraint(
+                condition=Q(scopes__len__gte=1), name="credential_may_do_something"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def is_usable(self, now: datetime) -> bool:
+        is_expired = self.expires_at is not None and self.expires_at <= now
+        return self.revoked_at is None and not is_expired and self.created_by.is_active

@@ -8,7 +8,7 @@ from core.errors import Conflict, InvalidInput, NotFound
 from core.text import is_storable
 from projects import hooks
 from projects.access import MANAGE
-from projects.enums import OversightLevel, ProjectStatus, Role
+from projects.enums import NO_WORKFLOW, OversightLevel, ProjectStatus, Role
 from projects.events import (
     MEMBER_ADDED,
     MEMBER_REMOVED,
@@ -159,6 +159,19 @@ def cancel_project(*, project_id: UUID, actor: Actor, reason: str = "") -> Proje
     with ProjectTransaction(project_id, actor, require=MANAGE) as tx:
         cancel = lambda: tx.project.cancel(reason)  # noqa: E731 - one verb, with its reason
         change_status(tx, cancel, PROJECT_CANCELLED, reason=reason)
+    return tx.project
+
+
+def finish_project(*, project_id: UUID, actor: Actor) -> Project:
+    """An owner says that nothing more will be asked in a project without a workflow.
+
+    Raises Conflict where a workflow decides, or the state does not allow it.
+    """
+    with ProjectTransaction(project_id, actor, require=MANAGE) as tx:
+        if tx.project.workflow != NO_WORKFLOW:
+            detail = "A project with a workflow completes with its last step; cancel it instead."
+            raise Conflict("invalid_transition", detail, project_status=tx.project.status)
+        complete_project(tx)
     return tx.project
 
 

@@ -31,7 +31,7 @@ class ProjectLocked(Exception):
 class ProjectOf:
     """The project that a row belongs to."""
 
-    kind: Literal["task", "request", "artifact"]
+    kind: Literal["task", "request", "artifact", "action"]
     id: UUID
 
 

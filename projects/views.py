@@ -32,6 +32,7 @@ from projects.services import (
     add_member,
     cancel_project,
     create_project,
+    finish_project,
     pause_project,
     remove_member,
     resume_project,
@@ -52,6 +53,7 @@ class ProjectViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVi
         "start": NoInput,
         "pause": NoInput,
         "resume": NoInput,
+        "complete": NoInput,
         "cancel": CancelInput,
     }
     filterset_class = ProjectFilter
@@ -100,6 +102,12 @@ class ProjectViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVi
     def resume(self, request: Request, pk: UUID) -> Response:
         """Only a paused project can be resumed."""
         return self.change(request, resume_project)
+
+    @extend_schema(request=NoInput, responses=ProjectSerializer)
+    @action(detail=True, methods=["post"])
+    def complete(self, request: Request, pk: UUID) -> Response:
+        """For a project without a workflow: nothing more will be asked in it."""
+        return self.change(request, finish_project)
 
     @extend_schema(request=CancelInput, responses=ProjectSerializer)
     @action(detail=True, methods=["post"])

@@ -36,6 +36,7 @@ WHY_ASKED = {
     RequestKind.RESULT_APPROVAL: "The {agent} has finished and waits for approval of the result.",
     RequestKind.CLARIFICATION: "The {agent} needs an answer before it can continue.",
     RequestKind.ESCALATION: "The {agent} is stuck and needs a person.",
+    RequestKind.ACTION_APPROVAL: "The agent {agent} asks before it acts.",
 }
 ON_TIMEOUT = {
     OnTimeout.HOLD: "the request stays open as overdue",
@@ -109,6 +110,8 @@ def timestamp(moment: datetime) -> str:
 
 
 def why_asked(request: HitlRequest) -> str:
+    if request.agent_action is not None and request.kind == RequestKind.ESCALATION:
+        return "The agent began it and never said how it ended. Did it happen?"
     return WHY_ASKED[RequestKind(request.kind)].format(agent=request.agent_type)
 
 
@@ -182,6 +185,12 @@ class DeadlineText:
     full: str
 
 
+def _at_the_end(deadlines: Deadlines) -> str:
+    if deadlines.is_of_action and deadlines.on_timeout == OnTimeout.REJECT:
+        return "the question expires and nothing runs"
+    return ON_TIMEOUT[deadlines.on_timeout]
+
+
 def deadline_text(deadlines: Deadlines, now: datetime) -> DeadlineText | None:
     """None where there is no deadline."""
     due, expires = deadlines.due_at, deadlines.expires_at
@@ -203,7 +212,6 @@ def deadline_text(deadlines: Deadlines, now: datetime) -> DeadlineText | None:
         sentences.append(f"{'Overdue since' if deadlines.is_overdue else 'Due'} {timestamp(due)}.")
     if expires:
         sentences.append(
-            f"If nobody decides by {timestamp(expires)} ({left}), "
-            f"{ON_TIMEOUT[deadlines.on_timeout]}."
+            f"If nobody decides by {timestamp(expires)} ({left}), {_at_the_end(deadlines)}."
         )
     return DeadlineText("bad" if deadlines.is_overdue else "warn", short, " ".join(sentences))

@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from agents.enums import FINAL, AgentState, AttemptOutcome, RequestKind, TaskStatus
+from agents.enums import FINAL, TASK_REQUEST_KINDS, AgentState, AttemptOutcome, TaskStatus
 from audit.canonical import canonical, digest
 from core.errors import Conflict
 from core.ids import new_id
@@ -104,11 +104,11 @@ class Task(models.Model):
                 condition=Q(status__in=TaskStatus.values), name="task_status_known"
             ),
             models.CheckConstraint(
-                condition=Q(gate__in=["", *RequestKind.values]), name="task_gate_known"
+                condition=Q(gate__in=["", *TASK_REQUEST_KINDS]), name="task_gate_known"
             ),
             models.CheckConstraint(
                 condition=(
-                    Q(status=TaskStatus.WAITING_FOR_HITL, waits_for__in=RequestKind.values)
+                    Q(status=TaskStatus.WAITING_FOR_HITL, waits_for__in=TASK_REQUEST_KINDS)
                     | (~Q(status=TaskStatus.WAITING_FOR_HITL) & Q(waits_for=""))
                 ),
                 name="task_waits_for_something_iff_waiting",

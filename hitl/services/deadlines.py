@@ -12,7 +12,7 @@ from agents.stops.queries import is_wholly_stopped
 from audit.actors import Actor
 from audit.event_types import EventType
 from core.errors import DomainError
-from hitl.enums import OnTimeout, RequestStatus
+from hitl.enums import ActionStatus, OnTimeout, RequestStatus
 from hitl.events import REQUEST_ESCALATED, REQUEST_OVERDUE, REQUEST_REMINDED
 from hitl.models import HitlRequest, Policy
 from hitl.policy import TIMES
@@ -105,6 +105,11 @@ def _apply(request_id: UUID) -> bool:
                 _record(tx, REQUEST_REMINDED, request)
             return _note_overdue(tx, request, now) or is_reminder
         match request.on_timeout:
+            case OnTimeout.REJECT if task is None:
+                from hitl.agent_actions.asks import close_action
+
+                end = ActionStatus.EXPIRED
+                close_action(tx, request.agent_action, end, "nobody decided in time")
             case OnTimeout.REJECT:
                 end = f"{request.expires_at:%Y-%m-%d %H:%M:%S} UTC"
                 reason = (

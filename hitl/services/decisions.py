@@ -36,7 +36,7 @@ def decide(
     assurance: str = "",
     break_glass: bool = False,
 ) -> Decision:
-    """Record a person's decision; once it settles the request, its task and the work go on.
+    """Record a person's decision; once it settles the request, its task or action goes on.
 
     `subject_digest` is that of what the person was shown. `break_glass` goes past the rules on who
     may decide and how many, for the reason in `comment`, and leaves an event of its own.
@@ -80,6 +80,11 @@ def decide(
             detail = "This is not what you were shown. Read the request again, then decide."
             current = {"subject_digest": request.subject_digest}
             raise Conflict("subject_changed", detail, **current)
+        if task is None:
+            # Imported late: what follows from it may be another request.
+            from hitl.agent_actions.decisions import apply_to_action
+
+            return apply_to_action(tx, request, request.agent_action, data)
         return chosen.apply(tx, request, task, data)
 
 

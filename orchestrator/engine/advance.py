@@ -155,6 +155,9 @@ class _Advance:
     def _plan(self, loaded: Loaded) -> list[Action]:
         if self.definition is None or self.project.finished_at is not None:
             return []
+        if not self.definition.steps:
+            # Only an owner knows when nothing more will be asked.
+            return []
         actions = plan(self.definition, loaded.state)
         if self.starts_nothing:
             # Nothing starts in a paused or stopped project, but a rejection still ends it.

@@ -154,7 +154,8 @@ class Definition(Frozen):
     name: Name
     version: Annotated[int, Field(strict=True, ge=1)]
     title: Title
-    steps: Annotated[tuple[Step, ...], Field(max_length=MAX_STEPS), AfterValidator(_not_empty)]
+    #: None in the workflow `none`, a home for the actions of agents that run elsewhere.
+    steps: Annotated[tuple[Step, ...], Field(max_length=MAX_STEPS)]
 
     @functools.cached_property
     def order(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from context.artifact_types import artifact_types
 from context.types.user_input import USER_INPUT
-from projects.enums import Phase
+from projects.enums import NO_WORKFLOW, Phase
 
 if TYPE_CHECKING:
     from orchestrator.engine.definition import Definition
@@ -23,6 +23,8 @@ def broken_rules(definition: Definition) -> list[Problem]:
     """All problems. Rules that follow `needs` are checked only when these form a graph."""
     steps = definition.steps
     ids = [step.id for step in steps]
+    if not steps and definition.name != NO_WORKFLOW:
+        return [(("steps",), "names nothing; at least one is needed")]
     graph: list[Problem] = []
     for n, step in enumerate(steps):
         if step.id in ids[:n]:

@@ -21,12 +21,28 @@ from projects.models import ERASED_TEXT, Project
 from projects.transaction import ProjectTransaction
 
 REASON_MAX_LENGTH = 1_000
+ERASED_NAME = {"name": ERASED_TEXT}
+ERASED_JSON = '{"erased": true}'
 ERASED_PROJECT = ["name", "brief", "status_reason", "engine_error", "attention_since", "erased_at"]
 # Path to the project, and what replaces each field that is not empty.
 BLANKED: dict[str, tuple[str, dict[str, Any]]] = {
     "orchestrator.WorkflowRun": ("project", {"feedback": {}}),
     "orchestrator.ProjectImport": ("project", {"origin_name": ERASED_TEXT}),
     "hitl.HitlRequest": ("project", {"title": ERASED_TEXT, "subject": ERASED_SUBJECT}),
+    "hitl.AgentAction": (
+        "project",
+        {
+            **dict.fromkeys(("why", "error", "continuation", "precondition"), ERASED_TEXT),
+            **dict.fromkeys(("arguments", "asked_arguments", "answer", "result"), ERASED_JSON),
+            **{"tool": ERASED_NAME, "agent": ERASED_NAME, "hints": {}, "based_on": []},
+            **{"subject": None, "edit_schema": None, "response_schema": None},
+        },
+    ),
+    "hitl.StandingApproval": (
+        "project",
+        {"bounds": {}, "tool": ERASED_NAME, "agent_name": ERASED_TEXT},
+    ),
+    "projects.AgentCredential": ("project", {"name": ERASED_TEXT}),
     "hitl.Decision": ("request__project", {"comment": ERASED_TEXT, "content": ERASED_DATA}),
     "hitl.Comment": ("request__project", {"text": ERASED_TEXT}),
     "agents.EmergencyStop": (
@@ -72,6 +88,10 @@ KEPT: dict[str, set[str]] = {
     "hitl.Decision": {"subject_digest", "channel", "loosenings"},
     "hitl.Loosening": {"changes"},
     "agents.Task": {"step", "dropped_by", "gate", "waits_for", "worker", "assignment_sha256"},
+    "hitl.AgentAction": {
+        *("idempotency_key", "action_digest", "call_digest", "effect", "allowed"),
+    },
+    "projects.AgentCredential": {"scopes", "token_sha256"},
     "agents.StopAcknowledgement": {"worker"},
     "agents.TaskAttempt": {"worker", "error_code", "provider", "model"},
     "context.Artifact": {"step"},

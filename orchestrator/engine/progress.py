@@ -54,7 +54,7 @@ def progress_of(project: Project) -> dict[str, Any]:
         "status": project.status,
         "completed_steps": completed,
         "total_steps": len(definition.order),
-        "percent": 100 * completed // len(definition.order),
+        "percent": 100 * completed // len(definition.order) if definition.order else 0,
         "waiting_for": [
             asdict(wait) | {"hitl_request": _request_id(loaded, wait.task)} | failures[wait.task]
             for wait in waits

@@ -11,6 +11,7 @@ from agents.services import enqueue_due_tasks, record_stop_notices, take_back_lo
 from core.disk import disk
 from core.idempotency import forget_old_keys
 from core.metrics import SHORT_BUCKETS
+from hitl.agent_actions.recovery import close_overdue_actions
 from hitl.services import apply_deadlines
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ def sweep() -> dict[str, int]:
         "tasks_taken_back": take_back_lost_tasks,
         "stop_notices_recorded": record_stop_notices,
         "deadlines_applied": apply_deadlines,
+        "actions_closed": close_overdue_actions,
         "tasks_enqueued": enqueue_due_tasks,
         "projects_enqueued": enqueue_waiting_projects,
         "idempotency_keys_forgotten": forget_old_keys,

@@ -1,7 +1,10 @@
 import pytest
 from rest_framework.test import APIClient
 
+from audit.actors import Actor
 from audit.models import Event
+from hitl.agent_actions.asks import ask_action
+from projects.credentials import create_credential
 from tests.core.routes import api_routes, fill
 from tests.scenes import asked, stop
 
@@ -15,6 +18,7 @@ KINDS = {
     "/api/v1/hitl/requests/": "request",
     "/api/v1/audit/events/": "event",
     "/api/v1/emergency-stop/": "stop",
+    "/api/v1/actions/": "action",
 }
 # Where one logs in.
 PUBLIC = {"/api/v1/auth/token/"}
@@ -34,12 +38,24 @@ ROUTES = [
 def values(project):
     """One of each, and ids for every place in a path."""
     request = asked(project)
+    credential, _ = create_credential(
+        project_id=project.pk, actor=Actor.of_user(project.created_by), name="a", scopes=["ask"]
+    )
+    action, _ = ask_action(
+        project_id=project.pk,
+        credential=credential,
+        idempotency_key="k1",
+        tool={"name": "refund"},
+        arguments={},
+        agent={"name": "support"},
+    )
     found = {
         "project": project.pk,
         "task": request.task_id,
         "artifact": request.subject["outputs"][0]["artifact"],
         "request": request.pk,
         "event": Event.objects.filter(project=project.pk).first().pk,
+        "action": action.pk,
         "stop": stop(project.created_by, project_id=project.pk).pk,
     }
     return found | {
@@ -48,6 +64,8 @@ def values(project):
         "agent_type": "coder",
         "number": 1,
         "proposal_id": project.pk,
+        "cid": credential.pk,
+        "rule": credential.pk,
     }
 
 
@@ -99,6 +117,14 @@ def test_the_url_conf_has_the_routes_of_the_contract():
         "audit/events/": "get",
         "audit/events/<pk>/": "get",
         "audit/verify/": "get",
+        "projects/<uuid:project_id>/actions/": "get post",
+        "projects/<uuid:project_id>/credentials/": "get post",
+        "projects/<uuid:project_id>/credentials/<uuid:cid>/": "delete",
+        "actions/<uuid:pk>/": "get",
+        "actions/<uuid:pk>/claim/": "post",
+        "actions/<uuid:pk>/heartbeat/": "post",
+        "actions/<uuid:pk>/outcome/": "post",
+        "actions/<uuid:pk>/cancel/": "post",
     }.items():
         assert {(route, method) for method in methods.split()} <= listed, route
 

@@ -4,14 +4,17 @@ from typing import Any
 
 from django.apps import apps
 from django.db import models
+from django.db.models.functions import Now
 
 from agents.models import Task
 from audit.actors import Actor
 from audit.models import Event, Stream
 from context.models import Artifact, ContextBuild
-from hitl.models import HitlRequest, Loosening
+from hitl.agent_actions.asks import ask_action
+from hitl.models import AgentAction, Decision, HitlRequest, Loosening, StandingApproval
 from hitl.services import decide
-from projects.models import Project
+from projects.credentials import create_credential
+from projects.models import AgentCredential, Project
 from tests.scenes import asked, stop
 
 OURS = ("orchestrator", "hitl", "agents", "context", "projects", "audit", "api")
@@ -25,6 +28,9 @@ NAMED = {
     "hitl_request": HitlRequest,
     "event": Event,
     "proposal": Loosening,
+    "cid": AgentCredential,
+    "rule": StandingApproval,
+    "agent_action": AgentAction,
 }
 
 
@@ -57,7 +63,36 @@ class Things:
             changes={"required_approvals": {"old": 2, "new": 1}},
             proposed_by=self.user,
         )
+        self._ask()
         stop(self.user, project_id=project.pk, agent_type="deployer")
+
+    def _ask(self) -> None:
+        """An agent elsewhere asks, and somebody has approved some calls ahead."""
+        self.credential, _ = create_credential(
+            project_id=self.project.pk,
+            actor=Actor.of_user(self.user),
+            name="support",
+            scopes=["ask", "work", "read"],
+        )
+        self.action, _ = ask_action(
+            project_id=self.project.pk,
+            credential=self.credential,
+            idempotency_key="k1",
+            tool={"name": "refund"},
+            arguments={"order": "1234"},
+            agent={"name": "support"},
+        )
+        StandingApproval.objects.create(
+            project=self.project,
+            credential=self.credential,
+            agent_name="support",
+            tool={"name": "refund"},
+            bounds={"type": "object"},
+            uses_max=1,
+            expires_at=Now(),
+            given_by=self.user,
+            decision=Decision.objects.filter(request__project=self.project).first(),
+        )
 
     def _build(self, task: Any) -> None:
         """What a worker notes of what it gave to an agent."""

@@ -50,6 +50,8 @@ UNREADABLE = {
     "HITL_ON_TIMEOUT": ("approve", "yes"),
     "HITL_REQUIRED_APPROVALS": (*NUMBERS, "0", "51"),
     "HITL_CLAIM_SECONDS": (*NUMBERS, "0"),
+    "ACTION_APPROVED_SECONDS": (*NUMBERS, "0"),
+    "ACTION_LEASE_SECONDS": (*NUMBERS, "0"),
     "HITL_REAUTHENTICATE": ("all", "plan_approval;escalation"),
     "REAUTHENTICATION_SECONDS": (*NUMBERS, "0"),
     "FLOOR_OVERSIGHT_LEVEL": ("none", "highest"),

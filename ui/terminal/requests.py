@@ -100,7 +100,9 @@ def show_request(terminal: Terminal, request: HitlRequest, user: Any, *, in_full
         "request": request.pk,
         "project": f"{request.project.name} ({request.project_id})",
         "kind": label(RequestKind(request.kind)),
-        "step": f"{request.step or 'none, a separate task'}, round {subject['round']}",
+        "step": f"{request.step or 'none, a separate task'}, round {subject['round']}"
+        if presented.card is None
+        else "",
         "agent": request.agent_type,
     }
     for name, value in facts.items():
@@ -114,7 +116,14 @@ def show_request(terminal: Terminal, request: HitlRequest, user: Any, *, in_full
         terminal.say(f"{number}. {question}", "bold cyan")
     if error := subject["error"]:
         terminal.say(f"Error {error.get('code')}: {error.get('detail')}", "red")
-    if subject["verdict"] == "fail":
+    if (card := presented.card) is not None:
+        for name, value in card.facts.items():
+            terminal.say(f"{name}: {value}")
+        terminal.say("arguments, complete:", "bold")
+        terminal.say(json.dumps(card.arguments, indent=2, ensure_ascii=False))
+        if card.action.why:
+            terminal.say(f"The agent says, and nobody has checked it: {card.action.why}", "dim")
+    if subject.get("verdict") == "fail":
         terminal.say("The agent's verdict on this result is: fail", "red")
 
     for document in presented.contents:

@@ -80,7 +80,9 @@ def request_context(presented: PresentedRequest) -> dict[str, Any]:
     hitl_request = presented.request
     project, task = hitl_request.project, hitl_request.task
     assignees = presented.deciders.exclude(user=presented.claimant or presented.user)
-    handoff = {name: part for name, part in task.handoff.items() if name not in ON_THE_PAGE}
+    given = task.handoff if task else {}
+    handoff = {name: part for name, part in given.items() if name not in ON_THE_PAGE}
+    card = presented.card
     is_given_changed = any(error.facts["what"] == "assignment" for error in presented.differences)
     return {
         "presented": presented,
@@ -101,8 +103,13 @@ def request_context(presented: PresentedRequest) -> dict[str, Any]:
         else [],
         "assignees": assignees if presented.may_reassign else [],
         "head": stream_heads([project.pk])[str(project.pk)],
-        "instructions": read_markdown(task.instructions),
-        "notes": read_markdown(task.result.get("notes", "") or ""),
+        "instructions": read_markdown(task.instructions) if task else "",
+        "notes": read_markdown(task.result.get("notes", "") or "") if task else "",
+        "card": card,
+        "arguments": json_tree(card.arguments) if card else "",
+        "asked_arguments": json_tree(card.asked_arguments)
+        if card and card.asked_arguments is not None
+        else "",
         "handoff": json_tree(handoff),
         "is_given_changed": is_given_changed,
     }

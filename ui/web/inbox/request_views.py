@@ -106,6 +106,9 @@ def content_from(form: QueryDict, hitl_request: HitlRequest) -> Any:
     """What the action needs as content, or None. Raises InvalidInput."""
     if form.get("action") != "answer":
         return parse_content(form.get("content", ""))
+    action = hitl_request.agent_action
+    if action is not None and action.response_schema is not None and action.is_pending:
+        return parse_content(form.get("answer-0", ""))
     # One text, or with several questions one for each that was answered.
     questions = hitl_request.subject["questions"]
     answers = [form.get(f"answer-{n}", "").strip() for n in range(max(1, len(questions)))]

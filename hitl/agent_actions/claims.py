@@ -1,0 +1,261 @@
+"""Claim an approved action, and report how it ended. One caller gets it, once."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Q
+
+from agents.enums import RequestKind
+from agents.models import EmergencyStop
+from audit.events import SYSTEM_ERROR
+from core.errors import Conflict, DomainError, Forbidden, Gone
+from hitl.agent_actions.asks import (
+    changed_versions,
+    check_effect_is_free,
+    close_action,
+    facts_of,
+    lock_own_action,
+    open_action_request,
+)
+from hitl.agent_actions.digests import canonical_text, digest_of_action
+from hitl.agent_actions.grants import make_grant
+from hitl.enums import ActionStatus, RequestStatus
+from hitl.events import ACTION_CLAIMED, ACTION_FINISHED, ACTION_UNKNOWN
+from hitl.models import AgentAction
+from hitl.services.locks import database_time
+from hitl.services.records import close_request
+from projects.credentials import actor_of
+from projects.enums import ProjectStatus
+from projects.models import AgentCredential
+from projects.transaction import ProjectOf, ProjectTransaction
+
+ERROR_MAX = 10_000
+OUTCOMES = (
+    ActionStatus.SUCCEEDED,
+    ActionStatus.FAILED,
+    ActionStatus.NOT_EXECUTED,
+    ActionStatus.UNKNOWN,
+)
+# How soon it is worth to ask again.
+RETRY_SECONDS = 10
+CLAIMED = ["status", "fence", "claimed_at", "lease_expires_at"]
+ENDED = ["status", "lease_expires_at", "result", "error", "finished_at"]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to do it now. `grant` lets the tool itself see that it was approved."""
+
+    action: AgentAction
+    grant: str
+
+
+def claim_action(
+    *,
+    action_id: UUID,
+    credential: AgentCredential,
+    action_digest: str,
+    precondition: Any = None,
+    has_precondition: bool = False,
+) -> Claim:
+    """Take an approved action, for who asked for it, once.
+
+    All that could have changed since it was approved is looked at again: stops, the project, the
+    credential, the time, the versions it rests on, and what is outside.
+
+    Raises NotFound; Conflict (`already_claimed`, `subject_changed`, `effect_exists`,
+    `precondition_changed`, `integrity`); Forbidden (`not_approved`, `stopped`); Gone
+    (`approval_expired`). Each says in `next_action` whether to ask anew, to retry, or neither.
+    """
+    where, refusal = ProjectOf("action", action_id), None
+    with ProjectTransaction(where, actor_of(credential), missing="action") as tx:
+        action = lock_own_action(tx, action_id, credential)
+        now = database_time()
+        try:
+            _check_claim(tx, action, action_digest, now, precondition, has_precondition)
+        except DomainError as error:
+            # What the look has changed stays: an approval that is over, or rests on old versions.
+            refusal = error
+        else:
+            action.move(ActionStatus.EXECUTING)
+            action.fence += 1
+            action.claimed_at = now
+            action.lease_expires_at = now + timedelta(seconds=settings.ACTION_LEASE_SECONDS)
+            action.save(update_fields=CLAIMED)
+            tx.record(ACTION_CLAIMED, **facts_of(action), fence=action.fence)
+            grant = make_grant(action, now)
+    if refusal is not None:
+        raise refusal
+    return Claim(action, grant)
+
+
+def _check_claim(
+    tx: ProjectTransaction,
+    action: AgentAction,
+    digest: str,
+    now: datetime,
+    precondition: Any,
+    has_precondition: bool,
+) -> None:
+    if digest != action.action_digest:
+        raise _refused(
+            Conflict,
+            "subject_changed",
+            "This is not what was approved: a person may have changed the arguments. Read the "
+            "action again, and claim what it says.",
+            "retry",
+            action_digest=action.action_digest,
+        )
+    if digest_of_action(action) != action.action_digest:
+        detail = "The stored arguments are not those that the digest was made of."
+        tx.record(SYSTEM_ERROR, code="integrity", detail=detail, action=str(action.pk))
+        raise _refused(Conflict, "integrity", detail, "none")
+    if action.status == ActionStatus.PENDING:
+        detail = "Nobody has decided on it yet."
+        raise _refused(Forbidden, "not_approved", detail, "retry", retry_after=RETRY_SECONDS)
+    if action.status == ActionStatus.EXPIRED:
+        raise _refused(Gone, "approval_expired", "Its time is over.", "request")
+    if action.status == ActionStatus.SUPERSEDED:
+        detail = "What it rests on has changed since it was asked for."
+        raise _refused(
+            Conflict, "subject_changed", detail, "request", changed=changed_versions(action)
+        )
+    if action.status in (ActionStatus.DENIED, ActionStatus.ANSWERED, ActionStatus.CANCELLED):
+        detail = f"The action is {action.status}; it must not be done."
+        raise _refused(Forbidden, "not_approved", detail, "none", action_status=action.status)
+    if action.status != ActionStatus.APPROVED:
+        detail = f"It was claimed already; it is {action.status}."
+        raise _refused(Conflict, "already_claimed", detail, "none", action_status=action.status)
+    stops = EmergencyStop.objects.covering(tx.project.pk)
+    if stops.filter(Q(agent_type="") | Q(agent_type=action.agent["name"])).exists():
+        detail = "An emergency stop is active. Nothing may be done until it is released."
+        raise _refused(Forbidden, "stopped", detail, "retry", retry_after=RETRY_SECONDS)
+    if tx.project.status != ProjectStatus.ACTIVE:
+        is_paused = tx.project.status == ProjectStatus.PAUSED
+        detail = f"The project is {tx.project.status}."
+        retry = {"retry_after": RETRY_SECONDS} if is_paused else {}
+        raise _refused(Forbidden, "stopped", detail, "retry" if is_paused else "none", **retry)
+    if action.approved_until is not None and action.approved_until <= now:
+        close_action(tx, action, ActionStatus.EXPIRED, "nobody claimed it in time")
+        detail = f"The approval was valid until {action.approved_until:%Y-%m-%d %H:%M:%S} UTC."
+        raise _refused(Gone, "approval_expired", detail, "request")
+    if changed := changed_versions(action):
+        close_action(tx, action, ActionStatus.SUPERSEDED, "what it rests on has a newer version")
+        detail = "A newer version exists of what it rests on. Look at it, and ask anew."
+        raise _refused(Conflict, "subject_changed", detail, "request", changed=changed)
+    if action.precondition:
+        current = canonical_text(precondition) if has_precondition else ""
+        if current != action.precondition:
+            detail = (
+                "The precondition is not what it was when this was asked for."
+                if has_precondition
+                else "Send the `precondition` as it is now: it was named when this was asked for."
+            )
+            raise _refused(Conflict, "precondition_changed", detail, "request")
+    check_effect_is_free(action)
+
+
+def _refused(
+    kind: type[DomainError], code: str, detail: str, next_action: str, **extra: Any
+) -> DomainError:
+    return kind(code, detail, reason=code, next_action=next_action, **extra)
+
+
+def renew_action_lease(
+    *, action_id: UUID, credential: AgentCredential, fence: int
+) -> tuple[AgentAction, bool]:
+    """Still at it; and whether it should stop. Raises NotFound, Conflict `lease_lost`."""
+    where = ProjectOf("action", action_id)
+    with ProjectTransaction(where, actor_of(credential), missing="action") as tx:
+        action = lock_own_action(tx, action_id, credential)
+        if action.status != ActionStatus.EXECUTING or action.fence != fence:
+            raise _lease_lost(action)
+        lease = timedelta(seconds=settings.ACTION_LEASE_SECONDS)
+        action.lease_expires_at = database_time() + lease
+        action.save(update_fields=["lease_expires_at"])
+        stops = EmergencyStop.objects.covering(tx.project.pk)
+        is_stopped = stops.filter(Q(agent_type="") | Q(agent_type=action.agent["name"])).exists()
+        has_ended = tx.project.status not in (ProjectStatus.ACTIVE, ProjectStatus.PAUSED)
+    return action, is_stopped or has_ended
+
+
+def _lease_lost(action: AgentAction) -> Conflict:
+    detail = f"Your claim is over; the action is {action.status}. Do not do it again."
+    return Conflict(
+        "lease_lost", detail, action_status=action.status, reason="lease_lost", next_action="none"
+    )
+
+
+def report_outcome(
+    *,
+    action_id: UUID,
+    credential: AgentCredential,
+    fence: int,
+    status: str,
+    result: Any = None,
+    error: str = "",
+) -> AgentAction:
+    """How it ended. `not_executed` is said only by who knows it; the same report is replayed.
+
+    One that comes after the lease has run out still counts, as long as nobody else has said how it
+    ended. Raises NotFound, Conflict (`lease_lost`, `already_reported`).
+    """
+    outcome = ActionStatus(status)
+    result_text = "" if result is None else canonical_text(result)
+    where = ProjectOf("action", action_id)
+    with ProjectTransaction(where, actor_of(credential), missing="action") as tx:
+        # Who has begun must be able to say how it ended, whatever became of the credential.
+        action = tx.lock(AgentAction, action_id)
+        if action.credential_id != credential.pk:
+            raise Conflict("lease_lost", "Another agent has claimed it.")
+        action.credential = credential
+        if action.fence != fence or fence == 0:
+            raise _lease_lost(action)
+        if action.status not in (ActionStatus.EXECUTING, ActionStatus.UNKNOWN):
+            if (action.status, action.result, action.error) == (outcome, result_text, error):
+                return action
+            raise Conflict(
+                "already_reported",
+                f"The action is {action.status} already; an outcome is never changed.",
+                action_status=action.status,
+            )
+        if outcome == ActionStatus.UNKNOWN:
+            if action.status == ActionStatus.EXECUTING:
+                action.error = error
+                become_unknown(tx, action, "who tried it does not know how it ended")
+            return action
+        for request in action.requests.filter(status=RequestStatus.PENDING):
+            close_request(tx, request, RequestStatus.SUPERSEDED, action=str(action.pk))
+        finish_action(tx, action, outcome, result=result_text, error=error)
+    return action
+
+
+def finish_action(
+    tx: ProjectTransaction,
+    action: AgentAction,
+    outcome: ActionStatus,
+    *,
+    result: str = "",
+    error: str = "",
+) -> None:
+    action.move(outcome)
+    action.result, action.error = result, error
+    action.save(update_fields=ENDED)
+    tx.record(ACTION_FINISHED, **facts_of(action), status=str(outcome), fence=action.fence)
+
+
+def become_unknown(tx: ProjectTransaction, action: AgentAction, reason: str) -> None:
+    """Nobody knows whether it happened: a person is asked, and nothing is granted before."""
+    action.move(ActionStatus.UNKNOWN)
+    action.save(update_fields=[*ENDED])
+    tx.record(ACTION_UNKNOWN, **facts_of(action), fence=action.fence, reason=reason)
+    open_action_request(
+        tx,
+        action,
+        kind=RequestKind.ESCALATION,
+        title=f"Did it happen? {action.agent['name']} called {action.tool['name']}",
+        previous=action.requests.order_by("created_at").last(),
+    )
