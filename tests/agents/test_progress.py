@@ -53,6 +53,7 @@ def test_listeners_see_what_an_agent_writes_while_it_writes(
 ):
     task = first_task(project)
     task.handoff = task.handoff | {"expected_outputs": ["agent_output", "project_plan"]}
+    task.assignment_sha256 = task.assignment_digest
     task.save()
     with web_server.follow(project.pk, viewer) as socket:
         hear_until(socket, "caught_up")

@@ -1,3 +1,5 @@
+import hashlib
+
 import pytest
 
 from agents.models import Task
@@ -21,7 +23,9 @@ def broken(project, owner):
     """A project whose pinned definition nobody can read any more."""
     start_project(project_id=project.pk, actor=Actor.of_user(owner))
     advance_project(project.pk)
-    WorkflowRun.objects.filter(project=project).update(definition={}, definition_hash="0" * 64)
+    # Pinned as such: what is changed afterwards is found before it is read.
+    sha256 = hashlib.sha256(b"{}").hexdigest()
+    WorkflowRun.objects.filter(project=project).update(definition={}, definition_hash=sha256)
     return project
 
 
