@@ -238,6 +238,9 @@ class Environment(Variables):
     LOGIN_TRIES: Count = 10
     THROTTLE_USER_PER_MINUTE: Count = 6000
     THROTTLE_ADDRESS_PER_MINUTE: Count = 12_000
+    PROJECTS_PER_USER: Count = 10_000
+    RUNNING_PROJECTS_PER_USER: Count = 1_000
+    OPEN_TASKS_PER_USER: Count = 1_000
     LOG_LEVEL: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(str.upper)
     ] = "INFO"

@@ -23,6 +23,7 @@ from projects.events import (
 )
 from projects.floor import check_oversight
 from projects.models import BRIEF_MAX_LENGTH, Membership, Project
+from projects.quotas import check_project_quotas
 from projects.transaction import ProjectTransaction
 
 STATE = ["status", "status_reason", "started_at", "finished_at", "updated_at"]
@@ -37,7 +38,7 @@ def create_project(
     oversight_level: str = OversightLevel.HIGH,
     auto_start: bool = True,
 ) -> Project:
-    """A new project with the actor as owner, started by default. Raises InvalidInput."""
+    """A new project with the actor as owner, started by default. Raises InvalidInput, Conflict."""
     _check_text(name=name, brief=brief)
     hooks.run("workflow_chosen", workflow)
     check_oversight(oversight_level)
@@ -52,6 +53,7 @@ def create_project(
     if auto_start:
         project.start()
     with ProjectTransaction.creating(project, actor) as tx:
+        check_project_quotas(project)
         Membership.objects.create(project=project, user=actor.user, role=Role.OWNER)
         hooks.run("created", tx)
         tx.record(
@@ -193,6 +195,8 @@ def change_status(
     old = str(project.status)
     verb()
     project.save(update_fields=STATE)
+    if project.status == ProjectStatus.ACTIVE:
+        check_project_quotas(project)
     if project.finished_at is not None:
         hooks.run("ended", tx)
     data = {"reason": reason} if reason else {}
@@ -203,8 +207,11 @@ def change_status(
 
 def reopen_project(tx: ProjectTransaction) -> None:
     """For a rewind, which records it: a finished project goes on. Raises Conflict."""
+    was_active = tx.project.status == ProjectStatus.ACTIVE
     tx.project.rewind()
     tx.project.save(update_fields=STATE)
+    if tx.project.status == ProjectStatus.ACTIVE and not was_active:
+        check_project_quotas(tx.project)
     hooks.run("status_changed", tx)
     tx.request_advance()
 

@@ -2,6 +2,7 @@ import json
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
@@ -23,6 +24,7 @@ from projects.agent_types import agent_types
 from projects.enums import OversightLevel, ProjectStatus
 from projects.floor import installation_floor
 from projects.models import Project
+from projects.quotas import check_quota
 from projects.transaction import ProjectOf, ProjectTransaction
 
 INSTRUCTIONS_MAX_LENGTH = 20_000
@@ -99,6 +101,7 @@ def request_task(
         if len(instructions) > INSTRUCTIONS_MAX_LENGTH:
             detail = f"Shorten the instructions to at most {INSTRUCTIONS_MAX_LENGTH:,} characters."
             raise InvalidInput.of("instructions", "max_length", detail)
+        _check_quota(actor.user)
         oversight = installation_floor().oversight(project.oversight_level)
         needs_approval = oversight != OversightLevel.LOW
         return create_task(
@@ -110,6 +113,22 @@ def request_task(
             handoff=_handoff(project, agent_type, instructions, context_ids or []),
             created_by=actor.user,
         )
+
+
+def _check_quota(person: Any) -> None:
+    """Of what this person has asked for beside the workflow. Raises Conflict `quota_exceeded`."""
+    limit = settings.OPEN_TASKS_PER_USER
+    if person is None or not limit:
+        return
+    count = lambda: Task.objects.filter(created_by=person, step="").open().count() + 1  # noqa: E731
+    check_quota(
+        person,
+        limit,
+        count(),
+        count,
+        f"You have asked for {limit:,} tasks that are not done, which is as many as a person may "
+        "have here. Wait, cancel some, or ask an operator to raise OPEN_TASKS_PER_USER.",
+    )
 
 
 def _handoff(project: Project, agent_type: str, instructions: str, ids: list[UUID]) -> dict:
