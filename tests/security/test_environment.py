@@ -93,6 +93,7 @@ ANY_TEXT = {
     *("CHANNEL_PREFIX", "QUEUE_PREFIX", "ADMIN_PASSWORD", "DATA_DIR", "METRICS_TOKEN"),
     *("HEARTBEAT_FILE", "DISK_FOLDERS"),
     *("OPENAI_API_KEY", "EMBEDDING_API_KEY", "OTEL_EXPORTER_OTLP_HEADERS"),
+    *("GRANT_KEY_FILE", "GRANT_ISSUER"),
 }
 # By docker compose, Celery, and the commands of a terminal; no process of ours starts with them.
 READ_BY_OTHERS = {
