@@ -27,6 +27,7 @@ COPY --from=build /opt/venv /opt/venv
 COPY manage.py ./
 COPY core core
 COPY audit audit
+COPY accounts accounts
 COPY projects projects
 COPY context context
 COPY agents agents

@@ -25,10 +25,9 @@ class WaitFilter(IntegerFilter):
         return queryset
 
 
-class EventFilter(django_filters.FilterSet):
-    project = django_filters.UUIDFilter()
-    task = django_filters.UUIDFilter()
-    hitl_request = django_filters.UUIDFilter()
+class InstallationFilter(django_filters.FilterSet):
+    """Of one stream, which is no project's."""
+
     event_type = KindFilter(choices=event_type_choices)
     event_source = django_filters.ChoiceFilter(choices=EventSource)
     created_after = django_filters.IsoDateTimeFilter("created_at", "gte", label="At or after.")
@@ -36,6 +35,16 @@ class EventFilter(django_filters.FilterSet):
     after_sequence = IntegerFilter(
         "sequence", "gt", min_value=0, max_value=BIGGEST_SEQUENCE, label="Beyond this sequence."
     )
+
+    class Meta:
+        model = Event
+        fields: list[str] = []
+
+
+class EventFilter(InstallationFilter):
+    project = django_filters.UUIDFilter()
+    task = django_filters.UUIDFilter()
+    hitl_request = django_filters.UUIDFilter()
     wait = WaitFilter(
         min_value=0,
         max_value=LONGEST_WAIT_SECONDS,

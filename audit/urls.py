@@ -2,13 +2,14 @@ from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
 from audit.stream.sse import event_stream
-from audit.views import EventViewSet, TicketView, VerifyView
+from audit.views import EventViewSet, InstallationViewSet, TicketView, VerifyView
 
 router = SimpleRouter()
 router.register("events", EventViewSet, basename="audit-event")
 
 urlpatterns = [
     path("", include(router.urls)),
+    path("installation/", InstallationViewSet.as_view({"get": "list"}), name="audit-installation"),
     path("verify/", VerifyView.as_view(), name="audit-verify"),
 ]
 # Paths of the stream that belong beside those of others, directly under /api/v1/.

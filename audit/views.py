@@ -3,12 +3,12 @@ from typing import Any
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, views
-from rest_framework.authtoken.models import Token
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit.access import access_policy
-from audit.filters import EventFilter
+from audit.filters import EventFilter, InstallationFilter
+from audit.installation import INSTALLATION
 from audit.models import Event
 from audit.serializers import (
     EventSerializer,
@@ -23,7 +23,8 @@ from audit.stream.authentication import (
     issue_ticket,
 )
 from audit.verification import verify_stream
-from core.errors import DomainError, NotFound
+from core.authentication import Scope
+from core.errors import DomainError, Forbidden, NotFound
 from core.pagination import CursorPagination
 from core.query_parameters import CheckedQuery
 from core.viewsets import APIView, GenericViewSet
@@ -52,8 +53,33 @@ class EventViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericView
         )
 
 
+class InstallationPagination(CursorPagination):
+    ordering = "sequence"
+
+
+class InstallationViewSet(mixins.ListModelMixin, GenericViewSet):
+    """The log of the installation, oldest first: logins, tokens, users and rights.
+
+    For superusers.
+    """
+
+    queryset = Event.objects.none()
+    serializer_class = EventSerializer
+    filterset_class = InstallationFilter
+    pagination_class = InstallationPagination
+
+    def visible(self) -> QuerySet:
+        if not self.request.user.is_superuser:
+            detail = "The log of the installation is for superusers."
+            raise Forbidden("superuser_required", detail)
+        return Event.objects.filter(project=INSTALLATION)
+
+
 class VerifyView(APIView):
-    """Recomputes the hash chain of one project's audit trail."""
+    """Recomputes the hash chain of one project's audit trail.
+
+    Superusers verify the log of the installation by its id, which is all zeros.
+    """
 
     queries = {"get": VerifyQuerySerializer}
 
@@ -66,7 +92,8 @@ class VerifyView(APIView):
         query = VerifyQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
         project_id = query.validated_data["project"]
-        if not access_policy().may_see(request.user, project_id):
+        is_installation = project_id == INSTALLATION and request.user.is_superuser
+        if not is_installation and not access_policy().may_see(request.user, project_id):
             raise NotFound("not_found", "There is no such project, or you may not see it.")
         return Response(verify_stream(project_id).as_dict())
 
@@ -82,11 +109,13 @@ class TicketView(CheckedQuery, views.APIView):
     """A single-use login for `connection_init`, valid for 30 s. Never put a secret in a URL."""
 
     # Not ours with the idempotency keys: those keep the answer, and this one is a secret.
+    # A ticket opens what may be read, and nothing else.
+    scopes = {"post": Scope.READ}
 
     @extend_schema(operation_id="auth_ws_ticket", request=None, responses={201: TicketSerializer})
     def post(self, request: Request) -> Response:
-        if isinstance(request.auth, Token):
-            credentials = Credentials(token=request.auth.key)
+        if request.auth is not None:
+            credentials = Credentials(request.auth.scheme, request.auth.key_hash)
         else:
             credentials = Credentials(session_key=request.session.session_key)
         try:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -32,6 +33,8 @@ class IdempotentMixin:
     """For DRF views: the key's row, the effect and the answer commit together or not at all."""
 
     reserved: IdempotencyKey | None = None
+    #: Fields of answers that are shown once: they are not kept, and a replay answers null.
+    secrets: tuple[str, ...] = ()
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         if request.method not in UNSAFE or "Idempotency-Key" not in request.headers:
@@ -55,7 +58,7 @@ class IdempotentMixin:
 
     def finalize_response(self, request: Request, response: Response, *args, **kwargs) -> Response:
         if self.reserved is not None and response.status_code < 500:
-            store(self.reserved, response)
+            store(self.reserved, response, self.secrets)
         elif self.reserved is not None:
             # A server error is not kept: the same request may be sent again.
             transaction.set_rollback(True)
@@ -88,9 +91,12 @@ def fingerprint_of(request: Request) -> str:
     return digest.hexdigest()
 
 
-def store(row: IdempotencyKey, response: Response) -> None:
+def store(row: IdempotencyKey, response: Response, secrets: Iterable[str] = ()) -> None:
     row.status = response.status_code
     row.body = json.loads(json.dumps(response.data, cls=JSONEncoder))
+    for name in secrets:
+        if isinstance(row.body, dict) and name in row.body:
+            row.body[name] = None
     row.location = response.headers.get("Location", "")
     row.save(update_fields=["status", "body", "location"])
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.signals import user_login_failed
 from django.http import HttpRequest
 
 from core.errors import TooMany
@@ -39,6 +40,13 @@ class GuardedBackend(ModelBackend):
             (_hashed(address), settings.LOGIN_TRIES * NAMES_OF_AN_ADDRESS),
         ):
             if seconds := login_tries.take(key, tries, WINDOW_SECONDS):
+                # Nothing was tried: it is counted, not recorded one by one.
+                user_login_failed.send(
+                    __name__,
+                    credentials={"username": username},
+                    request=request,
+                    is_throttled=True,
+                )
                 detail = f"Too many tries to log in. Wait {math.ceil(seconds)} s, then try again."
                 raise TooMany("too_many_tries", detail, retry_after=seconds)
         user = super().authenticate(request, username=username, **credentials)

@@ -3,6 +3,7 @@ import re
 from typing import Any
 
 from django.db.models import TextChoices
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema as BaseAutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework.serializers import ChoiceField
@@ -23,6 +24,21 @@ ERRORS = {
     "422": "Well-formed, but not acceptable; `code` says why.",
 }
 ERRORS_OF_READING = ("400", "401", "404", "429")
+
+
+class KeyScheme(OpenApiAuthenticationExtension):
+    target_class = "core.authentication.KeyAuthentication"
+    name = "tokenAuth"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Authorization",
+            "description": "`Token <key>`. The scope of a key decides what it opens: `read` for "
+            "what changes nothing, `decide` for decisions, comments and claims of requests, "
+            "`manage` for everything else. 403 `scope_missing` names the scope that is missing.",
+        }
 
 
 class AutoSchema(BaseAutoSchema):

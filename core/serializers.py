@@ -2,12 +2,9 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from django.contrib.auth import authenticate
 from django.utils.datastructures import MultiValueDict
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
-
-from core.fields import TextField
 
 # A page of the browsable API sends it with each of its forms.
 CSRF_FIELD = "csrfmiddlewaretoken"
@@ -62,24 +59,6 @@ def _shared(serializer: type[serializers.Serializer]) -> serializers.Serializer:
 
 class NoInput(StrictSerializer):
     """The request needs no body."""
-
-
-class TokenInput(StrictSerializer):
-    username = TextField(max_length=150)
-    password = TextField(max_length=4096, style={"input_type": "password"})
-
-    def validate(self, attrs: dict[str, str]) -> dict[str, Any]:
-        user = authenticate(self.context.get("request"), **attrs)
-        if user is None:
-            raise serializers.ValidationError(
-                "Username or password is wrong, or the account is not active.",
-                code="invalid_credentials",
-            )
-        return {"user": user}
-
-
-class TokenOutput(serializers.Serializer):
-    token = serializers.CharField()
 
 
 class FieldErrorSerializer(serializers.Serializer):

@@ -109,7 +109,7 @@ class SharedTokenBuckets:
             return 0.0
         if time.monotonic() >= self._away_until:
             try:
-                take = _redis().register_script(TAKE)
+                take = redis_client().register_script(TAKE)
                 return float(take([self.redis_key(key)], [capacity, capacity / seconds]))
             except redis.RedisError as error:
                 self._away_until = time.monotonic() + REDIS_RETRY_SECONDS
@@ -124,16 +124,21 @@ class SharedTokenBuckets:
         if time.monotonic() < self._away_until:
             return
         try:
-            _redis().delete(self.redis_key(key))
+            redis_client().delete(self.redis_key(key))
         except redis.RedisError:
             # It fills up by itself.
             self._away_until = time.monotonic() + REDIS_RETRY_SECONDS
 
     def redis_key(self, key: str) -> str:
-        prefix = settings.CHANNEL_LAYERS["default"]["CONFIG"].get("prefix", "")
-        return f"{prefix}:tokens:{self.prefix}:{key}"
+        return shared_key("tokens", self.prefix, key)
+
+
+def shared_key(*parts: str) -> str:
+    """In Redis, of this installation alone."""
+    prefix = settings.CHANNEL_LAYERS["default"]["CONFIG"].get("prefix", "")
+    return ":".join((prefix, *parts))
 
 
 @cache
-def _redis() -> redis.Redis:
+def redis_client() -> redis.Redis:
     return redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=1, socket_timeout=1)

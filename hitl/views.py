@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit.actors import Actor
+from core.authentication import Scope
 from core.reauthentication import is_fresh
 from core.serializers import NoInput, ProblemSerializer, represent
 from core.viewsets import APIView, GenericViewSet
@@ -68,6 +69,10 @@ def assurance_of(request: Request) -> Assurance:
 
 
 OUTPUTS = {"comments": CommentSerializer}
+# Decisions, comments and claims; everything else that changes something is `manage`.
+SCOPES = dict.fromkeys(
+    ("decide", "bulk_decisions", "claim", "release", "reassign", "add_comment"), Scope.DECIDE
+)
 INPUTS = {
     "claim": NoInput,
     "release": NoInput,
@@ -130,6 +135,7 @@ class RequestViewSet(ThreadMixin, mixins.ListModelMixin, mixins.RetrieveModelMix
     serializer_class = RequestSerializer
     outputs = {"list": RequestListSerializer, "decisions": DecisionSerializer} | OUTPUTS
     inputs = {"decide": DecisionInput, "bulk_decisions": BulkInput} | INPUTS
+    scopes = SCOPES
     filterset_class = RequestFilter
     paged = ("list", "decisions", "comments")
 

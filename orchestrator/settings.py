@@ -49,7 +49,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.postgres",
     "rest_framework",
-    "rest_framework.authtoken",
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -57,6 +56,7 @@ INSTALLED_APPS = [
     "django_celery_results",
     "core",
     "audit",
+    "accounts",
     "projects",
     "context",
     "agents",
@@ -78,6 +78,7 @@ MIDDLEWARE = [
     "orchestrator.middleware.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.acting.ActingUserMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "ui.web.visible_text.VisibleTextMiddleware",
@@ -139,6 +140,8 @@ AUTH_PASSWORD_VALIDATORS = [
 AUTHENTICATION_BACKENDS = ["core.login_throttle.GuardedBackend"]
 # Login attempts in five minutes, by name and address; ten times as many for an address.
 LOGIN_TRIES = env.LOGIN_TRIES
+# Of a token that is made without an expiry.
+TOKEN_DAYS = env.TOKEN_DAYS
 # Requests to one server process. 0: no limit.
 THROTTLE_USER_PER_MINUTE = env.THROTTLE_USER_PER_MINUTE
 THROTTLE_ADDRESS_PER_MINUTE = env.THROTTLE_ADDRESS_PER_MINUTE
@@ -237,7 +240,7 @@ CELERY_BEAT_SCHEDULE = {
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.TokenAuthentication",
+        "core.authentication.KeyAuthentication",
         "projects.credentials.CredentialAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
@@ -286,6 +289,8 @@ SPECTACULAR_SETTINGS = {
         "RequestStatusEnum": "hitl.enums.RequestStatus",
         "SectionKindEnum": "context.enums.SectionKind",
         "StopLevelEnum": "agents.enums.StopLevel",
+        "CredentialScopeEnum": "projects.enums.CredentialScope",
+        "TokenScopeEnum": "core.authentication.Scope",
         "TaskStatusEnum": "agents.enums.TaskStatus",
     },
 }

@@ -46,7 +46,7 @@ project_urls = [
 ]
 api_urls = [
     path("", RootView.as_view(), name="api-root"),
-    path("auth/", include("core.urls")),
+    path("auth/", include("accounts.urls")),
     path("search/", SearchView.as_view(), name="search"),
     path("projects/import/", ImportView.as_view(), name="project-import"),
     path("", include("projects.urls")),

@@ -34,6 +34,8 @@ PROJECT_FAILED = register_event_type(
 PROJECT_CANCELLED = register_event_type(
     "project_cancelled", message=_status("Project cancelled", tone="bad")
 )
+# In the log of the installation.
+FLOOR_CHANGED = register_event_type("floor_changed")
 PROJECT_ERASED = register_event_type("project_erased", erases_payloads=True)
 MEMBER_ADDED = register_event_type("member_added", changes_inbox=True)
 MEMBER_REMOVED = register_event_type("member_removed", changes_inbox=True, changes_access=True)

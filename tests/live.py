@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -19,14 +20,16 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.test import Client
+from django.utils import timezone
 from redis import Redis
-from rest_framework.authtoken.models import Token
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from accounts.models import PersonalToken
 from agents.events import TASK_PROGRESS
 from audit.actors import Actor
 from audit.services import Draft, record, record_all
+from core.authentication import Scope, hash_key
 from ops.devserver.dev_server import SOFT_SHUTDOWN
 
 SUBPROTOCOL = "paraph.events.v1"
@@ -154,7 +157,19 @@ test_database_url.__test__ = False
 
 
 def token_of(user: User) -> str:
-    return Token.objects.get_or_create(user=user)[0].key
+    """A key with all scopes, always the same; its use is noted already."""
+    key = f"paraph_test_{user.pk}"
+    if not PersonalToken.objects.filter(key_hash=hash_key(key)).exists():
+        now = timezone.now()
+        PersonalToken.objects.create_for(
+            user,
+            key,
+            name="Tests",
+            scopes=Scope.values,
+            expires_at=now + timedelta(hours=1),
+            last_used_at=now,
+        )
+    return key
 
 
 def session_cookie(user: User) -> str:

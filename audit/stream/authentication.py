@@ -19,7 +19,8 @@ from django.http.cookie import parse_cookie
 from django.http.request import split_domain_port, validate_host
 from django.utils import timezone
 from django.utils.http import is_same_domain
-from rest_framework.authtoken.models import Token
+
+from core.authentication import Scope, read_header, scheme_of
 
 TICKET_SECONDS = 30
 TICKET_SALT = "paraph.ws-ticket"
@@ -27,18 +28,26 @@ TICKET_SALT = "paraph.ws-ticket"
 
 @dataclass(frozen=True)
 class Credentials:
-    """What a request or handshake brought along. A token that is there counts, valid or not."""
+    """What a request or handshake brought along. A key that is there counts, valid or not."""
 
-    token: str | None = None
+    #: Of the key in the header Authorization; empty without one.
+    scheme: str = ""
+    key_hash: str = ""
     session_key: str | None = None
     is_foreign: bool = False
 
     def user(self) -> Any | None:
-        """The active user that they stand for now, or None. Reads the database."""
-        if self.token is not None:
-            tokens = Token.objects.select_related("user")
-            token = tokens.filter(key=self.token, user__is_active=True).first()
-            return token.user if token else None
+        """The active user that they stand for now, or None. Reads the database.
+
+        Raises Forbidden for a key that is valid and does not open reading.
+        """
+        if self.scheme:
+            scheme = scheme_of(self.scheme)
+            grant = scheme.find(self.key_hash) if scheme and self.key_hash else None
+            if grant is None:
+                return None
+            grant.require(Scope.READ)
+            return grant.user
         if not self.session_key:
             return None
         store = import_module(settings.SESSION_ENGINE).SessionStore(self.session_key)
@@ -48,9 +57,8 @@ class Credentials:
 
 def credentials_of(scope: dict[str, Any]) -> Credentials:
     headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-    kind, _, token = headers.get(b"authorization", "").partition(" ")
-    if kind.lower() == "token":
-        return Credentials(token=token.strip())
+    if key := read_header(headers.get(b"authorization", "")):
+        return Credentials(*key)
     session_key = parse_cookie(headers.get(b"cookie", "")).get(settings.SESSION_COOKIE_NAME)
     is_foreign = not is_own_origin(headers.get(b"origin"), headers.get(b"host", ""))
     return Credentials(session_key=session_key, is_foreign=bool(session_key) and is_foreign)
@@ -98,14 +106,21 @@ class Authenticated(Protocol):
 
 
 def find_revoked(listeners: Iterable[Authenticated]) -> list[Authenticated]:
-    """Those whose user is disabled, or whose session or token has ended. Three queries for all."""
+    """Those whose user is disabled, or whose session or key has ended: few queries for all."""
     listeners = list(listeners)
     users = _existing(
         get_user_model().objects.filter(is_active=True),
         "pk",
         {listener.user.pk for listener in listeners},
     )
-    tokens = _existing(Token.objects, "key", {listener.credentials.token for listener in listeners})
+    keys: dict[str, set[str]] = {}
+    for name, key_hash in {key_of(listener) for listener in listeners} - {None}:
+        keys.setdefault(name, set()).add(key_hash)
+    valid_keys: set[tuple[str, str] | None] = {None}
+    for name, key_hashes in keys.items():
+        scheme = scheme_of(name)
+        valid = scheme.still_valid(key_hashes) if scheme else ()
+        valid_keys |= {(name, key_hash) for key_hash in valid}
     sessions = _existing(
         Session.objects.filter(expire_date__gt=timezone.now()),
         "session_key",
@@ -115,9 +130,14 @@ def find_revoked(listeners: Iterable[Authenticated]) -> list[Authenticated]:
         listener
         for listener in listeners
         if listener.user.pk not in users
-        or (listener.credentials.token or None) not in tokens | {None}
+        or key_of(listener) not in valid_keys
         or (listener.credentials.session_key or None) not in sessions | {None}
     ]
+
+
+def key_of(listener: Authenticated) -> tuple[str, str] | None:
+    credentials = listener.credentials
+    return (credentials.scheme, credentials.key_hash) if credentials.scheme else None
 
 
 def _existing(rows: Any, field: str, values: set) -> set:
@@ -139,7 +159,8 @@ class TicketsUnavailable(Exception):
 def issue_ticket(credentials: Credentials) -> str:
     """Raises TicketsUnavailable."""
     ticket = secrets.token_urlsafe(32)
-    login = {"token": credentials.token, "session_key": credentials.session_key}
+    login = {"scheme": credentials.scheme, "key_hash": credentials.key_hash}
+    login |= {"session_key": credentials.session_key}
     sealed = _mask(ticket, signing.dumps(login, salt=TICKET_SALT).encode())
     try:
         _redis().set(_ticket_key(ticket), sealed, ex=TICKET_SECONDS)
@@ -159,7 +180,7 @@ def redeem_ticket(ticket: str) -> Credentials | None:
     try:
         text = _mask(ticket, sealed).decode("ascii")
         return Credentials(**signing.loads(text, salt=TICKET_SALT, max_age=TICKET_SECONDS))
-    except (signing.BadSignature, UnicodeDecodeError):
+    except (signing.BadSignature, UnicodeDecodeError, TypeError):
         return None
 
 

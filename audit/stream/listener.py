@@ -32,6 +32,7 @@ from audit.stream.subscription import (
     Subscription,
     with_time_limit,
 )
+from core.errors import Forbidden
 from core.log_fields import note
 from core.token_bucket import TokenBucket
 
@@ -169,7 +170,10 @@ class Listener(AsyncWebsocketConsumer):
             detail = "A page of this origin may not use the session."
             raise ClosingError(Close.NOT_ALLOWED, "foreign_origin", detail)
         self.credentials = credentials
-        self.user = await in_database(credentials.user)
+        try:
+            self.user = await in_database(credentials.user)
+        except Forbidden as error:
+            raise ClosingError(Close.NOT_ALLOWED, error.code, error.detail) from None
         if self.user is None:
             raise ClosingError(Close.NOT_LOGGED_IN)
         note(user=self.user.pk)

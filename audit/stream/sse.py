@@ -28,7 +28,7 @@ from audit.stream.subscription import (
     Subscription,
     with_time_limit,
 )
-from core.errors import InvalidInput
+from core.errors import Forbidden, InvalidInput
 from core.log_fields import note
 from core.problems import CONTENT_TYPE, printable, problem
 from core.query_parameters import check_query
@@ -82,7 +82,10 @@ async def wait_for_events(scope: dict[str, Any]) -> None:
 
 
 def may_see(credentials: Credentials, project_id: UUID) -> bool:
-    user = credentials.user()
+    try:
+        user = credentials.user()
+    except Forbidden:
+        return False
     return user is not None and access_policy().may_see(user, project_id)
 
 
@@ -90,7 +93,10 @@ def may_see(credentials: Credentials, project_id: UUID) -> bool:
 async def event_stream(request: HttpRequest, project_id: UUID) -> HttpResponse:
     """Server-Sent Events of a project, resumed by `Last-Event-ID: epoch:sequence`."""
     credentials = credentials_of(request.scope)
-    user = None if credentials.is_foreign else await in_database(credentials.user)
+    try:
+        user = None if credentials.is_foreign else await in_database(credentials.user)
+    except Forbidden as error:
+        return refuse(403, error.code, error.detail)
     note(user=user and user.pk)
     if user is None:
         return refuse(401, "not_authenticated", "Log in, or send a token.")

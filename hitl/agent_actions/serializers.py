@@ -269,7 +269,9 @@ class CredentialSerializer(serializers.ModelSerializer):
 
 
 class NewCredentialSerializer(CredentialSerializer):
-    token = serializers.CharField(help_text="Shown once.")
+    token = serializers.CharField(
+        allow_null=True, help_text="Shown once: a repeat by Idempotency-Key answers null."
+    )
 
     class Meta(CredentialSerializer.Meta):
         fields = (*CredentialSerializer.Meta.fields, "token")

@@ -266,6 +266,7 @@ class CredentialViewSet(mixins.ListModelMixin, GenericViewSet):
     queryset = AgentCredential.objects.all()
     serializer_class = CredentialSerializer
     inputs = {"create": CredentialInput}
+    secrets = ("token",)
     filter_backends = ()
     lookup_url_kwarg = "cid"
 

@@ -48,7 +48,7 @@ class Console:
         else:
             login = {
                 "Login": f"{name} (forgotten the password? manage.py changepassword {name})",
-                "API token": f"manage.py drf_create_token {name} shows it",
+                "API token": f"manage.py create_token {name} makes one",
             }
         models = json.dumps(dict(self.models))
         if len(set(self.models.values())) == 1:

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from django.db import connection
 from prometheus_client import Counter, Histogram
 
+from accounts.logins import record_counted_logins
+from accounts.plain_tokens import delete_plain_tokens
+from accounts.tokens import forget_expired_tokens
 from agents.queue import ADVANCE, enqueue, redelivery_timeout
 from agents.services import enqueue_due_tasks, record_stop_notices, take_back_lost_tasks
 from core.disk import disk
@@ -48,6 +51,9 @@ def sweep() -> dict[str, int]:
         "tasks_enqueued": enqueue_due_tasks,
         "projects_enqueued": enqueue_waiting_projects,
         "idempotency_keys_forgotten": forget_old_keys,
+        "tokens_forgotten": forget_expired_tokens,
+        "plain_tokens_deleted": delete_plain_tokens,
+        "failed_logins_counted": record_counted_logins,
     }
     repaired = dict.fromkeys(repairs, 0)
     if disk.is_full():

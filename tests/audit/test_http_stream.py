@@ -269,7 +269,7 @@ def test_a_made_up_ticket_is_refused(web_server: WebServer):
 
 
 def test_a_ticket_ends_with_the_login_it_stands_for(web_server: WebServer, viewer, ticket):
-    viewer.auth_token.delete()
+    viewer.personal_tokens.all().delete()
 
     assert close_code(with_ticket(web_server, ticket).socket) == 4401
 

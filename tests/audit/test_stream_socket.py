@@ -6,7 +6,6 @@ from contextlib import ExitStack
 import pytest
 from django.contrib.sessions.models import Session
 from django.db import transaction
-from rest_framework.authtoken.models import Token
 
 from audit.actors import Actor
 from audit.services import record
@@ -228,7 +227,7 @@ def test_who_may_no_longer_be_in_is_out_within_five_seconds(
         viewer.is_active = False
         viewer.save()
         Session.objects.all().delete()
-        Token.objects.filter(user=owner).delete()
+        owner.personal_tokens.all().delete()
         started = time.monotonic()
 
         assert [close_code(socket) for socket in sockets] == [4401] * 3

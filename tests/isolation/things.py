@@ -6,6 +6,8 @@ from django.apps import apps
 from django.db import models
 from django.db.models.functions import Now
 
+from accounts.models import PersonalToken
+from accounts.tokens import create_token
 from agents.models import Task
 from audit.actors import Actor
 from audit.models import Event, Stream
@@ -64,6 +66,7 @@ class Things:
             proposed_by=self.user,
         )
         self._ask()
+        create_token(user=self.user, name="Of another", scopes=["read"])
         stop(self.user, project_id=project.pk, agent_type="deployer")
 
     def _ask(self) -> None:
@@ -112,6 +115,8 @@ class Things:
         within = f"{path_to_project(model)}__in" if path_to_project(model) else None
         if model in (Event, Stream):
             found = model.objects.filter(project=self.project.pk)
+        elif model is PersonalToken:
+            found = model.objects.filter(user=self.user)
         elif model is Project:
             found = model.objects.filter(pk=self.project.pk)
         else:

@@ -57,6 +57,7 @@ UNREADABLE = {
     "FLOOR_OVERSIGHT_LEVEL": ("none", "highest"),
     "FLOOR_REQUIRED_APPROVALS": ("2", "plan_approval", "plan_approval=0", "clarification=2"),
     "JOB_RESULT_DAYS": (*NUMBERS, "0"),
+    "TOKEN_DAYS": (*NUMBERS, "0", "367"),
     "MODEL_MAX_TOKENS": (*NUMBERS, "0"),
     "MODEL_TIMEOUT_SECONDS": (*NUMBERS, "0"),
     "AGENT_CONCURRENCY": (*NUMBERS, "0"),

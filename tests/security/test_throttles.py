@@ -23,7 +23,7 @@ def nothing_counted(monkeypatch):
     throttles.address_requests.clear()
     tries = SharedTokenBuckets("login")
     monkeypatch.setattr(login_throttle, "login_tries", tries)
-    with token_bucket._redis() as client:
+    with token_bucket.redis_client() as client:
         for key in client.scan_iter(tries.redis_key("*")):
             client.delete(key)
 
@@ -92,7 +92,7 @@ def test_a_person_with_the_right_password_gets_in(client, owner):
 
 def test_without_redis_tries_are_counted_in_the_process(settings, owner, monkeypatch, closed_port):
     away = redis.Redis(port=closed_port, socket_connect_timeout=1)
-    monkeypatch.setattr(token_bucket, "_redis", lambda: away)
+    monkeypatch.setattr(token_bucket, "redis_client", lambda: away)
     settings.LOGIN_TRIES = 2
 
     assert fail("owner", 3) == [400, 400, 429]
@@ -102,7 +102,7 @@ def test_without_redis_tries_are_counted_in_the_process(settings, owner, monkeyp
 def test_redis_is_told_neither_names_nor_addresses(owner):
     fail("owner", 1)
 
-    with token_bucket._redis() as client:
+    with token_bucket.redis_client() as client:
         keys = b" ".join(client.scan_iter("*"))
     assert b":tokens:login:" in keys
     assert b"owner" not in keys

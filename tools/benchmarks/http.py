@@ -24,8 +24,8 @@ from typing import Any
 import psycopg
 from django.contrib.auth.models import User
 from django.db import connection
-from rest_framework.authtoken.models import Token
 
+from accounts.tokens import create_login_token
 from projects.enums import Role
 from projects.models import Membership
 from tools.benchmarks import floor
@@ -111,7 +111,7 @@ def ms(values: list[float]) -> list[str]:
 
 def make_tokens(count: int) -> list[str]:
     people = [User.objects.get_or_create(username=f"approver{n}")[0] for n in range(count)]
-    return [Token.objects.get_or_create(user=person)[0].key for person in people]
+    return [create_login_token(person) for person in people]
 
 
 @dataclass

@@ -9,8 +9,8 @@ from typing import Any
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext, override_settings
-from rest_framework.authtoken.models import Token
 
+from accounts.tokens import create_login_token
 from hitl.models import HitlRequest
 from tools.benchmarks.queue import Queue
 
@@ -54,9 +54,7 @@ def _measured(queue: Queue, wanted: int, samples: int) -> dict[str, tuple[int, l
 
 
 def _client(queue: Queue) -> Client:
-    client = Client(
-        headers={"Authorization": f"Token {Token.objects.get_or_create(user=queue.person)[0].key}"}
-    )
+    client = Client(headers={"Authorization": f"Token {create_login_token(queue.person)}"})
     client.force_login(queue.person)
     return client
 

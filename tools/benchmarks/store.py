@@ -10,13 +10,16 @@ import gc
 import statistics
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connection, connections
-from rest_framework.authtoken.models import Token
+from django.utils import timezone
 
+from accounts.models import PersonalToken
+from core.authentication import Scope
 from projects.models import Membership
 from tools.benchmarks.asking import MEMBER_OF, READER_OF, actions_by_caller, key_of
 from tools.benchmarks.library import Library
@@ -72,18 +75,28 @@ class _Store:
 
     def _fill(self) -> None:
         operator = User.objects.create_superuser("operator", password=None)
-        Token.objects.create(user=operator, key=key_of("operator"))
+        _give_key(operator)
         library = Library(operator)
         library.grow_to(self.sections)
         for name, projects in (("member", MEMBER_OF), ("reader", READER_OF)):
             user = User.objects.create_user(name)
-            Token.objects.create(user=user, key=key_of(name))
+            _give_key(user)
             Membership.objects.bulk_create(
                 Membership(project_id=project, user=user, role="viewer")
                 for project in library.projects[:projects]
             )
         _execute("VACUUM ANALYZE")
         _execute(f"COMMENT ON DATABASE {self.name} IS '{FILLED}'")
+
+
+def _give_key(user: User) -> None:
+    PersonalToken.objects.create_for(
+        user,
+        key_of(user.username),
+        name="Benchmark",
+        scopes=Scope.values,
+        expires_at=timezone.now() + timedelta(days=366),
+    )
 
 
 def _measured(

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from django.contrib.auth.models import User
-from rest_framework.authtoken.models import Token
 
+from accounts.tokens import create_login_token
 from audit.actors import Actor
 from audit.models import Stream
 from projects.services import create_project
@@ -101,7 +101,7 @@ class Ours:
 
     def __init__(self) -> None:
         user, _ = User.objects.get_or_create(username="listener")
-        self.token = Token.objects.get_or_create(user=user)[0].key
+        self.token = create_login_token(user)
         fields = {"name": "Bench", "brief": "Events.", "auto_start": False}
         self.project = create_project(actor=Actor.of_user(user), **fields).pk
 

@@ -67,14 +67,15 @@ class Campaign:
 
     def _make_people(self) -> dict[str, str]:
         from django.contrib.auth.models import Permission, User
-        from rest_framework.authtoken.models import Token
+
+        from accounts.tokens import create_login_token
 
         users = {name: User.objects.create_user(name) for name in ("ada", "bob")}
         users["eve"] = User.objects.create_user("eve", is_staff=True)
         stop_everything = Permission.objects.get(codename="stop_everything")
         users["eve"].user_permissions.add(stop_everything)
         self.bob = users["bob"].pk
-        return {name: Token.objects.create(user=user).key for name, user in users.items()}
+        return {name: create_login_token(user) for name, user in users.items()}
 
     def warm_up(self) -> None:
         """Everything is up when a project has run through."""

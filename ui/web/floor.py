@@ -9,9 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from agents.enums import RequestKind
-from core.rights import rights_changed
+from audit.actors import Actor
+from audit.installation import record_installation
 from hitl.models import APPROVALS_MAX
-from projects.enums import OversightLevel
+from projects.events import FLOOR_CHANGED
 from projects.floor import Floor, installation_floor
 from projects.models import InstallationFloor
 from ui.web.pages import render_page
@@ -72,7 +73,7 @@ def show_floor(request: HttpRequest) -> HttpResponse:
 def save_floor(request: HttpRequest, row: InstallationFloor, form: FloorForm) -> None:
     old = {name: getattr(row, name) for name in FIELDS}
     values = form.cleaned_data
-    row.oversight_level = OversightLevel(values["oversight_level"])
+    row.oversight_level = values["oversight_level"]
     row.prevent_self_approval = values["prevent_self_approval"]
     row.required_approvals = {kind: values[kind] for kind in KINDS if values[kind] > 1}
     row.pk, row.updated_by = 1, request.user
@@ -80,4 +81,4 @@ def save_floor(request: HttpRequest, row: InstallationFloor, form: FloorForm) ->
     new = {name: getattr(row, name) for name in FIELDS}
     changes = {n: {"old": old[n], "new": new[n]} for n in FIELDS if old[n] != new[n]}
     if changes:
-        rights_changed.send(InstallationFloor, target=row, changes=changes, by=request.user)
+        record_installation(FLOOR_CHANGED, Actor.of_user(request.user), fields=changes)

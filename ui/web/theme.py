@@ -85,7 +85,7 @@ UNFOLD = {
                     ),
                     _operator_item("Installation floor", "rule", "installation_floor"),
                     _operator_item("Users", "person", "auth_user_changelist"),
-                    _operator_item("API tokens", "key", "authtoken_tokenproxy_changelist"),
+                    _operator_item("API tokens", "key", "accounts_personaltoken_changelist"),
                 ],
             },
         ],

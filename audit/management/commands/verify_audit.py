@@ -3,6 +3,7 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from audit.installation import INSTALLATION
 from audit.models import Event, Stream
 from audit.verification import verify_stream
 
@@ -24,15 +25,14 @@ class Command(BaseCommand):
 
     def verify(self, project_id: UUID) -> bool:
         result = verify_stream(project_id)
+        name = "The installation" if project_id == INSTALLATION else project_id
         if result.valid:
             erased = f", {result.erased} of them erased" if result.erased else ""
-            self.stdout.write(
-                f"{project_id}: {result.events} events{erased}, {result.head_hash[:16]}"
-            )
+            self.stdout.write(f"{name}: {result.events} events{erased}, {result.head_hash[:16]}")
         else:
             strays = f", {result.beyond_head} rows are in no chain" if result.beyond_head else ""
             self.stderr.write(
-                f"{project_id}: broken at sequence {result.first_broken_sequence} "
+                f"{name}: broken at sequence {result.first_broken_sequence} "
                 f"(head {result.head_sequence}){strays}"
             )
         return result.valid

@@ -8,8 +8,8 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import transaction
-from rest_framework.authtoken.models import Token
 
+from accounts.tokens import create_login_token
 from context.services import split_old_versions
 from ops.devserver.runtime import write_private
 
@@ -39,10 +39,9 @@ def first_administrator() -> dict[str, Any]:
     configured_password = os.environ.get("ADMIN_PASSWORD")
     password = configured_password or secrets.token_urlsafe(12)
     user = users.create_superuser(FIRST_NAME, password=password)
-    token = Token.objects.create(user=user)
     return {
         "username": FIRST_NAME,
         "is_new": True,
         "password": None if configured_password else password,
-        "token": token.key,
+        "token": create_login_token(user),
     }

@@ -1,7 +1,6 @@
 """Who may log in, and with what."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -10,11 +9,12 @@ from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from rest_framework.authtoken.models import TokenProxy
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from core.rights import rights_changed
+from accounts.models import PersonalToken
+from accounts.tokens import revoke_token
+from audit.actors import Actor
 
 # The fields of an account's page, and those that staff change who are no superusers.
 ACCOUNT = [name for _, part in DjangoUserAdmin.fieldsets for name in part["fields"]]
@@ -22,7 +22,7 @@ ACCOUNT = [name for _, part in DjangoUserAdmin.fieldsets for name in part["field
 CHANGED_BY_STAFF = {"first_name", "last_name", "email", "is_active", "password"}
 
 # They come back in the theme of this admin.
-for model in (User, Group, TokenProxy):
+for model in (User, Group):
     admin.site.unregister(model)
 
 
@@ -58,23 +58,6 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
             raise PermissionDenied
         return super().user_change_password(request, id, form_url)
 
-    def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
-        # Read before the form writes its many-to-many fields.
-        if change:
-            form.rights_before = rights_of(User.objects.get(pk=form.instance.pk))
-        return super().save_form(request, form, change)
-
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        super().save_related(request, form, formsets, change)
-        before = form.rights_before if change else {}
-        tell_rights_changed(form.instance, before, rights_of(form.instance), request.user)
-
-    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        """Django tells only here that a password was changed on its own page."""
-        if "password" in str(message).lower():
-            tell_rights_changed(obj, {}, {"password": "changed"}, request.user)
-        return super().log_change(request, obj, message)
-
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
@@ -89,53 +72,25 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
         return request.user.is_superuser
 
-    def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
-        form.rights_before = permissions_of(form.instance) if change else []
-        return super().save_form(request, form, change)
 
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        super().save_related(request, form, formsets, change)
-        before, after = form.rights_before, permissions_of(form.instance)
-        before, after = {"permissions": before}, {"permissions": after}
-        tell_rights_changed(form.instance, before, after, request.user)
-
-
-def rights_of(user: User) -> dict[str, Any]:
-    """What an account may do, by name."""
-    return {
-        "username": user.username,
-        **{name: getattr(user, name) for name in ("is_active", "is_staff", "is_superuser")},
-        "groups": sorted(user.groups.values_list("name", flat=True)),
-        "user_permissions": permissions_of(user),
-    }
-
-
-def permissions_of(holder: User | Group) -> list[str]:
-    permissions = holder.permissions if isinstance(holder, Group) else holder.user_permissions
-    rows = permissions.values_list("content_type__app_label", "codename")
-    return sorted(f"{app}.{name}" for app, name in rows)
-
-
-def tell_rights_changed(
-    target: User | Group, before: dict[str, Any], after: dict[str, Any], by: Any
-) -> None:
-    changes = {
-        name: {"old": before.get(name), "new": new}
-        for name, new in after.items()
-        if before.get(name) != new
-    }
-    if changes:
-        rights_changed.send(sender=type(target), target=target, changes=changes, by=by)
-
-
-@admin.register(TokenProxy)
+@admin.register(PersonalToken)
 class TokenAdmin(ModelAdmin):
-    """Who has a token, never the token: it is shown once, to whom it belongs."""
+    """Who has which token, never its key: that is shown once, to whom it belongs."""
 
-    list_display = ("user", "created")
+    list_display = ("name", "user", "scopes", "created_at", "expires_at", "last_used_at")
     list_select_related = ("user",)
-    search_fields = ("user__username",)
-    fields = readonly_fields = ("user", "created")
+    search_fields = ("name", "user__username")
+    fields = readonly_fields = (*list_display, "is_login")
 
     def has_add_permission(self, request) -> bool:
         return False
+
+    def has_change_permission(self, request, obj=None) -> bool:
+        return False
+
+    def delete_model(self, request, obj) -> None:
+        revoke_token(token_id=obj.pk, actor=Actor.of_user(request.user))
+
+    def delete_queryset(self, request, queryset) -> None:
+        for token in queryset:
+            self.delete_model(request, token)

@@ -1,12 +1,13 @@
 """Lists for looking things up: events and streams, tasks, agents, runs, members, failed jobs."""
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django_celery_results.models import GroupResult, TaskResult
 
 from agents.models import AgentStatus, Task, TaskAttempt
 from audit.access import access_policy
+from audit.installation import INSTALLATION
 from audit.models import Event, Stream
 from orchestrator.models import WorkflowRun
 from projects.models import Membership
@@ -17,8 +18,10 @@ class AuditAdmin(ReadOnlyAdmin):
     """A permission of the admin opens no project to somebody who may not see it."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        mine = access_policy().visible_project_ids(request.user)
-        return super().get_queryset(request).filter(project__in=mine)
+        mine = Q(project__in=access_policy().visible_project_ids(request.user))
+        if request.user.is_superuser:
+            mine |= Q(project=INSTALLATION)
+        return super().get_queryset(request).filter(mine)
 
 
 @admin.register(Event)

@@ -1,0 +1,16 @@
+"""What the log of the installation tells of people and their keys."""
+
+from audit.event_types import register_event_type
+
+USER_LOGGED_IN = register_event_type("user_logged_in")
+LOGIN_FAILED = register_event_type("login_failed")
+#: Those that were not recorded one by one, counted.
+LOGINS_FAILED = register_event_type("logins_failed", label="Logins failed, counted")
+TOKEN_CREATED = register_event_type("token_created")
+TOKEN_REVOKED = register_event_type("token_revoked")
+USER_CREATED = register_event_type("user_created")
+USER_CHANGED = register_event_type("user_changed")
+USER_DELETED = register_event_type("user_deleted")
+PASSWORD_CHANGED = register_event_type("password_changed")
+RIGHTS_CHANGED = register_event_type("rights_changed")
+GROUP_CHANGED = register_event_type("group_changed")
