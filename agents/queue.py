@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 RUN_TASK = "agents.tasks.run_task"
 ADVANCE = "orchestrator.tasks.advance"
+MAKE_DOCUMENT = "orchestrator.tasks.make_document"
 INLINE_CHAIN_SECONDS = 2.0
 # The same where other tasks wait in the queue for a worker.
 INLINE_CHAIN_TURN_SECONDS = 0.25
@@ -55,9 +56,9 @@ _chain = _InlineChain()
 
 
 def enqueue(job: str, id: UUID) -> bool:
-    """Whether the broker has the message; False where it was lost. `job` is RUN_TASK or ADVANCE."""
+    """Whether the broker has the message; False where it was lost. `job` is one of the above."""
     global _silent_until
-    queue = "agents" if job == RUN_TASK else "engine"
+    queue = "engine" if job == ADVANCE else "agents"
     if time.monotonic() < _silent_until:
         MESSAGES_LOST.labels(queue).inc()
         return False

@@ -33,6 +33,11 @@ _shutdown: "GracefulShutdown | None" = None
 _threads = 0
 
 
+def is_stopping() -> bool:
+    """Whether this worker's process has been told to end."""
+    return _shutdown is not None and _shutdown.is_begun
+
+
 def worker_prefix(pid: int) -> str:
     """Names all processes of one worker: host and the parent's process id."""
     return f"{socket.gethostname()}:{pid}:"
@@ -50,7 +55,7 @@ def run_task(task_id: str) -> int:
     # Providers are needed by workers only; every other process starts without them.
     from agents.worker.run import run
 
-    if _shutdown is not None and _shutdown.is_begun:
+    if is_stopping():
         # For another worker.
         enqueue(RUN_TASK, UUID(task_id))
         return 0

@@ -2,6 +2,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from core.ids import new_id
 from projects.models import Project
 
 
@@ -52,6 +53,35 @@ class AssembledDocument(models.Model):
         db_table = "assembled_documents"
         constraints = [
             models.UniqueConstraint(fields=["project", "form"], name="document_once_a_form")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.project_id} as {self.form}"
+
+
+class DocumentJob(models.Model):
+    """A document that a worker makes because it takes long; the row goes when it is kept."""
+
+    class Error(models.TextChoices):
+        #: It took too much time or memory.
+        TOO_LARGE = "too_large"
+        #: The worker's log says why.
+        FAILED = "failed"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    form = models.CharField(max_length=10)
+    source_sha256 = models.CharField(max_length=64, help_text="Over what it is made of.")
+    enqueued_at = models.DateTimeField(
+        null=True, help_text="Null: enqueue it when it is asked for."
+    )
+    failed_at = models.DateTimeField(null=True)
+    error = models.CharField(max_length=10, blank=True, default="", choices=Error)
+
+    class Meta:
+        db_table = "document_jobs"
+        constraints = [
+            models.UniqueConstraint(fields=["project", "form"], name="document_job_once_a_form")
         ]
 
     def __str__(self) -> str:

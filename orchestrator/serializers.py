@@ -10,6 +10,13 @@ from projects.enums import OversightLevel, Phase, ProjectStatus
 from projects.serializers import ProjectSerializer
 
 
+class BeingMadeSerializer(serializers.Serializer):
+    """What takes long is made by a worker; ask again."""
+
+    status = serializers.ChoiceField(choices=["being_made"])
+    detail = serializers.CharField()
+
+
 class RewindInput(StrictSerializer):
     step = TextField(max_length=100)
     comment = TextField(max_length=10_000, allow_blank=True, default="")

@@ -224,7 +224,10 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_DEFAULT_QUEUE = "engine"
-CELERY_TASK_ROUTES = {"agents.tasks.*": {"queue": "agents"}}
+CELERY_TASK_ROUTES = {
+    "agents.tasks.*": {"queue": "agents"},
+    "orchestrator.tasks.make_document": {"queue": "agents"},
+}
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {

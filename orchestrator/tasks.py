@@ -24,6 +24,18 @@ def advance(project_id: str) -> int:
 
 
 @shared_task
+def make_document(job_id: str) -> None:
+    """Make a document that takes long, in a process of its own."""
+    from agents.tasks import is_stopping
+    from orchestrator.engine.document_jobs import make_document as make
+
+    if disk.is_full():
+        return
+    with origin(channel="worker"), log_fields(channel="worker"):
+        make(UUID(job_id), is_stopping)
+
+
+@shared_task
 def sweep() -> dict[str, int]:
     """One round of recovery. If messages piled up while there was no worker, one is enough.
 

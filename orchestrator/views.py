@@ -7,7 +7,9 @@ from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.template.loader import render_to_string
 from django.urls import reverse as path_of
 from django.utils.cache import get_conditional_response, patch_cache_control
 from drf_spectacular.types import OpenApiTypes
@@ -31,7 +33,8 @@ from core.database import consistent_snapshot
 from core.errors import InvalidInput, TooLarge
 from core.viewsets import APIView
 from hitl.selectors import request_list_for
-from orchestrator.engine.document import ENDINGS, MEDIA_TYPES, document_of, sources_of
+from orchestrator.engine.document import ENDINGS, MEDIA_TYPES, sources_of
+from orchestrator.engine.document_jobs import RETRY_AFTER_SECONDS, ready_document
 from orchestrator.engine.erasure import erase_project
 from orchestrator.engine.export import prepare_export, write_export
 from orchestrator.engine.imports import import_project, open_archive
@@ -40,6 +43,7 @@ from orchestrator.engine.progress import progress_of
 from orchestrator.engine.rewind import rewind_project
 from orchestrator.models import ProjectImport
 from orchestrator.serializers import (
+    BeingMadeSerializer,
     EraseInput,
     ImportInput,
     OriginSerializer,
@@ -153,16 +157,41 @@ class SnapshotView(APIView):
         }
 
 
+BEING_MADE = OpenApiResponse(
+    BeingMadeSerializer,
+    description="A worker makes it. Come back to `Location` after `Retry-After` seconds.",
+)
+
+
+def being_made(request: Request) -> HttpResponse:
+    """For a browser, a page that comes back by itself."""
+    headers = {
+        "Location": request.get_full_path(),
+        "Retry-After": str(RETRY_AFTER_SECONDS),
+        "Cache-Control": "no-store",
+    }
+    if "text/html" in request.META.get("HTTP_ACCEPT", ""):
+        context = {"seconds": RETRY_AFTER_SECONDS}
+        page = render_to_string("orchestrator/being_made.html", context)
+        return HttpResponse(page, status=status.HTTP_202_ACCEPTED, headers=headers)
+    body = {"status": "being_made", "detail": "This takes a while. Come back to the same address."}
+    return JsonResponse(body, status=status.HTTP_202_ACCEPTED, headers=headers)
+
+
 class ExportView(APIView):
     """A project as a ZIP: its current artifacts, the audit trail, and a manifest with hashes."""
 
     @extend_schema(
         operation_id="projects_export",
-        responses={(200, "application/zip"): OpenApiResponse(OpenApiTypes.BINARY)},
+        responses={
+            (200, "application/zip"): OpenApiResponse(OpenApiTypes.BINARY),
+            (202, "application/json"): BEING_MADE,
+        },
     )
-    def get(self, request: Request, project_id: UUID) -> StreamingHttpResponse:
+    def get(self, request: Request, project_id: UUID) -> HttpResponseBase:
         file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - closed with the answer
-        prepare_export(get_visible_project(request.user, project_id))
+        if not prepare_export(get_visible_project(request.user, project_id)):
+            return being_made(request)
         with consistent_snapshot():
             project = get_visible_project(request.user, project_id)
             write_export(project, file)
@@ -185,7 +214,8 @@ class DocumentView(APIView):
         responses={
             (200, kind.split(";")[0]): OpenApiResponse(OpenApiTypes.BINARY)
             for kind in MEDIA_TYPES.values()
-        },
+        }
+        | {(202, "application/json"): BEING_MADE},
     )
     def get(self, request: Request, project_id: UUID) -> HttpResponse:
         form = request.query_params.get("as", "html")
@@ -196,7 +226,10 @@ class DocumentView(APIView):
         etag = f'"{sources.sha256}-{form}"'
         if not_modified := get_conditional_response(request._request, etag=etag):
             return not_modified
-        response = HttpResponse(document_of(sources, form), content_type=MEDIA_TYPES[form])
+        body = ready_document(sources, form)
+        if body is None:
+            return being_made(request)
+        response = HttpResponse(body, content_type=MEDIA_TYPES[form])
         response["ETag"] = etag
         name = f"project-{project_id}.{ENDINGS[form]}"
         response["Content-Disposition"] = f'inline; filename="{name}"'

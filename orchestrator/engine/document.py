@@ -21,7 +21,7 @@ from context.html import read_markdown
 from context.markdown import plain
 from context.models import Artifact, ArtifactVersion
 from context.printing.blocks import PrintBudget
-from context.printing.pdf import print_pdf
+from context.printing.pdf import SECONDS, print_pdf
 from context.rendering import PART_MAX_CHARACTERS, lowered, part_markdown
 from core.text import one_line
 from orchestrator.models import AssembledDocument
@@ -90,20 +90,21 @@ def sources_of(project: Project) -> Sources:
     return Sources(project, versions, hashlib.sha256(stamp).hexdigest())
 
 
-def document_of(sources: Sources, form: str) -> bytes:
+def document_of(sources: Sources, form: str, print_seconds: float = SECONDS) -> bytes:
     """The document as `markdown`, `html` or `pdf`, rendered unless it is kept for these sources.
 
-    Raises KeyError for another form. Writes, so call it outside of a reading transaction.
+    Takes as long as it takes, apart from setting it in type. Raises TooLong, ContentChanged, and
+    KeyError for another form. Writes, so call it outside of a reading transaction.
     """
-    body = _kept(sources, form)
+    body = kept_document(sources, form)
     if body is not None:
         return body
     with _rendering:
         # Another thread may have rendered it meanwhile.
-        body = _kept(sources, form)
+        body = kept_document(sources, form)
         if body is not None:
             return body
-        body = render_document(sources, form)
+        body = render_document(sources, form, print_seconds)
         # Kept unless the project has changed, or was erased, in the meantime.
         with ProjectTransaction(sources.project.pk, Actor.of_system("documents")) as tx:
             if sources_of(tx.project).sha256 == sources.sha256:
@@ -118,13 +119,7 @@ def document_of(sources: Sources, form: str) -> bytes:
     return body
 
 
-def read_document(sources: Sources, form: str) -> bytes:
-    """As `document_of`, but does not keep the document: for reading transactions."""
-    body = _kept(sources, form)
-    return render_document(sources, form) if body is None else body
-
-
-def _kept(sources: Sources, form: str) -> bytes | None:
+def kept_document(sources: Sources, form: str) -> bytes | None:
     document = AssembledDocument.objects.filter(
         project=sources.project, form=form, source_sha256=sources.sha256
     ).first()
@@ -141,9 +136,12 @@ def seal_of(sources: Sources, form: str, body: bytes) -> str:
     ).hexdigest()
 
 
-def render_document(sources: Sources, form: str) -> bytes:
-    """Raises KeyError for another form."""
-    return FORMS[form](sources, parts_of(sources.versions))
+def render_document(sources: Sources, form: str, print_seconds: float = SECONDS) -> bytes:
+    """Raises TooLong, and KeyError for another form."""
+    parts = parts_of(sources.versions)
+    if form == "pdf":
+        return render_pdf(sources, parts, print_seconds)
+    return FORMS[form](sources, parts)
 
 
 def parts_of(versions: list[ArtifactVersion]) -> list[Part]:
@@ -218,7 +216,7 @@ def render_html(sources: Sources, parts: list[Part]) -> bytes:
     return render_to_string("orchestrator/document.html", context).encode()
 
 
-def render_pdf(sources: Sources, parts: list[Part]) -> bytes:
+def render_pdf(sources: Sources, parts: list[Part], seconds: float = SECONDS) -> bytes:
     budget = PrintBudget()
     return print_pdf(
         {
@@ -231,7 +229,8 @@ def render_pdf(sources: Sources, parts: list[Part]) -> bytes:
                 {"title": p.title, "about": p.about, "blocks": budget.blocks_of(p.markdown)}
                 for p in parts
             ],
-        }
+        },
+        seconds,
     )
 
 

@@ -69,6 +69,7 @@ BLANKED: dict[str, tuple[str, dict[str, Any]]] = {
 # Rows that are nothing but content; in this order, for the sake of their references.
 DROPPED: dict[str, str] = {
     "orchestrator.AssembledDocument": "project",
+    "orchestrator.DocumentJob": "project",
     "orchestrator.ImportedFile": "origin__project",
     "context.ContextBuild": "project",
     "context.Section": "version__artifact__project",

@@ -5,21 +5,26 @@ import hashlib
 import json
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 from audit.models import Event
 from audit.serialization import to_wire
 from context.models import Artifact, ArtifactVersion
+from context.printing.pdf import TooLong
 from context.rendering import as_files
+from core.errors import Unprocessable
 from orchestrator.engine.briefs import accepted_brief_text
 from orchestrator.engine.document import (
     ENDINGS,
+    Sources,
     current_outputs,
-    document_of,
-    read_document,
+    kept_document,
+    render_document,
     sources_of,
 )
+from orchestrator.engine.document_jobs import IMMEDIATE_SECONDS, is_small, ready_document
 from orchestrator.engine.safe_paths import SafePaths
 from orchestrator.models import ImportedFile, WorkflowRun
 from projects.integrity import ContentChanged
@@ -28,6 +33,10 @@ from projects.models import Project
 # The earliest time that a ZIP can hold, so that the same project gives the same bytes.
 NO_TIME = (1980, 1, 1, 0, 0, 0)
 EVENTS_PER_CHUNK = 1000
+NO_DOCUMENT = (
+    b"All that was accepted is too much for one document of this form, or has changed while the "
+    b"export was written. Everything is below artifacts/.\n"
+)
 
 
 def write_export(project: Project, target: BinaryIO) -> None:
@@ -40,12 +49,19 @@ def write_export(project: Project, target: BinaryIO) -> None:
             archive.writestr(entry, content)
 
 
-def prepare_export(project: Project) -> None:
-    """Render and keep the documents, which takes long: nothing slow may run in a transaction."""
+def prepare_export(
+    project: Project, make: Callable[[Sources, str], bytes | None] = ready_document
+) -> bool:
+    """Whether its documents are there; False while a worker makes them. Call it before the export.
+
+    One that is too large to be made will not be there. `make=document_of` waits for them.
+    """
     sources = sources_of(project)
-    if sources.versions:
-        for form in ENDINGS:
-            document_of(sources, form)
+    is_ready = True
+    for form in ENDINGS if sources.versions else ():
+        with suppress(Unprocessable, TooLong):
+            is_ready &= make(sources, form) is not None
+    return is_ready
 
 
 def export_files(project: Project) -> Iterator[tuple[str, bytes]]:
@@ -94,7 +110,15 @@ def _contents(project: Project) -> Iterator[tuple[str, bytes, dict[str, Any]]]:
     sources = sources_of(project)
     if sources.versions:
         for form, ending in ENDINGS.items():
-            yield f"document/project.{ending}", read_document(sources, form), {}
+            body = kept_document(sources, form)
+            if body is None and is_small(sources):
+                # The project has changed since the documents were made.
+                with suppress(TooLong):
+                    body = render_document(sources, form, IMMEDIATE_SECONDS)
+            if body is not None:
+                yield f"document/project.{ending}", body, {}
+            else:
+                yield f"document/no-{ending}.txt", NO_DOCUMENT, {}
     events = Event.objects.filter(project=project.pk).order_by("sequence")
     lines = (
         json.dumps(to_wire(event), ensure_ascii=False).encode() + b"\n"

@@ -7,6 +7,7 @@ from django.core.management.base import CommandError
 
 from core.database import consistent_snapshot
 from core.text import one_line
+from orchestrator.engine.document import document_of
 from orchestrator.engine.export import export_files, prepare_export
 from projects.integrity import ContentChanged, noted
 from projects.models import BRIEF_MAX_LENGTH, Project
@@ -63,7 +64,7 @@ def write_export(terminal: Terminal, project_id: UUID, folder: Path) -> None:
     count = 0
     try:
         with noted():
-            prepare_export(Project.objects.get(pk=project_id))
+            prepare_export(Project.objects.get(pk=project_id), make=document_of)
         with noted(), consistent_snapshot():
             for name, content in export_files(Project.objects.get(pk=project_id)):
                 parts = PurePosixPath(name).parts
