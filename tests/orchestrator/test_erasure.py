@@ -17,6 +17,7 @@ from core.models import IdempotencyKey
 from hitl.models import Decision, HitlRequest
 from hitl.services import add_comment, change_policy
 from orchestrator.engine.document import document_of, sources_of
+from orchestrator.engine.document_jobs import order
 from orchestrator.engine.erasure import BLANKED, DROPPED, KEPT, erase_project
 from orchestrator.models import ImportedFile, ProjectImport
 from projects.models import Project
@@ -56,6 +57,7 @@ def full(things, owner, approver):
     decide_as(approver, request, "amend", comment=SECRET)
     change_policy(project_id=project.pk, actor=actor, due_after=3600)
     document_of(sources_of(project), "markdown")
+    order(sources_of(project), "pdf")
     stop(owner, project_id=project.pk, agent_type="tester", reason=SECRET)
     release(owner, project_id=project.pk, agent_type="tester", reason=SECRET)
     origin = ProjectImport.objects.create(
