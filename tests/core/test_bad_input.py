@@ -30,7 +30,7 @@ def send(api, body, content_type="application/json"):
         ("brief", "\0\1\2", "null_characters_not_allowed"),
         ("brief", {"text": "x"}, "invalid"),
         ("brief", 10**400, "invalid"),
-        ("workflow", "none", "does_not_exist"),
+        ("workflow", "nonesuch", "does_not_exist"),
         ("workflow", "../../etc/passwd", "does_not_exist"),
         ("workflow", None, "null"),
         ("oversight_level", "none", "invalid_choice"),

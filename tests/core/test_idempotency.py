@@ -62,7 +62,10 @@ def test_the_key_of_another_person_is_another_key(owner, approver, client_of):
 def test_a_refused_request_is_replayed_as_the_problem_that_it_was(owner, client_of):
     api = client_of(owner)
 
-    first, second = post(api, NEW | {"workflow": "none"}), post(api, NEW | {"workflow": "none"})
+    first, second = (
+        post(api, NEW | {"workflow": "nonesuch"}),
+        post(api, NEW | {"workflow": "nonesuch"}),
+    )
 
     assert (first.status_code, second.status_code) == (400, 400)
     assert first.json() == second.json()
