@@ -122,7 +122,7 @@ def _every(text: str, width: int, between: str) -> str:
 
 
 MAX_PIECES = 40_000
-LINES_A_PIECE = 1
+LINES_A_PIECE = 5
 # A heading is in the table of contents, too.
 WEIGHTS = {"heading": 10}
 AS_SOURCE = "(Of too many small pieces to be set in type; this is its source.)"

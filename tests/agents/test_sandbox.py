@@ -387,6 +387,7 @@ def test_a_program_does_not_outlive_the_worker_that_started_it(tmp_path):
     marker = f"sandbox-orphan-{os.getpid()}-{time.monotonic_ns()}"
     program = f"import time; print('{marker}'); time.sleep(99)"
     script = (
+        "import django; django.setup()\n"
         "from agents.sandbox import run_program\n"
         f"run_program({{'main.py': {program!r}}}, command=('python', 'main.py', '{marker}'),"
         " timeout_seconds=99, memory_megabytes=200)\n"

@@ -473,7 +473,7 @@ def test_the_command_lets_one_choose_a_workflow(files, outsider, tmp_path):
     path = tmp_path / "export.zip"
     path.write_bytes(zipped(relisted(files, workflow="house", oversight_level="lax")))
 
-    with pytest.raises(CommandError, match=r"house.*workflow: sdlc.*oversight_level: high"):
+    with pytest.raises(CommandError, match=r"house.*workflow: none, sdlc.*oversight_level: high"):
         call_command("import_project", str(path), user="outsider")
     call_command(
         "import_project", str(path), user="outsider", workflow="sdlc", oversight_level="low"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.enums import RequestKind, TaskStatus
+from agents.enums import TASK_REQUEST_KINDS, TaskStatus
 from orchestrator.engine.definition import Definition, OnFail, Step, load_definition
 from orchestrator.engine.definition_rules import broken_rules
 from orchestrator.engine.plan import (
@@ -80,7 +80,7 @@ def test_a_join_waits_for_every_branch():
     assert plan(DIAMOND, state(start=DONE, left=DONE, right=DONE)) == [StartStep("join")]
 
 
-@pytest.mark.parametrize("kind", RequestKind.values)
+@pytest.mark.parametrize("kind", TASK_REQUEST_KINDS)
 def test_a_waiting_task_gets_its_request_once(kind):
     waits = StepState("waiting_for_hitl", request_kind=kind)
     asked = StepState("waiting_for_hitl", request_kind=kind, open_request=True)
@@ -245,7 +245,7 @@ ANY_STATE_OF_A_STEP = st.builds(
     changes_requested=st.booleans(),
     open_request=st.booleans(),
     subject_changed=st.booleans(),
-    request_kind=st.sampled_from(RequestKind.values),
+    request_kind=st.sampled_from(TASK_REQUEST_KINDS),
 )
 
 

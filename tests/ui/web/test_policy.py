@@ -90,7 +90,7 @@ def test_less_strict_rules_wait_for_another_owner_on_the_page(running, owner):
 
 def test_superusers_set_the_installations_floor(running, owner, staff):
     form = {"oversight_level": "medium", "plan_approval": "2", "result_approval": "1"}
-    form["escalation"] = "1"
+    form |= {"escalation": "1", "action_approval": "1"}
     path = "/admin/installation-floor/"
     assert logged_in(owner).post(path, form).status_code == 403
 
