@@ -11,7 +11,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.http import HttpRequest
 
-from accounts.acting import address_of
+from accounts.current_actor import address_of
 from accounts.events import LOGIN_FAILED, LOGINS_FAILED, USER_LOGGED_IN
 from audit.actors import Actor
 from audit.installation import record_installation

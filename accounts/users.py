@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
 
-from accounts.acting import acting
+from accounts.current_actor import current_actor
 from accounts.events import (
     GROUP_CHANGED,
     PASSWORD_CHANGED,
@@ -41,7 +41,7 @@ def record_user(
     about = {"user": instance.pk, "username": instance.get_username()}
     if created:
         rights = {name: getattr(instance, name) for name in RIGHTS[1:]}
-        record_installation(USER_CREATED, acting(), **about, **rights)
+        record_installation(USER_CREATED, current_actor(), **about, **rights)
         return
     before = instance.row_before or {}
     changed = {
@@ -53,9 +53,9 @@ def record_user(
         _password_changed(instance, before["password"], update_fields, about)
     changed.pop("password", None)
     if changed:
-        record_installation(USER_CHANGED, acting(), **about, fields=changed)
+        record_installation(USER_CHANGED, current_actor(), **about, fields=changed)
     if "is_active" in changed and not instance.is_active:
-        end_tokens_of(instance, actor=acting(), why="user disabled")
+        end_tokens_of(instance, actor=current_actor(), why="user disabled")
 
 
 def _password_changed(user: Any, old: str, update_fields: Any, about: dict[str, Any]) -> None:
@@ -64,13 +64,13 @@ def _password_changed(user: Any, old: str, update_fields: Any, about: dict[str, 
         same = PersonalToken.objects.filter(user=user, password_mark=password_mark(old))
         same.update(password_mark=password_mark(user.password))
         return
-    record_installation(PASSWORD_CHANGED, acting(), **about)
-    end_tokens_of(user, actor=acting(), why="password changed")
+    record_installation(PASSWORD_CHANGED, current_actor(), **about)
+    end_tokens_of(user, actor=current_actor(), why="password changed")
 
 
 def record_deleted_user(sender: Any, instance: Any, **_: Any) -> None:
     about = {"user": instance.pk, "username": instance.get_username()}
-    record_installation(USER_DELETED, acting(), **about)
+    record_installation(USER_DELETED, current_actor(), **about)
 
 
 def record_group(sender: Any, instance: Group, raw: bool = False, **more: Any) -> None:
@@ -78,7 +78,7 @@ def record_group(sender: Any, instance: Group, raw: bool = False, **more: Any) -
     if not raw:
         what = {True: "created", False: "changed", None: "deleted"}[more.get("created")]
         record_installation(
-            GROUP_CHANGED, acting(), group=instance.pk, name=instance.name, what=what
+            GROUP_CHANGED, current_actor(), group=instance.pk, name=instance.name, what=what
         )
 
 
@@ -93,7 +93,7 @@ def record_rights(
     names = sorted(str(row) for row in model._default_manager.filter(pk__in=pk_set))
     record_installation(
         RIGHTS_CHANGED,
-        acting(),
+        current_actor(),
         of=instance._meta.model_name,
         id=instance.pk,
         name=str(instance),

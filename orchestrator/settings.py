@@ -78,7 +78,7 @@ MIDDLEWARE = [
     "orchestrator.middleware.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "accounts.acting.ActingUserMiddleware",
+    "accounts.current_actor.CurrentActorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "ui.web.visible_text.VisibleTextMiddleware",

@@ -5,7 +5,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from accounts.acting import acting
+from accounts.current_actor import current_actor
 from accounts.tokens import create_token
 from core.authentication import Scope
 from core.errors import DomainError
@@ -32,7 +32,7 @@ class Command(BaseCommand):
             expires_at = timezone.now() + timedelta(days=max(-1, min(days, 10_000)))
         try:
             _, key = create_token(
-                user=user, name=name, scopes=scopes, expires_at=expires_at, actor=acting()
+                user=user, name=name, scopes=scopes, expires_at=expires_at, actor=current_actor()
             )
         except DomainError as error:
             raise CommandError(error.detail) from error

@@ -9,10 +9,10 @@ from django.http import HttpRequest
 from audit.actors import Actor
 from core.middleware import Answer, Around
 
-_request: ContextVar[HttpRequest | None] = ContextVar("acting_request", default=None)
+_request: ContextVar[HttpRequest | None] = ContextVar("actor_request", default=None)
 
 
-class ActingUserMiddleware(Around):
+class CurrentActorMiddleware(Around):
     """After authentication. Whose request it is may also be known later, by a key."""
 
     @contextmanager
@@ -24,7 +24,7 @@ class ActingUserMiddleware(Around):
             _request.reset(token)
 
 
-def acting() -> Actor:
+def current_actor() -> Actor:
     """The person who is logged in; outside of requests, a command on the server."""
     request = _request.get()
     if request is None:
