@@ -16,8 +16,6 @@ from typing import Any
 import psycopg
 from psycopg.waiting import READY_NONE
 
-from core import heartbeat
-
 logger = logging.getLogger(__name__)
 
 # Every PostgreSQL answers it with one byte before any login.
@@ -60,7 +58,6 @@ class WatchedConnection(psycopg.Connection[Any]):
                 if ready:
                     silent_since = time.monotonic()
                 else:
-                    heartbeat.beat()
                     silent_seconds = time.monotonic() - silent_since
                     if ask_after is not None and silent_seconds >= ask_after:
                         self.hang_up_unless_it_answers(silent_seconds)
