@@ -5,6 +5,7 @@ from typing import Any
 
 from agents.models import Task
 from context.models import ArtifactVersion
+from hitl.agent_actions.digests import changed_call
 from hitl.enums import RequestStatus
 from hitl.models import HitlRequest
 from projects.integrity import INTEGRITY, ContentChanged
@@ -58,7 +59,8 @@ def _differences(
                 version.difference = error
                 yield error
     if task is None:
-        # Of an action: its digest is recomputed wherever it is shown, decided and claimed.
+        if (error := changed_call(request.agent_action)) is not None:
+            yield error
         return
     if request.subject["error"].get("code") == INTEGRITY:
         # This is what people are asked about.

@@ -148,8 +148,8 @@ class PresentedRequest:
 
     @cached_property
     def card(self) -> Card | None:
-        """What an agent is about to do; None of a request about a task."""
-        return card_of(self.request)
+        """What an agent is about to do; None of a task, and of a call that was changed."""
+        return None if self.differences else card_of(self.request)
 
     @property
     def previous(self) -> HitlRequest | None:

@@ -42,3 +42,8 @@ def amender_of(task: Task, subject: dict[str, Any], previous: HitlRequest | None
     output = subject["outputs"][0]
     version = ArtifactVersion.objects.get(artifact=output["artifact"], number=output["version"])
     return version.author_id if amendments.filter(decided_by=version.author_id).exists() else None
+
+
+def needs_another_person(request: HitlRequest) -> bool:
+    """Whether what a person writes takes the word of somebody else before it goes on."""
+    return request.required_approvals > 1 or forbids_self_approval(request)

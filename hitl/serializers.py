@@ -24,7 +24,7 @@ from projects.serializers import UserField
 
 BULK_MAX = 200
 # What may differ in a request; see `hitl.integrity`.
-WHATS = ("subject", "digest", "content", "assignment")
+WHATS = ("subject", "digest", "content", "assignment", "call")
 
 
 class DecisionInput(StrictSerializer):

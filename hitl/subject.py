@@ -3,7 +3,9 @@
 from typing import Any
 
 from agents.models import Task
+from context.services import check_content
 from core import sql
+from hitl.agent_actions.schemas import checked_arguments
 from hitl.models import HitlRequest
 
 # The newest version of artifacts, by their ids: its number as `version`, its `sha256` and `title`.
@@ -44,6 +46,13 @@ def current_outputs(task: Task, newest: Newest | None = None) -> list[dict[str, 
         else reference | newest[reference["artifact"]]
         for reference in references
     ]
+
+
+def check_amendment(request: HitlRequest, content: Any) -> Any:
+    """What an amendment would store. Raises InvalidInput, Unprocessable."""
+    if request.agent_action is not None:
+        return checked_arguments(request.agent_action, content)
+    return check_content(amended_type(request), content).content
 
 
 def amended_type(request: HitlRequest) -> str:

@@ -1,7 +1,5 @@
 """Credentials of agents that run elsewhere: they ask, work and read, and never decide or manage."""
 
-import hashlib
-import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +15,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from audit.actors import Actor
+from core.authentication import hash_key, new_key
 from core.errors import Conflict, DomainError, Forbidden, InvalidInput, NotFound
 from core.text import is_storable
 from projects.access import MANAGE
@@ -26,7 +25,7 @@ from projects.models import AgentCredential
 from projects.transaction import ProjectTransaction
 
 KEYWORD = "bearer"
-PREFIX = "paraph_agent_"
+PREFIX = "paraph_agent"
 # How exactly it is known when a credential was last used.
 LAST_USED = timedelta(minutes=1)
 
@@ -109,18 +108,13 @@ class CredentialScheme(OpenApiAuthenticationExtension):
 def find_credential(token: str) -> AgentCredential | None:
     """The usable credential of a token. Notes now and then that it is used."""
     usable = AgentCredential.objects.usable().select_related("created_by")
-    credential = usable.filter(token_sha256=hash_of(token)).first()
+    credential = usable.filter(token_sha256=hash_key(token)).first()
     if credential is not None:
         stale = Q(last_used_at=None) | Q(last_used_at__lt=Now() - LAST_USED)
         used = credential.last_used_at
         if used is None or used < timezone.now() - LAST_USED:
             AgentCredential.objects.filter(stale, pk=credential.pk).update(last_used_at=Now())
     return credential
-
-
-def hash_of(token: str) -> str:
-    """The token is random, so one round of SHA-256 is enough."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def actor_of(credential: AgentCredential) -> Actor:
@@ -150,7 +144,7 @@ def create_credential(
         raise InvalidInput.of("scopes", "invalid_choice", detail)
     if expires_at is not None and expires_at <= timezone.now():
         raise InvalidInput.of("expires_at", "in_the_past", "Send a time in the future, or null.")
-    token = PREFIX + secrets.token_urlsafe(32)
+    token = new_key(PREFIX)
     with ProjectTransaction(project_id, actor, require=MANAGE) as tx:
         try:
             with transaction.atomic():
@@ -158,7 +152,7 @@ def create_credential(
                     project=tx.project,
                     name=name,
                     scopes=sorted(set(scopes)),
-                    token_sha256=hash_of(token),
+                    token_sha256=hash_key(token),
                     created_by=actor.user,
                     expires_at=expires_at,
                 )

@@ -1,4 +1,3 @@
-from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -271,7 +270,3 @@ class AgentCredential(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-    def is_usable(self, now: datetime) -> bool:
-        is_expired = self.expires_at is not None and self.expires_at <= now
-        return self.revoked_at is None and not is_expired and self.created_by.is_active

@@ -7,7 +7,7 @@ from hitl.actions.base import Action, DecisionInput
 from hitl.actions.registry import register
 from hitl.enums import RequestStatus
 from hitl.models import Decision, HitlRequest
-from hitl.separation_of_duties import forbids_self_approval
+from hitl.separation_of_duties import forbids_self_approval, needs_another_person
 from hitl.services.records import settle
 from projects.transaction import ProjectTransaction
 
@@ -77,8 +77,3 @@ class Amend(Action):
             accept_versions(outputs)
             accept_result(tx, task, outputs)
         return decision
-
-
-def needs_another_person(request: HitlRequest) -> bool:
-    """Whether what a person writes takes the word of somebody else before it goes on."""
-    return request.required_approvals > 1 or forbids_self_approval(request)

@@ -1,1 +1,1 @@
-"""Actions of agents anywhere: they ask here first, and are told once that they may (ADR 47)."""
+"""Actions of agents anywhere: they ask here first, and are told once that they may."""

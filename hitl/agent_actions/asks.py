@@ -1,16 +1,10 @@
 """Ask for an action, and take the question back."""
 
-import json
-from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import jsonschema
-from django.conf import settings
-
 from agents.enums import RequestKind
-from audit.actors import Actor
-from context.models import ArtifactVersion
+from context.models import Artifact, ArtifactVersion
 from core.errors import Conflict, InvalidInput, NotFound, Unprocessable
 from hitl.agent_actions.digests import (
     action_digest,
@@ -18,14 +12,17 @@ from hitl.agent_actions.digests import (
     canonical_text,
     subject_of_action,
 )
+from hitl.agent_actions.records import close_action, facts_of
+from hitl.agent_actions.schemas import check_schema
+from hitl.agent_actions.standing_approvals import find_standing_approval, use_standing_approval
 from hitl.digests import digest_of
-from hitl.enums import BLOCKS_EFFECT, ActionStatus, OnExpiry, OnTimeout, RequestStatus
-from hitl.events import ACTION_CLOSED, ACTION_REQUESTED, REQUEST_CREATED
-from hitl.models import AgentAction, HitlRequest, StandingApproval
+from hitl.enums import BLOCKS_EFFECT, ActionStatus, OnExpiry, OnTimeout
+from hitl.events import ACTION_REQUESTED
+from hitl.models import AgentAction, HitlRequest
 from hitl.policy import policy_of, roles_for, with_floor
 from hitl.services.deadlines import deadlines_by
 from hitl.services.locks import database_time
-from hitl.services.records import close_request
+from hitl.services.records import note_created
 from projects.credentials import actor_of, lock_usable_credential
 from projects.enums import ProjectStatus
 from projects.floor import installation_floor
@@ -77,7 +74,7 @@ def ask_action(
         _check_based_on(action)
         action.save(force_insert=True)
         tx.record(ACTION_REQUESTED, **facts_of(action), effect=action.effect)
-        if (rule := _standing_approval(action, now)) is not None:
+        if (rule := find_standing_approval(action, now)) is not None:
             use_standing_approval(tx, action, rule, now)
         else:
             open_action_request(tx, action)
@@ -133,34 +130,6 @@ def _action_of(
     )
 
 
-def check_schema(field: str, schema: Any) -> None:
-    """Raises InvalidInput where it is no JSON Schema that is complete in itself."""
-    if schema is None:
-        return
-    try:
-        jsonschema.Draft202012Validator.check_schema(schema)
-    except jsonschema.SchemaError as error:
-        detail = f"This is no JSON Schema (2020-12): {error.message}."
-        raise InvalidInput.of(field, "invalid_schema", detail) from error
-    if '"$ref"' in json.dumps(schema) or '"$dynamicRef"' in json.dumps(schema):
-        raise InvalidInput.of(field, "reference", "Write the schema out, without `$ref`.")
-    if '"pattern' in json.dumps(schema):
-        # A pattern can be made to run for hours.
-        raise InvalidInput.of(field, "pattern", "Leave `pattern` and `patternProperties` out.")
-
-
-def facts_of(action: AgentAction) -> dict[str, Any]:
-    """For events: names, ids and digests, never arguments."""
-    return {
-        "action": str(action.pk),
-        "tool": action.tool["name"],
-        "server": action.tool.get("server", ""),
-        "agent": action.agent["name"],
-        "action_digest": action.action_digest,
-        "credential": str(action.credential_id),
-    }
-
-
 def check_effect_is_free(action: AgentAction) -> None:
     """Raises Conflict `effect_exists`, which names the action that stands in the way."""
     if not action.effect:
@@ -185,32 +154,35 @@ def check_effect_is_free(action: AgentAction) -> None:
 
 
 def _check_based_on(action: AgentAction) -> None:
+    if not action.based_on:
+        return
+    versions = ArtifactVersion.objects.filter(
+        artifact__in=_artifacts_of(action), artifact__project=action.project_id
+    )
+    existing = {
+        (str(artifact), number) for artifact, number in versions.values_list("artifact", "number")
+    }
     for position, version in enumerate(action.based_on):
-        exists = ArtifactVersion.objects.filter(
-            artifact=version["artifact"],
-            artifact__project=action.project_id,
-            number=version["version"],
-        ).exists()
-        if not exists:
+        if (version["artifact"], version["version"]) not in existing:
             detail = "There is no such version of an artifact in this project."
             raise InvalidInput.of(f"based_on.{position}", "does_not_exist", detail)
 
 
 def changed_versions(action: AgentAction) -> list[dict[str, Any]]:
     """Those of `based_on` that have been superseded, each with the newest number."""
-    changed = []
-    for version in action.based_on:
-        newest = (
-            ArtifactVersion.objects.filter(
-                artifact=version["artifact"], artifact__project=action.project_id
-            )
-            .order_by("-number")
-            .values_list("number", flat=True)
-            .first()
-        )
-        if newest != version["version"]:
-            changed.append(version | {"newest": newest})
-    return changed
+    if not action.based_on:
+        return []
+    artifacts = Artifact.objects.filter(pk__in=_artifacts_of(action), project=action.project_id)
+    newest = {str(pk): number for pk, number in artifacts.values_list("pk", "version")}
+    return [
+        version | {"newest": newest.get(version["artifact"])}
+        for version in action.based_on
+        if newest.get(version["artifact"]) != version["version"]
+    ]
+
+
+def _artifacts_of(action: AgentAction) -> set[str]:
+    return {version["artifact"] for version in action.based_on}
 
 
 def open_action_request(
@@ -262,61 +234,8 @@ def open_action_request(
         deciding_roles=roles_for(policy, kind, ""),
         **times,
     )
-    tx.record(
-        REQUEST_CREATED,
-        request=request,
-        kind=request.kind,
-        title=request.title,
-        step="",
-        action=str(action.pk),
-        action_digest=action.action_digest,
-        subject_digest=request.subject_digest,
-        previous=str(previous.pk) if previous else None,
-        required_approvals=request.required_approvals,
-        due_at=request.due_at.isoformat() if request.due_at else None,
-        expires_at=request.expires_at.isoformat() if request.expires_at else None,
-    )
+    note_created(tx, request, action=str(action.pk), action_digest=action.action_digest)
     return request
-
-
-def _standing_approval(action: AgentAction, now: datetime) -> StandingApproval | None:
-    """A person's word that covers this very call, if hints do not ask for more care."""
-    rules = StandingApproval.objects.select_for_update(no_key=True, of=("self",)).filter(
-        project=action.project_id,
-        credential=action.credential,
-        agent_name=action.agent["name"],
-        tool=action.tool,
-        expires_at__gt=now,
-        revoked_at=None,
-    )
-    if action.hints.get("destructiveHint"):
-        return None
-    arguments = json.loads(action.arguments)
-    for rule in rules.order_by("created_at"):
-        if rule.uses_count < rule.uses_max and jsonschema.Draft202012Validator(
-            rule.bounds
-        ).is_valid(arguments):
-            return rule
-    return None
-
-
-def use_standing_approval(
-    tx: ProjectTransaction, action: AgentAction, rule: StandingApproval, now: datetime
-) -> None:
-    """Recorded as the standing word of the person who gave it."""
-    from hitl.agent_actions.decisions import note_decided
-
-    rule.uses_count += 1
-    rule.save(update_fields=["uses_count"])
-    action.rule, action.decided_at = rule, now
-    action.move(ActionStatus.APPROVED)
-    action.approved_until = now + approved_for(action)
-    action.save(update_fields=["rule", "status", "decided_at", "approved_until"])
-    note_decided(tx, action, rule=str(rule.pk), given_by=rule.given_by_id, use=rule.uses_count)
-
-
-def approved_for(action: AgentAction) -> timedelta:
-    return timedelta(seconds=settings.ACTION_APPROVED_SECONDS)
 
 
 def cancel_action(*, action_id: UUID, credential: AgentCredential, reason: str = "") -> AgentAction:
@@ -344,33 +263,6 @@ def lock_own_action(
         raise NotFound("not_found", "There is no such action, or you may not see it.")
     action.credential = credential
     return action
-
-
-def close_action(
-    tx: ProjectTransaction,
-    action: AgentAction,
-    status: ActionStatus,
-    reason: str,
-    *,
-    actor: Actor | None = None,
-) -> None:
-    """End it, and the request about it, without a decision."""
-    request_status = {
-        ActionStatus.EXPIRED: RequestStatus.EXPIRED,
-        ActionStatus.SUPERSEDED: RequestStatus.SUPERSEDED,
-    }.get(status, RequestStatus.CANCELLED)
-    for request in action.requests.filter(status=RequestStatus.PENDING):
-        request.project = tx.project
-        close_request(tx, request, request_status, action=str(action.pk))
-    action.move(status)
-    action.save(update_fields=["status", "finished_at"])
-    tx.record(
-        ACTION_CLOSED,
-        actor=actor,
-        **facts_of(action),
-        status=str(status),
-        reason=reason[:500],
-    )
 
 
 def close_actions_of_ended_project(tx: ProjectTransaction) -> None:

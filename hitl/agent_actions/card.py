@@ -38,6 +38,7 @@ class Card:
         facts = {
             "tool": action.tool["name"],
             "server": action.tool.get("server", ""),
+            "schema digest": action.tool.get("schema_digest", ""),
             "agent": action.agent["name"],
             "acts for": " ".join(filter(None, (subject.get("type"), subject.get("id")))),
             "effect": action.effect,

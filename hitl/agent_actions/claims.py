@@ -6,25 +6,23 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q
 
 from agents.enums import RequestKind
 from agents.models import EmergencyStop
-from audit.events import SYSTEM_ERROR
 from core.errors import Conflict, DomainError, Forbidden, Gone
 from hitl.agent_actions.asks import (
     changed_versions,
     check_effect_is_free,
-    close_action,
-    facts_of,
     lock_own_action,
     open_action_request,
 )
-from hitl.agent_actions.digests import canonical_text, digest_of_action
+from hitl.agent_actions.digests import canonical_text, changed_call
 from hitl.agent_actions.grants import make_grant
+from hitl.agent_actions.records import ENDED, close_action, facts_of, finish_action
 from hitl.enums import ActionStatus, RequestStatus
-from hitl.events import ACTION_CLAIMED, ACTION_FINISHED, ACTION_UNKNOWN
+from hitl.events import ACTION_CLAIMED, ACTION_UNKNOWN
 from hitl.models import AgentAction
+from hitl.services.integrity import record_change
 from hitl.services.locks import database_time
 from hitl.services.records import close_request
 from projects.credentials import actor_of
@@ -42,7 +40,6 @@ OUTCOMES = (
 # How soon it is worth to ask again.
 RETRY_SECONDS = 10
 CLAIMED = ["status", "fence", "claimed_at", "lease_expires_at"]
-ENDED = ["status", "lease_expires_at", "result", "error", "finished_at"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ class Claim:
     """The right to do it now. `grant` lets the tool itself see that it was approved."""
 
     action: AgentAction
-    grant: str
+    grant: str | None
 
 
 def claim_action(
@@ -109,10 +106,9 @@ def _check_claim(
             "retry",
             action_digest=action.action_digest,
         )
-    if digest_of_action(action) != action.action_digest:
-        detail = "The stored arguments are not those that the digest was made of."
-        tx.record(SYSTEM_ERROR, code="integrity", detail=detail, action=str(action.pk))
-        raise _refused(Conflict, "integrity", detail, "none")
+    if (changed := changed_call(action)) is not None:
+        record_change(tx, changed)
+        raise _refused(Conflict, changed.code, changed.detail, "none")
     if action.status == ActionStatus.PENDING:
         detail = "Nobody has decided on it yet."
         raise _refused(Forbidden, "not_approved", detail, "retry", retry_after=RETRY_SECONDS)
@@ -129,8 +125,7 @@ def _check_claim(
     if action.status != ActionStatus.APPROVED:
         detail = f"It was claimed already; it is {action.status}."
         raise _refused(Conflict, "already_claimed", detail, "none", action_status=action.status)
-    stops = EmergencyStop.objects.covering(tx.project.pk)
-    if stops.filter(Q(agent_type="") | Q(agent_type=action.agent["name"])).exists():
+    if _is_stopped(action):
         detail = "An emergency stop is active. Nothing may be done until it is released."
         raise _refused(Forbidden, "stopped", detail, "retry", retry_after=RETRY_SECONDS)
     if tx.project.status != ProjectStatus.ACTIVE:
@@ -158,6 +153,12 @@ def _check_claim(
     check_effect_is_free(action)
 
 
+def _is_stopped(action: AgentAction) -> bool:
+    """All agents, or the one of this name."""
+    stops = EmergencyStop.objects.covering(action.project_id)
+    return stops.filter(agent_type__in=("", action.agent["name"])).exists()
+
+
 def _refused(
     kind: type[DomainError], code: str, detail: str, next_action: str, **extra: Any
 ) -> DomainError:
@@ -176,10 +177,9 @@ def renew_action_lease(
         lease = timedelta(seconds=settings.ACTION_LEASE_SECONDS)
         action.lease_expires_at = database_time() + lease
         action.save(update_fields=["lease_expires_at"])
-        stops = EmergencyStop.objects.covering(tx.project.pk)
-        is_stopped = stops.filter(Q(agent_type="") | Q(agent_type=action.agent["name"])).exists()
         has_ended = tx.project.status not in (ProjectStatus.ACTIVE, ProjectStatus.PAUSED)
-    return action, is_stopped or has_ended
+        stop = has_ended or _is_stopped(action)
+    return action, stop
 
 
 def _lease_lost(action: AgentAction) -> Conflict:
@@ -233,24 +233,10 @@ def report_outcome(
     return action
 
 
-def finish_action(
-    tx: ProjectTransaction,
-    action: AgentAction,
-    outcome: ActionStatus,
-    *,
-    result: str = "",
-    error: str = "",
-) -> None:
-    action.move(outcome)
-    action.result, action.error = result, error
-    action.save(update_fields=ENDED)
-    tx.record(ACTION_FINISHED, **facts_of(action), status=str(outcome), fence=action.fence)
-
-
 def become_unknown(tx: ProjectTransaction, action: AgentAction, reason: str) -> None:
     """Nobody knows whether it happened: a person is asked, and nothing is granted before."""
     action.move(ActionStatus.UNKNOWN)
-    action.save(update_fields=[*ENDED])
+    action.save(update_fields=ENDED)
     tx.record(ACTION_UNKNOWN, **facts_of(action), fence=action.fence, reason=reason)
     open_action_request(
         tx,

@@ -8,11 +8,12 @@ import rfc8785
 
 from audit.canonical import canonical, digest
 from core.errors import Unprocessable
+from core.fields import MAX_DEPTH
 from core.text import is_storable
 from hitl.models import AgentAction
+from projects.integrity import ContentChanged
 
 EXACT = 2**53 - 1
-MAX_DEPTH = 64
 
 
 def parse_exactly(body: bytes) -> Any:
@@ -120,13 +121,31 @@ def call_digest(tool: dict[str, str], arguments: Any) -> str:
 
 
 def digest_of_action(action: AgentAction) -> str:
-    """Recomputed from the row, never read from it."""
-    return action_digest(
+    """Recomputed from the row, never read from it; '' for what nothing of us has written."""
+    try:
+        return action_digest(
+            project=action.project_id,
+            agent_name=action.agent["name"],
+            subject=action.subject,
+            tool=action.tool,
+            arguments=json.loads(action.arguments),
+        )
+    except (rfc8785.CanonicalizationError, ValueError, RecursionError, LookupError, TypeError):
+        return ""
+
+
+def changed_call(action: AgentAction) -> ContentChanged | None:
+    """What differs, where the row is no longer the call that its digest was made of."""
+    found = digest_of_action(action)
+    if found == action.action_digest:
+        return None
+    return ContentChanged(
+        "call",
+        f"The call of “{action.tool.get('name', '')}”",
         project=action.project_id,
-        agent_name=action.agent["name"],
-        subject=action.subject,
-        tool=action.tool,
-        arguments=json.loads(action.arguments),
+        expected=action.action_digest,
+        found=found,
+        action=str(action.pk),
     )
 
 

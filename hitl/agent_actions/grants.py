@@ -56,13 +56,18 @@ def approvers_of(action: AgentAction) -> list[dict[str, Any]]:
         rule = action.rule
         at = int(rule.created_at.timestamp())
         return [{"id": f"user:{rule.given_by_id}", "assurance": "standing_approval", "at": at}]
+    # Of an amendment, whoever wrote these arguments; else who was asked about just them.
     decisions = []
     for request in action.requests.order_by("created_at"):
-        decisions += request.decisions.filter(action__in=("approve", "amend", "answer"))
+        said = list(request.decisions.filter(action__in=("approve", "amend", "answer")))
+        if any(decision.action == "amend" for decision in said):
+            decisions = [decision for decision in said if decision.action == "amend"]
+        else:
+            decisions += said
     return [
         {
             "id": f"user:{decision.decided_by_id}",
-            "assurance": getattr(decision, "assurance", "") or decision.channel,
+            "assurance": decision.assurance or decision.channel,
             "at": int(decision.created_at.timestamp()),
         }
         for decision in decisions

@@ -9,8 +9,8 @@ from django.db.models.functions import Now
 
 from audit.actors import Actor
 from core.errors import DomainError
-from hitl.agent_actions.asks import close_action
 from hitl.agent_actions.claims import become_unknown
+from hitl.agent_actions.records import close_action
 from hitl.enums import ActionStatus
 from hitl.models import AgentAction
 from hitl.services.locks import database_time

@@ -42,7 +42,7 @@ from hitl.agent_actions.serializers import (
     OutcomeInput,
     StandingApprovalSerializer,
 )
-from hitl.agent_actions.standing import revoke_standing_approval
+from hitl.agent_actions.standing_approvals import revoke_standing_approval
 from hitl.enums import ActionStatus
 from hitl.models import AgentAction, Decision, HitlRequest, StandingApproval
 from projects.access import MANAGE, get_visible_project, require_role

@@ -106,7 +106,7 @@ def _apply(request_id: UUID) -> bool:
             return _note_overdue(tx, request, now) or is_reminder
         match request.on_timeout:
             case OnTimeout.REJECT if task is None:
-                from hitl.agent_actions.asks import close_action
+                from hitl.agent_actions.records import close_action
 
                 end = ActionStatus.EXPIRED
                 close_action(tx, request.agent_action, end, "nobody decided in time")

@@ -25,7 +25,9 @@ def note_change(error: ContentChanged) -> None:
             shows = Q(pk=error.request) | Q(task=error.task)
             if version := {n: error.facts[n] for n in ("artifact", "version") if n in error.facts}:
                 shows |= Q(subject__contains={"outputs": [version]})
-            pending = HitlRequest.objects.pending().filter(shows, project=tx.project)
+            pending = HitlRequest.objects.pending().filter(
+                shows, project=tx.project, task__isnull=False
+            )
             for request in pending.select_related("task"):
                 task = tx.lock(type(request.task), request.task_id)
                 result = task.result

@@ -9,6 +9,7 @@ from hitl.enums import RequestStatus
 from hitl.events import (
     BREAK_GLASS_USED,
     DECISION_RECORDED,
+    REQUEST_CREATED,
     REQUEST_EXPIRED,
     REQUEST_RESOLVED,
     REQUEST_SUPERSEDED,
@@ -115,6 +116,25 @@ def _note(
         DECISION_SECONDS.labels(str(request.kind)).observe(max(0.0, seconds))
 
     tx.on_commit(count)
+
+
+def note_created(tx: ProjectTransaction, request: HitlRequest, **data: Any) -> None:
+    """In the log: people are asked, and by which rules."""
+    tx.record(
+        REQUEST_CREATED,
+        request=request,
+        kind=request.kind,
+        title=request.title,
+        step=request.step,
+        subject_digest=request.subject_digest,
+        previous=str(request.previous_id) if request.previous_id else None,
+        required_approvals=request.required_approvals,
+        prevents_self_approval=request.prevents_self_approval,
+        needs_reauthentication=request.needs_reauthentication,
+        due_at=request.due_at.isoformat() if request.due_at else None,
+        expires_at=request.expires_at.isoformat() if request.expires_at else None,
+        **data,
+    )
 
 
 def close_request(

@@ -6,13 +6,12 @@ from agents.models import Task
 from core import sql
 from hitl.digests import digest_of
 from hitl.enums import RequestStatus
-from hitl.events import REQUEST_CREATED
 from hitl.facts import facts_for_request
 from hitl.models import HitlRequest
 from hitl.policy import roles_for
 from hitl.separation_of_duties import amender_of, barred_authors
 from hitl.services.deadlines import deadlines_by
-from hitl.services.records import close_request
+from hitl.services.records import close_request, note_created
 from hitl.subject import subject_of
 from projects.transaction import ProjectTransaction
 
@@ -80,20 +79,7 @@ def open_request(tx: ProjectTransaction, task: Task) -> HitlRequest:
         approvals=request.approvals,
     )
     sql.mark_saved(request)
-    tx.record(
-        REQUEST_CREATED,
-        request=request,
-        kind=request.kind,
-        title=request.title,
-        step=task.step,
-        subject_digest=request.subject_digest,
-        previous=str(previous.pk) if previous else None,
-        required_approvals=request.required_approvals,
-        prevents_self_approval=request.prevents_self_approval,
-        needs_reauthentication=request.needs_reauthentication,
-        due_at=request.due_at.isoformat() if request.due_at else None,
-        expires_at=request.expires_at.isoformat() if request.expires_at else None,
-    )
+    note_created(tx, request)
     return request
 
 

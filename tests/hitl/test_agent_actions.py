@@ -10,10 +10,13 @@ from django.db import connection
 from django.db.models.functions import Now
 from rest_framework.test import APIClient
 
+from audit.actors import Actor
 from audit.models import Event
 from hitl.agent_actions.recovery import close_overdue_actions
 from hitl.agent_actions.views import etag_of
 from hitl.models import AgentAction, HitlRequest
+from projects.services import add_member
+from tests.fixtures import make_user
 from tests.scenes import release, stop
 
 ARGUMENTS = {"order": "1234", "amount": 12.5, "currency": "EUR"}
@@ -283,12 +286,35 @@ def test_a_revoked_credential_asks_and_claims_nothing(
     assert claim(agent, action).status_code == 401
 
 
-def test_changed_arguments_behind_our_back_are_not_handed_out(agent, approver_api, home):
+CHANGED = ['{"amount":9999,"currency":"EUR","order":"1234"}', "no JSON"]
+
+
+@pytest.mark.parametrize("arguments", CHANGED)
+def test_changed_arguments_behind_our_back_are_not_handed_out(agent, approver_api, home, arguments):
     action = approved(agent, approver_api, home)
-    AgentAction.objects.update(arguments='{"amount":9999,"currency":"EUR","order":"1234"}')
-    refused = claim(agent, action)
+    AgentAction.objects.update(arguments=arguments)
+
+    for _ in range(2):
+        refused = claim(agent, action)
+        assert (refused.status_code, refused.json()["code"]) == (409, "integrity")
+    assert Event.objects.filter(project=home.pk, event_type="system_error").count() == 1
+
+
+@pytest.mark.parametrize("arguments", CHANGED)
+def test_changed_arguments_cannot_be_decided_on(agent, approver_api, home, arguments):
+    action = asked(agent, home)
+    path = f"/api/v1/hitl/requests/{action['request']}/"
+    digest = approver_api.get(path).json()["subject_digest"]
+    AgentAction.objects.update(arguments=arguments)
+
+    shown = approver_api.get(path).json()
+    body = {"action": "approve", "subject_digest": digest}
+    refused = approver_api.post(f"{path}decisions/", body)
+
+    assert shown["can_decide"]["code"] == "integrity"
+    assert shown["integrity"][0]["what"] == "call"
     assert (refused.status_code, refused.json()["code"]) == (409, "integrity")
-    assert Event.objects.filter(project=home.pk, event_type="system_error").exists()
+    assert Event.objects.filter(project=home.pk, event_type="system_error").count() == 1
 
 
 @pytest.mark.parametrize(
@@ -348,6 +374,27 @@ def test_a_grant_is_verified_offline(agent, approver_api, home, settings, tmp_pa
     assert claims["digest"] == action["action_digest"]
     assert claims["jti"] == action["id"]
     assert claims["approved_by"][0]["id"].startswith("user:")
+
+
+def test_a_grant_names_nobody_who_approved_other_arguments(
+    agent, approver, approver_api, owner, client_of, home, settings, tmp_path
+):
+    settings.GRANT_KEY_FILE = str(tmp_path / "grants.json")
+    other = make_user("other")
+    add_member(project_id=home.pk, actor=Actor.of_user(owner), user=other, role="approver")
+    third = make_user("third")
+    add_member(project_id=home.pk, actor=Actor.of_user(owner), user=third, role="approver")
+    action = asked(agent, home)
+    HitlRequest.objects.update(required_approvals=2)
+    decide(approver_api, action)
+    decide(client_of(other), action, "amend", content=ARGUMENTS | {"amount": 10})
+    decide(client_of(third), read(agent, action))
+
+    grant = claim(agent, read(agent, action)).json()["grant"]
+
+    claims = jwt.decode(grant, options={"verify_signature": False})
+    named = {person["id"] for person in claims["approved_by"]}
+    assert named == {f"user:{other.pk}", f"user:{third.pk}"}
 
 
 @pytest.mark.django_db(transaction=True)

@@ -15,12 +15,11 @@ from typing import Any
 import yaml
 
 from context.artifact_types import artifact_types
-from context.services import check_content
 from core.errors import DomainError
 from core.text import escaped
 from hitl.models import HitlRequest
 from hitl.presenter import PresentedRequest
-from hitl.subject import amended_type
+from hitl.subject import amended_type, check_amendment
 from ui.terminal.console import Terminal
 
 UNUSUAL_BREAKS = frozenset("\x85\u2028\u2029\ufeff")
@@ -125,15 +124,17 @@ def ask_content(terminal: Terminal, presented: PresentedRequest) -> Any:
 
 def content_from(path: Path, request: HitlRequest) -> Any:
     """Raises EditingError."""
-    return _check(read_text(path), str(path), amended_type(request))
+    return _check(read_text(path), str(path), request)
 
 
 def _edited_content(terminal: Terminal, presented: PresentedRequest) -> Any:
-    artifact_type = amended_type(presented.request)
-    if presented.content is not None:
+    if presented.card is not None:
+        original = as_yaml(presented.card.arguments)
+    elif presented.content is not None:
         original = as_yaml(presented.content)
     else:
         # The fields of the type as comments, to fill in.
+        artifact_type = amended_type(presented.request)
         fields = artifact_types[artifact_type].schema.model_fields.items()
         lines = [f"# {name}: {field.description or ''}".rstrip() for name, field in fields]
         original = "\n".join([f"# {artifact_type}. Fill in the fields:", *lines, ""])
@@ -144,16 +145,16 @@ def _edited_content(terminal: Terminal, presented: PresentedRequest) -> Any:
             terminal.say("Nothing was changed.")
             return None
         try:
-            return _check(text, "Your content", artifact_type)
+            return _check(text, "Your content", presented.request)
         except EditingError as error:
             terminal.write(str(error), "red")
         if not terminal.ask_yes("Edit it again?"):
             return None
 
 
-def _check(text: str, source: str, artifact_type: str) -> Any:
+def _check(text: str, source: str, request: HitlRequest) -> Any:
     try:
-        return check_content(artifact_type, parse(text, source)).content
+        return check_amendment(request, parse(text, source))
     except DomainError as error:
         reasons = [f"{reason['field']}: {reason['detail']}" for reason in error.errors]
         lines = [f"{source} is not valid.", *(reasons or [str(error)])]

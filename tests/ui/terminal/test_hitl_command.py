@@ -6,10 +6,13 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
+from audit.actors import Actor
 from audit.models import Event
 from context.models import ArtifactVersion
+from hitl.agent_actions.asks import ask_action
 from hitl.models import Decision
 from orchestrator.engine.advance import advance_project
+from projects.credentials import create_credential
 from projects.models import Project
 from tests.scenes import agent_returns, escalate, plan, question
 from tests.terminals import Typist
@@ -295,3 +298,29 @@ def test_an_entity_in_markdown_cannot_command_the_terminal_either(project):
         assert typist.exit_status() == 0
         assert "\u202e" not in typist.seen
         assert "\x1b[2J" not in typist.seen
+
+
+def test_an_action_is_shown_and_amended(make_project, owner, approver, tmp_path):
+    project = make_project(workflow="none", auto_start=True)
+    credential, _ = create_credential(
+        project_id=project.pk, actor=Actor.of_user(owner), name="support", scopes=["ask"]
+    )
+    action, _ = ask_action(
+        project_id=project.pk,
+        credential=credential,
+        idempotency_key="k",
+        tool={"name": "refund"},
+        arguments={"order": "1234"},
+        agent={"name": "support"},
+    )
+    request = action.requests.get()
+    shown = hitl("show", request.pk, user="approver")
+    (tmp_path / "own.yaml").write_text("order: '99'\n")
+
+    file = f"--content-file={tmp_path / 'own.yaml'}"
+    hitl("amend", request.pk, f"--digest={request.subject_digest}", file, user="approver")
+
+    action.refresh_from_db()
+    assert '"order": "1234"' in shown
+    assert action.action_digest in hitl("show", action.requests.last().pk, user="approver")
+    assert action.arguments == '{"order":"99"}'

@@ -4,6 +4,7 @@ import pytest
 
 from audit.actors import Actor
 from hitl.agent_actions.asks import ask_action
+from hitl.models import AgentAction
 from projects.credentials import create_credential
 
 pytestmark = pytest.mark.django_db
@@ -51,3 +52,21 @@ def test_it_is_approved_on_its_page(request_page, client):
     )
     request.agent_action.refresh_from_db()
     assert (answer.status_code, request.agent_action.status) == (302, "approved")
+
+
+def test_changed_arguments_are_not_shown_as_what_was_asked(request_page, client):
+    request, _ = request_page
+    AgentAction.objects.update(arguments='{"amount":9999}')
+    page = client.get(f"/admin/hitl/hitlrequest/{request.pk}/change/")
+    text = page.content.decode()
+    assert page.status_code == 200
+    assert "9999" not in text
+    assert "integrity" in text
+
+
+def test_a_draft_of_other_arguments_is_checked(request_page, client):
+    request, _ = request_page
+    path = f"/admin/hitl/hitlrequest/{request.pk}/check/"
+    good = client.post(path, {"content": '{"order": "1"}'})
+    bad = client.post(path, {"content": "[1]"})
+    assert (good.json()["is_valid"], bad.json()["is_valid"]) == (True, False)

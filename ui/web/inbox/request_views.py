@@ -13,11 +13,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from audit.actors import Actor
-from context.services import check_content
 from core.errors import DomainError, InvalidInput, NotFound
 from hitl.models import HitlRequest
 from hitl.services import add_comment, claim_request, decide, reassign_request, release_request
-from hitl.subject import amended_type
+from hitl.subject import check_amendment
 from ui.web.inbox.inbox import next_for
 from ui.web.inbox.request_page import get_request, show_request
 from ui.web.reauthentication import assurance_of
@@ -73,7 +72,7 @@ def check_draft(request: HttpRequest, request_id: UUID) -> HttpResponse:
         content = parse_content(request.POST.get("content", ""))
         if content is None:
             raise InvalidInput.of("content", "required", "Must not be empty.")
-        check_content(amended_type(hitl_request), content)
+        check_amendment(hitl_request, content)
     except DomainError as error:
         errors = error.errors or [{"field": "content", "code": error.code, "detail": error.detail}]
         return JsonResponse({"is_valid": False, "errors": errors})

@@ -1,0 +1,88 @@
+"""How an action changes its status, and what the log says of it."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+
+from audit.actors import Actor
+from hitl.enums import ActionStatus, RequestStatus
+from hitl.events import ACTION_CLOSED, ACTION_DECIDED, ACTION_FINISHED
+from hitl.models import AgentAction
+from hitl.services.records import close_request
+from projects.transaction import ProjectTransaction
+
+DECIDED = ["status", "decided_at", "approved_until", "answer", "rule", "finished_at"]
+ENDED = ["status", "lease_expires_at", "result", "error", "finished_at"]
+
+
+def facts_of(action: AgentAction) -> dict[str, Any]:
+    """For events: names, ids and digests, never arguments."""
+    return {
+        "action": str(action.pk),
+        "tool": action.tool["name"],
+        "server": action.tool.get("server", ""),
+        "agent": action.agent["name"],
+        "action_digest": action.action_digest,
+        "credential": str(action.credential_id),
+    }
+
+
+def settle_action(
+    tx: ProjectTransaction, action: AgentAction, status: ActionStatus, now: datetime, **data: Any
+) -> None:
+    """By a person's word: their decision, or one that they gave ahead. `data` is for the event."""
+    action.move(status)
+    action.decided_at = now
+    if status == ActionStatus.APPROVED:
+        action.approved_until = now + timedelta(seconds=settings.ACTION_APPROVED_SECONDS)
+    action.save(update_fields=DECIDED)
+    until = action.approved_until
+    tx.record(
+        ACTION_DECIDED,
+        **facts_of(action),
+        status=str(action.status),
+        approved_until=until.isoformat() if until else None,
+        **data,
+    )
+
+
+def close_action(
+    tx: ProjectTransaction,
+    action: AgentAction,
+    status: ActionStatus,
+    reason: str,
+    *,
+    actor: Actor | None = None,
+) -> None:
+    """End it, and the request about it, without a decision."""
+    request_status = {
+        ActionStatus.EXPIRED: RequestStatus.EXPIRED,
+        ActionStatus.SUPERSEDED: RequestStatus.SUPERSEDED,
+    }.get(status, RequestStatus.CANCELLED)
+    for request in action.requests.filter(status=RequestStatus.PENDING):
+        request.project = tx.project
+        close_request(tx, request, request_status, action=str(action.pk))
+    action.move(status)
+    action.save(update_fields=["status", "finished_at"])
+    tx.record(
+        ACTION_CLOSED,
+        actor=actor,
+        **facts_of(action),
+        status=str(status),
+        reason=reason[:500],
+    )
+
+
+def finish_action(
+    tx: ProjectTransaction,
+    action: AgentAction,
+    outcome: ActionStatus,
+    *,
+    result: str = "",
+    error: str = "",
+) -> None:
+    action.move(outcome)
+    action.result, action.error = result, error
+    action.save(update_fields=ENDED)
+    tx.record(ACTION_FINISHED, **facts_of(action), status=str(outcome), fence=action.fence)
