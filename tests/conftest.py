@@ -17,3 +17,9 @@ hypothesis_settings.load_profile("unhurried")
 def _children_have_the_settings_of_the_product():
     """Django has loaded `tests.settings` here; servers and commands under test have their own."""
     os.environ["DJANGO_SETTINGS_MODULE"] = "orchestrator.settings"
+
+
+@pytest.fixture(autouse=True)
+def _no_silence_of_another_test(monkeypatch):
+    """After a lost message a process leaves the broker alone for a while: until the test ends."""
+    monkeypatch.setattr("agents.queue._silent_until", 0.0)
