@@ -3,6 +3,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 VENV ?= .venv
 PEERS ?= .venv-peers
+SDK ?= .venv-sdk
 BIN := $(VENV)/bin
 PORT ?= 8000
 DATA_DIR ?= .data
@@ -64,6 +65,10 @@ test-schema-long: ## The same with a hundred examples of each operation: an hour
 
 test-deploy: $(VENV)/.installed-checks ## Check the files in deploy/, with nginx and Caddy where they are installed
 	@DEPLOY_TESTS=1 $(BIN)/python -m pytest tests/deploy
+
+.PHONY: test-sdk
+test-sdk: $(SDK)/.installed $(VENV)/.installed ## Test the client library, alone and with a server that it starts (TESTS=)
+	@cd sdk && PARAPH_SERVER_PYTHON='$(abspath $(BIN))/python' '$(abspath $(SDK))/bin/python' -m pytest $(TESTS)
 
 lint: $(VENV)/.installed-dev ## Check style, layers, migrations and the API description
 	$(BIN)/ruff check .
@@ -129,7 +134,7 @@ lock: $(VENV)/.installed-dev ## Compile the pinned requirements from requirement
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 requirements-peers.in -o requirements-peers.txt
 
 clean: ## Remove the virtual environment and caches; the data folder stays
-	rm -rf $(VENV) $(PEERS) .pytest_cache .ruff_cache .import_linter_cache .hypothesis staticfiles build
+	rm -rf $(VENV) $(PEERS) $(SDK) .pytest_cache .ruff_cache .import_linter_cache .hypothesis staticfiles build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.made:
@@ -174,5 +179,13 @@ $(PEERS)/.installed: requirements-peers.txt $(VENV)/.made
 		echo "Installing LangGraph and DBOS in $(PEERS), apart from ours" && \
 		$(PYTHON) -m venv $(PEERS) && \
 		$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-peers.txt && \
+		echo "$$digest" > $@; }
+	@touch $@
+
+$(SDK)/.installed: sdk/pyproject.toml $(VENV)/.made
+	@digest=$$(cksum sdk/pyproject.toml); [ "$$(cat $@ 2>/dev/null)" = "$$digest" ] || { \
+		echo "Installing the client library in $(SDK), apart from the server" && \
+		$(PYTHON) -m venv $(SDK) && \
+		$(SDK)/bin/python -m pip install --quiet --disable-pip-version-check -e './sdk[grants,test]' && \
 		echo "$$digest" > $@; }
 	@touch $@

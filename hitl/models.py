@@ -113,6 +113,13 @@ class AgentAction(models.Model):
 
     # Who does it, and how it ended.
     fence = models.PositiveIntegerField(default=0, help_text="Grows with every claim.")
+    claim_key = models.CharField(
+        max_length=255,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="A claim with the same key is repeated.",
+    )
     claimed_at = models.DateTimeField(null=True, blank=True)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     result = models.TextField(blank=True, default="", help_text="Canonical JSON.")

@@ -39,7 +39,7 @@ OUTCOMES = (
 )
 # How soon it is worth to ask again.
 RETRY_SECONDS = 10
-CLAIMED = ["status", "fence", "claimed_at", "lease_expires_at"]
+CLAIMED = ["status", "fence", "claim_key", "claimed_at", "lease_expires_at"]
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,11 @@ def claim_action(
     action_digest: str,
     precondition: Any = None,
     has_precondition: bool = False,
+    key: str = "",
 ) -> Claim:
     """Take an approved action, for who asked for it, once.
+
+    The same `key` repeats a claim that holds: its answer was lost on the way.
 
     All that could have changed since it was approved is looked at again: stops, the project, the
     credential, the time, the versions it rests on, and what is outside.
@@ -71,6 +74,8 @@ def claim_action(
     with ProjectTransaction(where, actor_of(credential), missing="action") as tx:
         action = lock_own_action(tx, action_id, credential)
         now = database_time()
+        if _is_held(action, key, action_digest):
+            return Claim(action, make_grant(action, now))
         try:
             _check_claim(tx, action, action_digest, now, precondition, has_precondition)
         except DomainError as error:
@@ -79,6 +84,7 @@ def claim_action(
         else:
             action.move(ActionStatus.EXECUTING)
             action.fence += 1
+            action.claim_key = key
             action.claimed_at = now
             action.lease_expires_at = now + timedelta(seconds=settings.ACTION_LEASE_SECONDS)
             action.save(update_fields=CLAIMED)
@@ -87,6 +93,16 @@ def claim_action(
     if refusal is not None:
         raise refusal
     return Claim(action, grant)
+
+
+def _is_held(action: AgentAction, key: str, digest: str) -> bool:
+    return (
+        key != ""
+        and action.claim_key == key
+        and action.status == ActionStatus.EXECUTING
+        and action.action_digest == digest
+        and changed_call(action) is None
+    )
 
 
 def _check_claim(

@@ -138,6 +138,7 @@ class ActionSerializer(serializers.ModelSerializer):
             "expires_at",
             "approved_at",
             "approved_until",
+            "fence",
             "claimed_at",
             "lease_expires_at",
             "result",

@@ -206,12 +206,20 @@ class ActionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
     )
     @action(detail=True, methods=["post"])
     def claim(self, request: Request, pk: UUID) -> Response:
-        """Take it, once, when it was approved. What is handed out is what runs."""
+        """Take it, once, when it was approved. What is handed out is what runs.
+
+        With the same `Idempotency-Key` a lost answer is repeated, as long as the claim holds.
+        """
         action_id = self.get_object().pk
         credential, values = credential_of(request), self.input(request)
+        key = request.headers.get("Idempotency-Key", "")
+        if key and not KEY.fullmatch(key):
+            detail = "Use a key of 1 to 255 visible ASCII characters."
+            raise InvalidInput.of("Idempotency-Key", "invalid", detail)
         claim = claim_action(
             action_id=action_id,
             credential=credential,
+            key=key,
             has_precondition="precondition" in values,
             **values,
         )

@@ -125,6 +125,24 @@ def test_an_action_is_asked_approved_claimed_once_and_reported(agent, approver_a
     ]
 
 
+def test_a_lost_answer_to_a_claim_is_repeated_by_its_key(agent, approver_api, home):
+    action = approved(agent, approver_api, home)
+    path, body = (
+        f"/api/v1/actions/{action['id']}/claim/",
+        {"action_digest": action["action_digest"]},
+    )
+
+    first, again, other = (
+        agent.post(path, body, headers={"Idempotency-Key": key}) for key in ("a", "a", "b")
+    )
+    report(agent, action, 1)
+    late = agent.post(path, body, headers={"Idempotency-Key": "a"})
+
+    assert (first.status_code, first.json()) == (again.status_code, again.json())
+    assert first.json()["fence"] == read(agent, action)["fence"] == 1
+    assert (other.json()["code"], late.json()["code"]) == ("already_claimed", "already_claimed")
+
+
 def test_the_digest_is_over_the_canonical_call(agent, home):
     action = asked(agent, home, subject={"type": "customer", "id": "7"})
     facts = {
