@@ -105,6 +105,10 @@ class _ClaimShown:
     def should_stop(self) -> bool:
         return self._claim.should_stop
 
+    @property
+    def state(self) -> ClaimState:
+        return self._claim
+
 
 class Claim(_ClaimShown):
     def __init__(self, client: "Client", state: ClaimState) -> None:

@@ -51,8 +51,24 @@ class Connection:
         values["url"] = values["url"].rstrip("/")
         return cls(**values, patience=patience)
 
+    @classmethod
+    def load_person(cls, patience: float = 10.0) -> "Connection":
+        """As a person: PARAPH_PERSON_TOKEN, or who has logged in by `paraph login`.
+
+        Raises ParaphError where nobody has.
+        """
+        saved = saved_settings()
+        token = os.environ.get("PARAPH_PERSON_TOKEN") or saved.get("person_token") or ""
+        if not token:
+            raise ParaphError(
+                "Nobody is logged in: run `paraph login`, or set PARAPH_PERSON_TOKEN."
+            )
+        return cls.load(token=token, patience=patience)
+
     @property
     def headers(self) -> dict[str, str]:
+        if not self.token:
+            return {"Accept": "application/json"}
         keyword = "Bearer" if self.token.startswith(AGENT_PREFIX) else "Token"
         return {"Authorization": f"{keyword} {self.token}", "Accept": "application/json"}
 

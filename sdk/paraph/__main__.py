@@ -1,0 +1,5 @@
+import sys
+
+from paraph.command import main
+
+sys.exit(main())
