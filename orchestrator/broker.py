@@ -1,12 +1,36 @@
 """Connections to Redis as Celery's broker: quickly back after an outage, and unharmed by it."""
 
+from collections.abc import Callable
 from typing import Any
 
 from celery.app.amqp import AMQP
-from kombu import Connection
+from kombu import Connection as BrokerConnection
 from kombu.transport import redis
+from redis.connection import Connection, SSLConnection
+
+from core import heartbeat
 
 RECONNECT_SECONDS = 1
+
+
+class Beating:
+    """Each command, and each reconnection, has a time-out; several may follow each other."""
+
+    def connect(self, *args: Any, **kwargs: Any) -> Any:
+        heartbeat.beat()
+        return super().connect(*args, **kwargs)
+
+    def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        heartbeat.beat()
+        return super().read_response(*args, **kwargs)
+
+
+class BeatingConnection(Beating, Connection):
+    pass
+
+
+class BeatingSSLConnection(Beating, SSLConnection):
+    pass
 
 
 class ForgetfulChannel(redis.Channel):
@@ -16,6 +40,8 @@ class ForgetfulChannel(redis.Channel):
     on with it. Redis delivers them once more, in vain where the work is done.
     """
 
+    connection_class = BeatingConnection
+    connection_class_ssl = BeatingSSLConnection
     _one_client: Any = None
 
     def _create_client(self, asynchronous: bool = False) -> Any:
@@ -47,16 +73,24 @@ class ForgetfulTransport(redis.Transport):
     Channel = ForgetfulChannel
 
 
-class QuickReconnection(Connection):
+class QuickReconnection(BrokerConnection):
     """Celery would wait up to 30 s between retries, long after Redis is back."""
 
     def get_transport_cls(self) -> type:
         transport = super().get_transport_cls()
         return ForgetfulTransport if transport is redis.Transport else transport
 
-    def ensure_connection(self, *args: Any, **kwargs: Any) -> Connection:
+    def ensure_connection(
+        self, errback: Callable[..., Any] | None = None, *args: Any, **kwargs: Any
+    ) -> BrokerConnection:
+        def beat_and_report(error: Exception, seconds: float) -> None:
+            # An outage of Redis is no reason to start this process again.
+            heartbeat.beat()
+            if errback is not None:
+                errback(error, seconds)
+
         interval = {"interval_start": RECONNECT_SECONDS, "interval_step": 0}
-        return super().ensure_connection(*args, **(interval | kwargs))
+        return super().ensure_connection(beat_and_report, *args, **(interval | kwargs))
 
 
 class Broker(AMQP):

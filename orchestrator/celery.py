@@ -6,8 +6,15 @@ from functools import partial
 from typing import Any
 
 from celery import Celery, bootsteps
-from celery.signals import after_task_publish, task_postrun, task_prerun
+from celery.signals import (
+    after_task_publish,
+    beat_init,
+    before_task_publish,
+    task_postrun,
+    task_prerun,
+)
 
+from core import heartbeat
 from core.log_fields import log_fields
 from orchestrator.broker import Broker
 
@@ -67,6 +74,25 @@ class HandBack(bootsteps.StartStopStep):
 app.steps["worker"].add(HandBack)
 
 
+class SignsOfLife(bootsteps.StartStopStep):
+    """The loop that takes jobs beats. Where it runs them itself (`--pool=solo`), a job that hangs
+    silences it; each statement of a job that waits beats, too."""
+
+    def start(self, worker: Any) -> None:
+        expect_signs_of_life()
+
+
+app.steps["worker"].add(SignsOfLife)
+
+
+@beat_init.connect
+def expect_signs_of_life(*_: Any, **kwargs: Any) -> None:
+    from core.database import LONG_SILENCE_SECONDS, limit_silence
+
+    heartbeat.begin()
+    limit_silence(LONG_SILENCE_SECONDS)
+
+
 class ConsumerReport(bootsteps.StartStopStep):
     """A worker reports itself while it consumes jobs; one that lost its queue does not."""
 
@@ -78,10 +104,15 @@ class ConsumerReport(bootsteps.StartStopStep):
         queues = sorted(consumer.app.amqp.queues.consume_from)
         report = partial(write_to_registry, report_consumer, consumer.hostname, queues)
         report()
-        self.timer = consumer.timer.call_repeatedly(REPORT_SECONDS, report)
+        timer = consumer.timer
+        self.timers = [
+            timer.call_repeatedly(REPORT_SECONDS, report),
+            timer.call_repeatedly(heartbeat.BEAT_SECONDS, heartbeat.beat),
+        ]
 
     def stop(self, consumer: Any) -> None:
-        self.timer.cancel()
+        for timer in self.timers:
+            timer.cancel()
 
     def shutdown(self, consumer: Any) -> None:
         from agents.worker.registry import forget_consumer
@@ -118,6 +149,18 @@ app.steps["worker"].add(Metrics)
 
 
 _scheduler_reported_at = float("-inf")
+
+
+@before_task_publish.connect
+def date_message(headers: dict[str, Any], **kwargs: Any) -> None:
+    """So that health can tell how long the oldest one has waited."""
+    headers["sent_at"] = time.time()
+
+
+@before_task_publish.connect(sender="orchestrator.tasks.sweep")
+def beat_with_the_scheduler(**kwargs: Any) -> None:
+    """Also while Redis is away: then the scheduler comes round in vain, yet it does."""
+    heartbeat.beat()
 
 
 @after_task_publish.connect(sender="orchestrator.tasks.sweep")

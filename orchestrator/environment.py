@@ -250,6 +250,7 @@ class Environment(Variables):
     METRICS_DIR: Annotated[str, AfterValidator(make_folder)] = ""
     METRICS_TOKEN: str = ""
     METRICS_LISTEN: Annotated[str, AfterValidator(check_listener)] = ""
+    HEARTBEAT_FILE: str = ""
     DISK_FOLDERS: Folders = []
     DISK_FLOOR_MB: Count = 100
     CHANNEL_PREFIX: str = "paraph"

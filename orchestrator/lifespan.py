@@ -11,6 +11,8 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from core import heartbeat
+
 # After this a thread hangs, say in a database lock: log where, and exit.
 HANGING_SECONDS = 8
 
@@ -31,8 +33,11 @@ class Lifespan:
                 self._servers_handlers[number] = signal.signal(
                     number, lambda number, _: loop.call_soon_threadsafe(self._leave, number)
                 )
+        heartbeat.begin()
+        beating = asyncio.create_task(beat_for_ever())
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        beating.cancel()
         await send({"type": "lifespan.shutdown.complete"})
 
     def _leave(self, number: int) -> None:
@@ -43,3 +48,10 @@ class Lifespan:
         else:
             # The second signal: let the server stop at once.
             self._servers_handlers[number](number, None)
+
+
+async def beat_for_ever() -> None:
+    """From the event loop, which hands out all that the server does."""
+    while True:
+        heartbeat.beat()
+        await asyncio.sleep(heartbeat.BEAT_SECONDS)

@@ -224,9 +224,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_DEFAULT_QUEUE = "engine"
+# What finds lost work again shares no process with work that may hang.
 CELERY_TASK_ROUTES = {
     "agents.tasks.*": {"queue": "agents"},
     "orchestrator.tasks.make_document": {"queue": "agents"},
+    "orchestrator.tasks.sweep": {"queue": "sweep"},
 }
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {

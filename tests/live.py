@@ -30,12 +30,13 @@ from agents.events import TASK_PROGRESS
 from audit.actors import Actor
 from audit.services import Draft, record, record_all
 from core.authentication import Scope, hash_key
-from ops.devserver.dev_server import SOFT_SHUTDOWN
 
 SUBPROTOCOL = "paraph.events.v1"
 # How long a machine with other work may keep a server or a test from what is due.
 BUSY_SECONDS = 10
-WORKER_OPTIONS = ["-Q", "engine,agents", "--without-gossip", "--without-mingle", "--beat"]
+# With this, SIGTERM lets a prefork worker finish for a while and then hand back the rest.
+SOFT_SHUTDOWN = {"REMAP_SIGTERM": "SIGQUIT"}
+WORKER_OPTIONS = ["-Q", "engine,agents,sweep", "--without-gossip", "--without-mingle", "--beat"]
 STOP_SECONDS = 20
 LONG_SECONDS = 50
 T = TypeVar("T")
@@ -246,7 +247,7 @@ def empty_queues() -> None:
     """What other tests rang for in vain, and what workers that were killed had not acknowledged."""
     prefix = settings.CELERY_BROKER_TRANSPORT_OPTIONS["global_keyprefix"]
     with contextlib.closing(Redis.from_url(settings.REDIS_URL)) as redis:
-        names = ("engine", "agents", "unacked", "unacked_index")
+        names = ("engine", "agents", "sweep", "unacked", "unacked_index")
         redis.delete(*(f"{prefix}{name}" for name in names))
 
 

@@ -66,7 +66,7 @@ def test_the_compose_file_is_well_formed_and_complete():
     services = yaml.safe_load(COMPOSE)["services"]
 
     assert set(services) == {
-        *("proxy", "web", "engine", "agents", "beat", "migrate", "postgres", "redis")
+        *("proxy", "web", "engine", "sweep", "agents", "beat", "migrate", "postgres", "redis")
     }
     for name, service in services.items():
         assert service["restart"] in {"unless-stopped", "on-failure"}, name

@@ -27,6 +27,7 @@ from agents.worker.cancellation import (
 )
 from agents.worker.registry import REPORT_SECONDS, report_process
 from audit.request_context import origin
+from core import heartbeat
 from core.database import use_connection_outside_pool
 from core.failpoints import failpoint
 
@@ -168,8 +169,10 @@ class LeaseKeeper:
     def _run(self) -> None:
         # Leases are renewed even when the jobs have used up the pool.
         use_connection_outside_pool()
+        heartbeat.begin("lease-keeper")
         with origin(channel="worker"):
             while not self._ended.is_set():
+                heartbeat.beat()
                 self._look_now.clear()
                 try:
                     self.look()

@@ -16,6 +16,8 @@ from typing import Any
 import psycopg
 from psycopg.waiting import READY_NONE
 
+from core import heartbeat
+
 logger = logging.getLogger(__name__)
 
 # Every PostgreSQL answers it with one byte before any login.
@@ -42,6 +44,12 @@ silence = Silence()
 
 
 class WatchedConnection(psycopg.Connection[Any]):
+    @classmethod
+    def connect(cls, *args: Any, **kwargs: Any) -> "WatchedConnection":
+        # It has a time-out of its own.
+        heartbeat.beat()
+        return super().connect(*args, **kwargs)
+
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         if timeout is None:
             gen = self._watched(gen)
@@ -49,6 +57,7 @@ class WatchedConnection(psycopg.Connection[Any]):
 
     def _watched(self, gen: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
         """The same steps; a step without news of the server is one of silence."""
+        heartbeat.beat()
         try:
             event = next(gen)
             silent_since = time.monotonic()
@@ -58,6 +67,7 @@ class WatchedConnection(psycopg.Connection[Any]):
                 if ready:
                     silent_since = time.monotonic()
                 else:
+                    heartbeat.beat()
                     silent_seconds = time.monotonic() - silent_since
                     if ask_after is not None and silent_seconds >= ask_after:
                         self.hang_up_unless_it_answers(silent_seconds)

@@ -1,5 +1,6 @@
 """One process of the development server: in a process group of its own, its output in a log."""
 
+import ctypes
 import os
 import re
 import shutil
@@ -10,11 +11,15 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from core.heartbeat import SILENT_SECONDS
 from ops.devserver import DevServerError
 from ops.devserver.binaries import Account
 from ops.devserver.data_dir import DataDir
 from ops.devserver.runtime import PROJECT_DIR
 
+# The first sign of life comes after the start, which takes long on a busy machine.
+START_SECONDS = 120
+PR_SET_PDEATHSIG = 1
 LOG_LIMIT_BYTES = 20 * 1024 * 1024
 ERROR_LINE = re.compile(r"\b(ERROR|CRITICAL)\b|^(  )?\S*(Error|Exception): ")
 ERRORS_PER_MINUTE = 3
@@ -36,10 +41,17 @@ class Child:
         stop_signal: signal.Signals = signal.SIGTERM,
         stop_seconds: float = 10,
         pass_fds: tuple[int, ...] = (),
+        ends_with_parent: bool = False,
+        beats: bool = False,
     ) -> None:
+        """`beats`: it touches a heartbeat file, and has hung when it does not."""
         self.data_dir, self.name, self.arguments = data_dir, name, list(arguments)
         self.environment, self.cwd, self.account = environment, cwd, account
-        self.stop_signal, self.stop_seconds, self.pass_fds = stop_signal, stop_seconds, pass_fds
+        self.stop_signal, self.stop_seconds = stop_signal, stop_seconds
+        # With the lock of the data folder's children: the next start finds by it what was left.
+        self.pass_fds = (*pass_fds, data_dir.children_lock.fileno())
+        self.ends_with_parent = ends_with_parent
+        self.heartbeats = Heartbeats(data_dir.heartbeats / name) if beats else None
         self.log = data_dir.log(name)
         self.errors = ErrorLines(self.log)
         self.process: subprocess.Popen[bytes] | None = None
@@ -50,6 +62,10 @@ class Child:
 
     def start(self) -> None:
         rotate(self.log)
+        environment = dict(self.environment)
+        if self.heartbeats:
+            self.heartbeats.forget()
+            environment["HEARTBEAT_FILE"] = str(self.heartbeats.path)
         descriptor = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(descriptor, "ab") as output:
             try:
@@ -59,8 +75,11 @@ class Child:
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     cwd=self.cwd,
-                    env=dict(self.environment),
+                    env=environment,
                     process_group=0,
+                    preexec_fn=end_with(os.getpid(), self.stop_signal)
+                    if self.ends_with_parent
+                    else None,
                     umask=0o077,
                     pass_fds=self.pass_fds,
                     **(self.account.popen_options() if self.account else {}),
@@ -70,6 +89,14 @@ class Child:
         self.group = self.process.pid
         self.data_dir.pid_file.add(self.name, self.group, self.stop_signal)
         self.started_at, self.restart_at = time.monotonic(), None
+
+    def has_hung(self) -> bool:
+        if self.heartbeats is None or not self.is_running():
+            return False
+        seconds = self.heartbeats.silent_seconds()
+        if seconds is None:
+            return time.monotonic() - self.started_at > START_SECONDS
+        return seconds > SILENT_SECONDS
 
     def is_running(self) -> bool:
         return self.process is not None and self.process.poll() is None
@@ -119,11 +146,68 @@ class Child:
         return f"{lines}\nMore is in {self.log}."
 
 
+class Heartbeats:
+    """The files that a process touches, one for each of its loops.
+
+    What counts is that a time changes, by the clock of who looks: a machine that slept, or whose
+    clock was set, has not hung.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.times: dict[Path, int] = {}
+        self.beaten_at: dict[Path, float] = {}
+
+    def forget(self) -> None:
+        for path in self._files():
+            path.unlink(missing_ok=True)
+        self.times, self.beaten_at = {}, {}
+
+    def forgive(self) -> None:
+        """Who looks was away itself, and does not know."""
+        self.times = {}
+
+    def silent_seconds(self) -> float | None:
+        """Of the loop that has been silent for longest; None before the first beat."""
+        now = time.monotonic()
+        for path in self._files():
+            try:
+                beaten = path.stat().st_mtime
+            except OSError:
+                continue
+            if self.times.get(path) != beaten:
+                self.times[path] = beaten
+                # A time in the future was announced.
+                self.beaten_at[path] = now + max(0.0, beaten - time.time())
+        return max((now - at for at in self.beaten_at.values()), default=None)
+
+    def _files(self) -> list[Path]:
+        return [self.path, *self.path.parent.glob(f"{self.path.name}.*")]
+
+
+def end_with(parent: int, number: signal.Signals) -> Callable[[], None]:
+    """For the new process: it gets this signal when its parent ends, however that ends."""
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+
+    def ask_for_it() -> None:
+        if prctl is not None:
+            prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+            if os.getppid() != parent:
+                os._exit(1)
+
+    return ask_for_it
+
+
 def rotate(log: Path) -> None:
     """Copies and empties it: whoever writes, appends, and so goes on at the new end."""
-    if log.exists() and log.stat().st_size > LOG_LIMIT_BYTES:
+    if not log.exists() or log.stat().st_size <= LOG_LIMIT_BYTES:
+        return
+    try:
         shutil.copy2(log, log.with_name(f"{log.name}.1"))
-        os.truncate(log, 0)
+    except OSError:
+        # On a full disk what is old goes, so that what is new has room.
+        pass
+    os.truncate(log, 0)
 
 
 class ErrorLines:

@@ -13,7 +13,7 @@ from typing import IO
 
 from ops.devserver import DevServerError
 from ops.devserver.binaries import SYSTEM_DIR, Account, server_account
-from ops.devserver.processes import PidFile
+from ops.devserver.processes import PidFile, end_holders
 from ops.devserver.runtime import lock_path, write_private
 
 # Linux allows 107 characters, macOS 103; the socket's own file name takes 15 of them.
@@ -30,6 +30,8 @@ class DataDir:
     account: Account | None
     lock: IO[str] = field(repr=False)
     pid_file: PidFile = field(repr=False)
+    # Shared by all processes that were started on this folder, and so held as long as one lives.
+    children_lock: IO[str] = field(repr=False)
     system_dir: Path = SYSTEM_DIR
 
     def log(self, name: str) -> Path:
@@ -38,6 +40,10 @@ class DataDir:
     @property
     def logs(self) -> Path:
         return private_dir(self.path / "logs")
+
+    @property
+    def heartbeats(self) -> Path:
+        return private_dir(self.path / "heartbeats")
 
     def metrics(self) -> Path:
         """Emptied at each start: the counters of ended processes do not go on."""
@@ -75,6 +81,7 @@ class DataDir:
         return fresh
 
     def close(self) -> None:
+        self.children_lock.close()
         self.lock.close()
 
     def _servers_dir(self) -> Path:
@@ -139,7 +146,10 @@ def open_data_dir(
         raise DevServerError(f"{path} cannot be the data folder: {error.strerror}.") from error
     pid_file = PidFile(path / "processes.json")
     pid_file.end_leftovers(path, report)
-    return DataDir(path, account, lock, pid_file, system_dir)
+    children_lock = (path / "children.lock").open("a")
+    os.fchmod(children_lock.fileno(), 0o600)
+    end_holders(children_lock, report)
+    return DataDir(path, account, lock, pid_file, children_lock, system_dir)
 
 
 def private_dir(path: Path, *, owner: Account | None = None) -> Path:

@@ -22,8 +22,6 @@ READY_SECONDS = 120
 READY_PATH = "/health/ready"
 # During the start, a child that has ended so often will not stay up.
 HOPELESS_FAILURES = 3
-# With this, SIGTERM lets a worker finish for its soft shutdown time and then hand back the rest.
-SOFT_SHUTDOWN = {"REMAP_SIGTERM": "SIGQUIT"}
 
 
 class DevServer:
@@ -65,6 +63,8 @@ class DevServer:
             self.stop()
 
     def start(self) -> Mapping[str, Any]:
+        for server in self.servers.servers.values():
+            server.ends_with_parent = True
         self.servers.start(self.supervisor.pause)
         for server in self.servers.servers.values():
             self.supervisor.add(server)
@@ -79,9 +79,14 @@ class DevServer:
         shared = {key: self.environment[key] for key in keys}
         write_runtime(self.data_dir.path, shared | {"BASE_URL": self.base_url})
         first_start = self.prepare_database()
-        for child in self.programs():
+        programs = {child.name: child for child in self.programs()}
+        # One more engine, in case the other hangs, which does not hold up the start.
+        later = [programs.pop("engine-2")]
+        for child in programs.values():
             self.supervisor.add(child)
         self.wait_until_ready()
+        for child in later:
+            self.supervisor.add(child)
         return first_start
 
     def prepare_database(self) -> Mapping[str, Any]:
@@ -106,12 +111,11 @@ class DevServer:
     def programs(self) -> list[Child]:
         celery = ["-m", "celery", "-A", "orchestrator"]
 
-        def worker(queue: str, *pool: str) -> Child:
-            options = [f"--queues={queue}", f"--hostname={queue}@%h", *pool]
+        def worker(name: str, queue: str, pool: str) -> Child:
+            options = [f"--queues={queue}", f"--hostname={name}@%h", f"--pool={pool}"]
             options += ["--loglevel=INFO", "--without-gossip", "--without-mingle"]
-            child = self.python_child(queue, *celery, "worker", *options, stop_seconds=20)
-            child.environment = self.environment | SOFT_SHUTDOWN
-            return child
+            command = [*celery, "worker", *options]
+            return self.python_child(name, *command, stop_seconds=20, beats=True)
 
         # A schedule in memory is enough: every entry may run soon after a start.
         beat = ["beat", "--pidfile=", "--scheduler=celery.beat:Scheduler"]
@@ -119,16 +123,19 @@ class DevServer:
         listener = self.listener.fileno()
         server = ["-m", "orchestrator.server", "--fd", str(listener)]
         return [
-            worker("engine", "--pool=prefork", "--concurrency=1"),
+            worker("engine", "engine", "solo"),
+            worker("engine-2", "engine", "solo"),
+            worker("sweep", "sweep", "solo"),
             # So many as AGENT_CONCURRENCY says.
-            worker("agents", "--pool=threads"),
-            self.python_child("scheduler", *celery, *beat, stop_seconds=10),
-            self.python_child("web", *server, stop_seconds=15, pass_fds=(listener,)),
+            worker("agents", "agents", "threads"),
+            self.python_child("scheduler", *celery, *beat, stop_seconds=10, beats=True),
+            self.python_child("web", *server, stop_seconds=15, pass_fds=(listener,), beats=True),
         ]
 
     def python_child(self, name: str, *arguments: str, **options: Any) -> Child:
         command = [sys.executable, *arguments]
-        return Child(self.data_dir, name, command, environment=self.environment, **options)
+        options |= {"environment": self.environment, "ends_with_parent": True}
+        return Child(self.data_dir, name, command, **options)
 
     def wait_until_ready(self) -> None:
         """Raises DevServerError when a child keeps ending, or the start takes too long."""
@@ -163,7 +170,7 @@ class DevServer:
         # From now on a connection is refused rather than left waiting.
         self.listener.close()
         self.supervisor.stop("web", "scheduler")
-        self.supervisor.stop("engine", "agents")
+        self.supervisor.stop("engine", "engine-2", "sweep", "agents")
         self.servers.stop()
         self.data_dir.close()
         self.console.stopped()

@@ -1,11 +1,13 @@
 """Which processes run on a data folder, so that the next start can end what a killed run left."""
 
+import fcntl
 import json
 import os
 import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -29,7 +31,11 @@ class PidFile:
         """A program that is started again keeps its place; the start time tells which one runs."""
         entry = {"pid": pid, "started": start_time(pid), "stop_signal": int(stop_signal)}
         self.entries[name] = entry
-        write_private(self.path, json.dumps(self.entries, indent=2))
+        try:
+            write_private(self.path, json.dumps(self.entries, indent=2))
+        except OSError:
+            # On a full disk. The next start finds it by the lock that it holds.
+            pass
 
     def end_leftovers(self, data_dir: Path, report: Callable[[str], None]) -> None:
         """Only while the data folder is locked, so that none of these belongs to a running `up`."""
@@ -75,6 +81,44 @@ def group_members(leader: int, started: str, data_dir: Path) -> list[psutil.Proc
         if is_member and is_alive(process):
             members.append(process)
     return sorted(members, key=lambda process: process.pid != leader)
+
+
+def end_holders(lock: IO[str], report: Callable[[str], None]) -> None:
+    """Ends whatever holds this lock, though nobody wrote down that it runs; then holds it itself.
+
+    Whoever is started on a data folder inherits the lock, with all that it forks.
+    """
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holders = [process for process in psutil.process_iter() if has_open(process, lock)]
+        for process in holders:
+            report(f"Process {process.pid} is left over from an earlier run; ending it.")
+        _signal(holders, signal.SIGTERM)
+        _wait(holders, STOP_SECONDS)
+        _signal(holders, signal.SIGKILL)
+        _wait(holders, 5)
+    fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+def has_open(process: psutil.Process, file: IO[str]) -> bool:
+    if process.pid == os.getpid():
+        return False
+    status = os.fstat(file.fileno())
+    folder = Path(f"/proc/{process.pid}/fd")
+    try:
+        if not folder.exists():
+            return any(opened.path == file.name for opened in process.open_files())
+        return any(is_file(descriptor, status) for descriptor in folder.iterdir())
+    except (OSError, psutil.Error):
+        return False
+
+
+def is_file(descriptor: Path, status: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(descriptor.stat(), status)
+    except OSError:
+        return False
 
 
 def end_programs_in(folder: Path, name: str, stop_signal: signal.Signals) -> None:

@@ -5,6 +5,8 @@ import signal
 import time
 from collections.abc import Callable
 
+from core.heartbeat import SILENT_SECONDS
+from ops.devserver import DevServerError
 from ops.devserver.children import Child, rotate
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -14,6 +16,8 @@ STEADY_SECONDS = 60
 # Two signals closer than this are one Ctrl-C that came twice.
 SECOND_STOP_SECONDS = 0.5
 TICK_SECONDS = 0.1
+# Whoever did not look for longer than this cannot tell who has hung meanwhile.
+AWAY_SECONDS = 5
 
 
 class StopRequested(Exception):
@@ -27,6 +31,7 @@ class Supervisor:
         self.parent = os.getppid() if stop_with_parent else None
         self.stop_requests = 0
         self._last_request = 0.0
+        self._tended_at = time.monotonic()
 
     def handle_signals(self) -> None:
         """The handlers only count; `pause` acts on it, so no start is ever cut in half."""
@@ -66,15 +71,26 @@ class Supervisor:
             self.pause(1)
 
     def tend(self) -> None:
-        """Starts again what has ended, when its time has come, and passes on errors in the logs."""
+        """Starts again what has ended or hung, and passes on errors in the logs."""
         now = time.monotonic()
+        was_away = now - self._tended_at > AWAY_SECONDS
         for child in self.children.values():
             rotate(child.log)
+            if was_away and child.heartbeats:
+                child.heartbeats.forgive()
+            if child.has_hung():
+                # It would not hear a signal that asks.
+                child.kill()
+                child.restart_at = now
+                self.report(
+                    f"{child.name} hung: no sign of life for {SILENT_SECONDS:.0f} s; "
+                    f"starting it again. See {child.log}"
+                )
             if not child.is_running():
                 child.kill()
             if child.restart_at is not None:
                 if now >= child.restart_at:
-                    child.start()
+                    self.start_again(child)
             elif not child.is_running():
                 if now - child.started_at > STEADY_SECONDS:
                     child.failures = 0
@@ -91,6 +107,15 @@ class Supervisor:
                 )
             for line in child.errors.read():
                 self.report(f"{child.name}: {line}")
+        self._tended_at = time.monotonic()
+
+    def start_again(self, child: Child) -> None:
+        """What keeps it from starting, such as a full disk, may pass."""
+        try:
+            child.start()
+        except (DevServerError, OSError) as error:
+            child.restart_at = time.monotonic() + RESTART_SECONDS[1]
+            self.report(f"{child.name} cannot be started: {error}")
 
     def stop(self, *names: str) -> None:
         """Asks these children together and waits for each; a second request to stop kills them."""

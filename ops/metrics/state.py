@@ -44,6 +44,7 @@ class StateCollector(Collector):
         version = [((settings.VERSION,), 1)]
         yield _gauge("build_info", "The version that runs.", ["version"], version)
         yield from work_metrics(findings["celery"].facts)
+        yield from queue_metrics(findings["queues"].facts)
         yield from open_metrics(findings["open"].facts)
         # Of the process that answers; only web processes have a pool.
         if connection.settings_dict["OPTIONS"].get("pool"):
@@ -72,6 +73,13 @@ def work_metrics(facts: dict[str, Any]) -> Iterator[Metric]:
     if facts["beat_age_seconds"] is not None:
         age = [((), facts["beat_age_seconds"])]
         yield _gauge("scheduler_beat_age_seconds", "Since the scheduler's last beat.", [], age)
+
+
+def queue_metrics(facts: dict[str, Any]) -> Iterator[Metric]:
+    if facts:
+        ages = [((queue,), age) for queue, age in facts["oldest_message_seconds"].items()]
+        meaning = "How long the oldest message of a queue has waited."
+        yield _gauge("oldest_message_seconds", meaning, ["queue"], ages)
 
 
 def open_metrics(facts: dict[str, Any]) -> Iterator[Metric]:

@@ -15,12 +15,13 @@ import psutil
 from core.failpoints import POINTS
 from ops.devserver.children import Child
 from ops.devserver.data_dir import DataDir, private_dir
-from ops.devserver.dev_server import SOFT_SHUTDOWN
 from ops.devserver.servers import EmbeddedServers
 from ops.devserver.supervisor import Supervisor
 from ops.devserver.valkey import free_port
 
 WORKERS, WEBS = ("worker1", "worker2"), ("web1", "web2")
+# With this, SIGTERM lets a prefork worker finish for a while and then hand back the rest.
+SOFT_SHUTDOWN = {"REMAP_SIGTERM": "SIGQUIT"}
 PR_SET_CHILD_SUBREAPER = 36
 TICK_SECONDS = 0.05
 TEND_SECONDS = 0.25
@@ -98,7 +99,7 @@ class Stack:
     def _worker(self, name: str) -> Child:
         celery = ["celery", "-A", "orchestrator", "worker", "--pool=prefork", "--concurrency=2"]
         flags = ["--without-gossip", "--without-mingle", "--loglevel=INFO"]
-        queues = ["--queues=engine,agents", f"--hostname={name}@%h"]
+        queues = ["--queues=engine,agents,sweep", f"--hostname={name}@%h"]
         options = {"environment": SOFT_SHUTDOWN, "stop_seconds": 20}
         return self._program(name, "worker", [*celery, *queues, *flags], **options)
 

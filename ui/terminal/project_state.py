@@ -25,7 +25,7 @@ from projects.integrity import ContentChanged
 from projects.models import Project
 
 EVENTS_MAX = 500
-QUEUES = frozenset({"engine", "agents"})
+QUEUES = frozenset({"engine", "agents", "sweep"})
 QUIET_SECONDS = 5.0
 # A worker that is only busy answers within this.
 ANSWER_SECONDS = 1.0

@@ -7,7 +7,7 @@ from agents.worker.registry import read_presence
 from ops.health.check import Finding, Status, check
 from ops.health.clients import database_cursor, redis_client
 
-QUEUES = ("engine", "agents")
+QUEUES = ("engine", "agents", "sweep")
 # It beats every second; a start may take some seconds.
 LATE_BEAT_SECONDS = 15
 LONG_WAIT_SECONDS = 60

@@ -9,11 +9,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from core import heartbeat
 from ops.devserver import DevServerError
-from ops.devserver.children import LOG_LIMIT_BYTES, Child, ErrorLines, rotate
+from ops.devserver.children import LOG_LIMIT_BYTES, Child, ErrorLines, Heartbeats, rotate
 from ops.devserver.data_dir import open_data_dir
 from ops.devserver.processes import PidFile, is_alive, start_time
 from ops.devserver.runtime import PROJECT_DIR
+from ops.devserver.supervisor import Supervisor
 from tests.live import eventually
 
 SUPERVISED = """
@@ -187,6 +189,81 @@ def test_children_of_a_leader_that_was_killed_too_are_ended(run, tmp_path):
     assert first.survivors()
     open_data_dir(tmp_path / "data").close()
     assert not first.survivors()
+
+
+def test_what_hangs_is_started_again_and_who_never_beats_is_left_alone(data_dir, monkeypatch):
+    monkeypatch.setattr("ops.devserver.children.SILENT_SECONDS", 1)
+    news = []
+    supervisor = Supervisor(news.append)
+    program = "import os, time\nwhile True: open(os.environ['HEARTBEAT_FILE'], 'w'); time.sleep(.1)"
+    beating = Child(data_dir, "web", [sys.executable, "-c", program], environment={}, beats=True)
+    silent = Child(data_dir, "other", SLEEP, environment={})
+    supervisor.add(beating)
+    supervisor.add(silent)
+    eventually(lambda: beating.heartbeats.silent_seconds() is not None)
+    hung, left_alone = beating.process.pid, silent.process.pid
+
+    os.kill(hung, signal.SIGSTOP)
+    eventually(lambda: supervisor.tend() or beating.process.pid != hung)
+
+    assert "web hung: no sign of life" in news[0]
+    eventually(lambda: beating.heartbeats.silent_seconds() is not None)
+    supervisor.tend()
+    assert not beating.has_hung()
+    assert silent.process.pid == left_alone
+    supervisor.stop("web", "other")
+
+
+def test_announced_silence_is_no_hanging(data_dir, tmp_path, monkeypatch):
+    monkeypatch.setenv("HEARTBEAT_FILE", str(tmp_path / "web"))
+    watched = Heartbeats(tmp_path / "web")
+    heartbeat.begin()
+
+    assert watched.silent_seconds() < 1
+    with heartbeat.long_work(60):
+        assert watched.silent_seconds() < -50
+    assert 0 <= watched.silent_seconds() < 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of it")
+def test_children_end_with_their_parent(tmp_path):
+    program = SUPERVISED.replace("stop_seconds=30", "stop_seconds=30, ends_with_parent=True")
+    command = [sys.executable, "-c", program, str(tmp_path / "data"), "web"]
+    supervised = subprocess.Popen(command, cwd=PROJECT_DIR, stdout=subprocess.PIPE, text=True)
+    supervised.stdout.readline()
+    log = tmp_path / "data" / "logs" / "web.log"
+    eventually(lambda: log.exists() and log.read_text().startswith("up"))
+
+    supervised.kill()
+    supervised.communicate(timeout=30)
+
+    order = tmp_path / "data" / "order"
+    eventually(lambda: order.exists() and order.read_text() == "web\n")
+
+
+def test_what_nobody_wrote_down_is_found_by_the_lock_that_it_inherited(run, tmp_path):
+    first = run("web")
+    first.kill()
+    (tmp_path / "data" / "processes.json").unlink()
+    assert first.survivors()
+
+    reported = []
+    open_data_dir(tmp_path / "data", report=reported.append).close()
+
+    assert first.stop_order() == ["web"]
+    assert not is_alive(first.everything[0])
+    assert "left over" in reported[0]
+
+
+def test_control_without_the_lock_it_goes_on_beside_the_next_start(run, tmp_path, monkeypatch):
+    first = run("web")
+    first.kill()
+    (tmp_path / "data" / "processes.json").unlink()
+    monkeypatch.setattr("ops.devserver.data_dir.end_holders", lambda lock, report: None)
+
+    open_data_dir(tmp_path / "data").close()
+
+    assert first.survivors()
 
 
 def test_a_reused_number_is_not_killed(bystander, data_dir):

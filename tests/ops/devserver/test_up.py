@@ -143,12 +143,9 @@ def test_a_report_on_all_components_is_healthy(up):
     eventually(lambda: up.health() == "healthy")
 
 
-def test_a_killed_worker_comes_back_and_its_processes_are_gone(up):
+def test_a_killed_worker_comes_back(up):
     engine = psutil.Process(up.pid("engine"))
-    pool = engine.children()
-    assert pool
     engine.kill()
-    eventually(lambda: not any(map(is_alive, pool)))
     eventually(lambda: up.pid("engine") != engine.pid)
     log = up.data_dir / "logs" / "engine.log"
     eventually(lambda: log.read_text().count(" ready.") == 2)
@@ -204,7 +201,7 @@ def test_a_command_without_a_running_database_says_what_to_do(home):
     assert "Traceback" not in asked.stderr
 
 
-def test_after_a_stop_nothing_runs_and_after_a_kill_the_next_start_ends_what_is_left(up):
+def test_after_a_stop_and_after_a_kill_nothing_runs_and_the_next_start_goes_on(up):
     assert KEY.search(up.printed)
     secret = read_runtime(up.data_dir)["SECRET_KEY"]
     assert "Stopped." in up.stop()
@@ -215,14 +212,13 @@ def test_after_a_stop_nothing_runs_and_after_a_kill_the_next_start_ends_what_is_
     assert "Password" not in second.printed
     assert read_runtime(second.data_dir)["SECRET_KEY"] == secret
     assert not KEY.search(second.printed)
+    # One that hangs ends as well: the kernel wakes it, because nobody is left who would.
+    psutil.Process(second.pid("engine")).suspend()
     second.kill()
-    names = ("web", "scheduler", "agents", "engine", "redis", "postgres")
-    assert all(is_alive(psutil.Process(second.pid(name))) for name in names)
+    eventually(lambda: not second.survivors())
 
-    # On the same port, which the web server that was left still holds.
     third = Up(up.data_dir, port=int(second.base_url.rpartition(":")[2]))
-    assert re.findall(r"! (\w+) \(process \d+\) is left", third.printed) == list(names)
-    assert not second.survivors()
+    assert "left over" not in third.printed
     eventually(lambda: third.health() == "healthy")
     third.stop()
     assert not third.survivors()

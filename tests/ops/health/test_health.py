@@ -16,14 +16,15 @@ from projects.models import Project
 
 pytestmark = pytest.mark.django_db
 
-COMPONENTS = {"database", "redis", "celery", "channel_layer", "audit", "llm_providers"}
+COMPONENTS = {*("database", "redis", "celery", "channel_layer", "audit", "llm_providers", "queues")}
 
 
 @pytest.fixture
 def workers(report):
-    """As two workers and the scheduler would report themselves."""
+    """As three workers and the scheduler would report themselves."""
     report(report_consumer, "engine@test", ["engine"])
     report(report_consumer, "agents@test", ["agents"])
+    report(report_consumer, "sweep@test", ["sweep"])
     report(report_scheduler)
 
 
@@ -88,14 +89,14 @@ def test_the_summary_counts(client, path):
         *("checks", "health_percentage", "services_healthy"),
     }
     assert body["checks"] == dict.fromkeys(COMPONENTS, "pass")
-    assert (body["health_percentage"], body["services_healthy"]) == (100.0, "6/6")
+    assert (body["health_percentage"], body["services_healthy"]) == (100.0, "7/7")
 
 
 def test_the_summary_counts_what_fails_without_being_unready_for_it(client):
     body = client.get("/health/z").json()
 
     assert (body["status"], body["checks"]["celery"]) == ("degraded", "fail")
-    assert (body["health_percentage"], body["services_healthy"]) == (83.3, "5/6")
+    assert (body["health_percentage"], body["services_healthy"]) == (85.7, "6/7")
     assert client.get("/health/ready").status_code == 200
 
 

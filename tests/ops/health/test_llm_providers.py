@@ -54,7 +54,7 @@ def component(client):
 
 def test_without_a_provider_it_is_not_configured_and_that_is_well(client, settings):
     settings.AGENT_MODELS = dict.fromkeys(settings.AGENT_TYPES, "demo")
-    report_consumer("both@test", ["engine", "agents"])
+    report_consumer("both@test", ["engine", "agents", "sweep"])
     report_scheduler()
 
     body = report(client)
