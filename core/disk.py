@@ -1,11 +1,9 @@
 """Whether there is room to write. Below a floor new work stops, before the database has to.
 
 A process that sees the folders of the database (`DISK_FOLDERS`) looks itself; all others learn it
-from the error of a statement. A reserve, where there is one, is a file that is removed when it gets
-tight, so that what is needed for the way back has room. It counts as free.
+from the error of a statement.
 """
 
-import os
 import time
 from pathlib import Path
 
@@ -13,11 +11,9 @@ from django.conf import settings
 from django.http import HttpRequest, JsonResponse
 
 from core.errors import DomainError
+from core.free_space import floor_bytes, free_bytes
 from core.problems import CONTENT_TYPE, problem
 
-RESERVE_NAME = "disk-reserve"
-# On a small disk the floor is this part of it.
-FLOOR_SHARE = 0.1
 LOOK_SECONDS = 0.5
 # How long the database's own word for it counts.
 TOLD_SECONDS = 2.0
@@ -36,21 +32,6 @@ class DiskFull(DomainError):
     def __init__(self) -> None:
         super().__init__("disk_full", DETAIL)
         self.retry_after = RETRY_AFTER_SECONDS
-
-
-def free_bytes(folder: Path) -> int:
-    """With what the reserve holds. Raises OSError where there is no such folder."""
-    disk = os.statvfs(folder)
-    try:
-        reserve = os.stat(folder / RESERVE_NAME).st_blocks * 512
-    except OSError:
-        reserve = 0
-    return disk.f_bavail * disk.f_frsize + reserve
-
-
-def floor_bytes(folder: Path) -> int:
-    disk = os.statvfs(folder)
-    return int(min(settings.DISK_FLOOR_MB * 2**20, disk.f_blocks * disk.f_frsize * FLOOR_SHARE))
 
 
 class Disk:
@@ -75,7 +56,7 @@ class Disk:
 
 def lacks_space(folder: str) -> bool:
     try:
-        return free_bytes(Path(folder)) < floor_bytes(Path(folder))
+        return free_bytes(Path(folder)) < floor_bytes(Path(folder), settings.DISK_FLOOR_MB)
     except OSError:
         return False
 

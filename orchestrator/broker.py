@@ -7,14 +7,23 @@ from celery.app.amqp import AMQP
 from kombu import Connection as BrokerConnection
 from kombu.transport import redis
 from redis.connection import Connection, SSLConnection
+from redis.exceptions import ConnectionError as RedisAway
+from redis.exceptions import ResponseError
 
 from core import heartbeat
 
 RECONNECT_SECONDS = 1
 
 
+# What Redis answers while its disk or its memory is full. Celery would end the worker for it.
+NO_ROOM = ("MISCONF", "OOM")
+
+
 class Beating:
-    """Each command, and each reconnection, has a time-out; several may follow each other."""
+    """Each command, and each reconnection, has a time-out; several may follow each other.
+
+    A Redis that takes no commands is one that is away.
+    """
 
     def connect(self, *args: Any, **kwargs: Any) -> Any:
         heartbeat.beat()
@@ -22,7 +31,12 @@ class Beating:
 
     def read_response(self, *args: Any, **kwargs: Any) -> Any:
         heartbeat.beat()
-        return super().read_response(*args, **kwargs)
+        try:
+            return super().read_response(*args, **kwargs)
+        except ResponseError as error:
+            if str(error).startswith(NO_ROOM):
+                raise RedisAway(str(error)) from error
+            raise
 
 
 class BeatingConnection(Beating, Connection):

@@ -14,6 +14,7 @@ from ops.devserver import DevServerError
 from ops.devserver.children import Child
 from ops.devserver.console import Console
 from ops.devserver.data_dir import DataDir
+from ops.devserver.reserve import Reserve
 from ops.devserver.runtime import write_runtime
 from ops.devserver.servers import EmbeddedServers
 from ops.devserver.supervisor import StopRequested, Supervisor
@@ -34,11 +35,13 @@ class DevServer:
         environment: Mapping[str, str],
         console: Console,
         extension: str = "",
+        disk_floor_mb: int = 0,
         stop_with_parent: bool = False,
     ) -> None:
         """`needs` names what nobody has set: DATABASE_URL, REDIS_URL, SECRET_KEY."""
         self.data_dir, self.listener, self.console = data_dir, listener, console
         self.needs, self.environment = needs, dict(environment)
+        self.disk_floor_mb = disk_floor_mb
         self.supervisor = Supervisor(console.warn, stop_with_parent=stop_with_parent)
         self.servers = EmbeddedServers(data_dir, needs=needs, extension=extension)
 
@@ -74,6 +77,14 @@ class DevServer:
         if not self.environment.get("METRICS_DIR"):
             self.environment["METRICS_DIR"] = str(self.data_dir.metrics())
         self.environment["DATA_DIR"] = str(self.data_dir.path)
+        folders = [self.data_dir.path]
+        if self.servers.servers:
+            # As root they are elsewhere, perhaps on another disk.
+            folders.append((self.data_dir.path / "servers").resolve())
+        reserve = Reserve(folders, self.disk_floor_mb, self.console.warn)
+        if not self.environment.get("DISK_FOLDERS"):
+            self.environment["DISK_FOLDERS"] = ",".join(map(str, reserve.folders))
+        self.supervisor.reserve = reserve
         check_redis(self.environment["REDIS_URL"])
         keys = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY")
         shared = {key: self.environment[key] for key in keys}

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from core.heartbeat import SILENT_SECONDS
 from ops.devserver import DevServerError
 from ops.devserver.children import Child, rotate
+from ops.devserver.reserve import Reserve
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 RESTART_SECONDS = (1, 2, 4, 8, 15, 30)
@@ -32,6 +33,7 @@ class Supervisor:
         self.stop_requests = 0
         self._last_request = 0.0
         self._tended_at = time.monotonic()
+        self.reserve: Reserve | None = None
 
     def handle_signals(self) -> None:
         """The handlers only count; `pause` acts on it, so no start is ever cut in half."""
@@ -73,6 +75,10 @@ class Supervisor:
     def tend(self) -> None:
         """Starts again what has ended or hung, and passes on errors in the logs."""
         now = time.monotonic()
+        if self.reserve and self.reserve.tend():
+            # What ended for want of space need not wait any longer.
+            for child in self.children.values():
+                child.restart_at = now if child.restart_at is not None else None
         was_away = now - self._tended_at > AWAY_SECONDS
         for child in self.children.values():
             rotate(child.log)

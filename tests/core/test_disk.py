@@ -6,8 +6,9 @@ import pytest
 from django.db import OperationalError
 
 from agents.services import claim_task
-from core import disk as disk_module
-from core.disk import Disk, disk, free_bytes, lacks_space
+from core import free_space
+from core.disk import Disk, disk, lacks_space
+from core.free_space import RESERVE_NAME, free_bytes
 from orchestrator.engine.sweep import sweep
 from tests.scenes import first_task
 
@@ -76,13 +77,13 @@ def test_the_floor_is_a_part_of_a_small_disk_and_the_reserve_counts_as_free(
     def statvfs(_):
         return SimpleNamespace(f_blocks=size["blocks"], f_bavail=size["free"], f_frsize=1)
 
-    monkeypatch.setattr(disk_module.os, "statvfs", statvfs)
+    monkeypatch.setattr(free_space.os, "statvfs", statvfs)
     assert lacks_space(str(tmp_path))
     size["blocks"] = 200 * 2**20
     assert not lacks_space(str(tmp_path))
 
     before = free_bytes(tmp_path)
-    (tmp_path / disk_module.RESERVE_NAME).write_bytes(b"x" * 8192)
+    (tmp_path / RESERVE_NAME).write_bytes(b"x" * 8192)
     assert free_bytes(tmp_path) >= before + 8192
 
 

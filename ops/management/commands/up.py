@@ -56,6 +56,7 @@ class Command(BaseCommand):
             environment=with_secrets(os.environ),
             console=console,
             extension="vector" if settings.SEMANTIC_SEARCH else "",
+            disk_floor_mb=settings.DISK_FLOOR_MB,
             stop_with_parent=stop_with_parent,
         )
         sys.exit(server.run(began))
