@@ -10,6 +10,7 @@ import redis
 from celery import current_app
 from django.conf import settings
 from django.db.models.functions import Now
+from django.utils.text import get_text_list
 from kombu.exceptions import OperationalError
 
 from agents.enums import TaskStatus
@@ -17,6 +18,7 @@ from agents.models import Task
 from audit.models import Event
 from context.models import Artifact
 from hitl.models import HitlRequest
+from ops.health.checks.celery import QUEUES
 from orchestrator.engine.definition import Definition, load_definition
 from orchestrator.engine.state import definition_of
 from orchestrator.models import WorkflowRun
@@ -25,7 +27,6 @@ from projects.integrity import ContentChanged
 from projects.models import Project
 
 EVENTS_MAX = 500
-QUEUES = frozenset({"engine", "agents", "sweep"})
 QUIET_SECONDS = 5.0
 # A worker that is only busy answers within this.
 ANSWER_SECONDS = 1.0
@@ -170,9 +171,9 @@ def missing_workers() -> str:
     except (OperationalError, OSError, redis.RedisError) as error:
         return f"The workers cannot be reached: {error}"
     served = {queue["name"] for queues in answers.values() for queue in queues}
-    if missing := sorted(QUEUES - served):
+    if missing := sorted(set(QUEUES) - served):
         return (
-            f"No worker is running for {' and '.join(missing)}, so nothing happens. "
+            f"No worker is running for {get_text_list(missing, 'and')}, so nothing happens. "
             "Start one: `make run` (manage.py up) on this database and Redis."
         )
     return ""

@@ -1,13 +1,21 @@
 """Whether work goes on: live workers, the scheduler's beat, and the tasks that wait."""
 
 from django.conf import settings
+from django.utils.text import get_text_list
 
 from agents.services.capacity import IS_DUE
 from agents.worker.registry import read_presence
 from ops.health.check import Finding, Status, check
 from ops.health.clients import database_cursor, redis_client
 
-QUEUES = ("engine", "agents", "sweep")
+QUEUES = tuple(
+    dict.fromkeys(
+        [
+            settings.CELERY_TASK_DEFAULT_QUEUE,
+            *(route["queue"] for route in settings.CELERY_TASK_ROUTES.values()),
+        ]
+    )
+)
 # It beats every second; a start may take some seconds.
 LATE_BEAT_SECONDS = 15
 LONG_WAIT_SECONDS = 60
@@ -38,7 +46,7 @@ def check_workers() -> Finding:
         "oldest_due_seconds": round(float(oldest_seconds), 1),
     }
     if missing := [queue for queue in QUEUES if not presence.consumers.get(queue)]:
-        message = f"no live worker for {' and '.join(missing)}"
+        message = f"no live worker for {get_text_list(missing, 'and')}"
         return Finding(Status.UNHEALTHY, message, facts)
     if beat_age is None:
         return Finding(Status.DEGRADED, "no beat of the scheduler has been seen", facts)

@@ -10,7 +10,7 @@ from ops.health.checks.celery import QUEUES
 from ops.health.clients import redis_client
 
 # Agents take what they have room for; the others take everything at once.
-LATE_SECONDS = {"engine": 15, "sweep": 15, "agents": 60}
+LATE_SECONDS = {queue: 60 if queue == "agents" else 15 for queue in QUEUES}
 
 
 @check("queues", order=7)

@@ -187,7 +187,7 @@ def test_without_a_worker_it_says_so_and_ends(as_owner, brief, monkeypatch):
     status, said = run_project(brief, as_owner)
 
     assert status == NO_WORKER
-    assert "No worker is running for agents and engine" in said
+    assert "No worker is running for agents, engine and sweep" in said
     assert Project.objects.get().status == "active"
 
 
