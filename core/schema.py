@@ -23,7 +23,7 @@ ERRORS = {
     "429": "Too many requests, or tries to log in; `Retry-After` says when to come back.",
     "422": "Well-formed, but not acceptable; `code` says why.",
 }
-ERRORS_OF_READING = ("400", "401", "404", "429")
+ERRORS_OF_READING = ("400", "401", "403", "404", "429")
 
 
 class KeyScheme(OpenApiAuthenticationExtension):

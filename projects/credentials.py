@@ -15,13 +15,14 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from audit.actors import Actor
+from audit.services import record
 from core.authentication import hash_key, new_key
 from core.errors import Conflict, DomainError, Forbidden, InvalidInput, NotFound
 from core.text import is_storable
 from projects.access import MANAGE
 from projects.enums import CredentialScope
 from projects.events import CREDENTIAL_CREATED, CREDENTIAL_REFUSED, CREDENTIAL_REVOKED
-from projects.models import AgentCredential
+from projects.models import ERASED_TEXT, AgentCredential, Project
 from projects.transaction import ProjectTransaction
 
 KEYWORD = "bearer"
@@ -178,6 +179,15 @@ def revoke_credential(*, project_id: UUID, actor: Actor, credential_id: UUID) ->
             credential.save(update_fields=["revoked_at"])
             tx.record(CREDENTIAL_REVOKED, credential=str(credential.pk), name=credential.name)
     return credential
+
+
+def revoke_all_credentials(project: Project, actor: Actor) -> None:
+    """Of a project that is to be erased, under its lock; the names go with it."""
+    credentials = AgentCredential.objects.filter(project=project, revoked_at=None)
+    for pk in list(credentials.values_list("pk", flat=True)):
+        facts = {"credential": str(pk), "name": ERASED_TEXT}
+        record(project_id=project.pk, event_type=CREDENTIAL_REVOKED, actor=actor, data=facts)
+    credentials.update(revoked_at=timezone.now())
 
 
 def lock_usable_credential(tx: ProjectTransaction, credential: AgentCredential) -> None:

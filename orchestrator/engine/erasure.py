@@ -16,6 +16,7 @@ from core.errors import Conflict, InvalidInput
 from core.text import is_storable
 from hitl.digests import ERASED_SUBJECT
 from projects.access import MANAGE
+from projects.credentials import revoke_all_credentials
 from projects.events import PROJECT_ERASED
 from projects.models import ERASED_TEXT, Project
 from projects.transaction import ProjectTransaction
@@ -121,6 +122,7 @@ def erase_project(*, project_id: UUID, actor: Actor, reason: str) -> Project:
         if Task.objects.filter(project=project).open().exists():
             detail = "Work is under way in this project: cancel its open tasks first."
             raise Conflict("work_under_way", detail)
+        revoke_all_credentials(project, actor)
         project.save(update_fields=[*ERASED_PROJECT, "updated_at"])
 
         # Stored answers to requests and the admin's own log, by the ids that they name.

@@ -76,6 +76,8 @@ def test_neither_a_kill_nor_a_restart_nor_lost_rings_release_a_stop(
     eventually(stuck_at.exists)
     standing = stop(staff)
     eventually(lambda: seconds_to_last(standing.pk))
+    # Nothing runs when it is acknowledged; what ran is put back afterwards.
+    eventually(lambda: Task.objects.get().status == "pending")
 
     first.kill()
     second.stop()

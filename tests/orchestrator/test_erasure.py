@@ -20,6 +20,7 @@ from orchestrator.engine.document import document_of, sources_of
 from orchestrator.engine.document_jobs import order
 from orchestrator.engine.erasure import BLANKED, DROPPED, KEPT, erase_project
 from orchestrator.models import ImportedFile, ProjectImport
+from projects.credentials import create_credential, find_credential
 from projects.models import Project
 from projects.services import add_member, cancel_project, update_project
 from tests.fixtures import make_user
@@ -146,6 +147,19 @@ def past_the_triggers(table):
         cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
 
 
+def test_credentials_of_an_erased_project_are_revoked(finished, owner):
+    actor, project = Actor.of_user(owner), finished.project
+    second = {"name": "billing", "scopes": ["read"]}
+    _, token = create_credential(project_id=project.pk, actor=actor, **second)
+
+    erase(finished, owner)
+
+    assert find_credential(token) is None
+    assert set(project.credentials.values_list("name", flat=True)) == {"[erased]"}
+    assert "billing" not in everything_of(project)
+    assert verify_stream(project.pk).valid
+
+
 def test_what_was_done_stays_and_the_chain_holds(finished, owner):
     id = finished.project.pk
     before = list(Event.objects.filter(project=id).values_list(*EVENT_COLUMNS))
@@ -153,13 +167,15 @@ def test_what_was_done_stays_and_the_chain_holds(finished, owner):
     erase(finished, owner)
 
     events = Event.objects.filter(project=id).order_by("sequence")
-    assert list(events.values_list(*EVENT_COLUMNS))[:-1] == before
+    assert list(events.values_list(*EVENT_COLUMNS))[: len(before)] == before
+    assert events[len(before)].event_type == "credential_revoked"
     assert {str(event.data) for event in list(events)[:-1]} == {"{'erased': True}"}
     last = events.last()
     assert (last.event_type, last.data["reason"]) == ("project_erased", "They asked for it.")
-    assert last.data["erased_events"] == len(before)
+    erased = len(before) + 1
+    assert last.data["erased_events"] == erased
     result = verify_stream(id)
-    assert (result.valid, result.events, result.erased) == (True, len(before) + 1, len(before))
+    assert (result.valid, result.events, result.erased) == (True, erased + 1, erased)
     assert list(ArtifactVersion.objects.order_by("pk").values_list("sha256", flat=True)) == hashes
     assert Decision.objects.get().decided_by == owner
 
