@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -152,9 +153,13 @@ def redelivery_timeout(queue: str) -> float:
 def queue_length(queue: str) -> int | None:
     """Messages that no worker has taken; None when Redis does not answer."""
     prefix = settings.CELERY_BROKER_TRANSPORT_OPTIONS["global_keyprefix"]
-    options = {"socket_timeout": QUEUE_LENGTH_TIMEOUT_SECONDS, "retry": None}
     try:
-        with redis.Redis.from_url(settings.REDIS_URL, **options) as client:
-            return client.llen(f"{prefix}{queue}")
+        return _redis(settings.REDIS_URL).llen(f"{prefix}{queue}")
     except (redis.RedisError, OSError):
         return None
+
+
+@cache
+def _redis(url: str) -> redis.Redis:
+    """Kept: to make one and to log in takes a hundred times as long as to ask."""
+    return redis.Redis.from_url(url, socket_timeout=QUEUE_LENGTH_TIMEOUT_SECONDS, retry=None)

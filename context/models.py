@@ -41,7 +41,10 @@ class Artifact(models.Model):
     """A thing the work produces, through all its versions."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="artifacts")
+    # Looked up by the longer index `artifacts_of_a_type`.
+    project = models.ForeignKey(
+        Project, on_delete=models.CASCADE, related_name="artifacts", db_index=False
+    )
     artifact_type = models.CharField(max_length=30, choices=artifact_type_choices)
     granularity = models.CharField(max_length=10, choices=Granularity, default=Granularity.DOCUMENT)
     title = models.CharField(max_length=300)
@@ -90,7 +93,10 @@ class Artifact(models.Model):
 class ArtifactVersion(models.Model):
     """Immutable content. Only the status moves."""
 
-    artifact = models.ForeignKey(Artifact, on_delete=models.CASCADE, related_name="versions")
+    # Looked up by `version_number_once`.
+    artifact = models.ForeignKey(
+        Artifact, on_delete=models.CASCADE, related_name="versions", db_index=False
+    )
     number = models.PositiveIntegerField()
     # Older code, and rows that fit, have the content here; else the sections give it back.
     inline_content = models.JSONField(null=True, blank=True, db_column="content")
@@ -374,8 +380,9 @@ class Concept(Part):
 class Derivation(models.Model):
     """`derived` was made from `source` (PROV: wasDerivedFrom). Written with the derived version."""
 
+    # Looked up by `derivation_once`.
     derived = models.ForeignKey(
-        ArtifactVersion, on_delete=models.CASCADE, related_name="derivations"
+        ArtifactVersion, on_delete=models.CASCADE, related_name="derivations", db_index=False
     )
     source = models.ForeignKey(ArtifactVersion, on_delete=models.CASCADE, related_name="uses")
     kind = models.CharField(max_length=10, choices=DerivationKind)

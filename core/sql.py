@@ -11,6 +11,8 @@ from typing import Any
 
 from django.apps import apps
 from django.db import connection, models
+from django.db.backends.utils import CursorWrapper
+from django.db.models.base import ModelState
 
 PAGE = Path(__file__).with_name("statements.sql")
 # Stands for all columns of a model, or for some; each by its name: a prepared `*` would fail after
@@ -26,7 +28,6 @@ class Part:
         models = {model._meta.db_table: model for model in apps.get_models()}
         self.model = models[table]
         wanted = {name.strip() for name in only.split(",")} if only else None
-        # In the model's order, which `from_db` expects.
         fields = [f for f in self.model._meta.concrete_fields if not wanted or f.column in wanted]
         self.columns = ", ".join(f"{table}.{field.column}" for field in fields)
         self.names = [field.attname for field in fields]
@@ -37,13 +38,23 @@ class Part:
             for convert in field.get_db_converters(connection)
         ]
 
-    def instance(self, values: tuple) -> models.Model | None:
-        if values[self._key] is None:
-            return None
+    def instance(self, values: tuple, made: dict[Any, models.Model]) -> models.Model | None:
+        """As the model's `from_db`, without the signals and defaults that take most of its time.
+
+        `made`: those of the same result by their keys; a row that comes again is the same instance.
+        """
+        key = values[self._key]
+        if key is None or key in made:
+            return made.get(key)
         converted = list(values)
         for position, convert in self._converters:
             converted[position] = convert(converted[position], None, connection)
-        return self.model.from_db(connection.alias, self.names, converted)
+        instance = self.model.__new__(self.model)
+        instance._state = state = ModelState()
+        state.adding, state.db = False, connection.alias
+        instance.__dict__.update(zip(self.names, converted, strict=True))
+        made[key] = instance
+        return instance
 
 
 class Statement:
@@ -59,24 +70,43 @@ class Statement:
 
     def execute(self, parameters: dict[str, Any]) -> int:
         """How many rows there were."""
-        with connection.cursor() as cursor:
-            cursor.execute(self.text, parameters)
-            return cursor.rowcount
+        cursor = _cursor()
+        cursor.execute(self.text, parameters)
+        return cursor.rowcount
 
     def rows(self, parameters: dict[str, Any]) -> list[tuple]:
-        with connection.cursor() as cursor:
-            cursor.execute(self.text, parameters)
-            rows = cursor.fetchall()
-        return [self._with_instances(row) for row in rows] if self.parts else rows
+        cursor = _cursor()
+        cursor.execute(self.text, parameters)
+        rows = cursor.fetchall()
+        if not self.parts:
+            return rows
+        made: list[dict[Any, models.Model]] = [{} for _ in self.parts]
+        return [self._with_instances(row, made) for row in rows]
 
-    def _with_instances(self, row: tuple) -> tuple:
+    def _with_instances(self, row: tuple, made: list[dict[Any, models.Model]]) -> tuple:
         instances: list[Any] = []
         begin = 0
-        for part in self.parts:
+        for part, made_of_part in zip(self.parts, made, strict=True):
             end = begin + len(part.names)
-            instances.append(part.instance(row[begin:end]))
+            instances.append(part.instance(row[begin:end], made_of_part))
             begin = end
         return (*instances, *row[begin:])
+
+
+def _cursor() -> CursorWrapper:
+    """Django's cursor around one that the connection keeps: to make one takes as long as to send.
+
+    What a statement returned has been fetched before the next one is sent.
+    """
+    connection.close_if_health_check_failed()
+    connection.ensure_connection()
+    connection.validate_thread_sharing()
+    raw = connection.connection
+    if raw.statements_cursor is None:
+        with connection.wrap_database_errors:
+            raw.statements_cursor = connection.create_cursor()
+    wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
+    return wrap(raw.statements_cursor)
 
 
 def execute(name: str, **parameters: Any) -> int:

@@ -267,39 +267,45 @@ WITH version AS (SELECT %(version)s::bigint AS id), {parts_of_version}
 
 -- name: parts_of_version
 -- The project's lock is held, so no one else adds a text in between; the counts prove that every
--- part has found its text.
+-- part has found its text. Conditions that always hold tell PostgreSQL that there are few of them,
+-- else it would plan it anew each time; with many, each is still looked up by an index or in `ids`.
 texts AS (
     SELECT * FROM unnest(%(text_sha256)s::text[], %(texts)s::text[], %(tokens)s::int[])
         AS new (sha256, text, tokens)
+    WHERE length(sha256) = 64
 ), added AS (
     INSERT INTO context_bodies (project_id, sha256, text, tokens)
     SELECT %(project)s, sha256, text, tokens FROM texts
     ON CONFLICT (project_id, sha256) DO NOTHING
     RETURNING id, sha256
-), bodies AS (
-    SELECT id, sha256 FROM added
-    UNION ALL
-    SELECT earlier.id, texts.sha256 FROM texts, LATERAL (
-        SELECT id FROM context_bodies
-        WHERE project_id = %(project)s AND sha256 = texts.sha256 OFFSET 0
-    ) AS earlier
+), ids AS (
+    SELECT jsonb_object_agg(sha256, id) AS of_texts FROM (
+        SELECT id, sha256 FROM added
+        UNION ALL
+        SELECT earlier.id, texts.sha256 FROM texts, LATERAL (
+            SELECT id FROM context_bodies
+            WHERE project_id = %(project)s AND sha256 = texts.sha256 OFFSET 0
+        ) AS earlier
+    ) AS bodies
 ), sections AS (
     INSERT INTO context_sections
         (project_id, version_id, position, pointer, path, title, kind, body_id)
-    SELECT %(project)s, version.id, number - 1, pointer, path, title, kind, bodies.id
-    FROM version, unnest(%(section_pointers)s::text[], %(section_paths)s::text[],
+    SELECT %(project)s, version.id, number - 1, pointer, path, title, kind,
+        (ids.of_texts ->> sha256)::bigint
+    FROM version, ids, unnest(%(section_pointers)s::text[], %(section_paths)s::text[],
         %(section_titles)s::text[], %(section_kinds)s::text[], %(section_sha256)s::text[])
         WITH ORDINALITY AS new (pointer, path, title, kind, sha256, number)
-    JOIN bodies USING (sha256)
+    WHERE ids.of_texts ? sha256
     RETURNING 1
 ), concepts AS (
     INSERT INTO context_concepts
         (project_id, version_id, position, kind, identifier, title, body_id)
-    SELECT %(project)s, version.id, number - 1, kind, identifier, title, bodies.id
-    FROM version, unnest(%(concept_kinds)s::text[], %(concept_identifiers)s::text[],
+    SELECT %(project)s, version.id, number - 1, kind, identifier, title,
+        (ids.of_texts ->> sha256)::bigint
+    FROM version, ids, unnest(%(concept_kinds)s::text[], %(concept_identifiers)s::text[],
         %(concept_titles)s::text[], %(concept_sha256)s::text[])
         WITH ORDINALITY AS new (kind, identifier, title, sha256, number)
-    JOIN bodies USING (sha256)
+    WHERE ids.of_texts ? sha256
     RETURNING 1
 ), derivations AS (
     INSERT INTO context_derivations (derived_id, source_id, kind)
@@ -311,6 +317,7 @@ texts AS (
             WHERE source.artifact_id = new.artifact_id AND source.number = new.number
               AND artifact.project_id = %(project)s OFFSET 0
         ) AS source
+    WHERE sign(new.number) = 1
     ON CONFLICT (derived_id, source_id) DO NOTHING
 )
 SELECT version.id, (SELECT count(*) FROM sections), (SELECT count(*) FROM concepts) FROM version
@@ -319,17 +326,14 @@ SELECT version.id, (SELECT count(*) FROM sections), (SELECT count(*) FROM concep
 -- What the work goes on with. An accepted version that it replaces was superseded before.
 WITH chosen AS (
     SELECT * FROM unnest(%(artifacts)s::uuid[], %(numbers)s::int[]) AS new (artifact_id, number)
+    WHERE sign(number) = 1
 ), accepted AS (
-    UPDATE context_artifact_versions SET status = 'accepted'
-    WHERE id = ANY (ARRAY(
-        SELECT version.id FROM chosen, LATERAL (
-            SELECT id FROM context_artifact_versions
-            WHERE artifact_id = chosen.artifact_id AND number = chosen.number OFFSET 0
-        ) AS version))
+    UPDATE context_artifact_versions AS version SET status = 'accepted'
+    FROM chosen WHERE version.artifact_id = chosen.artifact_id AND version.number = chosen.number
 )
-UPDATE context_artifacts AS artifact SET updated_at = clock_timestamp(),
-    accepted_version = (SELECT number FROM chosen WHERE chosen.artifact_id = artifact.id)
-WHERE id = ANY (%(artifacts)s::uuid[])
+UPDATE context_artifacts AS artifact
+SET accepted_version = chosen.number, updated_at = clock_timestamp()
+FROM chosen WHERE artifact.id = chosen.artifact_id
 
 -- name: newest_outputs
 -- Of this row of `tasks`: its artifacts as they are now, by id.

@@ -228,9 +228,18 @@ class HitlRequest(models.Model):
     """A question to a person, bound to exactly what it shows: about a task, or about an action."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="hitl_requests")
+    # Looked up by the longer index `requests_of_a_project`.
+    project = models.ForeignKey(
+        Project, on_delete=models.CASCADE, related_name="hitl_requests", db_index=False
+    )
+    # Looked up by `request_once_a_subject`.
     task = models.ForeignKey(
-        Task, null=True, blank=True, on_delete=models.CASCADE, related_name="hitl_requests"
+        Task,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="hitl_requests",
+        db_index=False,
     )
     agent_action = models.ForeignKey(
         AgentAction, null=True, blank=True, on_delete=models.CASCADE, related_name="requests"
@@ -396,7 +405,10 @@ class Decision(models.Model):
     """What a person decided, when, through which channel, and about exactly what. Immutable."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    request = models.ForeignKey(HitlRequest, on_delete=models.CASCADE, related_name="decisions")
+    # Looked up by `decision_once_a_person`.
+    request = models.ForeignKey(
+        HitlRequest, on_delete=models.CASCADE, related_name="decisions", db_index=False
+    )
     action = models.CharField(max_length=20, choices=action_choices)
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="decisions"

@@ -5,7 +5,7 @@ from typing import Any
 
 from celery.app.amqp import AMQP
 from kombu import Connection as BrokerConnection
-from kombu.transport import redis
+from kombu.transport import TRANSPORT_ALIASES, redis
 from redis.connection import Connection, SSLConnection
 from redis.exceptions import ConnectionError as RedisAway
 from redis.exceptions import ResponseError
@@ -87,12 +87,12 @@ class ForgetfulTransport(redis.Transport):
     Channel = ForgetfulChannel
 
 
+# Also for the pools of connections that messages are sent with.
+TRANSPORT_ALIASES |= dict.fromkeys(("redis", "rediss"), f"{__name__}:ForgetfulTransport")
+
+
 class QuickReconnection(BrokerConnection):
     """Celery would wait up to 30 s between retries, long after Redis is back."""
-
-    def get_transport_cls(self) -> type:
-        transport = super().get_transport_cls()
-        return ForgetfulTransport if transport is redis.Transport else transport
 
     def ensure_connection(
         self, errback: Callable[..., Any] | None = None, *args: Any, **kwargs: Any

@@ -46,7 +46,10 @@ class Task(models.Model):
     }
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="tasks")
+    # Looked up by the longer index `tasks_of_a_project`.
+    project = models.ForeignKey(
+        Project, on_delete=models.CASCADE, related_name="tasks", db_index=False
+    )
     agent_type = models.CharField(max_length=20, choices=agent_type_choices)
     title = models.CharField(max_length=200, blank=True, default="")
     instructions = models.TextField()
@@ -203,7 +206,10 @@ class Task(models.Model):
 class TaskAttempt(models.Model):
     """One claim of a task by a worker, and how it ended. Kept for good."""
 
-    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="attempts")
+    # Looked up by `attempt_once_a_fence`.
+    task = models.ForeignKey(
+        Task, on_delete=models.CASCADE, related_name="attempts", db_index=False
+    )
     number = models.PositiveIntegerField()
     fence = models.PositiveIntegerField()
     worker = models.CharField(max_length=200)
@@ -246,7 +252,10 @@ class TaskAttempt(models.Model):
 class AgentStatus(models.Model):
     """The status board: one row a project and agent type."""
 
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="agents")
+    # Looked up by `agent_once_a_project`.
+    project = models.ForeignKey(
+        Project, on_delete=models.CASCADE, related_name="agents", db_index=False
+    )
     agent_type = models.CharField(max_length=20, choices=agent_type_choices)
     status = models.CharField(max_length=20, choices=AgentState, default=AgentState.IDLE)
     task = models.ForeignKey(

@@ -44,6 +44,9 @@ silence = Silence()
 
 
 class WatchedConnection(psycopg.Connection[Any]):
+    #: Of `core.sql`, which makes it at its first statement.
+    statements_cursor: Any = None
+
     @classmethod
     def connect(cls, *args: Any, **kwargs: Any) -> "WatchedConnection":
         # It has a time-out of its own.

@@ -6,6 +6,8 @@ import pytest
 from django.db import connection
 
 from agents.models import Task
+from audit.actors import Actor
+from context.services import create_artifact
 from core import sql
 from tests.scenes import running
 
@@ -42,6 +44,16 @@ def test_a_row_each(project):
     assert {task.pk for _, task, *_ in rows} == ids
 
 
+def test_a_row_that_comes_again_is_the_same_instance(project):
+    running(project)
+    make(project, step="another")
+
+    first, second = sql.fetch_all("load_run", project=project.pk)
+
+    assert first[0] is second[0]
+    assert first[1] != second[1]
+
+
 def test_no_row_is_none(project):
     task = make(project)
 
@@ -71,6 +83,24 @@ def test_query_logs_and_wrappers_see_it(project, django_assert_num_queries):
         sql.fetch_one("load_run", project=project.pk)
 
     assert len(statements) == 1
+
+
+def test_versions_are_not_planned_anew_each_time(project):
+    for number in range(8):
+        create_artifact(
+            actor=Actor.of_user(project.created_by),
+            project_id=project.pk,
+            artifact_type="user_input",
+            title="Notes",
+            content={"text": f"Note {number}"},
+        )
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT max(generic_plans) > 0 FROM pg_prepared_statements "
+            "WHERE statement LIKE '%INSERT INTO context_artifact_versions%'"
+        )
+        assert cursor.fetchone() == (True,)
 
 
 def test_statements_are_prepared(project):

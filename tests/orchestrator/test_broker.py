@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from agents import queue
-from orchestrator.broker import RECONNECT_SECONDS
+from orchestrator.broker import RECONNECT_SECONDS, ForgetfulChannel
 from orchestrator.celery import app
 
 
@@ -53,6 +53,12 @@ def test_after_an_outage_a_worker_looks_for_the_broker_every_second():
         connection.ensure_connection(note, None)
 
     assert waits == [RECONNECT_SECONDS] * 3
+
+
+def test_messages_are_sent_through_the_same_channels():
+    connection = app.producer_pool.connections.new()
+
+    assert connection.get_transport_cls().Channel is ForgetfulChannel
 
 
 def test_a_broker_that_does_not_answer_holds_up_one_message_and_not_the_next(sent, no_silence):
