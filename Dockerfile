@@ -21,7 +21,9 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     LOG_FORMAT=json
 RUN groupadd --gid 10001 paraph \
-    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent paraph
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent paraph \
+    # A volume that is mounted here belongs to it.
+    && install --directory --owner=paraph --group=paraph --mode=0700 /checkpoints
 WORKDIR /app
 COPY --from=build /opt/venv /opt/venv
 COPY manage.py ./

@@ -126,3 +126,53 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.sequence} {self.event_type}"
+
+
+class Leaf(models.Model):
+    """The hash of an event in the tree over all events (RFC 6962), in the order of its growth."""
+
+    index = models.PositiveBigIntegerField(primary_key=True)
+    project = models.UUIDField()
+    sequence = models.PositiveBigIntegerField()
+    hash = models.CharField(max_length=64)
+
+    class Meta:
+        db_table = "log_leaves"
+        constraints = [
+            models.UniqueConstraint(fields=["project", "sequence"], name="leaf_once_an_event")
+        ]
+
+    def __str__(self) -> str:
+        return f"leaf {self.index}"
+
+
+class TreeNode(models.Model):
+    """The hash over 2 ** level leaves, from `index * 2 ** level` on."""
+
+    pk = models.CompositePrimaryKey("level", "index")
+    level = models.PositiveSmallIntegerField()
+    index = models.PositiveBigIntegerField()
+    hash = models.CharField(max_length=64)
+
+    class Meta:
+        db_table = "log_tree"
+
+    def __str__(self) -> str:
+        return f"node {self.level}/{self.index}"
+
+
+class Checkpoint(models.Model):
+    """What was signed: a copy for readers. The one that counts is in the checkpoints' folder."""
+
+    size = models.PositiveBigIntegerField()
+    root = models.CharField(max_length=64)
+    note = models.TextField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "log_checkpoints"
+        ordering = ["id"]
+        indexes = [models.Index(fields=["size"], name="checkpoints_by_size")]
+
+    def __str__(self) -> str:
+        return f"checkpoint of {self.size} events"

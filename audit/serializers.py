@@ -2,7 +2,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from audit.models import Event
+from audit.filters import BIGGEST_SEQUENCE
+from audit.models import Checkpoint, Event
 from audit.serialization import to_wire
 
 
@@ -56,6 +57,45 @@ class VerificationSerializer(serializers.Serializer):
         help_text="Rows in the table of events that are in no chain: Paraph did not write them. "
         "They are shown nowhere, and the log is not valid."
     )
+
+
+class CheckpointSerializer(serializers.ModelSerializer):
+    root = serializers.CharField(help_text="SHA-256 over the tree of the first `size` events.")
+    note = serializers.CharField(help_text="As it was signed: a C2SP signed note.")
+
+    class Meta:
+        model = Checkpoint
+        fields = ("id", "size", "root", "note", "created_at")
+        read_only_fields = fields
+
+
+class ProofSerializer(serializers.Serializer):
+    event = serializers.IntegerField(help_text="Its id.")
+    project = serializers.UUIDField()
+    sequence = serializers.IntegerField()
+    hash = serializers.CharField(help_text="Of the event; the leaf is SHA-256(00, hash).")
+    index = serializers.IntegerField(help_text="Of the leaf, from 0.")
+    size = serializers.IntegerField(help_text="Events that the checkpoint covers.")
+    proof = serializers.ListField(
+        child=serializers.CharField(), help_text="RFC 6962, base64, from the leaf up."
+    )
+    checkpoint = serializers.CharField(help_text="The signed note that has the root.")
+
+
+class ConsistencyQuerySerializer(serializers.Serializer):
+    old = serializers.IntegerField(min_value=1, max_value=BIGGEST_SEQUENCE)
+    new = serializers.IntegerField(min_value=1, max_value=BIGGEST_SEQUENCE)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["old"] > attrs["new"]:
+            raise serializers.ValidationError({"old": "It must not be above `new`."})
+        return attrs
+
+
+class ConsistencySerializer(serializers.Serializer):
+    old = serializers.IntegerField()
+    new = serializers.IntegerField()
+    proof = serializers.ListField(child=serializers.CharField(), help_text="RFC 6962, base64.")
 
 
 class TicketSerializer(serializers.Serializer):

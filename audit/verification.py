@@ -8,6 +8,7 @@ from audit.erasure import ERASED_DATA
 from audit.event_types import EventType
 from audit.models import Event, Stream
 from audit.serialization import to_wire
+from core import sql
 from core.database import consistent_snapshot
 
 
@@ -32,17 +33,23 @@ class Verification:
 
 
 def verify_stream(project_id: UUID) -> Verification:
-    """Recompute every hash of a project's log, and hold the end against the stream's head.
+    """Recompute every hash of a project's log; hold the end against the stream's head, and each
+    event against its leaf in the tree of the checkpoints.
 
     Reads in pages, as of one moment; memory stays flat.
     """
     with consistent_snapshot():
         chain, strays = _verify_chain(project_id), Event.rows.not_in_chain()
         found = strays.filter(project=project_id).aggregate(rows=Count("pk"), first=Min("sequence"))
-        if not found["rows"]:
-            return chain
-        first = min(filter(None, (chain.first_broken_sequence, found["first"])))
-        return replace(chain, valid=False, first_broken_sequence=first, beyond_head=found["rows"])
+        other = sql.fetch_one("leaf_of_project_without_its_event", project=project_id)
+    places = (chain.first_broken_sequence, found["first"], other and other[1])
+    broken = min((place for place in places if place is not None), default=None)
+    return replace(
+        chain,
+        valid=broken is None,
+        first_broken_sequence=broken,
+        beyond_head=found["rows"],
+    )
 
 
 def _verify_chain(project_id: UUID) -> Verification:

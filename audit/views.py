@@ -1,17 +1,28 @@
+import base64
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, views
+from rest_framework.decorators import action
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from audit import merkle, tree
 from audit.access import access_policy
 from audit.filters import EventFilter, InstallationFilter
 from audit.installation import INSTALLATION
-from audit.models import Event
+from audit.models import Checkpoint, Event, Leaf
 from audit.serializers import (
+    CheckpointSerializer,
+    ConsistencyQuerySerializer,
+    ConsistencySerializer,
     EventSerializer,
+    ProofSerializer,
     TicketSerializer,
     VerificationSerializer,
     VerifyQuerySerializer,
@@ -24,7 +35,7 @@ from audit.stream.authentication import (
 )
 from audit.verification import verify_stream
 from core.authentication import Scope
-from core.errors import DomainError, Forbidden, NotFound
+from core.errors import Conflict, DomainError, Forbidden, InvalidInput, NotFound
 from core.pagination import CursorPagination
 from core.query_parameters import CheckedQuery
 from core.viewsets import APIView, GenericViewSet
@@ -51,6 +62,90 @@ class EventViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericView
         return Event.objects.filter(
             project__in=access_policy().visible_project_ids(self.request.user)
         )
+
+    @extend_schema(operation_id="audit_event_proof", responses=ProofSerializer)
+    @action(detail=True)
+    def proof(self, request: Request, **kwargs: Any) -> Response:
+        """Shows that the last signed checkpoint covers this event."""
+        event = self.get_object()
+        leaf = Leaf.objects.filter(project=event.project, sequence=event.sequence).first()
+        signed = leaf and Checkpoint.objects.filter(size__gt=leaf.index).last()
+        if not signed:
+            detail = "No checkpoint covers this event yet; one is made every five minutes."
+            raise Conflict("not_in_a_checkpoint", detail)
+        path = merkle.inclusion_path(leaf.index, signed.size, tree.StoredNodes())
+        return Response(
+            {
+                "event": event.pk,
+                "project": str(event.project),
+                "sequence": event.sequence,
+                "hash": event.hash,
+                "index": leaf.index,
+                "size": signed.size,
+                "proof": [base64.b64encode(hash).decode() for hash in path],
+                "checkpoint": signed.note,
+            }
+        )
+
+
+class CheckpointViewSet(mixins.ListModelMixin, GenericViewSet):
+    """Signed checkpoints of the whole log, oldest first."""
+
+    queryset = Checkpoint.objects.none()
+    serializer_class = CheckpointSerializer
+    pagination_class = CursorPagination
+    filter_backends = ()
+
+    def visible(self) -> QuerySet:
+        """They say how many events there are, and nothing of them: whoever logs in may see them."""
+        return Checkpoint.objects.all()
+
+
+class AsItIs(BaseContentNegotiation):
+    """The note is text whatever is asked for; errors are JSON as everywhere."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        return parsers[0]
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: Any = None) -> Any:
+        return JSONRenderer(), JSONRenderer.media_type
+
+
+class LatestCheckpointView(APIView):
+    """The last signed checkpoint, as a C2SP signed note."""
+
+    content_negotiation_class = AsItIs
+
+    @extend_schema(
+        operation_id="audit_checkpoint_latest", responses={(200, "text/plain"): OpenApiTypes.STR}
+    )
+    def get(self, request: Request) -> HttpResponse:
+        last = Checkpoint.objects.last()
+        if last is None:
+            detail = "No checkpoint has been made yet; an operator makes one: manage.py checkpoint."
+            raise NotFound("not_found", detail)
+        return HttpResponse(last.note, content_type="text/plain; charset=utf-8")
+
+
+class ConsistencyView(APIView):
+    """Shows that the first `old` events are still those of the tree of `new` events."""
+
+    queries = {"get": ConsistencyQuerySerializer}
+
+    @extend_schema(
+        operation_id="audit_consistency",
+        parameters=[ConsistencyQuerySerializer],
+        responses=ConsistencySerializer,
+    )
+    def get(self, request: Request) -> Response:
+        query = ConsistencyQuerySerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        old, new = query.validated_data["old"], query.validated_data["new"]
+        if new > (size := tree.tree_size()):
+            raise InvalidInput.of("new", "max_value", f"The tree has {size} events so far.")
+        path = merkle.consistency_path(old, new, tree.StoredNodes())
+        proof = [base64.b64encode(hash).decode() for hash in path]
+        return Response({"old": old, "new": new, "proof": proof})
 
 
 class InstallationPagination(CursorPagination):

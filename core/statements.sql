@@ -74,6 +74,45 @@ SELECT * FROM event_log AS event WHERE EXISTS (
     WHERE part.project = event.project AND part.epoch = event.epoch
       AND part.after < event.sequence AND (part.through IS NULL OR part.through >= event.sequence))
 
+-- name: events_without_leaf
+-- Of each stream, from where its leaves end.
+SELECT event.project, event.sequence, event.hash
+FROM event_streams AS stream
+CROSS JOIN LATERAL (
+    SELECT coalesce(max(sequence), 0) AS through FROM log_leaves WHERE project = stream.project
+) AS leaves
+CROSS JOIN LATERAL (
+    SELECT * FROM ({event_chain}) AS chain
+    WHERE chain.project = stream.project AND chain.sequence > leaves.through
+    ORDER BY chain.sequence LIMIT %(limit)s
+) AS event
+WHERE stream.sequence > leaves.through
+ORDER BY event.project, event.sequence LIMIT %(limit)s
+
+-- name: add_leaves
+INSERT INTO log_leaves (index, project, sequence, hash)
+SELECT %(first)s + number - 1, project, sequence, hash
+FROM unnest(%(projects)s::uuid[], %(sequences)s::bigint[], %(hashes)s::text[])
+    WITH ORDINALITY AS new (project, sequence, hash, number)
+
+-- name: add_tree_nodes
+INSERT INTO log_tree (level, index, hash)
+SELECT * FROM unnest(%(levels)s::smallint[], %(indexes)s::bigint[], %(hashes)s::text[])
+
+-- name: leaf_without_its_event
+-- The first leaf whose event is gone from its chain, or is another one.
+{leaves_without_their_events} ORDER BY leaf.index LIMIT 1
+
+-- name: leaf_of_project_without_its_event
+{leaves_without_their_events} AND leaf.project = %(project)s ORDER BY leaf.sequence LIMIT 1
+
+-- name: leaves_without_their_events
+SELECT leaf.project, leaf.sequence, event.hash IS NOT NULL
+FROM log_leaves AS leaf
+LEFT JOIN ({event_chain}) AS event
+  ON event.project = leaf.project AND event.sequence = leaf.sequence
+WHERE event.hash IS DISTINCT FROM leaf.hash
+
 -- name: member_role
 SELECT role FROM project_members WHERE project_id = %(project)s AND user_id = %(user)s
 

@@ -93,6 +93,21 @@ def expect_signs_of_life(*_: Any, **kwargs: Any) -> None:
     limit_silence(LONG_SILENCE_SECONDS)
 
 
+class FinalCheckpoint(bootsteps.StartStopStep):
+    """A worker of the engine signs the log when it stops."""
+
+    def stop(self, worker: Any) -> None:
+        from audit.tasks import make_final_checkpoint
+
+        if "engine" in worker.app.amqp.queues.consume_from:
+            make_final_checkpoint()
+
+    terminate = stop
+
+
+app.steps["worker"].add(FinalCheckpoint)
+
+
 class ConsumerReport(bootsteps.StartStopStep):
     """A worker reports itself while it consumes jobs; one that lost its queue does not."""
 

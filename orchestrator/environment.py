@@ -291,6 +291,10 @@ class Environment(Variables):
     EMBEDDING_BASE_URL: WebUrl = ""
     SANDBOX_ALLOW_NETWORK: bool = False
     SANDBOX_ALLOW_FILES: bool = False
+    CHECKPOINT_DIR: str = ""
+    CHECKPOINT_KEY_FILE: str = ""
+    CHECKPOINT_WITNESS_URL: WebUrl = ""
+    ARCHIVE_DIR: str = ""
 
     @model_validator(mode="after")
     def check_order_of_times(self) -> "Environment":

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from ops.devserver.runtime import load_runtime_environment
+from ops.devserver.runtime import default_data_dir, load_runtime_environment
 from orchestrator.checks import is_production, why_not_start
 from orchestrator.environment import (
     Environment,
@@ -236,6 +236,10 @@ CELERY_BEAT_SCHEDULE = {
         "task": "orchestrator.tasks.sweep",
         "schedule": 1.0,
     },
+    "checkpoint": {
+        "task": "audit.tasks.checkpoint",
+        "schedule": 300.0,
+    },
     # Celery runs it by itself at four in the morning, when a laptop sleeps.
     "celery.backend_cleanup": {
         "task": "celery.backend_cleanup",
@@ -380,6 +384,17 @@ STOP_POLL_SECONDS = 1
 # A due task or project that no worker took is enqueued again after this long; sooner if no job
 # waits in the queue, because then the message was lost.
 REDELIVERY_SECONDS = 10
+
+# Where signed checkpoints of the log are written, and the key that signs them: the database holds
+# neither. Beside the data of `manage.py up` where nothing else is said; elsewhere there are none.
+_data_dir = default_data_dir()
+CHECKPOINT_DIR = env.CHECKPOINT_DIR or (_data_dir.is_dir() and str(_data_dir / "checkpoints")) or ""
+CHECKPOINT_KEY_FILE = env.CHECKPOINT_KEY_FILE or (
+    (_data_dir.is_dir() and str(_data_dir / "checkpoint.key")) or ""
+)
+CHECKPOINT_WITNESS_URL = env.CHECKPOINT_WITNESS_URL
+# Where `archive_events` has put what it took out of the database.
+ARCHIVE_DIR = env.ARCHIVE_DIR
 
 # Where the processes of one machine share their counters. The library reads its own variable when
 # it is first imported.

@@ -73,7 +73,9 @@ UNREADABLE |= dict.fromkeys(
 UNREADABLE |= dict.fromkeys(
     (name for name in DOCUMENTED if DOCUMENTED[name] in ("true", "false")), SWITCHES
 )
-UNREADABLE |= dict.fromkeys(("OPENAI_BASE_URL", "EMBEDDING_BASE_URL"), URLS)
+UNREADABLE |= dict.fromkeys(
+    ("OPENAI_BASE_URL", "EMBEDDING_BASE_URL", "CHECKPOINT_WITNESS_URL"), URLS
+)
 UNREADABLE |= dict.fromkeys(
     (
         *("LOGIN_TRIES", "THROTTLE_USER_PER_MINUTE", "THROTTLE_ADDRESS_PER_MINUTE"),
@@ -95,6 +97,7 @@ ANY_TEXT = {
     *("HEARTBEAT_FILE", "DISK_FOLDERS"),
     *("OPENAI_API_KEY", "EMBEDDING_API_KEY", "OTEL_EXPORTER_OTLP_HEADERS"),
     *("GRANT_KEY_FILE", "GRANT_ISSUER"),
+    *("CHECKPOINT_DIR", "CHECKPOINT_KEY_FILE", "ARCHIVE_DIR"),
 }
 # By docker compose, Celery, and the commands of a terminal; no process of ours starts with them.
 READ_BY_OTHERS = {

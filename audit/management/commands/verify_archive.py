@@ -1,7 +1,8 @@
+import argparse
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from audit import archive_verifier
 
@@ -11,10 +12,11 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("files", nargs="+", metavar="FILE", help="parts of one log, in order")
-        parser.add_argument("--head", metavar="HASH", help="what the last event's hash must be")
+        archive_verifier.add_arguments(parser)
 
-    def handle(self, *, files: list[str], head: str | None, **options: Any) -> None:
-        status = archive_verifier.main([*files, *(["--head", head] if head else [])])
-        if status:
+    def handle(self, **options: Any) -> None:
+        def refuse(why: str) -> None:
+            raise CommandError(why)
+
+        if status := archive_verifier.run(argparse.Namespace(**options), refuse):
             sys.exit(status)

@@ -1,27 +1,69 @@
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from audit.checkpoints import (
+    NoCheckpoint,
+    is_configured,
+    latest_signed,
+    public_key,
+    verify_tree,
+)
 from audit.installation import INSTALLATION
-from audit.models import Event, Stream
+from audit.models import Event, Leaf, Stream
+from audit.notes import BadNote, SignedTree, Verifier
 from audit.verification import verify_stream
 
 
 class Command(BaseCommand):
-    help = "Recompute the hash chain of the audit trail; exit status 1 where it is broken."
+    help = (
+        "Recompute the hash chain of the audit trail, and hold it against the last checkpoint of "
+        "CHECKPOINT_DIR, or the one that is named; exit status 1 where it is broken."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("project", nargs="?", type=UUID, help="All projects where left out.")
+        parser.add_argument(
+            "--checkpoint", type=Path, metavar="FILE", help="a signed checkpoint that you have kept"
+        )
+        parser.add_argument(
+            "--key", metavar="KEY", help="the public key, NAME+ID+KEY; else that of this machine"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         project, known = options["project"], projects_with_a_trail()
+        # First: without its tree, a chain may be one that somebody computed anew.
+        is_signed = self.verify_tree(options["checkpoint"], options["key"])
         if project and project not in known:
             raise CommandError(f"There is no audit trail of a project {project}.")
         results = [self.verify(project_id) for project_id in ([project] if project else known)]
         if not all(results):
             raise CommandError(f"{results.count(False)} of {len(results)} audit trails are broken.")
+        if not is_signed:
+            raise CommandError("The log is not the one that was signed.")
         self.stdout.write(f"{len(results)} audit trails verified.")
+
+    def verify_tree(self, file: Path | None, key: str | None) -> bool:
+        try:
+            verifier = Verifier.parse(key) if key else None
+            if file is not None:
+                signed = SignedTree.parse(file.read_text(), verifier or public_key())
+            elif not is_configured():
+                self.stdout.write("No checkpoint: CHECKPOINT_DIR is not set.")
+                return True
+            elif (signed := latest_signed(verifier or public_key())) is None:
+                self.stdout.write("No checkpoint has been made yet.")
+                return True
+        except (OSError, UnicodeDecodeError, BadNote, NoCheckpoint) as error:
+            raise CommandError(str(error)) from error
+        result = verify_tree(signed)
+        if result.problem:
+            self.stderr.write(f"checkpoint of {result.size} events: {result.problem}")
+        else:
+            self.stdout.write(f"checkpoint of {result.size} events by {signed.origin}: it holds")
+        return not result.problem
 
     def verify(self, project_id: UUID) -> bool:
         result = verify_stream(project_id)
@@ -39,6 +81,9 @@ class Command(BaseCommand):
 
 
 def projects_with_a_trail() -> list[UUID]:
-    """Those with events count even where the head's row is gone."""
-    heads = Stream.objects.values_list("project", flat=True)
-    return sorted(heads.union(Event.rows.values_list("project", flat=True)))
+    """Those with events, or leaves, count even where the head's row is gone."""
+    heads, rows, leaves = (
+        query.values_list("project", flat=True)
+        for query in (Stream.objects, Event.rows, Leaf.objects)
+    )
+    return sorted(heads.union(rows, leaves))

@@ -1,0 +1,167 @@
+"""Signed checkpoints of the whole log, and proofs by which it is held against them."""
+
+import base64
+import itertools
+import json
+import stat
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import transaction
+
+from audit import merkle, tree
+from audit.archive import write_archive
+from audit.checkpoints import (
+    LogRewritten,
+    make_checkpoint,
+    make_checkpoint_if_due,
+    public_key,
+    verify_tree,
+)
+from audit.models import Event
+from audit.notes import SignedTree, Verifier
+from ops.devserver.runtime import PROJECT_DIR
+from tests.live import write
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def folder(settings, tmp_path) -> Path:
+    settings.CHECKPOINT_DIR = str(tmp_path / "checkpoints")
+    settings.CHECKPOINT_KEY_FILE = str(tmp_path / "keys" / "checkpoint.key")
+    return tmp_path / "checkpoints"
+
+
+def signed(note: str) -> SignedTree:
+    return SignedTree.parse(note, public_key())
+
+
+def verify(*arguments) -> str:
+    out = StringIO()
+    call_command("verify_audit", *arguments, stdout=out, stderr=out)
+    return out.getvalue()
+
+
+def test_a_checkpoint_is_signed_kept_and_served(project, folder, settings, viewer, client_of):
+    made = make_checkpoint()
+
+    client = client_of(viewer)
+    latest = client.get("/api/v1/audit/checkpoints/latest")
+    (listed,) = client.get("/api/v1/audit/checkpoints/").json()["results"]
+    assert made.size == Event.objects.count()
+    assert signed(made.note).root.hex() == made.root
+    assert latest.headers["Content-Type"].startswith("text/plain")
+    assert latest.content.decode() == made.note == listed["note"]
+    assert (folder / "latest.note").read_text() == made.note
+    assert stat.S_IMODE(Path(settings.CHECKPOINT_KEY_FILE).stat().st_mode) == 0o600
+
+
+def test_events_are_proved_to_be_in_it_and_it_to_go_on_from_earlier_ones(
+    project, make_project, viewer, client_of
+):
+    before = make_checkpoint()
+    other, head = make_project(name="Another"), write(project.pk, 3)
+    after, client = make_checkpoint(), client_of(viewer)
+
+    for event in Event.objects.all():
+        proof = client.get(f"/api/v1/audit/events/{event.pk}/proof/").json()
+        root = merkle.root_of_inclusion(
+            merkle.leaf_hash(bytes.fromhex(proof["hash"])),
+            proof["index"],
+            proof["size"],
+            [base64.b64decode(hash) for hash in proof["proof"]],
+        )
+        assert (proof["hash"], root) == (event.hash, signed(proof["checkpoint"]).root)
+    sizes = {"old": before.size, "new": after.size}
+    assert client.get("/api/v1/audit/consistency/", sizes).json()["proof"]
+    assert tree.root_at(before.size).hex() == before.root
+    assert (head, Event.objects.filter(project=other.pk).exists()) == (6, True)
+
+
+def test_an_event_without_a_checkpoint_has_no_proof_yet(project, viewer, client_of):
+    event = Event.objects.first()
+
+    answer = client_of(viewer).get(f"/api/v1/audit/events/{event.pk}/proof/")
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "not_in_a_checkpoint")
+
+
+def test_the_schedule_makes_one_only_where_something_happened(project):
+    assert make_checkpoint_if_due() is not None
+    assert make_checkpoint_if_due() is None
+
+    write(project.pk)
+
+    assert make_checkpoint_if_due() is not None
+
+
+def test_verification_starts_from_the_checkpoint(project, folder):
+    make_checkpoint()
+
+    assert "it holds" in verify()
+    assert "it holds" in verify("--checkpoint", str(folder / "latest.note"))
+    with pytest.raises(CommandError, match="no valid signature"):
+        verify("--checkpoint", str(foreign(folder)))
+
+
+def test_a_program_on_its_own_verifies_archive_proof_and_checkpoints(
+    project, folder, tmp_path, viewer, client_of, settings
+):
+    made = {size: make_checkpoint() for size in (write(project.pk, count) for count in (1, 3, 4))}
+    archive, client = write_archive(project.pk, tmp_path), client_of(viewer)
+    event = Event.objects.filter(project=project.pk).last()
+    key = ("--key", str(public_key()))
+    proof, consistency = tmp_path / "proof.json", tmp_path / "consistency.json"
+    proof.write_bytes(client.get(f"/api/v1/audit/events/{event.pk}/proof/").content)
+
+    assert run(archive.path, "--proof", proof, *key).returncode == 0
+    for old, new in itertools.combinations_with_replacement(made.values(), 2):
+        answer = client.get("/api/v1/audit/consistency/", {"old": old.size, "new": new.size})
+        consistency.write_bytes(answer.content)
+        earlier, later = tmp_path / "old.note", tmp_path / "new.note"
+        earlier.write_text(old.note), later.write_text(new.note)
+        pair = ("--checkpoint", earlier, "--later", later, "--consistency", consistency)
+        assert run(*pair, *key).returncode == 0, (old.size, new.size)
+
+    other = Verifier(public_key().name, bytes(32))
+    assert "no valid signature" in run(archive.path, "--proof", proof, "--key", str(other)).stderr
+    lines = archive.path.read_bytes().splitlines(keepends=True)
+    archive.path.write_bytes(b"".join(lines[:-1]))
+    assert "not in these files" in run(archive.path, "--proof", proof, *key).stderr
+    proof.write_text(json.dumps(json.loads(proof.read_text()) | {"index": 0}))
+    assert "does not lead to the root" in run(archive.path, "--proof", proof, *key).stderr
+
+
+def run(*arguments) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-I", PROJECT_DIR / "audit" / "archive_verifier.py", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def foreign(folder: Path) -> Path:
+    text = (folder / "latest.note").read_text().replace("\n3\n", "\n2\n")
+    (folder / "foreign.note").write_text(text)
+    return folder / "foreign.note"
+
+
+def test_nothing_is_signed_that_does_not_go_on_from_what_was_signed(project):
+    with transaction.atomic():
+        write(project.pk, 3)
+        make_checkpoint()
+        # As a dump from before, in place of the database.
+        transaction.set_rollback(True)
+
+    with pytest.raises(LogRewritten, match="The log has 3 events, and 6 were signed"):
+        make_checkpoint()
+
+    made = make_checkpoint(restored="The disk broke.")
+    assert "restored, 6 events were signed before: The disk broke." in made.note
+    assert verify_tree(signed(made.note)).problem == ""
