@@ -9,9 +9,11 @@ pytest_plugins = ["tests.fixtures"]
 SLOW = {name: f"{name.upper()}_TESTS" for name in ("browser", "stream", "schema", "deploy")}
 collect_ignore = [folder for folder, variable in SLOW.items() if not os.environ.get(variable)]
 
-# How long one example takes says something about the machine alone.
-hypothesis_settings.register_profile("unhurried", hypothesis_settings(), deadline=None)
-hypothesis_settings.load_profile("unhurried")
+# How long one example takes says something about the machine alone. Each run has others; many at
+# once are for who changes the thing: make test TESTS='tests/context --hypothesis-profile=thorough'
+hypothesis_settings.register_profile("ordinary", deadline=None, max_examples=40)
+hypothesis_settings.register_profile("thorough", deadline=None, max_examples=1000)
+hypothesis_settings.load_profile("ordinary")
 
 
 def pytest_collection_finish() -> None:

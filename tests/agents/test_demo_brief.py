@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agents.providers.demo import SHORTEST_BRIEF
@@ -124,7 +124,6 @@ PIECES = st.one_of(
 BRIEFS = st.lists(PIECES, min_size=1, max_size=60).map("".join)
 
 
-@settings(max_examples=300, deadline=None)
 @given(BRIEFS)
 @example("| a | b |\n|---|---|\n- item")
 @example("# T\n```\nopen")
@@ -144,7 +143,6 @@ def test_no_word_of_a_random_brief_is_left_out(brief):
             assert brief.replace("\x00", "\ufffd")[span["start"] : span["end"]] == span["quote"]
 
 
-@settings(max_examples=50, deadline=None)
 @given(BRIEFS)
 def test_no_requirement_of_a_random_brief_is_said_to_be_tested(brief):
     if len(brief.strip()) < SHORTEST_BRIEF or not read(brief):

@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from context.diff import apply_changes, changes_between, diff_contents
@@ -13,7 +13,6 @@ sources = st.lists(
 ).map("\n".join)
 
 
-@settings(max_examples=200, deadline=None)
 @given(contents, contents)
 @example({"a": [1, True]}, {"a": [True, 1]})
 @example({"a.b": {"/": [1, 2, 3], "": None}}, {"a.b": {"/": [1]}})
@@ -24,7 +23,6 @@ def test_the_difference_applied_to_the_older_content_gives_the_newer(old, new):
     assert is_same(apply_changes(old, changes), new)
 
 
-@settings(max_examples=50, deadline=None)
 @given(values)
 def test_nothing_differs_from_itself(value):
     assert list(changes_between(value, value)) == []
@@ -44,7 +42,6 @@ def test_a_document_is_compared_by_section():
     assert "-Two weeks.\n+Three weeks." in sections[0]["unified"]
 
 
-@settings(max_examples=100, deadline=None)
 @given(sources, sources)
 @example("a\r\nb", "a\nb\n")
 @example("", "a\u2028b\x0cc")

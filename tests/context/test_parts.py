@@ -3,7 +3,7 @@ import random
 from itertools import accumulate
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from context.artifact_types import artifact_types
@@ -24,7 +24,6 @@ def paths(artifact_type, content):
     return [part.path for part in split_content(artifact_type, content)]
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.sampled_from(list(artifact_types.values)), contents)
 @example("source_code", {"files": [{"path": "a/b~1", "content": "x"}, {"path": "", "content": ""}]})
 @example("source_code", {"files": [{"path": "a", "content": "x", "more/~": [None, {"": 0}]}] * 2})
@@ -33,7 +32,6 @@ def test_the_parts_give_back_any_content(artifact_type, content):
     assert is_same(joined(artifact_type, content), content)
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.sampled_from(MARKDOWN_FIELDS), markdown)
 @example(MARKDOWN_FIELDS[0], "```\n# no heading\n")
 @example(MARKDOWN_FIELDS[0], "\r\n# A\r\n## A ##\r\nx\u2028# y\n# ")
@@ -47,7 +45,6 @@ def test_the_sections_of_a_document_are_the_document(field, text):
     assert len({part.path for part in parts}) == len(parts)
 
 
-@settings(max_examples=40, deadline=None)
 @given(long_texts)
 def test_the_pieces_of_a_long_text_are_the_text_and_none_is_too_long(text):
     pieces = cut(text)
@@ -56,7 +53,6 @@ def test_the_pieces_of_a_long_text_are_the_text_and_none_is_too_long(text):
     assert max(map(len, pieces)) <= PIECE_MAX_CHARACTERS
 
 
-@settings(max_examples=40, deadline=None)
 @given(long_texts, st.integers(0, 1_000_000), st.text("abc\n", max_size=50))
 def test_an_edit_of_a_long_text_leaves_the_pieces_before_it_as_they_were(text, place, words):
     text = numbered(text[:200] for _ in range(400))
@@ -70,7 +66,6 @@ def test_an_edit_of_a_long_text_leaves_the_pieces_before_it_as_they_were(text, p
     assert after[: len(untouched)] == untouched
 
 
-@settings(max_examples=40, deadline=None)
 @given(long_texts, st.integers(0, 1_000_000))
 def test_pieces_do_not_depend_on_what_is_before_the_cut(text, number):
     pieces = cut(text)

@@ -3,7 +3,7 @@ import json
 
 import pytest
 import rfc8785
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from context.artifact_types import ContentError, artifact_types, validate_content
@@ -74,7 +74,6 @@ def test_contents_of_real_work_are_valid_hashable_and_stay_the_same():
         assert not _floats(content)
 
 
-@settings(max_examples=50)
 @given(st.text(min_size=1))
 def test_text_that_is_valid_comes_back_unchanged(text):
     try:
@@ -86,7 +85,6 @@ def test_text_that_is_valid_comes_back_unchanged(text):
     assert rfc8785.dumps(content)
 
 
-@settings(max_examples=50, deadline=None)
 @given(facts, st.randoms())
 def test_the_hash_of_a_content_is_that_of_its_canonical_json_in_whatever_order(isolation, chance):
     content = check_content("test_results", RESULTS).content | {"isolation": isolation}

@@ -1,7 +1,7 @@
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.enums import TASK_REQUEST_KINDS, TaskStatus
@@ -207,7 +207,6 @@ def test_a_random_definition_keeps_the_rules_and_knows_its_dependents(definition
 
 
 @given(definitions(), st.integers(0, 2**32), BUDGETS, BUDGETS)
-@settings(max_examples=300, deadline=None)
 def test_any_run_ends_whatever_agents_and_persons_do(definition, seed, interventions, mishaps):
     world = World(definition, random.Random(seed), interventions, mishaps)
     automatic = sum(step.on_fail.max_rounds for step in definition.steps if step.on_fail)
@@ -226,7 +225,6 @@ def test_any_run_ends_whatever_agents_and_persons_do(definition, seed, intervent
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=50, deadline=None)
 def test_the_built_in_workflow_ends_whatever_agents_and_persons_do(seed):
     world = World(load_definition("sdlc"), random.Random(seed), interventions=6, mishaps=6)
     world.settle()
@@ -259,7 +257,6 @@ def any_states(draw):
 
 
 @given(any_states())
-@settings(max_examples=200)
 def test_whatever_the_state_is_the_plan_is_sound(case):
     definition, run = case
     actions, waits = plan(definition, run), waiting_for(definition, run)

@@ -91,7 +91,7 @@ def test_a_person_with_the_right_password_gets_in(client, owner):
 
 
 def test_without_redis_tries_are_counted_in_the_process(settings, owner, monkeypatch, closed_port):
-    away = redis.Redis(port=closed_port, socket_connect_timeout=1)
+    away = redis.Redis.from_url(f"redis://127.0.0.1:{closed_port}/0")
     monkeypatch.setattr(token_bucket, "redis_client", lambda: away)
     settings.LOGIN_TRIES = 2
 

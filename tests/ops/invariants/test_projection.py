@@ -2,7 +2,7 @@
 
 import random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.enums import TaskStatus
@@ -89,7 +89,6 @@ def interleaved(seed: int, *logs: list[Fact]) -> list[Fact]:
     return merged
 
 
-@settings(deadline=None, max_examples=150)
 @given(st.data(), st.integers(0, 2**32))
 def test_whatever_happened_in_whatever_order_the_fold_ends_where_the_facts_do(data, seed):
     tasks = [data.draw(lives_of_a_task(f"t{n}")) for n in range(data.draw(st.integers(0, 4)))]
@@ -105,7 +104,6 @@ def test_whatever_happened_in_whatever_order_the_fold_ends_where_the_facts_do(da
     assert folded.requests == {name: status for name, status, _ in requests}
 
 
-@settings(deadline=None)
 @given(lives_of_a_task("t"), st.sampled_from(sorted(TaskStatus)))
 def test_a_step_that_the_table_forbids_is_odd(life, wanted):
     name, status, facts = life

@@ -2,7 +2,7 @@ import io
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.text import escaped, one_line, visible
@@ -40,7 +40,6 @@ def test_one_line_is_one_line():
     assert one_line("a\r\nb c \t d") == "a b c d"
 
 
-@settings(max_examples=200, deadline=None)
 @given(JSON)
 def test_what_the_editor_shows_reads_back_the_same(content):
     assert parse(as_yaml(content), "your content") == content

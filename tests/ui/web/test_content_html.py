@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from context.html import read_markdown
@@ -47,7 +47,6 @@ def test_markup_in_markdown_is_shown_as_text(text):
 
 
 # Without a deadline: the time says how busy the machine is, not how good the code.
-@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("<>\"'&/=()[]!`*_#|~ \nabcdonjvsript:;{}%-"), max_size=200))
 def test_no_text_becomes_a_tag_or_an_attribute_of_its_own(text):
     for html in (read_markdown(text), code_html(text, path="a.py"), json_tree({"a": [text]})):
