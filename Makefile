@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 PEERS ?= .venv-peers
 SDK ?= .venv-sdk
+ADAPTERS ?= .venv-adapters
+FRAMEWORKS ?= pydantic_ai langgraph openai_agents
 BIN := $(VENV)/bin
 PORT ?= 8000
 DATA_DIR ?= .data
@@ -70,6 +72,11 @@ test-deploy: $(VENV)/.installed-checks ## Check the files in deploy/, with nginx
 test-sdk: $(SDK)/.installed $(VENV)/.installed ## Test the client library, alone and with a server that it starts (TESTS=)
 	@cd sdk && PARAPH_SERVER_PYTHON='$(abspath $(BIN))/python' '$(abspath $(SDK))/bin/python' -m pytest $(TESTS)
 
+.PHONY: test-adapters
+test-adapters: $(SDK)/.installed $(VENV)/.installed $(FRAMEWORKS:%=$(ADAPTERS)/%/.installed) ## Test its adapters with the real frameworks, each in an environment of its own (FRAMEWORKS=)
+	@cd sdk && PARAPH_SERVER_PYTHON='$(abspath $(BIN))/python' ADAPTERS='$(abspath $(ADAPTERS))' \
+		'$(abspath $(SDK))/bin/python' -m pytest tests/adapters $(TESTS)
+
 lint: $(VENV)/.installed-dev ## Check style, layers, migrations and the API description
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -134,7 +141,7 @@ lock: $(VENV)/.installed-dev ## Compile the pinned requirements from requirement
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 requirements-peers.in -o requirements-peers.txt
 
 clean: ## Remove the virtual environment and caches; the data folder stays
-	rm -rf $(VENV) $(PEERS) $(SDK) .pytest_cache .ruff_cache .import_linter_cache .hypothesis staticfiles build
+	rm -rf $(VENV) $(PEERS) $(SDK) $(ADAPTERS) .pytest_cache .ruff_cache .import_linter_cache .hypothesis staticfiles build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.made:
@@ -187,5 +194,13 @@ $(SDK)/.installed: sdk/pyproject.toml $(VENV)/.made
 		echo "Installing the client library in $(SDK), apart from the server" && \
 		$(PYTHON) -m venv $(SDK) && \
 		$(SDK)/bin/python -m pip install --quiet --disable-pip-version-check -e './sdk[grants,test]' && \
+		echo "$$digest" > $@; }
+	@touch $@
+
+$(ADAPTERS)/%/.installed: sdk/pyproject.toml $(VENV)/.made
+	@digest=$$(cksum sdk/pyproject.toml); [ "$$(cat $@ 2>/dev/null)" = "$$digest" ] || { \
+		echo "Installing what the adapter $* needs in $(ADAPTERS)/$*" && \
+		$(PYTHON) -m venv $(ADAPTERS)/$* && \
+		$(ADAPTERS)/$*/bin/python -m pip install --quiet --disable-pip-version-check -e "./sdk[$$(echo $* | tr _ -)]" && \
 		echo "$$digest" > $@; }
 	@touch $@

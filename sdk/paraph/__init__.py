@@ -3,7 +3,7 @@
 from typing import Any, TypeVar, Unpack, overload
 
 from paraph.actions import AskOptions, ClaimState
-from paraph.canonical import action_digest, canonical
+from paraph.canonical import action_digest
 from paraph.client import Action, AsyncAction, AsyncClaim, AsyncClient, Claim, Client
 from paraph.connection import Connection
 from paraph.errors import (
@@ -19,8 +19,19 @@ from paraph.errors import (
     StillPending,
     Unavailable,
 )
-from paraph.gate import Outcome, current_claim, default_async_client, default_client, gate
+from paraph.gated import Outcome, current_claim, default_async_client, default_client, gate
 from paraph.grants import Grant, Keys, Seen, SeenInFile, SeenInMemory, verify_grant
+from paraph.work import (
+    Output,
+    Question,
+    Released,
+    Result,
+    Stopped,
+    Work,
+    Worker,
+    WorkFailed,
+    worker,
+)
 
 A = TypeVar("A")
 __version__ = "0.1.0"
@@ -73,19 +84,27 @@ __all__ = [
     "NotExecuted",
     "Outcome",
     "OutcomeUnknown",
+    "Output",
     "ParaphError",
+    "Question",
+    "Released",
+    "Result",
     "ResultNotKept",
     "Seen",
     "SeenInFile",
     "SeenInMemory",
     "StillPending",
+    "Stopped",
     "Unavailable",
+    "Work",
+    "WorkFailed",
+    "Worker",
     "action_digest",
     "ask",
-    "canonical",
     "current_claim",
     "default_async_client",
     "default_client",
     "gate",
     "verify_grant",
+    "worker",
 ]

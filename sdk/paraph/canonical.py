@@ -80,3 +80,9 @@ def action_digest(
         "arguments": arguments,
     }
     return "sha256:" + hashlib.sha256(b"paraph.action.v1\0" + canonical(facts)).hexdigest()
+
+
+def call_digest(tool: dict[str, str], arguments: Any) -> str:
+    """Equal for equal calls, whoever makes them."""
+    facts = canonical({"tool": tool, "arguments": arguments})
+    return "sha256:" + hashlib.sha256(b"paraph.call.v1\0" + facts).hexdigest()

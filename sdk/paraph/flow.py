@@ -68,11 +68,15 @@ class Pause:
 
 @dataclass(frozen=True)
 class Invoke:
-    """Somebody's function; meanwhile `beat` is run every so many seconds."""
+    """Somebody's function; meanwhile `beat` is run every so many seconds.
+
+    What is awaited is cancelled once `must_stop` says so after a beat.
+    """
 
     function: Callable[[], Any]
     beat: Callable[[], Flow[Any]] | None = None
     every: float = 20.0
+    must_stop: Callable[[], bool] | None = None
 
     def perform(self, http: httpx.Client) -> Any:
         if self.beat is None:
@@ -94,19 +98,26 @@ class Invoke:
             beating.join(1)
 
     async def perform_async(self, http: httpx.AsyncClient) -> Any:
+        value = self.function()
+        if not inspect.isawaitable(value):
+            return value
+        if self.beat is None:
+            return await value
+        working: asyncio.Future[Any] = asyncio.ensure_future(value)
+
         async def keep_beating() -> None:
             while True:
                 await asyncio.sleep(self.every)
                 with contextlib.suppress(Exception):
                     await run_async(self.beat(), http)  # type: ignore[misc]
+                if self.must_stop is not None and self.must_stop():
+                    working.cancel()
 
-        beating = asyncio.create_task(keep_beating()) if self.beat else None
+        beating = asyncio.create_task(keep_beating())
         try:
-            value = self.function()
-            return await value if inspect.isawaitable(value) else value
+            return await working
         finally:
-            if beating:
-                beating.cancel()
+            beating.cancel()
 
 
 def run(flow: Flow[T], http: httpx.Client) -> T:

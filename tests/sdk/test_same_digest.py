@@ -5,8 +5,14 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hitl.agent_actions.digests import action_digest, canonical_text, parse_exactly
+from hitl.agent_actions.digests import (
+    action_digest,
+    call_digest,
+    canonical_text,
+    parse_exactly,
+)
 from paraph.canonical import action_digest as digest_of_client
+from paraph.canonical import call_digest as call_digest_of_client
 from paraph.canonical import canonical as canonical_of_client
 
 EXACT = 2**53 - 1
@@ -38,4 +44,5 @@ def test_a_call_has_one_digest(arguments, agent, subject):
     )
 
     assert ours == theirs
+    assert call_digest_of_client(tool, arguments) == call_digest(tool, received)
     assert canonical_of_client(arguments).decode() == canonical_text(received)

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from paraph.command import agents, demo, hook, people, verify
+from paraph.command import agents, demo, hook, people, verify, work
 from paraph.command.exits import ERROR, exit_of
 from paraph.errors import ParaphError
 
@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "4 it may have happened.",
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (people, agents, verify, hook, demo):
+    for module in (people, agents, work, verify, hook, demo):
         module.add_commands(commands)
     given = list(sys.argv[1:] if arguments is None else arguments)
     command: list[str] = []

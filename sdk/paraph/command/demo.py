@@ -21,7 +21,7 @@ from paraph.command.exits import YES
 from paraph.command.people import show
 from paraph.connection import Connection
 from paraph.errors import EffectExists, NotExecuted, ParaphError
-from paraph.gate import gate
+from paraph.gated import gate
 
 Parsers = Any
 LISTENING = re.compile(r"http://127\.0\.0\.1:\d+")

@@ -223,6 +223,9 @@ class GatedCall:
         call.arguments.update(values)
         return call
 
+    def _effect_of(self, call: inspect.BoundArguments) -> str:
+        return self.gate.effect.format_map(call.arguments)
+
     def _after_refusal(self, operations: Operations, state: State, error: ApiError) -> Flow[float]:
         """How long to wait before the next look, where there is one to take; else raises."""
         if (other := effect_exists(error)) is not None:
@@ -241,27 +244,27 @@ class GatedCall:
     def _run(self, operations: Operations, claim: ClaimState) -> Flow[Any]:
         try:
             call = self._call_of(claim.arguments)
-            if self.gate.effect.format_map(call.arguments) != self.effect:
+            if self._effect_of(call) != self.effect:
                 raise NotExecuted(
                     "It was not executed: with the changed arguments it has another effect.",
                     reason="effect_changed",
                 )
         except NotExecuted as error:
-            yield from self._report(operations, claim, "not_executed", None, str(error))
+            yield from reported(operations, claim, "not_executed", None, str(error))
             raise
         except (TypeError, ValueError, LookupError, AttributeError) as error:
             detail = f"the approved arguments do not fit the function: {error}"
-            yield from self._report(operations, claim, "not_executed", None, detail)
+            yield from reported(operations, claim, "not_executed", None, detail)
             raise NotExecuted(f"It was not executed: {detail}", reason="does_not_fit") from error
         function = functools.partial(_with_claim, self.gate.function, call, claim)
         try:
             beat = functools.partial(operations.renew, claim)
             result = yield Invoke(function, beat, claim.every)
         except NotExecuted as error:
-            yield from self._report(operations, claim, "not_executed", None, str(error))
+            yield from reported(operations, claim, "not_executed", None, str(error))
             raise
         except ActionFailed as error:
-            yield from self._report(operations, claim, "failed", None, str(error))
+            yield from reported(operations, claim, "failed", None, str(error))
             raise
         except BaseException as error:
             outcome = None
@@ -269,37 +272,13 @@ class GatedCall:
                 outcome = yield from self._reconciled(claim.arguments)
             if outcome is None:
                 said = f"{type(error).__name__}: {error}"
-                yield from self._report(operations, claim, "unknown", None, said)
+                yield from reported(operations, claim, "unknown", None, said)
                 error.add_note("Paraph: whether it happened is unknown; a person is asked.")
                 raise
-            yield from self._report(
-                operations, claim, outcome.status, outcome.result, outcome.error
-            )
+            yield from reported(operations, claim, outcome.status, outcome.result, outcome.error)
             return self._of_outcome(outcome, error)
-        yield from self._report(operations, claim, "succeeded", _kept(result), "")
+        yield from reported(operations, claim, "succeeded", _kept(result), "")
         return result
-
-    def _report(
-        self, operations: Operations, claim: ClaimState, status: str, result: Any, error: str
-    ) -> Flow[None]:
-        """What has happened is said for as long as it takes; a failure to say so changes nothing of
-        it, and the server asks a person then."""
-        backoff, deadline = Backoff(), time.monotonic() + REPORT_SECONDS
-        while True:
-            try:
-                yield from operations.report(claim, status, result, error)
-                return
-            except Unavailable as problem:
-                if time.monotonic() > deadline:
-                    said: ParaphError = problem
-                    break
-                yield Pause(backoff.wait())
-            except ApiError as problem:
-                said = problem
-                break
-        logger.error(
-            "The outcome of action %s (%s) was not taken: %s", claim.action.id, status, said
-        )
 
     def _ended(self, operations: Operations, state: State) -> Flow[Any]:
         """It was decided otherwise, or somebody else has done it: most often an earlier run."""
@@ -319,7 +298,7 @@ class GatedCall:
             where = (state.data.get("links") or {}).get("review", "")
             raise OutcomeUnknown(f"An earlier try may have done it. A person is asked: {where}")
         claim = ClaimState(state, state.data["fence"], arguments, None, "")
-        yield from self._report(operations, claim, outcome.status, outcome.result, outcome.error)
+        yield from reported(operations, claim, outcome.status, outcome.result, outcome.error)
         return self._of_outcome(outcome, None)
 
     def _reconciled(self, arguments: dict[str, Any]) -> Flow[Outcome | None]:
@@ -351,6 +330,27 @@ class GatedCall:
             return from_json(kind, result)
         except (TypeError, ValueError):
             return result
+
+
+def reported(
+    operations: Operations, claim: ClaimState, status: str, result: Any, error: str
+) -> Flow[None]:
+    """What has happened is said for as long as it takes; a failure to say so changes nothing of
+    it, and the server asks a person then."""
+    backoff, deadline = Backoff(), time.monotonic() + REPORT_SECONDS
+    while True:
+        try:
+            yield from operations.report(claim, status, result, error)
+            return
+        except Unavailable as problem:
+            if time.monotonic() > deadline:
+                said: ParaphError = problem
+                break
+            yield Pause(backoff.wait())
+        except ApiError as problem:
+            said = problem
+            break
+    logger.error("The outcome of action %s (%s) was not taken: %s", claim.action.id, status, said)
 
 
 def _with_claim(

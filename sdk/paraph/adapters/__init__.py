@@ -1,0 +1,1 @@
+"""One module a framework, imported by who uses it: `from paraph.adapters import pydantic_ai`."""

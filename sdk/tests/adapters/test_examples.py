@@ -1,0 +1,73 @@
+"""Each adapter with its real framework: three calls in one batch, and a process that is killed."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import MAIN
+
+ADAPTERS = Path(os.environ["ADAPTERS"])
+NAMES = [path.name for path in sorted(ADAPTERS.iterdir()) if (path / ".installed").exists()]
+
+
+def start(name, home, state):
+    environment = {
+        "PARAPH_URL": home.url,
+        "PARAPH_TOKEN": home.token,
+        "PARAPH_PROJECT": home.id,
+        "PARAPH_AGENT": "support",
+        "PYTHONUNBUFFERED": "1",
+    }
+    return subprocess.Popen(
+        [ADAPTERS / name / "bin" / "python", MAIN / f"examples/agents/with_{name}.py", state],
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def asked(home, process):
+    """The requests about the three orders, by order."""
+    limit = time.monotonic() + 60
+    while len(pending := home.pending()) < 3:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < limit, pending
+        time.sleep(0.1)
+    return {order: request for request in pending if (order := home.order_of(request))}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_approve_amend_and_reject_in_one_batch_over_a_kill(name, home, tmp_path):
+    state = tmp_path / f"{home.id}.json"
+    first = start(name, home, state)
+    requests = asked(home, first)
+    first.send_signal(signal.SIGKILL)
+    printed, _ = first.communicate()
+    assert "refunded" not in printed
+
+    home.decide(request=requests["1"])
+    home.decide("amend", request=requests["2"], content={"order": "2", "amount": 5})
+    home.decide("reject", request=requests["3"], comment="Ask the shop.")
+    home.decide(by=1)  # what was written anew
+    second = start(name, home, state)
+    printed, errors = second.communicate(timeout=90)
+
+    assert second.returncode == 0, errors
+    lines = printed.splitlines()
+    assert sorted(line for line in lines if line.startswith("refunded")) == [
+        "refunded 10 for 1",
+        "refunded 5 for 2",
+    ]
+    assert "Ask the shop." in lines[-1]
+    by_order = {action["arguments"]["order"]: action for action in home.actions()}
+    assert {order: action["status"] for order, action in by_order.items()} == {
+        "1": "succeeded",
+        "2": "succeeded",
+        "3": "denied",
+    }
+    assert by_order["2"]["arguments"] == {"order": "2", "amount": 5}
