@@ -5,22 +5,32 @@ ended by the next one.
 """
 
 import atexit
+import hashlib
 import os
 import secrets
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
 from ops.devserver import DevServerError
+from ops.devserver.binaries import postgres_program
 from ops.devserver.data_dir import open_data_dir
 from ops.devserver.postgres import SUPERUSER
+from ops.devserver.runtime import PROJECT_DIR
 from ops.devserver.servers import EmbeddedServers
 
 WANTED = ("DATABASE_URL", "REDIS_URL")
 PREFIX = "paraph-tests-"
+TEMPLATE = "tests_template"
+# All that says what an empty database looks like. (What else migrations import are defaults.)
+MIGRATIONS = ("requirements.txt", "semantic/storage.py", "*/migrations/*.py")
 _cleanups = []
 
 
@@ -67,6 +77,34 @@ def _start(needs: set[str]) -> None:
             user=SUPERUSER,
             password=data_dir.secret("database_superuser"),
         )
+        _make_template(os.environ["DATABASE_URL"])
+
+
+def _make_template(database_url: str) -> None:
+    """An empty database, migrated, to copy for each worker; kept as a file for the next run."""
+    files = [path for pattern in MIGRATIONS for path in sorted(PROJECT_DIR.glob(pattern))]
+    digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()
+    dump = PROJECT_DIR / "build" / "tests" / f"{digest}.dump"
+    with psycopg.connect(database_url, autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {TEMPLATE}")
+    url = urlsplit(database_url)._replace(path=f"/{TEMPLATE}").geturl()
+    if dump.exists():
+        program = postgres_program("pg_restore", None)
+        subprocess.run([program, "--single-transaction", f"--dbname={url}", dump], check=True)
+    else:
+        environment = os.environ | {
+            "DATABASE_URL": url,
+            "DJANGO_SETTINGS_MODULE": "orchestrator.settings",
+        }
+        migrate = [sys.executable, "manage.py", "migrate", "-v0"]
+        subprocess.run(migrate, check=True, env=environment, cwd=PROJECT_DIR)
+        dump.parent.mkdir(parents=True, exist_ok=True)
+        # As a whole or not at all, whoever else makes the same.
+        new = dump.with_suffix(f".{os.getpid()}")
+        program = postgres_program("pg_dump", None)
+        subprocess.run([program, "--format=custom", f"--file={new}", url], check=True)
+        new.rename(dump)
+    os.environ["TESTS_TEMPLATE"] = TEMPLATE
 
 
 def _end_killed_runs() -> None:

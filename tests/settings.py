@@ -1,7 +1,9 @@
 """For the process that runs the tests; what it starts has the settings of the product."""
 
+import os
+
 from orchestrator.settings import *  # noqa: F403
-from orchestrator.settings import INSTALLED_APPS
+from orchestrator.settings import DATABASES, INSTALLED_APPS
 
 # Its `flush` empties the tables after each test with `transaction=True`.
 INSTALLED_APPS = [*INSTALLED_APPS, "tests"]
@@ -9,3 +11,5 @@ INSTALLED_APPS = [*INSTALLED_APPS, "tests"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # Each test client loads the middleware, which else would look at a thousand files every time.
 WHITENOISE_AUTOREFRESH = True
+# A worker's database is a copy; what is missing in there is still migrated.
+DATABASES["default"]["TEST"] = {"TEMPLATE": os.environ.get("TESTS_TEMPLATE")}

@@ -70,11 +70,12 @@ def servers(django_db_setup) -> Iterator[list[WebServer]]:
 
 
 @pytest.fixture(params=[nginx, caddy], ids=["nginx", "caddy"])
-def proxy(request, servers, tmp_path) -> Iterator[str]:
+def proxy(request, tmp_path) -> Iterator[str]:
     """The URL of the proxy that stands before both servers."""
     if not shutil.which(request.param.__name__):
         pytest.skip(f"{request.param.__name__} is not installed.")
-    port = free_port()
+    # Only now, for each takes seconds to start.
+    port, servers = free_port(), request.getfixturevalue("servers")
     process = subprocess.Popen(
         request.param(tmp_path, port, servers), env=os.environ | {"HOME": str(tmp_path)}
     )
