@@ -239,7 +239,7 @@ def eventually(fact: Callable[[], T], seconds: float = LONG_SECONDS) -> T:
     limit = time.monotonic() + seconds
     while not (value := fact()):
         assert time.monotonic() < limit, "it did not become so"
-        time.sleep(0.02)
+        time.sleep(0.05)
     return value
 
 

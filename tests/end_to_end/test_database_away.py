@@ -21,8 +21,8 @@ from tests.live import WebServer, close_code, eventually
 pytestmark = pytest.mark.slow
 
 PASSWORD = "correct-horse-9"
-# A pool that doubles its pauses would have tried after 15 s in vain, and next after 31 s.
-AWAY_SECONDS = 18
+# A pool that doubles its pauses would have tried after 7 s in vain, and next after 15 s.
+AWAY_SECONDS = 8
 BACK_SECONDS = 5
 
 

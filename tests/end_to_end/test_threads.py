@@ -86,19 +86,11 @@ def connections_to(server: OpenAIServer, worker) -> int:
     return sum(bool(one.raddr) and one.raddr.port == port for one in connections)
 
 
-def test_many_calls_wait_at_once(make_project, start, server):
-    worker = start()
-
-    hanging_calls(make_project, server)
-
-    assert Task.objects.filter(status="working").count() == MANY
-    assert psutil.Process(worker.process.pid).num_threads() > MANY
-    server.stopping.set()
-
-
-def test_sigterm_closes_all_calls_at_once_and_hands_all_tasks_back(make_project, start, server):
+def test_many_calls_wait_at_once_and_sigterm_closes_and_hands_back_all(make_project, start, server):
     worker = start()
     tasks = hanging_calls(make_project, server)
+    assert Task.objects.filter(status="working").count() == MANY
+    assert psutil.Process(worker.process.pid).num_threads() > MANY
 
     worker.process.terminate()
     began = time.monotonic()

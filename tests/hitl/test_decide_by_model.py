@@ -276,4 +276,4 @@ def test_decide_is_as_the_model_of_its_rules():
 @pytest.mark.timeout(600)
 @pytest.mark.django_db
 def test_decide_is_as_the_model_of_its_rules_over_longer_lives():
-    check(25, 20)
+    check(12, 20)

@@ -27,7 +27,7 @@ from projects.models import Project
 from projects.transaction import ProjectTransaction
 from tests.scenes import decide_as, set_policy
 
-RACES = int(os.environ.get("RACES", "200"))
+RACES = int(os.environ.get("RACES", "100"))
 PEOPLE, SWEEPS = 4, 2
 PATIENCE_SECONDS = 60 + RACES / 4
 # From a little before now to a little after: about as long as a decision takes.

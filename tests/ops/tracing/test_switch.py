@@ -48,6 +48,7 @@ def test_off_nothing_is_imported_and_no_span_is_made():
     assert "traces" not in middleware
 
 
+@pytest.mark.slow
 def test_off_nothing_of_it_need_be_there():
     done = start(before="sys.modules['opentelemetry'] = None")
 
@@ -89,6 +90,8 @@ def test_what_compose_passes_on_unset_is_what_the_library_does_by_itself():
     }
     done = start(
         TRACES="true",
+        # Nobody is there, which each start of this test's would wait for at its end.
+        OTEL_EXPORTER_OTLP_TIMEOUT="1",
         then="from ops.tracing import tracing\n"
         f"print(tracing().provider.sampler.get_description())\n{LOADED}",
         **compose,
