@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import socket
 import sys
 import time
@@ -23,6 +24,8 @@ READY_SECONDS = 120
 READY_PATH = "/health/ready"
 # During the start, a child that has ended so often will not stay up.
 HOPELESS_FAILURES = 3
+# Each takes some memory, and five connections to the database.
+AGENT_WORKERS_MOST = 8
 
 
 class DevServer:
@@ -36,12 +39,24 @@ class DevServer:
         console: Console,
         extension: str = "",
         disk_floor_mb: int = 0,
+        agent_concurrency: int = 1,
+        sandbox_concurrency: int = 1,
         stop_with_parent: bool = False,
     ) -> None:
         """`needs` names what nobody has set: DATABASE_URL, REDIS_URL, SECRET_KEY."""
         self.data_dir, self.listener, self.console = data_dir, listener, console
         self.needs, self.environment = needs, dict(environment)
         self.disk_floor_mb = disk_floor_mb
+        # A process keeps one core busy at most. Together they do as much at once as one would.
+        count = min(cores(), AGENT_WORKERS_MOST, agent_concurrency)
+        self.agent_shares = [
+            {"AGENT_CONCURRENCY": str(tasks), "SANDBOX_CONCURRENCY": str(max(1, programs))}
+            for tasks, programs in zip(
+                portions(agent_concurrency, count),
+                portions(sandbox_concurrency, count),
+                strict=True,
+            )
+        ]
         self.supervisor = Supervisor(console.warn, stop_with_parent=stop_with_parent)
         self.servers = EmbeddedServers(data_dir, needs=needs, extension=extension)
 
@@ -91,8 +106,8 @@ class DevServer:
         write_runtime(self.data_dir.path, shared | {"BASE_URL": self.base_url})
         first_start = self.prepare_database()
         programs = {child.name: child for child in self.programs()}
-        # One more engine, in case the other hangs, which does not hold up the start.
-        later = [programs.pop("engine-2")]
+        # One is enough for the start; more are for more work, and for when one hangs.
+        later = [programs.pop(name) for name in list(programs) if name[-1].isdecimal()]
         for child in programs.values():
             self.supervisor.add(child)
         self.wait_until_ready()
@@ -122,11 +137,13 @@ class DevServer:
     def programs(self) -> list[Child]:
         celery = ["-m", "celery", "-A", "orchestrator"]
 
-        def worker(name: str, queue: str, pool: str) -> Child:
+        def worker(name: str, queue: str, pool: str, **environment: str) -> Child:
             options = [f"--queues={queue}", f"--hostname={name}@%h", f"--pool={pool}"]
             options += ["--loglevel=INFO", "--without-gossip", "--without-mingle"]
             command = [*celery, "worker", *options]
-            return self.python_child(name, *command, stop_seconds=20, beats=True)
+            child = self.python_child(name, *command, stop_seconds=20, beats=True)
+            child.environment = self.environment | environment
+            return child
 
         # A schedule in memory is enough: every entry may run soon after a start.
         beat = ["beat", "--pidfile=", "--scheduler=celery.beat:Scheduler"]
@@ -137,11 +154,17 @@ class DevServer:
             worker("engine", "engine", "solo"),
             worker("engine-2", "engine", "solo"),
             worker("sweep", "sweep", "solo"),
-            # So many as AGENT_CONCURRENCY says.
-            worker("agents", "agents", "threads"),
+            *(
+                worker(name, "agents", "threads", **share)
+                for name, share in zip(self.agent_names, self.agent_shares, strict=True)
+            ),
             self.python_child("scheduler", *celery, *beat, stop_seconds=10, beats=True),
             self.python_child("web", *server, stop_seconds=15, pass_fds=(listener,), beats=True),
         ]
+
+    @property
+    def agent_names(self) -> list[str]:
+        return ["agents", *(f"agents-{number}" for number in range(2, len(self.agent_shares) + 1))]
 
     def python_child(self, name: str, *arguments: str, **options: Any) -> Child:
         command = [sys.executable, *arguments]
@@ -181,10 +204,22 @@ class DevServer:
         # From now on a connection is refused rather than left waiting.
         self.listener.close()
         self.supervisor.stop("web", "scheduler")
-        self.supervisor.stop("engine", "engine-2", "sweep", "agents")
+        self.supervisor.stop("engine", "engine-2", "sweep", *self.agent_names)
         self.servers.stop()
         self.data_dir.close()
         self.console.stopped()
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def portions(number: int, count: int) -> list[int]:
+    """So many, as equal as can be."""
+    return [number // count + (place < number % count) for place in range(count)]
 
 
 def check_redis(url: str) -> None:

@@ -57,6 +57,8 @@ class Command(BaseCommand):
             console=console,
             extension="vector" if settings.SEMANTIC_SEARCH else "",
             disk_floor_mb=settings.DISK_FLOOR_MB,
+            agent_concurrency=settings.AGENT_CONCURRENCY,
+            sandbox_concurrency=settings.SANDBOX_CONCURRENCY,
             stop_with_parent=stop_with_parent,
         )
         sys.exit(server.run(began))

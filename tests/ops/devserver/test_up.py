@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ops.devserver.dev_server import AGENT_WORKERS_MOST, cores
 from ops.devserver.processes import PidFile, is_alive
 from ops.devserver.runtime import PROJECT_DIR, read_runtime
 from ops.management.commands.up import port_number
@@ -134,7 +135,7 @@ def read(up, path):
 def test_the_metrics_of_all_processes_are_read_in_one_place(up):
     # Counted by the engine's worker and by the web server; asked of Redis.
     wanted = ("paraph_sweep_seconds_count", 'route="^health/ready/?$"')
-    wanted += ('paraph_workers{queue="agents"} 1.0',)
+    wanted += (f'paraph_workers{{queue="agents"}} {min(cores(), AGENT_WORKERS_MOST)}.0',)
 
     eventually(lambda: all(part in read(up, "/metrics") for part in wanted))
 
