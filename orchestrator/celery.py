@@ -79,6 +79,11 @@ class SignsOfLife(bootsteps.StartStopStep):
     silences it; each statement of a job that waits beats, too."""
 
     def start(self, worker: Any) -> None:
+        from core.database import use_connection_outside_pool
+
+        # Where jobs are threads, it reports the worker: while the database is away that must not
+        # wait as long as a job may for a connection of the pool.
+        use_connection_outside_pool()
         expect_signs_of_life()
 
 
