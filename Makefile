@@ -123,6 +123,10 @@ chaos: $(VENV)/.installed-dev ## Break things, see that nothing is lost: at most
 	@timeout -k 30 $$(($(MINUTES) * 60 + 60)) $(BIN)/python -m tools.chaos --seed '$(SEED)' --minutes '$(MINUTES)' \
 		$(CASE) $(if $(LIST),--list) $(if $(TIMES),--times) $(if $(KEEP),--keep '$(KEEP)')
 
+.PHONY: recovery
+recovery: $(VENV)/.installed-dev ## Measure how long things stand still after a kill, a freeze, a full disk (TIMES=, ONLY=)
+	@$(BIN)/python -m tools.recovery --times '$(or $(TIMES),3)' --only '$(ONLY)'
+
 chaos-short: $(VENV)/.installed-dev ## Its most telling cases, in less than 3 minutes
 	@timeout -k 30 570 $(BIN)/python -m tools.chaos --short --seed '$(SEED)' --minutes 9
 

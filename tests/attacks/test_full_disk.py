@@ -1,11 +1,8 @@
 """The disk of the data folder is filled to the last byte, while all of `up` runs on it."""
 
-import contextlib
-import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +12,9 @@ import pytest
 from prometheus_client import values
 from prometheus_client.mmap_dict import MmapedDict
 
-from ops.devserver import data_dir as data_dir_module
 from tests.live import eventually
 from tests.ops.devserver.test_up import Up
+from tools.small_disk import NoSmallDisk, fill, make_data_folder, small_disk
 
 SIZE = "700m"
 PASSWORD = "correct-horse-9"
@@ -25,32 +22,22 @@ BACK_SECONDS = 5
 
 
 @pytest.fixture(scope="module")
-def small_disk() -> Iterator[Path]:
-    """A disk of its own, also for the servers' files, which as root are elsewhere."""
-    folder = Path(tempfile.mkdtemp(prefix="paraph-full-"))
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE},mode=0711", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("A disk that may be filled needs root and the right to mount.")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-    folder.rmdir()
+def disk() -> Iterator[Path]:
+    try:
+        with small_disk(SIZE) as folder:
+            yield folder
+    except NoSmallDisk as error:
+        pytest.skip(str(NoSmallDisk.__doc__ or error))
 
 
 @pytest.fixture(scope="module")
-def up(small_disk: Path) -> Iterator[Up]:
-    data = small_disk / "data"
-    data.mkdir(mode=0o700)
-    place = small_disk / "servers"
-    place.mkdir(mode=0o711)
-    (place / "belongs-to").write_text(str(data))
-    (data / "servers").symlink_to(place)
-    (data / data_dir_module.lock_path(data).name).touch(mode=0o600)
+def up(disk: Path) -> Iterator[Up]:
+    data = make_data_folder(disk)
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("ADMIN_PASSWORD", PASSWORD)
         running = Up(data)
     yield running
     running.stop()
-    shutil.rmtree(place, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
@@ -62,30 +49,15 @@ def client(up: Up) -> Iterator[httpx.Client]:
         yield client
 
 
-def fill(folder: Path, leave: int = 0) -> Path:
-    """All that is free now, but for so much; again and again what becomes free meanwhile."""
-    path = folder / "filler"
-    with contextlib.suppress(OSError), path.open("ab", buffering=0) as file:
-        while True:
-            disk = os.statvfs(folder)
-            free = disk.f_bavail * disk.f_frsize - leave
-            if free <= 0:
-                break
-            file.write(b"\0" * min(free, 2**20))
-    return path
-
-
 def create(client: httpx.Client, name: str) -> httpx.Response:
     body = {"name": name, "brief": "Members borrow books.", "auto_start": False}
     return client.post("/api/v1/projects/", json=body)
 
 
-def test_below_the_floor_writes_are_507_reads_go_on_and_all_is_well_with_space(
-    up, client, small_disk
-):
+def test_below_the_floor_writes_are_507_reads_go_on_and_all_is_well_with_space(up, client, disk):
     assert create(client, "Before").status_code == 201
     started = {name: up.pid(name) for name in ("web", "agents", "engine", "sweep", "scheduler")}
-    filler = fill(small_disk, leave=10 * 2**20)
+    filler = fill(disk, leave=10 * 2**20)
 
     refused = eventually(lambda: (a := create(client, "Full")).status_code == 507 and a, 10)
     assert refused.json()["code"] == "disk_full"
@@ -104,15 +76,15 @@ def test_below_the_floor_writes_are_507_reads_go_on_and_all_is_well_with_space(
     assert time.monotonic() - freed_at < BACK_SECONDS
 
 
-def test_a_disk_without_a_byte_kills_no_process_of_ours_and_comes_back(up, client, small_disk):
+def test_a_disk_without_a_byte_kills_no_process_of_ours_and_comes_back(up, client, disk):
     names = ("web", "agents", "engine", "sweep", "scheduler")
     started = {name: up.pid(name) for name in names}
-    filler = fill(small_disk)
+    filler = fill(disk)
     eventually(lambda: create(client, "Full").status_code == 507, 5)
     deadline = time.monotonic() + 15
     while time.monotonic() < deadline:
         # What the reserve gave free as well.
-        fill(small_disk)
+        fill(disk)
         assert create(client, "Full").status_code in (503, 507)
         assert client.get("/health/live").status_code == 200
         assert client.get("/metrics").status_code == 200
@@ -141,11 +113,11 @@ for number in range(3000):
 
 
 @pytest.mark.parametrize(("how", "status"), [("ours", 0), ("mapped", -7)])
-def test_counting_on_a_full_disk_and_the_control_with_mapped_files(small_disk, how, status):
-    folder = small_disk / f"counts-{how}"
+def test_counting_on_a_full_disk_and_the_control_with_mapped_files(disk, how, status):
+    folder = disk / f"counts-{how}"
     folder.mkdir()
     (folder / "begun").write_bytes(b"x" * 8192)
-    filler = fill(small_disk, leave=100_000)
+    filler = fill(disk, leave=100_000)
     try:
         counting = subprocess.run([sys.executable, "-c", COUNTING, str(folder), how])
         assert counting.returncode == status
