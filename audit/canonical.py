@@ -33,10 +33,16 @@ def _is_plain(value: Any) -> bool:
     if kind is int:
         return -_EXACT <= value <= _EXACT
     if kind is dict:
-        return all(
-            type(key) is str and key.isascii() and _is_plain(part) for key, part in value.items()
-        )
-    return kind is list and all(_is_plain(part) for part in value)
+        for key, part in value.items():
+            if type(key) is not str or not key.isascii():
+                return False
+            # Most parts are texts: to ask here takes a third of the time.
+            if type(part) is not str and not _is_plain(part):
+                return False
+        return True
+    if kind is list:
+        return all(type(part) is str or _is_plain(part) for part in value)
+    return isinstance(value, str)
 
 
 def digest(tag: str, *parts: bytes) -> str:

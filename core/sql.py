@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from django.apps import apps
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.db.backends.utils import CursorWrapper
 from django.db.models.base import ModelState
 
@@ -38,7 +38,7 @@ class Part:
             for convert in field.get_db_converters(connection)
         ]
 
-    def instance(self, values: tuple, made: dict[Any, models.Model]) -> models.Model | None:
+    def instance(self, values: list, made: dict[Any, models.Model]) -> models.Model | None:
         """As the model's `from_db`, without the signals and defaults that take most of its time.
 
         `made`: those of the same result by their keys; a row that comes again is the same instance.
@@ -46,14 +46,13 @@ class Part:
         key = values[self._key]
         if key is None or key in made:
             return made.get(key)
-        converted = list(values)
         for position, convert in self._converters:
-            converted[position] = convert(converted[position], None, connection)
-        instance = self.model.__new__(self.model)
+            if values[position] is not None:
+                values[position] = convert(values[position], None, connection)
+        made[key] = instance = self.model.__new__(self.model)
         instance._state = state = ModelState()
-        state.adding, state.db = False, connection.alias
-        instance.__dict__.update(zip(self.names, converted, strict=True))
-        made[key] = instance
+        state.adding, state.db = False, DEFAULT_DB_ALIAS
+        instance.__dict__.update(zip(self.names, values, strict=True))
         return instance
 
 
@@ -88,7 +87,7 @@ class Statement:
         begin = 0
         for part, made_of_part in zip(self.parts, made, strict=True):
             end = begin + len(part.names)
-            instances.append(part.instance(row[begin:end], made_of_part))
+            instances.append(part.instance([*row[begin:end]], made_of_part))
             begin = end
         return (*instances, *row[begin:])
 
@@ -98,14 +97,16 @@ def _cursor() -> CursorWrapper:
 
     What a statement returned has been fetched before the next one is sent.
     """
-    connection.close_if_health_check_failed()
-    connection.ensure_connection()
-    connection.validate_thread_sharing()
-    raw = connection.connection
+    # Not `connection`, which looks for it each time that something is asked of it.
+    database = connections[DEFAULT_DB_ALIAS]
+    database.close_if_health_check_failed()
+    database.ensure_connection()
+    database.validate_thread_sharing()
+    raw = database.connection
     if raw.statements_cursor is None:
-        with connection.wrap_database_errors:
-            raw.statements_cursor = connection.create_cursor()
-    wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
+        with database.wrap_database_errors:
+            raw.statements_cursor = database.create_cursor()
+    wrap = database.make_debug_cursor if database.queries_logged else database.make_cursor
     return wrap(raw.statements_cursor)
 
 
@@ -124,7 +125,7 @@ def fetch_one(name: str, **parameters: Any) -> tuple | None:
 
 def mark_saved(row: models.Model) -> None:
     """Of an instance whose row one of the statements has inserted."""
-    row._state.adding, row._state.db = False, connection.alias
+    row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
 
 def replace(name: str, template: str) -> None:

@@ -37,6 +37,9 @@ class StepState:
         return self.status == TaskStatus.COMPLETED and self.verdict != "fail"
 
 
+NOT_BEGUN = StepState()
+
+
 @dataclass(frozen=True)
 class RunState:
     """`loops`: automatic rewinds so far, by the step that failed."""
@@ -46,7 +49,7 @@ class RunState:
     is_over: bool = False
 
     def of(self, step_id: str) -> StepState:
-        return self.steps.get(step_id, StepState())
+        return self.steps.get(step_id, NOT_BEGUN)
 
 
 @dataclass(frozen=True)
