@@ -1,5 +1,6 @@
 """What the broker does to us, and what we make of it."""
 
+import gc
 import socket
 import time
 from uuid import uuid4
@@ -8,7 +9,7 @@ import pytest
 
 from agents import queue
 from orchestrator.broker import RECONNECT_SECONDS, ForgetfulChannel
-from orchestrator.celery import app
+from orchestrator.celery import app, keep_what_is_loaded
 
 
 class Enough(Exception):
@@ -85,3 +86,12 @@ def test_what_is_no_fault_of_the_broker_is_not_hidden(monkeypatch, no_silence):
     monkeypatch.setattr(app, "send_task", fail)
     with pytest.raises(ZeroDivisionError):
         queue.enqueue(queue.RUN_TASK, uuid4())
+
+
+def test_a_worker_that_has_begun_does_not_look_for_garbage_in_what_it_has_loaded():
+    kept = gc.get_freeze_count()
+    loaded = [[] for _ in range(1_000)]
+
+    keep_what_is_loaded()
+
+    assert gc.get_freeze_count() >= kept + len(loaded)
