@@ -24,10 +24,13 @@ def start(name, home, state):
     }
     return subprocess.Popen(
         [ADAPTERS / name / "bin" / "python", MAIN / f"examples/agents/with_{name}.py", state],
-        env=os.environ | environment,
+        # Claude Code would take up what is set here for another one.
+        env={k: v for k, v in os.environ.items() if not k.startswith(("CLAUDE", "ANTHROPIC"))}
+        | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
 
 
@@ -46,7 +49,7 @@ def test_approve_amend_and_reject_in_one_batch_over_a_kill(name, home, tmp_path)
     state = tmp_path / f"{home.id}.json"
     first = start(name, home, state)
     requests = asked(home, first)
-    first.send_signal(signal.SIGKILL)
+    os.killpg(first.pid, signal.SIGKILL)
     printed, _ = first.communicate()
     assert "refunded" not in printed
 
@@ -55,7 +58,7 @@ def test_approve_amend_and_reject_in_one_batch_over_a_kill(name, home, tmp_path)
     home.decide("reject", request=requests["3"], comment="Ask the shop.")
     home.decide(by=1)  # what was written anew
     second = start(name, home, state)
-    printed, errors = second.communicate(timeout=90)
+    printed, errors = second.communicate(timeout=120)
 
     assert second.returncode == 0, errors
     lines = printed.splitlines()
