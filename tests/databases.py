@@ -15,12 +15,16 @@ END_OUR_CONNECTIONS = """
 
 
 @contextmanager
-def own_database(prefix: str) -> Iterator[str]:
-    """The URL of an empty database, which is there as long as the context."""
+def own_database(prefix: str, *, is_migrated: bool = False) -> Iterator[str]:
+    """The URL of an empty database, which is there as long as the context.
+
+    A migrated one is a copy, where there is something to copy: `migrate` then finds nothing to do.
+    """
     name = f"{prefix}_{uuid4().hex[:12]}"
+    template = (is_migrated and os.environ.get("TESTS_TEMPLATE")) or "template1"
     given = os.environ["DATABASE_URL"]
     with psycopg.connect(given, autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name}")
+        server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         try:
             yield urlsplit(given)._replace(path=f"/{name}").geturl()
         finally:

@@ -7,10 +7,10 @@ import pytest
 from django.conf import settings as project_settings
 
 from semantic import checks
+from tests.databases import own_database
 from tests.semantic.conftest import make_extension
-from tests.test_migrations import empty_database, migrate, tables
+from tests.test_migrations import migrate, tables
 
-__all__ = ["empty_database"]
 ON = {"SEMANTIC_SEARCH": "true", "EMBEDDING_MODEL": "openai:test-embedding"}
 
 
@@ -45,21 +45,27 @@ def run(url, *command, **environment):
     )
 
 
-@pytest.mark.slow
-def test_the_table_is_there_only_where_it_was_switched_on(empty_database):
-    migrate(empty_database)
-    assert "context_embeddings" not in tables(empty_database)
+@pytest.fixture
+def migrated_database():
+    with own_database("semantic", is_migrated=True) as url:
+        migrate(url)
+        yield url
 
-    refused = run(empty_database, "migrate", "-v0", **ON)
+
+@pytest.mark.slow
+def test_the_table_is_there_only_where_it_was_switched_on(migrated_database):
+    assert "context_embeddings" not in tables(migrated_database)
+
+    refused = run(migrated_database, "migrate", "-v0", **ON)
     assert refused.returncode != 0
     assert "paraph.E011" in refused.stderr
     assert "CREATE EXTENSION vector" in refused.stderr
 
-    with psycopg.connect(empty_database, autocommit=True) as plain:
+    with psycopg.connect(migrated_database, autocommit=True) as plain:
         make_extension(plain.info.dbname, plain)
     for target, is_there in (((), True), (("semantic", "zero"), False), ((), True)):
-        done = run(empty_database, "migrate", "-v0", *target, **ON)
+        done = run(migrated_database, "migrate", "-v0", *target, **ON)
         assert done.returncode == 0, done.stderr
-        assert ("context_embeddings" in tables(empty_database)) is is_there
-    embedded = run(empty_database, "embed_texts", **ON)
+        assert ("context_embeddings" in tables(migrated_database)) is is_there
+    embedded = run(migrated_database, "embed_texts", **ON)
     assert (embedded.returncode, embedded.stdout) == (0, "0 texts embedded.\n"), embedded.stderr
