@@ -1,6 +1,6 @@
 """The statements of the hot path, by name: `core/statements.sql` (ADR 44).
 
-They go through Django's own cursor, so that query logs, wrappers and tracing see them, and as
+They go through Django's connection, so that query logs, wrappers and tracing see them, and as
 constant texts, so that PostgreSQL plans each once a connection.
 """
 
@@ -11,7 +11,6 @@ from typing import Any
 
 from django.apps import apps
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
-from django.db.backends.utils import CursorWrapper
 from django.db.models.base import ModelState
 
 PAGE = Path(__file__).with_name("statements.sql")
@@ -69,14 +68,10 @@ class Statement:
 
     def execute(self, parameters: dict[str, Any]) -> int:
         """How many rows there were."""
-        cursor = _cursor()
-        cursor.execute(self.text, parameters)
-        return cursor.rowcount
+        return _sent(self.text, parameters).rowcount
 
     def rows(self, parameters: dict[str, Any]) -> list[tuple]:
-        cursor = _cursor()
-        cursor.execute(self.text, parameters)
-        rows = cursor.fetchall()
+        rows = _sent(self.text, parameters).fetchall()
         if not self.parts:
             return rows
         made: list[dict[Any, models.Model]] = [{} for _ in self.parts]
@@ -92,10 +87,11 @@ class Statement:
         return (*instances, *row[begin:])
 
 
-def _cursor() -> CursorWrapper:
-    """Django's cursor around one that the connection keeps: to make one takes as long as to send.
+def _sent(text: str, parameters: dict[str, Any]) -> Any:
+    """The cursor with its result. The connection keeps one: to make one takes as long as to send.
 
-    What a statement returned has been fetched before the next one is sent.
+    What a statement returned has been fetched before the next one is sent. Django's own cursor is
+    put around it where somebody logs or wraps statements.
     """
     # Not `connection`, which looks for it each time that something is asked of it.
     database = connections[DEFAULT_DB_ALIAS]
@@ -106,8 +102,16 @@ def _cursor() -> CursorWrapper:
     if raw.statements_cursor is None:
         with database.wrap_database_errors:
             raw.statements_cursor = database.create_cursor()
-    wrap = database.make_debug_cursor if database.queries_logged else database.make_cursor
-    return wrap(raw.statements_cursor)
+    cursor = raw.statements_cursor
+    if database.queries_logged:
+        cursor = database.make_debug_cursor(cursor)
+    elif database.execute_wrappers:
+        cursor = database.make_cursor(cursor)
+    else:
+        database.validate_no_broken_transaction()
+    with database.wrap_database_errors:
+        cursor.execute(text, parameters)
+    return cursor
 
 
 def execute(name: str, **parameters: Any) -> int:

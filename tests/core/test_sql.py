@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 
 import pytest
-from django.db import connection
+from django.db import DataError, connection, transaction
+from django.db.transaction import TransactionManagementError
 
 from agents.models import Task
 from audit.actors import Actor
@@ -83,6 +84,16 @@ def test_query_logs_and_wrappers_see_it(project, django_assert_num_queries):
         sql.fetch_one("load_run", project=project.pk)
 
     assert len(statements) == 1
+
+
+def test_errors_are_those_of_django(project):
+    with pytest.raises(DataError), transaction.atomic():
+        sql.fetch_one("member_role", project="no id", user=1)
+
+    with transaction.atomic():
+        transaction.set_rollback(True)
+        with pytest.raises(TransactionManagementError):
+            sql.fetch_one("member_role", project=project.pk, user=1)
 
 
 def test_versions_are_not_planned_anew_each_time(project):
