@@ -9,9 +9,13 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, transaction
 
+from accounts.current_actor import current_actor
+from audit.events import BACKUP_RESTORED
+from audit.installation import INSTALLATION, record_installation
 from audit.services import begin_epoch
 from ops.devserver import DevServerError
 from ops.devserver.binaries import postgres_program
+from ops.events import BACKUP_MADE
 
 # A backup holds everything that people wrote, and the hashes of their passwords.
 PRIVATE = 0o600
@@ -22,7 +26,10 @@ LIBPQ_VARIABLES = {
     "dbname": "PGDATABASE",
 }
 HAS_PROJECTS_TABLE = "SELECT to_regclass('projects') IS NOT NULL"
-HAS_ROWS = "SELECT EXISTS (SELECT 1 FROM projects) OR EXISTS (SELECT 1 FROM event_log)"
+# A first start has made the administrator, and the log of the installation says so.
+HAS_ROWS = """
+    SELECT EXISTS (SELECT 1 FROM projects) OR EXISTS (SELECT 1 FROM event_log WHERE project <> %s)
+"""
 # Embeddings need an extension that a new database may not have, and can be computed again.
 EXCLUDED_TABLE = "context_embeddings"
 FORGET_SEMANTIC_MIGRATIONS = "DELETE FROM django_migrations WHERE app = 'semantic'"
@@ -50,6 +57,7 @@ def dump(path: Path) -> None:
         options += [f"--exclude-table={EXCLUDED_TABLE}", f"--file={unfinished}"]
         _run("pg_dump", *options)
         unfinished.replace(path)
+        record_installation(BACKUP_MADE, current_actor(), file=path.name)
     except OSError as error:
         raise BackupError(f"{path} cannot be written: {error.strerror}.") from error
     finally:
@@ -75,7 +83,7 @@ def restore(path: Path) -> int:
                 raise BackupError(
                     "The database holds tables of another program. Use another database."
                 )
-            cursor.execute(HAS_ROWS)
+            cursor.execute(HAS_ROWS, [INSTALLATION])
             if cursor.fetchone()[0]:
                 raise BackupError("The database holds projects. Restore into an empty one.")
         # The dump creates the schema itself.
@@ -85,7 +93,10 @@ def restore(path: Path) -> int:
     with connection.cursor() as cursor:
         cursor.execute(FORGET_SEMANTIC_MIGRATIONS)
     call_command("migrate", interactive=False, verbosity=0)
-    return begin_epoch()
+    with transaction.atomic():
+        streams = begin_epoch()
+        record_installation(BACKUP_RESTORED, current_actor(), streams=streams, file=path.name)
+    return streams
 
 
 def _run(name: str, *arguments: str) -> None:

@@ -36,7 +36,7 @@ from hitl.selectors import request_list_for
 from orchestrator.engine.document import ENDINGS, MEDIA_TYPES, sources_of
 from orchestrator.engine.document_jobs import RETRY_AFTER_SECONDS, ready_document
 from orchestrator.engine.erasure import erase_project
-from orchestrator.engine.export import prepare_export, write_export
+from orchestrator.engine.export import prepare_export, record_export, write_export
 from orchestrator.engine.imports import import_project, open_archive
 from orchestrator.engine.imports.archive import MAX_ARCHIVE_BYTES
 from orchestrator.engine.progress import progress_of
@@ -195,6 +195,7 @@ class ExportView(APIView):
         with consistent_snapshot():
             project = get_visible_project(request.user, project_id)
             write_export(project, file)
+        record_export(project, Actor.of_user(request.user))
         return zip_response(request, file, f"project-{project.pk}.zip")
 
 

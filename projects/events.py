@@ -35,6 +35,9 @@ PROJECT_CANCELLED = register_event_type(
     "project_cancelled", message=_status("Project cancelled", tone="bad")
 )
 # In the log of the installation.
+EXPORT_MADE = register_event_type("export_made")
+IMPORT_MADE = register_event_type("import_made")
+ERASURE_MADE = register_event_type("erasure_made")
 FLOOR_CHANGED = register_event_type("floor_changed")
 PROJECT_ERASED = register_event_type("project_erased", erases_payloads=True)
 MEMBER_ADDED = register_event_type("member_added", changes_inbox=True)

@@ -11,13 +11,14 @@ from django.db.models import Case, F, Q, QuerySet, Value, When
 from agents.models import Task
 from audit.actors import Actor
 from audit.erasure import ERASED_DATA, erase_payloads
+from audit.installation import record_installation
 from audit.models import Stream
 from core.errors import Conflict, InvalidInput
 from core.text import is_storable
 from hitl.digests import ERASED_SUBJECT
 from projects.access import MANAGE
 from projects.credentials import revoke_all_credentials
-from projects.events import PROJECT_ERASED
+from projects.events import ERASURE_MADE, PROJECT_ERASED
 from projects.models import ERASED_TEXT, Project
 from projects.transaction import ProjectTransaction
 
@@ -145,6 +146,7 @@ def erase_project(*, project_id: UUID, actor: Actor, reason: str) -> Project:
             actor=actor,
             data={"reason": reason.strip()},
         )
+        record_installation(ERASURE_MADE, actor, project=str(project_id))
     return project
 
 

@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, BinaryIO
 
-from audit.models import Event
+from audit.actors import Actor
+from audit.installation import record_installation
+from audit.models import Event, Stream
 from audit.serialization import to_wire
 from context.models import Artifact, ArtifactVersion
 from context.printing.pdf import TooLong
@@ -27,6 +29,7 @@ from orchestrator.engine.document import (
 from orchestrator.engine.document_jobs import IMMEDIATE_SECONDS, is_small, ready_document
 from orchestrator.engine.safe_paths import SafePaths
 from orchestrator.models import ImportedFile, WorkflowRun
+from projects.events import EXPORT_MADE
 from projects.integrity import ContentChanged
 from projects.models import Project
 
@@ -47,6 +50,12 @@ def write_export(project: Project, target: BinaryIO) -> None:
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, content)
+
+
+def record_export(project: Project, actor: Actor) -> None:
+    """Before it is handed out. Without the project's name, which may be erased one day."""
+    head = Stream.objects.get(project=project.pk).sequence
+    record_installation(EXPORT_MADE, actor, project=str(project.pk), head_sequence=head)
 
 
 def prepare_export(

@@ -2,6 +2,7 @@ from io import StringIO
 
 import pytest
 from django.contrib.auth.models import Group, Permission, User
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.test import Client
 
@@ -120,3 +121,25 @@ def test_what_is_done_without_a_page_is_recorded_too(owner):
     ]
     assert {event.actor for event in events()} == {"system:terminal"}
     assert verify_stream(INSTALLATION).valid
+
+
+def test_what_leaves_enters_or_goes_as_a_whole_is_recorded(make_project, owner, client_of):
+    project = make_project()
+    path, api = f"/api/v1/projects/{project.pk}/", client_of(owner)
+    archive = b"".join(api.get(f"{path}export/").streaming_content)
+    file = SimpleUploadedFile("export.zip", archive, "application/zip")
+    imported = api.post("/api/v1/projects/import/", {"file": file}, format="multipart").json()
+    api.post(f"{path}erase/", {"reason": "Asked for."})
+
+    export, import_, erasure = events("export_made", "import_made", "erasure_made")
+    assert {event.actor for event in (export, import_, erasure)} == {f"user:{owner.pk}"}
+    assert export.data["project"] == erasure.data["project"] == str(project.pk)
+    assert import_.data["project"] == imported["id"]
+    assert project.name not in str([event.data for event in events()])
+
+
+def test_a_restored_backup_is_recorded(project):
+    call_command("begin_epoch", stdout=StringIO())
+
+    [event] = events("backup_restored")
+    assert (event.actor, event.data["streams"]) == ("system:terminal", 1)

@@ -5,10 +5,11 @@ from uuid import UUID
 
 from django.core.management.base import CommandError
 
+from accounts.current_actor import current_actor
 from core.database import consistent_snapshot
 from core.text import one_line
 from orchestrator.engine.document import document_of
-from orchestrator.engine.export import export_files, prepare_export
+from orchestrator.engine.export import export_files, prepare_export, record_export
 from projects.integrity import ContentChanged, noted
 from projects.models import BRIEF_MAX_LENGTH, Project
 from ui.terminal.console import Terminal
@@ -76,6 +77,7 @@ def write_export(terminal: Terminal, project_id: UUID, folder: Path) -> None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content.encode() if isinstance(content, str) else content)
                 count += 1
+        record_export(Project.objects.get(pk=project_id), current_actor())
     except ContentChanged as error:
         raise CommandError(f"{error.code}: {one_line(error.detail)}") from error
     except OSError as error:

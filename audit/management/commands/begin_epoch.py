@@ -1,7 +1,11 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.db import transaction
 
+from audit.actors import Actor
+from audit.events import BACKUP_RESTORED
+from audit.installation import record_installation
 from audit.services import begin_epoch
 
 
@@ -13,4 +17,7 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def handle(self, **options: Any) -> None:
-        self.stdout.write(f"{begin_epoch()} streams have a new epoch.")
+        with transaction.atomic():
+            streams = begin_epoch()
+            record_installation(BACKUP_RESTORED, Actor.of_system("terminal"), streams=streams)
+        self.stdout.write(f"{streams} streams have a new epoch.")

@@ -13,6 +13,7 @@ from django.db import transaction
 
 from audit.actors import Actor
 from audit.canonical import canonical
+from audit.installation import record_installation
 from context.artifact_types import artifact_types
 from context.enums import Granularity, VersionStatus
 from context.services import Checked, check_content, store_imported
@@ -28,7 +29,7 @@ from orchestrator.engine.imports.trail import Trail, is_vouched_for, verify_trai
 from orchestrator.models import ImportedFile, ProjectImport
 from projects.agent_types import agent_types
 from projects.enums import OversightLevel
-from projects.events import PROJECT_UPDATED
+from projects.events import IMPORT_MADE, PROJECT_UPDATED
 from projects.models import Project
 from projects.services import create_project
 from projects.transaction import ProjectTransaction
@@ -148,6 +149,8 @@ def store_project(
         for item in items:
             item["claims"]["is_verified"] = is_verified
             store_imported(tx, **item)
+    facts = {"project": str(project.pk), "archive_sha256": archive.sha256}
+    record_installation(IMPORT_MADE, actor, **facts, is_verified=is_verified)
     return tx.project
 
 
