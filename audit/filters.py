@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from audit.enums import EventSource
 from audit.event_types import event_type_choices
 from audit.models import Event
-from core.filters import KindFilter
+from core.filters import KindFilter, MomentFilter
 
 BIGGEST_SEQUENCE = 2**63 - 1
 LONGEST_WAIT_SECONDS = 60
@@ -30,8 +30,8 @@ class InstallationFilter(django_filters.FilterSet):
 
     event_type = KindFilter(choices=event_type_choices)
     event_source = django_filters.ChoiceFilter(choices=EventSource)
-    created_after = django_filters.IsoDateTimeFilter("created_at", "gte", label="At or after.")
-    created_before = django_filters.IsoDateTimeFilter("created_at", "lt", label="Before.")
+    created_after = MomentFilter("created_at", "gte", label="At or after.")
+    created_before = MomentFilter("created_at", "lt", label="Before.")
     after_sequence = IntegerFilter(
         "sequence", "gt", min_value=0, max_value=BIGGEST_SEQUENCE, label="Beyond this sequence."
     )

@@ -1,13 +1,17 @@
 """Filters of lists that refuse what they cannot read."""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import django_filters
 from django import forms
 from django.utils.choices import CallableChoiceIterator
+from django_filters.fields import IsoDateTimeField
 from django_filters.widgets import BooleanWidget
 
+# PostgreSQL refuses what is further from UTC.
+OFFSET_LIMIT = timedelta(hours=16)
 BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -31,6 +35,18 @@ class FlagFormField(forms.NullBooleanField):
 
 class FlagFilter(django_filters.BooleanFilter):
     field_class = FlagFormField
+
+
+class MomentFormField(IsoDateTimeField):
+    def to_python(self, value: Any) -> datetime | None:
+        moment = super().to_python(value)
+        if moment is not None and abs(moment.utcoffset() or timedelta()) >= OFFSET_LIMIT:
+            raise forms.ValidationError("No time zone is so far from UTC.", code="invalid")
+        return moment
+
+
+class MomentFilter(django_filters.IsoDateTimeFilter):
+    field_class = MomentFormField
 
 
 class KindFilter(django_filters.ChoiceFilter):

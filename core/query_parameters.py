@@ -18,6 +18,9 @@ from core.serializers import faults_of
 COMMON_NAMES = {"format"}
 # From 0 to 1, which is the same name.
 MISSPELLED_SIMILARITY = 0.75
+# Without a value they would be left out, and the answer would be wider than what was meant. But a
+# page's form of filters sends all of its fields.
+NEVER_EMPTY = {"project", "task", "hitl_request"}
 Query = type[Serializer] | Iterable[str]
 
 
@@ -43,12 +46,17 @@ def names_of(query: Query) -> set[str]:
 def check_query(request: Any, names: set[str]) -> None:
     """Raises InvalidInput with every parameter at fault."""
     errors = []
+    renderer = getattr(request, "accepted_renderer", None)
+    never_empty = set() if renderer and renderer.format == "api" else NEVER_EMPTY
     for name, values in getattr(request, "query_params", request.GET).lists():
         if name in names:
             errors += [
                 {"field": name, "code": fault.code, "detail": str(fault)}
                 for fault in faults_of(values)
             ]
+            if name in never_empty and not all(value.strip() for value in values):
+                detail = "Empty. Send an id, or leave the parameter out."
+                errors.append({"field": name, "code": "blank", "detail": detail})
         elif similar := get_close_matches(name, sorted(names), n=1, cutoff=MISSPELLED_SIMILARITY):
             known = ", ".join(sorted(names))
             detail = f"Unknown parameter. Did you mean {similar[0]}? Known here: {known}."

@@ -20,6 +20,7 @@ from hitl.rules import allowed_actions, roles_of
 from hitl.services.comments import TEXT_MAX_LENGTH
 from hitl.statistics import PERIODS, USUAL_PERIOD
 from projects.enums import OversightLevel, Role
+from projects.selectors import find_user
 from projects.serializers import UserField
 
 BULK_MAX = 200
@@ -317,8 +318,18 @@ class DecisionAnswer(serializers.Serializer):
     request = RequestSerializer()
 
 
+class AssigneeField(UserField):
+    """None for a user that there is not: who asks learns no more of them than of any outsider."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, bool) or not isinstance(data, int | str):
+            self.fail("does_not_exist")
+        user = find_user(data)
+        return user if user is not None and user.is_active else None
+
+
 class ReassignInput(StrictSerializer):
-    user = UserField()
+    user = AssigneeField()
 
 
 class CommentInput(StrictSerializer):

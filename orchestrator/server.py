@@ -12,6 +12,8 @@ import sys
 
 import uvicorn
 
+from orchestrator.http_protocol import HttpProtocol
+
 APPLICATION = "orchestrator.asgi:application"
 # How long requests that are being answered may take when the server is asked to stop.
 FINISH_SECONDS = 5
@@ -45,7 +47,7 @@ def main() -> None:
         server_header=False,
         # By name: `auto` would take whatever else happens to be installed.
         loop="asyncio",
-        http="h11",
+        http=HttpProtocol,
         ws="websockets-sansio",
         ws_max_size=MAX_FRAME_BYTES,
         ws_ping_interval=20,

@@ -26,6 +26,8 @@ from projects.models import BRIEF_MAX_LENGTH, Membership, Project
 from projects.quotas import check_project_quotas
 from projects.transaction import ProjectTransaction
 
+# The same for a user that there is and one that there is not.
+NO_SUCH_MEMBER = "This user is not a member of the project."
 STATE = ["status", "status_reason", "started_at", "finished_at", "updated_at"]
 
 
@@ -241,7 +243,7 @@ def remove_member(*, project_id: UUID, actor: Actor, user_id: int) -> None:
         members = Membership.objects.filter(project=tx.project, user=user_id)
         member = members.select_related("user").first()
         if member is None:
-            raise NotFound("not_found", "This user is not a member of the project.")
+            raise NotFound("not_found", NO_SUCH_MEMBER)
         if member.role == Role.OWNER:
             _check_not_last_owner(tx.project, member.user)
             hooks.run("owner_removed", tx, member.user)

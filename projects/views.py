@@ -14,7 +14,7 @@ from audit.actors import Actor
 from core.errors import NotFound
 from core.serializers import NoInput
 from core.viewsets import GenericViewSet
-from projects.access import get_visible_project
+from projects.access import MANAGE, get_visible_project, require_role
 from projects.filters import ProjectFilter
 from projects.models import Membership, Project
 from projects.selectors import find_user, project_list_for, projects_for
@@ -29,6 +29,7 @@ from projects.serializers import (
     ProjectSerializer,
 )
 from projects.services import (
+    NO_SUCH_MEMBER,
     add_member,
     cancel_project,
     create_project,
@@ -142,6 +143,8 @@ class MemberViewSet(mixins.ListModelMixin, GenericViewSet):
     def create(self, request: Request, project_id: UUID) -> Response:
         """Add a member, or change a member's role."""
         project = get_visible_project(request.user, project_id)
+        # Before the body: who may not add anybody is not told whether there is such a user.
+        require_role(request.user, project.pk, MANAGE)
         member = add_member(
             project_id=project.pk, actor=Actor.of_user(request.user), **self.input(request)
         )
@@ -151,10 +154,11 @@ class MemberViewSet(mixins.ListModelMixin, GenericViewSet):
     def destroy(self, request: Request, project_id: UUID, user: str) -> Response:
         """Remove a member, by id or username; a project keeps an owner."""
         project = get_visible_project(request.user, project_id)
+        require_role(request.user, project.pk, MANAGE)
         # Digits are an id, unless there are too many of them for one.
         is_id = user.isdecimal() and len(user) < 20
         member = find_user(int(user) if is_id else user)
         if member is None:
-            raise NotFound("not_found", "There is no such user.")
+            raise NotFound("not_found", NO_SUCH_MEMBER)
         remove_member(project_id=project.pk, actor=Actor.of_user(request.user), user_id=member.pk)
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -60,14 +60,26 @@ def credentials_of(scope: dict[str, Any]) -> Credentials:
     if key := read_header(headers.get(b"authorization", "")):
         return Credentials(*key)
     session_key = parse_cookie(headers.get(b"cookie", "")).get(settings.SESSION_COOKIE_NAME)
-    is_foreign = not is_own_origin(headers.get(b"origin"), headers.get(b"host", ""))
+    origin, host = headers.get(b"origin"), headers.get(b"host", "")
+    is_foreign = not is_own_origin(origin, host, scheme=scheme_in(scope["scheme"], headers))
     return Credentials(session_key=session_key, is_foreign=bool(session_key) and is_foreign)
 
 
-def is_own_origin(origin: str | None, host: str) -> bool:
+def scheme_in(scheme: str, headers: dict[bytes, str]) -> str:
+    """Of the page that may open this: `http` or `https`, as Django tells them apart."""
+    if proxy := settings.SECURE_PROXY_SSL_HEADER:
+        name, secure_value = proxy
+        forwarded = headers.get(name.removeprefix("HTTP_").replace("_", "-").lower().encode())
+        if forwarded is not None:
+            is_secure = forwarded.split(",", 1)[0].strip() == secure_value
+            return "https" if is_secure else "http"
+    return {"ws": "http", "wss": "https"}.get(scheme, scheme)
+
+
+def is_own_origin(origin: str | None, host: str, *, scheme: str) -> bool:
     """Whether a page of this origin may use the cookie. Browsers always name theirs.
 
-    Our own hosts on our own port, and CSRF_TRUSTED_ORIGINS.
+    Our own hosts with our own scheme and port, and CSRF_TRUSTED_ORIGINS.
     """
     if origin is None:
         return True
@@ -82,6 +94,7 @@ def is_own_origin(origin: str | None, host: str) -> bool:
     allowed_hosts = [name for name in settings.ALLOWED_HOSTS if name != "*"]
     return (
         bool(origin_domain)
+        and parts.scheme == scheme
         and port == origin_port
         and (origin_domain == domain or validate_host(origin_domain, allowed_hosts))
     )

@@ -13,6 +13,7 @@ from context.assembly.pieces import Candidate, Piece, Want, shortened, summary_o
 from context.enums import Form, Need, VersionStatus
 from context.models import ArtifactVersion, Concept, Section
 from context.parts import find_concepts
+from context.search.query_parser import without_loose_dashes
 
 Versions = dict[tuple[str, int], ArtifactVersion]
 # What a path has behind it from the second piece, or the second section of a name, on.
@@ -55,7 +56,10 @@ def expand(want: Want, versions: Versions) -> list[Candidate]:
     sources = [versions[source] for source in want.sources]
     if want.query:
         with connection.cursor() as cursor:
-            cursor.execute(BEST, [want.query, [version.pk for version in sources], want.limit])
+            cursor.execute(
+                BEST,
+                [without_loose_dashes(want.query), [version.pk for version in sources], want.limit],
+            )
             ids = [row[0] for row in cursor.fetchall()]
         sections = Section.objects.select_related("body", "version__artifact").in_bulk(ids)
         return list(_parts(want, [sections[pk] for pk in ids]))

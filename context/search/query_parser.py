@@ -37,6 +37,8 @@ OF_ONE = "part.project_id = scope.project"
 TEXTS = "context_bodies"
 # Names are searched only in rows with trigrams, so their index by project has only these.
 NAMED = f"{OF_ONE} AND part.trigrams IS NOT NULL"
+# A dash before no word excludes nothing, and PostgreSQL has room for 32 of them.
+LOOSE_DASH = re.compile(r'-(?![\w"])')
 PHRASE = re.compile(r"('(?:[^']|'')*')|<(?:-|\d+)>")
 NOTHING_TO_ASK_FOR = "T"
 # Estimates of how many texts have a word, and are of a current version, are far off: the planner
@@ -88,9 +90,15 @@ def search_cursor() -> Iterator[Any]:
             cursor.execute(AS_USUAL)
 
 
+def without_loose_dashes(text: str) -> str:
+    """What `websearch_to_tsquery` takes, whatever it is."""
+    return LOOSE_DASH.sub(" ", text)
+
+
 def parse_query(text: str, scope: Scope, cursor: Any) -> ParsedQuery:
     sql = MEANING.format(ends=_ends(scope, TEXTS))
-    cursor.execute(sql, {"text": text, "projects": scope.parameter})
+    asked = without_loose_dashes(text)
+    cursor.execute(sql, {"text": asked, "projects": scope.parameter})
     words, tree, prefixed, trigrams, oldest, newest = cursor.fetchone()
     loose = words
     # Only the text itself tells whether words stand side by side, and reading it is what costs.

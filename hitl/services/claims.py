@@ -61,7 +61,7 @@ def release_request(*, request_id: UUID, actor: Actor) -> HitlRequest:
     return request
 
 
-def reassign_request(*, request_id: UUID, actor: Actor, user: Any) -> HitlRequest:
+def reassign_request(*, request_id: UUID, actor: Actor, user: Any | None) -> HitlRequest:
     """Hand the claim to another member, as if they had claimed it.
 
     Only the claimant or an owner may; without a claim, anyone who decides. Raises NotFound,
@@ -75,10 +75,13 @@ def reassign_request(*, request_id: UUID, actor: Actor, user: Any) -> HitlReques
         if (claimant := request.claimant_id(now)) is not None:
             _check_may_hand_on(tx, claimant)
         request.claimed_by = request.claimed_until = None
-        verdict = can_decide(request, user, now)
-        if not verdict.allowed:
-            detail = f"{user.get_username()} cannot decide on it ({verdict.code})."
-            error = {"field": "user", "code": verdict.code or "invalid", "detail": detail}
+        verdict = can_decide(request, user, now) if user else None
+        if verdict is None or not verdict.allowed:
+            code = verdict.code or "invalid" if verdict else "not_a_member"
+            # By an id nobody learns whose it is, or whether there is one.
+            name = "This user" if code == "not_a_member" else user.get_username()
+            detail = f"{name} cannot decide on it ({code})."
+            error = {"field": "user", "code": code, "detail": detail}
             raise Unprocessable("assignee_cannot_decide", detail, errors=[error])
         _claim(request, user, now)
         tx.record(

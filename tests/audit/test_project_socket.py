@@ -5,6 +5,7 @@ import pytest
 from audit.actors import Actor
 from audit.models import Event, Stream
 from audit.serialization import to_wire
+from audit.stream.authentication import credentials_of
 from projects.models import Membership, Project
 from projects.services import remove_member
 from tests.live import (
@@ -132,6 +133,33 @@ def test_a_foreign_page_may_not_use_the_session(web_server: WebServer, project, 
         f"/ws/projects/{project.pk}/", headers=headers, origin=origin
     ) as socket:
         assert close_code(socket) == 4403
+
+
+@pytest.mark.parametrize(
+    ("proxy", "scheme", "forwarded", "own"),
+    [
+        (False, "ws", None, "http"),
+        (False, "wss", None, "https"),
+        (False, "ws", "https", "http"),  # anybody may say so
+        (True, "ws", "https", "https"),
+        (True, "wss", "http", "http"),
+        (True, "ws", None, "http"),
+    ],
+)
+def test_a_page_with_another_scheme_is_a_foreign_one(settings, proxy, scheme, forwarded, own):
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if proxy else None
+    headers = [(b"host", b"localhost"), (b"cookie", b"sessionid=x")]
+    if forwarded:
+        headers.append((b"x-forwarded-proto", forwarded.encode()))
+
+    foreign = {
+        origin: credentials_of(
+            {"scheme": scheme, "headers": [*headers, (b"origin", f"{origin}://localhost".encode())]}
+        ).is_foreign
+        for origin in ("http", "https")
+    }
+
+    assert foreign == {name: name != own for name in ("http", "https")}
 
 
 def test_a_foreign_page_with_a_token_may_listen(web_server: WebServer, project, viewer):

@@ -183,6 +183,8 @@ def test_a_verb_takes_no_unknown_body(project, owner, client_of, path, body):
         ("hitl/requests/", "overdue=%00", "overdue"),
         ("hitl/requests/", "status=open", "status"),
         ("hitl/statistics/", "project=x", "project"),
+        ("audit/events/", "created_after=2026-01-01T00:00:00-17:02", "created_after"),
+        ("hitl/requests/", "project=", "project"),
     ],
 )
 def test_an_unknown_value_in_a_query_is_400_and_names_the_field(
@@ -192,6 +194,14 @@ def test_an_unknown_value_in_a_query_is_400_and_names_the_field(
 
     assert response.status_code == 400
     assert response.json()["errors"][0]["field"] == field
+
+
+@pytest.mark.parametrize("path", ["search/", "artifacts/"])
+@pytest.mark.parametrize("words", ["-" * 50, "- " * 150, "-(" * 50 + "x", '-"' * 50 + "x"])
+def test_any_text_may_be_searched_for(owner, project, client_of, path, words):
+    response = client_of(owner).get(f"/api/v1/{path}", {"q": words, "project": project.pk})
+
+    assert response.status_code == 200
 
 
 @pytest.mark.parametrize("size", [1, 1000])

@@ -121,8 +121,18 @@ def test_it_is_not_handed_on_to_who_may_not(item, post, owner, request, name, co
     assert fresh(item).claimed_by is None
 
 
-@pytest.mark.parametrize("body", [{}, {"user": "nobody"}, {"user": None}, {"user": [1]}])
-def test_reassigning_names_an_active_user(post, owner, body):
+def test_reassigning_does_not_tell_whether_there_is_such_a_user(post, owner, outsider):
+    answers = [
+        post(owner, "reassign", {"user": user}).json()
+        for user in ("outsider", outsider.pk, "nobody", 10**8, "a\0b")
+    ]
+
+    assert [answer["errors"] for answer in answers] == [answers[0]["errors"]] * len(answers)
+    assert answers[0]["errors"][0]["code"] == "not_a_member"
+
+
+@pytest.mark.parametrize("body", [{}, {"user": None}, {"user": [1]}])
+def test_reassigning_names_a_user(post, owner, body):
     answer = post(owner, "reassign", body)
 
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "user")

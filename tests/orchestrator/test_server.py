@@ -1,8 +1,17 @@
 """The web server's socket."""
 
 import argparse
+import asyncio
 import socket
+import time
+from functools import partial
 
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
+
+from orchestrator import http_protocol
+from orchestrator.http_protocol import HttpProtocol
 from orchestrator.server import open_listener
 
 
@@ -13,3 +22,61 @@ def test_an_answer_is_sent_without_waiting_for_acknowledgements():
             connection, _ = listener.accept()
         with connection:
             assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+async def answer(scope, receive, send):
+    """After the whole body."""
+    while (await receive()).get("more_body"):
+        pass
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body"})
+
+
+async def talk(parts, pause):
+    """What the server has sent until it closed the connection, and after how long that was."""
+    config = uvicorn.Config(answer, log_config=None, lifespan="off")
+    config.load()
+    protocol = partial(HttpProtocol, config=config, server_state=ServerState(), app_state={})
+    server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
+    async with server:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        began = time.monotonic()
+        for part in parts:
+            if reader.at_eof():
+                break
+            writer.write(part)
+            await asyncio.sleep(pause)
+        answered = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+    return answered, time.monotonic() - began
+
+
+HEAD = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 600\r\n"
+END = HEAD + b"Connection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [HEAD],
+        [HEAD[:1], HEAD[1:2], HEAD[2:3], HEAD[3:4], HEAD[4:5]],
+        [END],
+        [END, b"a", b"b", b"c", b"d"],
+        [HEAD + b"\r\n" + b"a" * 600 + HEAD, b"X"],
+    ],
+    ids=["head", "slow head", "body", "slow body", "next head"],
+)
+def test_a_request_that_does_not_go_on_is_closed(monkeypatch, parts):
+    monkeypatch.setattr(http_protocol, "HALF_OPEN_SECONDS", 0.2)
+    answered, seconds = asyncio.run(talk(parts, pause=0.09))
+
+    assert answered.count(b" 204 ") == parts[0].count(b"a" * 600)
+    assert seconds < 2
+
+
+def test_a_body_that_takes_long_and_keeps_coming_is_read(monkeypatch):
+    monkeypatch.setattr(http_protocol, "HALF_OPEN_SECONDS", 0.2)
+    answered, seconds = asyncio.run(talk([END, *[b"a" * 100] * 6], pause=0.09))
+
+    assert b" 204 " in answered
+    assert seconds > 0.5

@@ -248,3 +248,27 @@ def test_cancelling_ends_open_work(project, owner, client_of):
 
     tasks = api.get("/api/v1/tasks/", {"project": project.pk}).json()["results"]
     assert [task["status"] for task in tasks] == ["cancelled"]
+
+
+@pytest.mark.parametrize("role", ["viewer", "outsider"])
+def test_who_may_not_add_members_is_not_told_whether_there_is_a_user(
+    project, client_of, outsider, request, role
+):
+    api = client_of(request.getfixturevalue(role))
+    path = f"{PROJECTS}{project.pk}/members/"
+    for send in (
+        lambda name: api.post(path, {"user": name, "role": "viewer"}, format="json"),
+        lambda name: api.delete(f"{path}{name}/"),
+    ):
+        there, absent = send("outsider"), send("nobody")
+        assert there.status_code == absent.status_code
+        assert there.status_code in (403, 404)
+        assert there.json()["detail"] == absent.json()["detail"]
+
+
+def test_removing_tells_nobody_whether_there_is_a_user(project, owner, outsider, client_of):
+    path = f"{PROJECTS}{project.pk}/members/"
+    there, absent = (client_of(owner).delete(f"{path}{name}/") for name in ("outsider", "nobody"))
+
+    assert (there.status_code, absent.status_code) == (404, 404)
+    assert there.json()["detail"] == absent.json()["detail"]
