@@ -155,7 +155,7 @@ class Home:
         **data: Any,
     ) -> dict[str, Any]:
         """On this request, or on the next one that there is."""
-        limit = time.monotonic() + 30
+        limit = time.monotonic() + 90
         while request is None and not (pending := self.pending()):
             assert time.monotonic() < limit, "nobody has asked"
             time.sleep(0.05)

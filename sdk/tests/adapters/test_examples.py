@@ -11,19 +11,21 @@ import pytest
 from tests.conftest import MAIN
 
 ADAPTERS = Path(os.environ["ADAPTERS"])
+EXAMPLES = MAIN / "examples" / "agents"
 NAMES = [path.name for path in sorted(ADAPTERS.iterdir()) if (path / ".installed").exists()]
 
 
-def start(name, home, state):
+def start(name, home, state, script=None):
     environment = {
         "PARAPH_URL": home.url,
         "PARAPH_TOKEN": home.token,
         "PARAPH_PROJECT": home.id,
         "PARAPH_AGENT": "support",
         "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": str(EXAMPLES),
     }
     return subprocess.Popen(
-        [ADAPTERS / name / "bin" / "python", MAIN / f"examples/agents/with_{name}.py", state],
+        [ADAPTERS / name / "bin" / "python", script or EXAMPLES / f"with_{name}.py", state],
         # Claude Code would take up what is set here for another one.
         env={k: v for k, v in os.environ.items() if not k.startswith(("CLAUDE", "ANTHROPIC"))}
         | environment,
@@ -74,3 +76,18 @@ def test_approve_amend_and_reject_in_one_batch_over_a_kill(name, home, tmp_path)
         "3": "denied",
     }
     assert by_order["2"]["arguments"] == {"order": "2", "amount": 5}
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "claude_agent"])
+def test_what_only_the_framework_approves_does_not_run(name, home, tmp_path):
+    script = Path(__file__).with_name(f"bypass_{name}.py")
+    process = start(name, home, tmp_path / "unused", script)
+    for _ in range(3):
+        home.decide("reject", comment="Not by this way.")
+
+    printed, errors = process.communicate(timeout=120)
+
+    assert process.returncode == 0, errors
+    assert "refunded" not in printed
+    assert printed.count("Not by this way.") == 3
+    assert {action["status"] for action in home.actions()} == {"denied"}
