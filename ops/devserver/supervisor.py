@@ -5,7 +5,6 @@ import signal
 import time
 from collections.abc import Callable
 
-from core.heartbeat import SILENT_SECONDS
 from ops.devserver import DevServerError
 from ops.devserver.children import Child, rotate
 from ops.devserver.reserve import Reserve
@@ -89,8 +88,7 @@ class Supervisor:
                 child.kill()
                 child.restart_at = now
                 self.report(
-                    f"{child.name} hung: no sign of life for {SILENT_SECONDS:.0f} s; "
-                    f"starting it again. See {child.log}"
+                    f"{child.name} hung: no sign of life; starting it again. See {child.log}"
                 )
             if not child.is_running():
                 child.kill()
