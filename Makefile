@@ -32,6 +32,8 @@ help: ## Show this list
 run: $(VENV)/.installed ## Run everything on this machine (PORT=, DATA_DIR=); Ctrl-C stops it
 	@exec $(BIN)/python manage.py up --stop-with-parent --port '$(PORT)' --data-dir '$(DATA_DIR)'
 
+# Each waits for its database, a program or a clock now and then: three keep two cores busy.
+test: WORKERS := $(if $(filter file,$(origin WORKERS)),3,$(WORKERS))
 test: $(VENV)/.installed-dev ## Run the tests on PostgreSQL and Redis that they start themselves (TESTS=)
 	@$(WRITE_BYTECODE) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
 

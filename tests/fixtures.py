@@ -9,8 +9,10 @@ from django.contrib.auth.models import Permission, User
 from rest_framework.test import APIClient
 
 from audit.actors import Actor
-from projects.models import Project
-from projects.services import add_member, create_project
+from projects.events import MEMBER_ADDED
+from projects.models import Membership, Project
+from projects.services import create_project
+from projects.transaction import ProjectTransaction
 from tests.live import WebServer, token_of
 
 BRIEF = """# A lending library
@@ -66,8 +68,14 @@ def make_project(owner: User, approver: User, viewer: User) -> Callable[..., Pro
     def make(**fields: Any) -> Project:
         wanted = {"name": "Library", "brief": BRIEF, "auto_start": False} | fields
         project = create_project(actor=Actor.of_user(owner), **wanted)
-        for user, role in ((approver, "approver"), (viewer, "viewer")):
-            add_member(project_id=project.pk, actor=Actor.of_user(owner), user=user, role=role)
+        # As `add_member` leaves it, in one transaction: most tests begin with it.
+        with ProjectTransaction(project.pk, Actor.of_user(owner)) as tx:
+            Membership.objects.bulk_create(
+                Membership(project=tx.project, user=user, role=user.username)
+                for user in (approver, viewer)
+            )
+            for user in (approver, viewer):
+                tx.record(MEMBER_ADDED, user=user.pk, username=user.username, role=user.username)
         return project
 
     return make

@@ -56,31 +56,31 @@ def types_since(request, project) -> list[str]:
 
 
 @pytest.mark.parametrize(("kind", "action"), POSSIBLE)
-def test_an_allowed_action_settles_the_request_and_its_task(project, approver, kind, action):
+def test_an_allowed_action_settles_the_request_and_its_task_once(
+    project, owner, approver, kind, action
+):
     request = asked(project, kind)
 
     decision = decide_as(approver, request, **said(action))
+    with pytest.raises(Conflict) as refusal:
+        decide_as(owner, request, **said(action))
 
     request.refresh_from_db()
     assert request.status == get_action(action).outcome
     assert request.resolved_at is not None
+    assert Decision.objects.get() == decision
     assert decision.decided_by == approver
     assert decision.channel == "rest"
     assert decision.subject_digest == request.subject_digest
     after = TASK_AFTER if request.step else TASK_ALONE_AFTER
     assert Task.objects.get(pk=request.task_id).status == after[action]
-
-
-@pytest.mark.parametrize(("kind", "action"), POSSIBLE)
-def test_a_decision_leaves_its_events_and_a_whole_chain(project, approver, kind, action):
-    request = asked(project, kind)
-
-    decide_as(approver, request, **said(action))
-
     types = types_since(request, project)
     assert types.count("hitl_decision_recorded") == 1
     assert types.count("hitl_request_resolved") == 1
     assert verify_stream(project.pk).valid
+    assert refusal.value.code == "already_decided"
+    assert refusal.value.extra["decision"]["action"] == action
+    assert refusal.value.extra["decision"]["decided_by_username"] == "approver"
 
 
 @pytest.mark.parametrize(("kind", "action"), IMPOSSIBLE)
@@ -93,22 +93,6 @@ def test_an_action_that_the_request_does_not_allow_is_refused(project, owner, ki
     assert refusal.value.code == "action_not_allowed"
     assert set(refusal.value.extra["allowed_actions"]) == ALLOWED[kind]
     assert not Decision.objects.exists()
-
-
-@pytest.mark.parametrize(("kind", "action"), POSSIBLE)
-def test_the_second_decision_is_refused_with_the_standing_one(
-    project, owner, approver, kind, action
-):
-    request = asked(project, kind)
-    decide_as(approver, request, **said(action))
-
-    with pytest.raises(Conflict) as refusal:
-        decide_as(owner, request, **said(action))
-
-    assert refusal.value.code == "already_decided"
-    assert refusal.value.extra["decision"]["action"] == action
-    assert refusal.value.extra["decision"]["decided_by_username"] == "approver"
-    assert Decision.objects.count() == 1
 
 
 @pytest.mark.parametrize("comment", ["", "   ", "\n\t"])
