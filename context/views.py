@@ -52,7 +52,9 @@ from context.side_by_side import compare_contents
 from context.staleness import with_staleness
 from core.content_security import STRICT
 from core.viewsets import APIView, GenericViewSet
+from projects.enums import CredentialScope
 
+READ = CredentialScope.READ
 FORM_BYTES = 64 * 1024
 VERSION_NUMBER = OpenApiParameter("number", int, OpenApiParameter.PATH)
 
@@ -72,6 +74,7 @@ class ArtifactViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
     inputs = {"create": ArtifactInput, "upload": UploadInput, "add": VersionInput}
     filterset_class = ArtifactFilter
     paged = ("list", "versions", "sections", "concepts")
+    credential_scopes = {"list": READ, "retrieve": READ, "versions": READ, "version": READ}
     queries = {
         "sections": SectionQuery,
         "concepts": ConceptQuery,

@@ -18,11 +18,12 @@ from ops.logging.access_log import AccessLog  # noqa: E402
 from orchestrator.body_limit import BodyLimit  # noqa: E402
 from orchestrator.engine.imports.archive import MAX_ARCHIVE_BYTES  # noqa: E402
 from orchestrator.lifespan import Lifespan  # noqa: E402
+from orchestrator.mcp.endpoint import McpEndpoint  # noqa: E402
 
 limit_silence(SHORT_SILENCE_SECONDS)
 # The form around a file needs some room, too.
 larger = {"/projects/import": MAX_ARCHIVE_BYTES + 64 * 1024}
-limited = BodyLimit(http, limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, larger=larger)
+limited = BodyLimit(McpEndpoint(http), limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, larger=larger)
 
 # Which origins may use a session cookie is checked with the login: a client with a token has none.
 application = AccessLog(

@@ -444,6 +444,8 @@ LOGGING = {
     "loggers": {
         # Its lines show paths with their queries.
         "uvicorn": {"level": "WARNING"},
+        # One for each request that it serves.
+        "mcp": {"level": "WARNING"},
         "daphne.http_protocol": {"level": "WARNING"},
         "django.channels.server": {"level": "WARNING"},
         # 4xx are in the line of each request; these would show its path.

@@ -1,0 +1,87 @@
+"""The protocol's side: which tools a credential sees, and what becomes of a call."""
+
+import logging
+from typing import Any
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+from mcp.server.lowlevel import Server
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    CallToolRequestParams,
+    CallToolResult,
+    ListToolsResult,
+)
+
+from audit.stream.queries import in_database
+from core.database import DATABASE_AWAY, DETAIL
+from core.problems import problem
+from orchestrator.mcp.rest import Agent
+from orchestrator.mcp.results import result_of_error
+from orchestrator.mcp.tools import TOOLS
+from projects.credentials import note_refusal
+
+logger = logging.getLogger(__name__)
+
+INSTRUCTIONS = (
+    "Ask here before you make a call that needs a person's approval: request_approval with the "
+    "complete call, then wait_for_approval until it answers something other than pending. Make "
+    "the call only where may_run is true, once, with the arguments that you are given, and report "
+    "how it ended by report_outcome. Everything else means: not approved."
+)
+
+
+def new_manager() -> StreamableHTTPSessionManager:
+    """Without sessions: each request may reach another web process."""
+    return StreamableHTTPSessionManager(new_server(), stateless=True)
+
+
+def new_server() -> Server:
+    return Server(
+        "paraph",
+        version=settings.VERSION,
+        title="Paraph",
+        instructions=INSTRUCTIONS,
+        on_list_tools=list_tools,
+        on_call_tool=call_tool,
+        get_tool_input_schema=lambda name: TOOLS[name].description.input_schema,
+    )
+
+
+async def list_tools(context: Any, params: Any) -> ListToolsResult:
+    """Those that its scopes open."""
+    scopes = agent_of(context).credential.scopes
+    return ListToolsResult(
+        tools=[tool.description for tool in TOOLS.values() if tool.scope in scopes]
+    )
+
+
+async def call_tool(context: Any, params: CallToolRequestParams) -> CallToolResult:
+    agent = agent_of(context)
+    try:
+        tool = TOOLS.get(params.name)
+        if tool is None:
+            await in_database(note_refusal, agent.credential, f"MCP tool {params.name[:100]}")
+        else:
+            return await tool.call(agent, params.arguments or {})
+    except DatabaseError as error:
+        logger.warning("database away", extra={"path": "/mcp/", "error": repr(error)})
+        return result_of_error(problem(503, DATABASE_AWAY, DETAIL))
+    except Exception as error:
+        # The package would tell the client what it says.
+        logger.exception("a tool has failed", extra={"tool": params.name[:100]})
+        detail = "An unexpected error; it is logged on the server."
+        raise MCPError(INTERNAL_ERROR, detail) from error
+    raise MCPError(
+        INVALID_PARAMS,
+        f"There is no tool {params.name[:100]}. A credential of an agent asks, works and reads; it "
+        "never decides or manages.",
+        {"code": "credential_cannot_decide"},
+    )
+
+
+def agent_of(context: Any) -> Agent:
+    return context.request.scope["agent"]
