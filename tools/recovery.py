@@ -253,6 +253,9 @@ def suffer(up: Up, fault: Fault) -> None:
         waits = {name: threads.submit(seconds_until, fact, began) for name, fact in facts.items()}
         for name, wait in waits.items():
             fault.seconds.setdefault(name, []).append(wait.result())
+    # One that is killed because it hung is neither frozen nor gone for a moment.
+    time.sleep(DEAD_SECONDS)
+    seconds_until(lambda: not is_stopped(up), time.monotonic())
     fault.longest_answers.append(max(answers))
     now = up.all_programs()
     fault.restarted |= {name for name, pid in programs.items() if now.get(name) != pid}
