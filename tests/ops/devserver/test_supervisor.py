@@ -233,12 +233,17 @@ def test_children_end_with_their_parent(tmp_path):
     supervised.stdout.readline()
     log = tmp_path / "data" / "logs" / "web.log"
     eventually(lambda: log.exists() and log.read_text().startswith("up"))
+    everything = psutil.Process(supervised.pid).children(recursive=True)
 
     supervised.kill()
     supervised.communicate(timeout=30)
 
     order = tmp_path / "data" / "order"
     eventually(lambda: order.exists() and order.read_text() == "web\n")
+    # What they started knows nothing of it; the next start on the folder would find it.
+    for process in everything:
+        if is_alive(process):
+            process.kill()
 
 
 def test_what_nobody_wrote_down_is_found_by_the_lock_that_it_inherited(run, tmp_path):
