@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class AccountsConfig(AppConfig):
@@ -7,9 +8,12 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from accounts.logins import watch_logins
         from accounts.tokens import PersonalTokens
-        from accounts.users import watch_users
+        from accounts.users import note_users, watch_users
+        from audit.rows import register_rows
         from core.authentication import register_scheme
 
         register_scheme("token", PersonalTokens())
         watch_logins()
         watch_users()
+        register_rows("rows_of_users")
+        post_migrate.connect(note_users, self, dispatch_uid="accounts")

@@ -9,6 +9,8 @@ LOGINS_FAILED = register_event_type("logins_failed", label="Logins failed, count
 TOKEN_CREATED = register_event_type("token_created")
 TOKEN_REVOKED = register_event_type("token_revoked")
 USER_CREATED = register_event_type("user_created")
+#: One who was there before the log of the installation, as they were when it began.
+USER_NOTED = register_event_type("user_noted")
 USER_CHANGED = register_event_type("user_changed")
 USER_DELETED = register_event_type("user_deleted")
 PASSWORD_CHANGED = register_event_type("password_changed")

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
 
 from accounts.current_actor import current_actor
@@ -15,10 +15,13 @@ from accounts.events import (
     USER_CHANGED,
     USER_CREATED,
     USER_DELETED,
+    USER_NOTED,
 )
 from accounts.models import PersonalToken, password_mark
 from accounts.tokens import end_tokens_of
-from audit.installation import record_installation
+from audit.actors import Actor
+from audit.installation import INSTALLATION, record_installation
+from audit.models import Event
 
 RIGHTS = ("username", "is_staff", "is_superuser", "is_active")
 WATCHED = {*RIGHTS, "password"}
@@ -106,6 +109,19 @@ def _related_keys(through: Any, instance: Any, model: Any) -> set:
     names = {field.related_model: field.name for field in through._meta.fields if field.is_relation}
     rows = through._default_manager.filter(**{names[instance._meta.model]: instance.pk})
     return set(rows.values_list(names[model], flat=True))
+
+
+@transaction.atomic
+def note_users(using: str = DEFAULT_DB_ALIAS, apps: Any = None, **_: Any) -> None:
+    """After a migration: a fact about each user that no event knows yet."""
+    tables = connections[using].introspection.table_names()
+    if using != DEFAULT_DB_ALIAS or not {"auth_user", "event_epochs", "event_log"} <= {*tables}:
+        return
+    events = Event.objects.filter(project=INSTALLATION, event_type__in=(USER_CREATED, USER_NOTED))
+    known = {*events.values_list("data__user", flat=True)}
+    for user in get_user_model().objects.exclude(pk__in=known).order_by("pk"):
+        facts = {"user": user.pk} | {name: getattr(user, name) for name in RIGHTS}
+        record_installation(USER_NOTED, Actor.of_system("migration"), **facts)
 
 
 def watch_users() -> None:

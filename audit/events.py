@@ -9,6 +9,6 @@ def _problem(event: Event, step: str) -> Message:
 
 # In the log of the installation.
 BACKUP_RESTORED = register_event_type("backup_restored")
-EVENTS_ARCHIVED = register_event_type("events_archived", erases_payloads=True)
+EVENTS_ARCHIVED = register_event_type("events_archived")
 SYSTEM_WARNING = register_event_type("system_warning", message=_problem)
 SYSTEM_ERROR = register_event_type("system_error", message=_problem)

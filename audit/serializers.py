@@ -58,6 +58,14 @@ class VerificationSerializer(serializers.Serializer):
         "They are shown nowhere, and the log is not valid."
     )
 
+    rows_checked = serializers.IntegerField(
+        help_text="Rows of other tables (decisions, requests, versions, members, policies), and "
+        "events about them, that were held against each other."
+    )
+    first_row_problem = serializers.CharField(
+        allow_null=True, help_text="What one of them says, and the log does not."
+    )
+
 
 class CheckpointSerializer(serializers.ModelSerializer):
     root = serializers.CharField(help_text="SHA-256 over the tree of the first `size` events.")

@@ -3,6 +3,7 @@ from uuid import UUID
 
 from django.db.models import Count, Min
 
+from audit.archives import archived_payloads
 from audit.chain import event_hash, payload_hash
 from audit.erasure import ERASED_DATA
 from audit.event_types import EventType
@@ -56,8 +57,10 @@ def _verify_chain(project_id: UUID) -> Verification:
     head = Stream.objects.filter(project=project_id).first()
     head_sequence, head_hash = (head.sequence, head.head_hash) if head else (0, "")
     expected, previous_hash, previous_time = 1, "", None
-    # An event without its payload counts only where a later one records that payloads went.
+    # An event without its payload counts only where a later one records that payloads went: all
+    # that the project had, or what is in an archive that is there and was signed.
     erased, unexplained = 0, None
+    archived = archived_payloads(project_id)
     # In a transaction of the caller's, some may have been appended after the head was read.
     events = Event.objects.filter(project=project_id, sequence__lte=head_sequence)
     for event in events.order_by("sequence").iterator(chunk_size=1000):
@@ -67,7 +70,9 @@ def _verify_chain(project_id: UUID) -> Verification:
         if EventType.named(event.event_type).erases_payloads:
             unexplained = None
         if is_erased(event):
-            erased, unexplained = erased + 1, unexplained or event.sequence
+            erased += 1
+            if event.sequence not in archived:
+                unexplained = unexplained or event.sequence
         expected, previous_hash, previous_time = expected + 1, event.hash, event.created_at
     if expected - 1 != head_sequence or previous_hash != head_hash:
         broken = min(expected, head_sequence) or 1

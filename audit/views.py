@@ -17,6 +17,7 @@ from audit.access import access_policy
 from audit.filters import EventFilter, InstallationFilter
 from audit.installation import INSTALLATION
 from audit.models import Checkpoint, Event, Leaf
+from audit.rows import verify_rows
 from audit.serializers import (
     CheckpointSerializer,
     ConsistencyQuerySerializer,
@@ -171,7 +172,7 @@ class InstallationViewSet(mixins.ListModelMixin, GenericViewSet):
 
 
 class VerifyView(APIView):
-    """Recomputes the hash chain of one project's audit trail.
+    """Recomputes the hash chain of one project's audit trail, and holds other tables against it.
 
     Superusers verify the log of the installation by its id, which is all zeros.
     """
@@ -190,7 +191,13 @@ class VerifyView(APIView):
         is_installation = project_id == INSTALLATION and request.user.is_superuser
         if not is_installation and not access_policy().may_see(request.user, project_id):
             raise NotFound("not_found", "There is no such project, or you may not see it.")
-        return Response(verify_stream(project_id).as_dict())
+        chain, rows = verify_stream(project_id), verify_rows(project_id)
+        first = str(rows.problems[0]) if rows.problems else None
+        return Response(
+            chain.as_dict()
+            | {"valid": chain.valid and first is None}
+            | {"rows_checked": rows.checked, "first_row_problem": first}
+        )
 
 
 class Unavailable(DomainError):

@@ -1,9 +1,12 @@
 """Reads of artifacts with their versions."""
 
+from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 from django.db.models import F, Prefetch, Q, QuerySet
 
+from audit.rows import RowProblem
 from context.enums import VersionStatus
 from context.models import Artifact, ArtifactVersion
 from context.search import Scope, artifacts_with_words
@@ -70,3 +73,16 @@ def brief_of(project: Project) -> Artifact | None:
         accepted_version__isnull=False, versions__sha256=sha256_of_brief(project.brief)
     )
     return briefs.order_by("created_at", "id").first()
+
+
+def versions_changed_behind_us(project_id: UUID | None) -> Iterator[RowProblem]:
+    """Whose content is not what its hash is over. For verification: it reads all of them."""
+    versions = ArtifactVersion.objects.filter(artifact__project__erased_at=None)
+    if project_id is not None:
+        versions = versions.filter(artifact__project=project_id)
+    versions = versions.select_related("artifact__project").order_by("artifact", "number")
+    for version in versions.iterator(chunk_size=100):
+        if not version.is_intact:
+            row = f"version {version.number} of artifact {version.artifact_id}"
+            problem = "its content does not have its hash"
+            yield RowProblem(version.artifact.project_id, row, problem)

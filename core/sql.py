@@ -13,7 +13,7 @@ from django.apps import apps
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.db.models.base import ModelState
 
-PAGE = Path(__file__).with_name("statements.sql")
+PAGES = [Path(__file__).with_name(name) for name in ("statements.sql", "rows_against_log.sql")]
 # Stands for all columns of a model, or for some; each by its name: a prepared `*` would fail after
 # a migration that adds one.
 _MODEL = re.compile(r"\{(\w+)\.(?:\*|\(([\w,\s]+)\))\}")
@@ -145,7 +145,8 @@ def text(name: str) -> str:
 
 @cache
 def _texts() -> dict[str, str]:
-    parts = re.split(r"^-- name: (\w+)\n", PAGE.read_text(), flags=re.MULTILINE)
+    page = "".join(page.read_text() for page in PAGES)
+    parts = re.split(r"^-- name: (\w+)\n", page, flags=re.MULTILINE)
     texts = dict(zip(parts[1::2], parts[2::2], strict=True))
     return {name: re.sub(r"^--.*\n", "", text, flags=re.M).strip() for name, text in texts.items()}
 

@@ -5,9 +5,10 @@ class HitlConfig(AppConfig):
     name = "hitl"
 
     def ready(self) -> None:
+        from audit.rows import register_check, register_rows
         from audit.stream.subscription import register_inbox
         from hitl.agent_actions.asks import close_actions_of_ended_project
-        from hitl.selectors import inbox_items
+        from hitl.selectors import inbox_items, requests_changed_behind_us
         from hitl.services import cancel_requests, note_change, sync_deadlines
         from hitl.services.loosenings import oversight_changed, owner_removed
         from projects import hooks
@@ -19,3 +20,6 @@ class HitlConfig(AppConfig):
         hooks.register("owner_removed", owner_removed)
         hooks.register("content_changed", note_change)
         register_inbox(inbox_items)
+        register_rows("rows_of_policies", "rows_of_loosenings")
+        register_rows("rows_of_requests", "rows_of_decisions")
+        register_check(requests_changed_behind_us)

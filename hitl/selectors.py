@@ -1,14 +1,21 @@
 """Reads of requests: what waits for whom, what is shown, and how people decide."""
 
+from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import CharField, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.expressions import RawSQL
-from django.db.models.functions import Now
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast, Now
 
+from audit.models import Event
+from audit.rows import RowProblem
 from context.models import ArtifactVersion
 from context.selectors import last_accepted_before
+from hitl.digests import digest_of
 from hitl.enums import LooseningStatus, OnTimeout, RequestStatus
+from hitl.events import DECISION_RECORDED
 from hitl.models import Decision, HitlRequest, Loosening
 from projects.access import DECIDE
 from projects.enums import Role
@@ -182,3 +189,29 @@ def last_decided(request: HitlRequest, version: ArtifactVersion) -> ArtifactVers
         settled = ArtifactVersion.objects.filter(artifact=artifact_id, number=number)
         return settled.filter(number__lt=version.number).first()
     return last_accepted_before(artifact_id, version.number)
+
+
+def requests_changed_behind_us(project_id: UUID | None) -> Iterator[RowProblem]:
+    """Whose subject is not what its digest is over. For verification: it reads all of them."""
+    requests = HitlRequest.objects.filter(project__erased_at=None)
+    if project_id is not None:
+        requests = requests.filter(project=project_id)
+    for request in requests.order_by("pk").iterator(chunk_size=500):
+        if request.found_digest != request.subject_digest:
+            problem = "what it shows does not have its digest"
+            yield RowProblem(request.project_id, f"request {request.pk}", problem)
+    decisions = Decision.objects.filter(content__isnull=False, request__project__erased_at=None)
+    if project_id is not None:
+        decisions = decisions.filter(request__project=project_id)
+    events = Event.objects.annotate(decision=KT("data__decision")).filter(
+        event_type=DECISION_RECORDED,
+        hitl_request=OuterRef("request"),
+        decision=Cast(OuterRef("pk"), CharField()),
+    )
+    digests = Subquery(events.values(digest=KT("data__content_digest"))[:1])
+    decisions = decisions.select_related("request").annotate(logged=digests)
+    for decision in decisions.order_by("pk").iterator(chunk_size=100):
+        # Older releases recorded none.
+        if decision.logged and digest_of(decision.content) != decision.logged:
+            row = f"decision on request {decision.request_id}"
+            yield RowProblem(decision.request.project_id, row, "it had another content")

@@ -6,6 +6,8 @@ class ProjectsConfig(AppConfig):
 
     def ready(self) -> None:
         from audit.access import register_access_policy
+        from audit.rows import register_rows
         from projects.access import ProjectAccess
 
         register_access_policy(ProjectAccess)
+        register_rows("rows_of_projects", "rows_of_members")

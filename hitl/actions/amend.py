@@ -1,6 +1,7 @@
 from agents.enums import RequestKind
 from agents.models import Task
 from agents.services import accept_result, output_reference
+from context.enums import VersionStatus
 from context.models import Artifact
 from context.services import accept_versions, record_version, write_version
 from hitl.actions.base import Action, DecisionInput
@@ -49,7 +50,8 @@ class Amend(Action):
         if not current:
             # It says what the step should have made.
             task.check_assignment()
-        decision = settle(tx, request, data)
+        goes_on = data.is_break_glass or not needs_another_person(request)
+        decision = settle(tx, request, data, current[1:] if goes_on else ())
         if current:
             artifact = Artifact.objects.get(pk=current[0]["artifact"])
         else:
@@ -67,13 +69,15 @@ class Amend(Action):
             comment=data.comment,
             decision=decision.pk,
         )
+        if goes_on:
+            version.status = VersionStatus.ACCEPTED
         record_version(tx, artifact, version)
         outputs = [output_reference(artifact, version), *current[1:]]
-        if needs_another_person(request) and not data.is_break_glass:
+        if goes_on:
+            accept_versions(outputs)
+            accept_result(tx, task, outputs)
+        else:
             # The engine asks the others about the amendment; until then nothing goes on.
             task.result = task.result | {"outputs": outputs}
             task.save(update_fields=["result"])
-        else:
-            accept_versions(outputs)
-            accept_result(tx, task, outputs)
         return decision

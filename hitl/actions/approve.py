@@ -39,8 +39,8 @@ class Approve(Action):
             request.claimed_by = request.claimed_until = None
             request.save(update_fields=["approvals", "claimed_by", "claimed_until"])
             return record_decision(tx, request, data)
-        decision = settle(tx, request, data)
         outputs: list[dict[str, Any]] = request.subject["outputs"]
+        decision = settle(tx, request, data, outputs)
         accept_versions(outputs)
         accept_result(tx, task, outputs)
         return decision

@@ -29,7 +29,7 @@ class Reject(Action):
     def apply(
         self, tx: ProjectTransaction, request: HitlRequest, task: Task, data: DecisionInput
     ) -> Decision:
-        decision = settle(tx, request, data)
+        decision = settle(tx, request, data, request.subject["outputs"])
         reject_versions(request.subject["outputs"])
         reject_result(tx, task, data.comment)
         return decision

@@ -30,7 +30,7 @@ class RequestChanges(Action):
     def apply(
         self, tx: ProjectTransaction, request: HitlRequest, task: Task, data: DecisionInput
     ) -> Decision:
-        decision = settle(tx, request, data)
+        decision = settle(tx, request, data, request.subject["outputs"])
         reject_versions(request.subject["outputs"])
         return_for_changes(tx, task, data.comment)
         return decision

@@ -67,7 +67,7 @@ def apply_policy(tx: ProjectTransaction, policy: Policy, changes: dict[str, Any]
     policy.updated_at = timezone.now()
     policy.save()
     fields = {name: {"old": old[name], "new": new} for name, new in changes.items()}
-    tx.record(POLICY_CHANGED, changed=sorted(changes), fields=fields)
+    tx.record(POLICY_CHANGED, changed=sorted(changes), fields=fields, policy=as_dict(policy))
 
 
 def check_floor(changes: dict[str, Any]) -> None:

@@ -1,10 +1,12 @@
 """The records that a decision leaves, and the end of a request."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from core import sql
 from hitl.actions import DecisionInput
+from hitl.digests import digest_of
 from hitl.enums import RequestStatus
 from hitl.events import (
     BREAK_GLASS_USED,
@@ -33,8 +35,13 @@ def record_decision(tx: ProjectTransaction, request: HitlRequest, data: Decision
     return decision
 
 
-def settle(tx: ProjectTransaction, request: HitlRequest, data: DecisionInput) -> Decision:
-    """As `record_decision`, and the request ends with it."""
+def settle(
+    tx: ProjectTransaction,
+    request: HitlRequest,
+    data: DecisionInput,
+    versions: Sequence[dict[str, Any]] = (),
+) -> Decision:
+    """As `record_decision`, and the request ends with it. `versions`: whose status follows."""
     decision = _decision(tx, request, data)
     request.close(data.action.outcome)
     row = sql.fetch_one(
@@ -64,6 +71,7 @@ def settle(tx: ProjectTransaction, request: HitlRequest, data: DecisionInput) ->
         status=str(request.status),
         kind=request.kind,
         step=request.step,
+        versions=[{name: output[name] for name in ("artifact", "version")} for output in versions],
     )
     tx.request_advance()
     return decision
@@ -98,6 +106,7 @@ def _note(
         approvals=request.approvals,
         required_approvals=request.required_approvals,
         assurance=data.assurance,
+        **({"content_digest": digest_of(decision.content)} if decision.content else {}),
         **({"loosenings": decision.loosenings} if decision.loosenings else {}),
     )
     if data.bypassed is not None:
@@ -131,6 +140,8 @@ def note_created(tx: ProjectTransaction, request: HitlRequest, **data: Any) -> N
         required_approvals=request.required_approvals,
         prevents_self_approval=request.prevents_self_approval,
         needs_reauthentication=request.needs_reauthentication,
+        deciding_roles=request.deciding_roles,
+        barred_authors=request.barred_authors,
         due_at=request.due_at.isoformat() if request.due_at else None,
         expires_at=request.expires_at.isoformat() if request.expires_at else None,
         **data,

@@ -10,7 +10,9 @@ from django.core.management import CommandError, call_command
 from audit.actors import Actor
 from audit.archive import erase_archived, write_archive
 from audit.archive_verifier import Broken, verify
+from audit.checkpoints import make_checkpoint
 from audit.models import Event, Stream
+from audit.rows import verify_rows
 from audit.verification import verify_stream
 from ops.devserver.runtime import PROJECT_DIR
 from projects.models import Project
@@ -26,6 +28,14 @@ PROGRAM = PROJECT_DIR / "audit" / "archive_verifier.py"
 def finished(project, owner):
     write(project.pk, 3, who="J\u00e4nis \ue000 \U0001f600", nothing=None, numbers=[1, -2])
     return cancel_project(project_id=project.pk, actor=Actor.of_user(owner), reason="Enough.")
+
+
+@pytest.fixture(autouse=True)
+def folders(settings, tmp_path, tmp_path_factory):
+    keys = tmp_path_factory.mktemp("keys")
+    settings.ARCHIVE_DIR = str(tmp_path)
+    settings.CHECKPOINT_DIR = str(keys / "checkpoints")
+    settings.CHECKPOINT_KEY_FILE = str(keys / "key")
 
 
 def run(*arguments):
@@ -82,6 +92,7 @@ def test_whatever_was_changed_is_found(finished, tmp_path, tamper, complaint):
 
 def test_what_was_archived_may_be_erased_and_the_log_goes_on(finished, tmp_path):
     first = write_archive(finished.pk, tmp_path)
+    make_checkpoint()
     Project.objects.lock().get(pk=finished.pk)
     erased = erase_archived(first, Actor.of_system("archive"))
     write(finished.pk, 2)
@@ -96,6 +107,44 @@ def test_what_was_archived_may_be_erased_and_the_log_goes_on(finished, tmp_path)
     assert "is not in these files" in run(second.path).stdout
     said = Event.objects.get(project=finished.pk, event_type="events_archived").data
     assert (said["sha256"], said["through"]) == (first.sha256, first.last)
+
+
+def test_an_archive_counts_only_with_its_file_and_a_checkpoint(finished, tmp_path, settings):
+    Project.objects.lock().get(pk=finished.pk)
+    archive = write_archive(finished.pk, tmp_path)
+    erase_archived(archive, Actor.of_system("archive"))
+    assert verify_stream(finished.pk).first_broken_sequence == 1
+
+    make_checkpoint()
+    assert verify_stream(finished.pk).valid
+
+    content = archive.path.read_bytes()
+    archive.path.write_bytes(content.replace(b"J\xc3\xa4nis", b"Somebody"))
+    assert not verify_stream(finished.pk).valid
+    archive.path.write_bytes(content)
+    settings.ARCHIVE_DIR = ""
+    assert not verify_stream(finished.pk).valid
+
+
+def test_rows_are_held_against_what_was_archived(finished, tmp_path):
+    call_command("archive_events", tmp_path, "--erase")
+    assert not verify_rows(finished.pk).problems
+    assert not [found for found in verify_rows().problems if found.project == finished.pk]
+
+    Project.objects.update(oversight_level="low")
+
+    problem = "project: its oversight is low, not high"
+    assert problem in map(str, verify_rows(finished.pk).problems)
+    assert problem in map(str, verify_rows().problems)
+
+
+def test_nothing_is_erased_that_would_not_count(finished, tmp_path, settings):
+    settings.ARCHIVE_DIR = ""
+    with pytest.raises(CommandError, match="ARCHIVE_DIR"):
+        call_command("archive_events", tmp_path, "--erase")
+    settings.CHECKPOINT_DIR = ""
+    with pytest.raises(CommandError, match="CHECKPOINT_DIR"):
+        call_command("archive_events", tmp_path, "--erase")
 
 
 def test_the_command_archives_what_is_finished(finished, tmp_path, make_project, capsys):

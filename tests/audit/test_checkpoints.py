@@ -13,6 +13,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import transaction
 
+from accounts.users import note_users
 from audit import merkle, tree
 from audit.archive import write_archive
 from audit.checkpoints import (
@@ -42,6 +43,7 @@ def signed(note: str) -> SignedTree:
 
 
 def verify(*arguments) -> str:
+    note_users()
     out = StringIO()
     call_command("verify_audit", *arguments, stdout=out, stderr=out)
     return out.getvalue()

@@ -10,6 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from accounts.users import note_users
 from audit.models import Event
 from tests.live import WebServer, bounded, test_database_url, token_of, write
 
@@ -90,11 +91,12 @@ def test_events_of_a_project_that_one_may_not_see(web_server: WebServer, project
 
 def test_verify_audit_says_that_all_is_well(project, make_project):
     make_project()
+    note_users()
     output = io.StringIO()
 
     call_command("verify_audit", stdout=output)
 
-    assert "2 audit trails verified" in output.getvalue()
+    assert "3 audit trails verified" in output.getvalue()
 
 
 def test_verify_audit_names_the_first_broken_sequence(project):

@@ -8,6 +8,7 @@ from django.test import Client
 
 from accounts import logins
 from accounts.events import LOGIN_FAILED, LOGINS_FAILED
+from accounts.users import note_users
 from audit.installation import INSTALLATION
 from audit.models import Event
 from audit.verification import verify_stream
@@ -36,6 +37,7 @@ def test_only_superusers_read_it(owner, staff, client_of, client):
     assert (answer.status_code, answer.json()["code"]) == (403, "superuser_required")
     [event] = client_of(staff).get(LOG, {"event_type": "user_logged_in"}).json()["results"]
     assert (event["actor"], event["sequence"]) == (f"user:{owner.pk}", 1)
+    note_users()
     project = {"project": str(INSTALLATION)}
     assert client_of(staff).get("/api/v1/audit/verify/", project).json()["valid"]
     assert client_of(owner).get("/api/v1/audit/verify/", project).status_code == 404
@@ -46,11 +48,12 @@ def test_only_superusers_read_it(owner, staff, client_of, client):
 
 def test_it_is_verified_with_the_others(owner, client):
     client.force_login(owner)
+    note_users()
     out = StringIO()
 
     call_command("verify_audit", stdout=out)
 
-    assert "The installation: 1 events" in out.getvalue()
+    assert "The installation: 2 events" in out.getvalue()
 
 
 def test_a_login_and_a_failed_one_tell_who_and_from_where(owner, client):

@@ -14,13 +14,15 @@ from audit.checkpoints import (
 from audit.installation import INSTALLATION
 from audit.models import Event, Leaf, Stream
 from audit.notes import BadNote, SignedTree, Verifier
+from audit.rows import verify_rows
 from audit.verification import verify_stream
 
 
 class Command(BaseCommand):
     help = (
-        "Recompute the hash chain of the audit trail, and hold it against the last checkpoint of "
-        "CHECKPOINT_DIR, or the one that is named; exit status 1 where it is broken."
+        "Recompute the hash chain of the audit trail, hold it against the last checkpoint of "
+        "CHECKPOINT_DIR, or the one that is named, and other tables against it; exit status 1 "
+        "where something does not hold."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -39,10 +41,17 @@ class Command(BaseCommand):
         if project and project not in known:
             raise CommandError(f"There is no audit trail of a project {project}.")
         results = [self.verify(project_id) for project_id in ([project] if project else known)]
+        rows = verify_rows(project)
+        for problem in rows.problems:
+            where = "the installation" if problem.project == INSTALLATION else problem.project
+            self.stderr.write(f"{where}: {problem}")
         if not all(results):
             raise CommandError(f"{results.count(False)} of {len(results)} audit trails are broken.")
         if not is_signed:
             raise CommandError("The log is not the one that was signed.")
+        if rows.differing:
+            raise CommandError(f"{rows.differing} rows are not what the log says.")
+        self.stdout.write(f"{rows.checked} rows are as the log says.")
         self.stdout.write(f"{len(results)} audit trails verified.")
 
     def verify_tree(self, file: Path | None, key: str | None) -> bool:

@@ -3,12 +3,14 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from audit.actors import Actor
 from audit.archive import erase_archived, write_archive
 from audit.archive_verifier import Broken
+from audit.checkpoints import NoCheckpoint, is_configured, make_checkpoint
 from core.errors import DomainError
 from projects.enums import ProjectStatus
 from projects.models import Project
@@ -37,6 +39,16 @@ class Command(BaseCommand):
     def handle(self, *, folder: Path, erase: bool, **options: Any) -> None:
         if not folder.is_dir():
             raise CommandError(f"{folder} is not a folder.")
+        if erase and not is_configured():
+            raise CommandError(
+                "An archive counts only where a signed checkpoint vouches for it: set "
+                "CHECKPOINT_DIR and CHECKPOINT_KEY_FILE before you erase."
+            )
+        if erase and Path(settings.ARCHIVE_DIR or "/nonexistent").resolve() != folder.resolve():
+            raise CommandError(
+                "Verification looks for the files in ARCHIVE_DIR: set it to the folder before you "
+                "erase, and keep them there."
+            )
         finished_before = timezone.now() - timedelta(days=options["older_than"])
         projects = Project.objects.filter(
             status__in=FINISHED, finished_at__lte=finished_before, erased_at__isnull=True
@@ -53,11 +65,12 @@ class Command(BaseCommand):
         try:
             archive = write_archive(project.pk, folder)
             if archive and erase:
+                make_checkpoint()
                 with ProjectTransaction(project.pk, actor) as tx:
                     # It may have been rewound meanwhile.
                     if tx.project.status in FINISHED:
                         erased = erase_archived(archive, actor)
-        except (Broken, DomainError, OSError) as error:
+        except (Broken, DomainError, NoCheckpoint, OSError) as error:
             raise CommandError(f"{project.pk}: {error}") from error
         if archive is None:
             self.stdout.write(f"{project.pk}: nothing to archive")

@@ -3,6 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from audit.checkpoints import NoCheckpoint, is_configured, make_checkpoint
 from ops.backup import BackupError, restore
 
 
@@ -19,3 +20,9 @@ class Command(BaseCommand):
         except BackupError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"Restored, with a new epoch for each of {streams} streams.")
+        try:
+            # It is another log than was signed here before, and somebody wanted it to be.
+            if is_configured():
+                make_checkpoint(restored=f"manage.py restore {file.name}")
+        except NoCheckpoint as error:
+            self.stderr.write(f"The restored log is not signed: {error}")
