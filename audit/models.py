@@ -176,3 +176,18 @@ class Checkpoint(models.Model):
 
     def __str__(self) -> str:
         return f"checkpoint of {self.size} events"
+
+
+class LogVerification(models.Model):
+    """When a project's log and rows were last verified by the schedule, and what did not hold."""
+
+    subject = models.CharField(primary_key=True, max_length=40, help_text="A project, or `tree`.")
+    sequence = models.PositiveBigIntegerField(default=0)
+    problem = models.TextField(blank=True, default="")
+    verified_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "log_verifications"
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.problem or 'holds'}"

@@ -9,7 +9,7 @@ from core.log_fields import log_fields
 logger = logging.getLogger(__name__)
 
 # For a long tree at first, and a witness that does not answer.
-CHECKPOINT_SECONDS = 60
+CHECKPOINT_SECONDS, TREE_SECONDS = 60, 600
 # A worker that stops does not wait longer for a database that hangs.
 FINAL_SECONDS = 5
 
@@ -22,6 +22,24 @@ def checkpoint() -> int | None:
     with log_fields(channel="scheduler", job="checkpoint"), long_work(CHECKPOINT_SECONDS):
         made = make_checkpoint_if_due()
         return made.size if made else None
+
+
+@shared_task
+def verify_logs() -> int:
+    """A few seconds of verification each minute; nothing is held up by it."""
+    from audit.schedule import verify_due
+
+    with log_fields(channel="scheduler", job="verify_logs"):
+        return verify_due()
+
+
+@shared_task
+def verify_signed_log() -> None:
+    """Every hour, where the public key is."""
+    from audit.schedule import verify_signed
+
+    with log_fields(channel="scheduler", job="verify_signed_log"), long_work(TREE_SECONDS):
+        verify_signed()
 
 
 def make_final_checkpoint() -> None:

@@ -526,3 +526,23 @@ LEFT JOIN workflow_runs ON workflow_runs.project_id = projects.id
 LEFT JOIN tasks ON tasks.project_id = projects.id AND tasks.is_current
 LEFT JOIN hitl_requests ON hitl_requests.task_id = tasks.id AND hitl_requests.status = 'pending'
 WHERE projects.id = %(project)s
+
+-- name: logs_to_verify
+SELECT stream.project FROM event_streams AS stream
+LEFT JOIN log_verifications AS done ON done.subject = stream.project::text
+WHERE done.subject IS NULL OR done.verified_at < clock_timestamp() - %(all)s
+   OR (done.sequence <> stream.sequence AND done.verified_at < clock_timestamp() - %(new)s)
+ORDER BY done.verified_at NULLS FIRST LIMIT 1000
+
+-- name: state_of_verification
+-- Unverified: since when the log is there that nobody verified for the longest time. Unsigned:
+-- since when there is an event that no checkpoint covers; NULL where none was ever made.
+SELECT (SELECT count(*) FROM log_verifications WHERE problem <> ''),
+       (SELECT extract(epoch FROM clock_timestamp() - min(coalesce(done.verified_at, (
+                   SELECT created_at FROM event_log
+                   WHERE project = stream.project ORDER BY sequence LIMIT 1))))
+        FROM event_streams AS stream
+        LEFT JOIN log_verifications AS done ON done.subject = stream.project::text),
+       (SELECT extract(epoch FROM clock_timestamp() - last.created_at)
+        FROM (SELECT * FROM log_checkpoints ORDER BY id DESC LIMIT 1) AS last
+        WHERE EXISTS (SELECT FROM event_streams WHERE head_at > last.created_at))

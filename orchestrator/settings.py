@@ -229,6 +229,8 @@ CELERY_TASK_ROUTES = {
     "agents.tasks.*": {"queue": "agents"},
     "orchestrator.tasks.make_document": {"queue": "agents"},
     "orchestrator.tasks.sweep": {"queue": "sweep"},
+    # It waits for the database alone, among many that wait.
+    "audit.tasks.verify_logs": {"queue": "agents"},
 }
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
@@ -239,6 +241,16 @@ CELERY_BEAT_SCHEDULE = {
     "checkpoint": {
         "task": "audit.tasks.checkpoint",
         "schedule": 300.0,
+    },
+    "verify_logs": {
+        "task": "audit.tasks.verify_logs",
+        "schedule": 60.0,
+        # Where all are busy, one of them is enough.
+        "options": {"expires": 55},
+    },
+    "verify_signed_log": {
+        "task": "audit.tasks.verify_signed_log",
+        "schedule": 3600.0,
     },
     # Celery runs it by itself at four in the morning, when a laptop sleeps.
     "celery.backend_cleanup": {

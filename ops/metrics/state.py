@@ -46,6 +46,7 @@ class StateCollector(Collector):
         yield from work_metrics(findings["celery"].facts)
         yield from queue_metrics(findings["queues"].facts)
         yield from open_metrics(findings["open"].facts)
+        yield from integrity_metrics(findings["integrity"].facts)
         # Of the process that answers; only web processes have a pool.
         if connection.settings_dict["OPTIONS"].get("pool"):
             stats = connection.pool.get_stats()
@@ -80,6 +81,17 @@ def queue_metrics(facts: dict[str, Any]) -> Iterator[Metric]:
         ages = [((queue,), age) for queue, age in facts["oldest_message_seconds"].items()]
         meaning = "How long the oldest message of a queue has waited."
         yield _gauge("oldest_message_seconds", meaning, ["queue"], ages)
+
+
+def integrity_metrics(facts: dict[str, Any]) -> Iterator[Metric]:
+    meanings = {
+        "problems": "Logs that do not hold, or rows that are not what they say.",
+        "unverified_seconds": "Since the log that was verified longest ago was.",
+        "unsigned_seconds": "Since the last checkpoint, where there are events after it.",
+    }
+    for name, meaning in meanings.items():
+        if facts.get(name) is not None:
+            yield _gauge(f"log_{name}", meaning, [], [((), facts[name])])
 
 
 def open_metrics(facts: dict[str, Any]) -> Iterator[Metric]:

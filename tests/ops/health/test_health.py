@@ -16,7 +16,18 @@ from projects.models import Project
 
 pytestmark = pytest.mark.django_db
 
-COMPONENTS = {*("database", "redis", "celery", "channel_layer", "audit", "llm_providers", "queues")}
+COMPONENTS = {
+    *(
+        "database",
+        "redis",
+        "celery",
+        "channel_layer",
+        "audit",
+        "llm_providers",
+        "queues",
+        "integrity",
+    )
+}
 
 
 @pytest.fixture
@@ -89,14 +100,14 @@ def test_the_summary_counts(client, path):
         *("checks", "health_percentage", "services_healthy"),
     }
     assert body["checks"] == dict.fromkeys(COMPONENTS, "pass")
-    assert (body["health_percentage"], body["services_healthy"]) == (100.0, "7/7")
+    assert (body["health_percentage"], body["services_healthy"]) == (100.0, "8/8")
 
 
 def test_the_summary_counts_what_fails_without_being_unready_for_it(client):
     body = client.get("/health/z").json()
 
     assert (body["status"], body["checks"]["celery"]) == ("degraded", "fail")
-    assert (body["health_percentage"], body["services_healthy"]) == (85.7, "6/7")
+    assert (body["health_percentage"], body["services_healthy"]) == (87.5, "7/8")
     assert client.get("/health/ready").status_code == 200
 
 
