@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 from django.conf import settings
 from django.db import Error as DatabaseError
 
-from audit.stream.authentication import is_own_origin
+from audit.stream.authentication import is_own_origin, scheme_in
 from audit.stream.queries import in_database
 from core.database import DATABASE_AWAY, DETAIL, RETRY_AFTER_SECONDS
 from core.errors import Unprocessable
@@ -45,7 +45,8 @@ class McpEndpoint:
         note(route="mcp/")
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         address = (scope.get("client") or ("",))[0]
-        if not is_own_origin(headers.get(b"origin"), headers.get(b"host", "")):
+        origin, host = headers.get(b"origin"), headers.get(b"host", "")
+        if not is_own_origin(origin, host, scheme=scheme_in(scope["scheme"], headers)):
             # A page of another site, in a browser that reaches this server.
             await refuse(send, 403, "foreign_origin", "Pages of other origins may not use this.")
             return
