@@ -7,6 +7,7 @@ from dataclasses import replace
 from django.conf import settings
 from django.db import connection
 
+from agents.external import model_of
 from agents.models import Task
 from agents.protocols import Answer, Assignment, Excerpt, Material, PermanentError
 from agents.providers.prompts import excerpt_block, instructions_for, material_block, prompt_for
@@ -55,15 +56,12 @@ def assemble_assignment(claim: Claim) -> Assignment:
 
 def _build_context(task: Task, bare: Assignment) -> Built | None:
     """None where the task needs nothing from the store and the prompt fits the budget."""
-    wants, tokens_left = wants_of(task), budget_of(_model(bare)) - base_tokens(bare)
+    model = model_of(task.project, task.agent_type)
+    wants, tokens_left = wants_of(task), budget_of(model) - base_tokens(bare)
     if not wants and tokens_left >= 0:
         return None
     pinned = task.handoff.get("sha256", {})
     return build_context(wants, budget=tokens_left, weigh=weigh, pinned=pinned)
-
-
-def _model(assignment: Assignment) -> str:
-    return settings.AGENT_MODELS.get(assignment.agent_type) or ""
 
 
 def wants_of(task: Task) -> list[Want]:
@@ -128,7 +126,7 @@ def _excerpt(piece: Piece) -> Excerpt:
 
 def _record(claim: Claim, bare: Assignment, built: Built) -> None:
     code, detail = built.error or ("", "")
-    model = _model(bare)
+    model = model_of(claim.task.project, claim.task.agent_type)
     numbers = [budget_of(model), base_tokens(bare), built.tokens]
     values = [new_id(), model, *numbers, json.dumps(built.items), built.sha256, code, detail]
     with connection.cursor() as cursor:

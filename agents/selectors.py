@@ -1,18 +1,51 @@
 """Reads of tasks, the status board and its history."""
 
 import time
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.utils import timezone
 
+from agents.enums import TaskStatus
 from agents.events import AGENT_STATUS_CHANGED
+from agents.external import external_types
 from agents.models import AgentStatus, EmergencyStop, Task
 from audit.models import Event
 from projects.access import get_visible_project
 from projects.models import Project
 
 LOOK_SECONDS = 0.05
+# A worker that waits for work comes again at least as often.
+WORKER_COMES = timedelta(seconds=60)
+
+
+def no_worker_since(project: Project, tasks: Iterable[Task]) -> dict[str, datetime]:
+    """By task that waits for a worker elsewhere: since when nobody has come for work of its agent.
+
+    Tasks that are not due, and those whose agent somebody waits to serve, are left out.
+    """
+    external = set(external_types(project))
+    now = timezone.now()
+    due = [
+        task
+        for task in tasks
+        if task.status == TaskStatus.PENDING
+        and task.agent_type in external
+        and task.run_after <= now
+    ]
+    if not due:
+        return {}
+    board = AgentStatus.objects.filter(project=project, agent_type__in=external)
+    seen = dict(board.values_list("agent_type", "worker_seen_at"))
+    since: dict[str, datetime] = {}
+    for task in due:
+        came_at = seen.get(task.agent_type)
+        if came_at is None or came_at < now - WORKER_COMES:
+            since[str(task.pk)] = max(came_at or task.run_after, task.run_after)
+    return since
 
 
 def tasks_for(user: Any) -> QuerySet[Task]:

@@ -11,6 +11,7 @@ router.register("emergency-stop", EmergencyStopViewSet, basename="emergency-stop
 
 urlpatterns = [
     path("", include(router.urls)),
+    path("", include("agents.work.urls")),
     path(
         "agents/<slug:agent_type>/history/",
         AgentHistoryViewSet.as_view({"get": "list"}),

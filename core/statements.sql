@@ -151,32 +151,44 @@ EXISTS (
 -- This row of `tasks` may be claimed, if its project runs.
 tasks.status = 'pending' AND tasks.run_after <= clock_timestamp() AND NOT {is_stopped}
 
+-- name: is_external
+-- This row of `tasks` waits for a worker that runs elsewhere: the settings say so, or its project.
+(tasks.agent_type = ANY (%(external_types)s::text[]) OR EXISTS (
+    SELECT 1 FROM projects AS home
+    WHERE home.id = tasks.project_id AND home.agent_models ->> tasks.agent_type = 'external'))
+
+-- name: is_inside
+-- This row of `tasks` is at work in a process of ours.
+busy.status = 'working' AND busy.worker NOT LIKE 'external:%%'
+
 -- name: has_room
 -- A project's fair share, and the limit of a model (ADR 46), for this row of `tasks`. The project is
 -- locked: no other task of it is claimed meanwhile.
 (SELECT count(*) FROM tasks AS busy
- WHERE busy.status = 'working' AND busy.project_id = tasks.project_id
+ WHERE {is_inside} AND busy.project_id = tasks.project_id
 ) < CASE
-    WHEN (SELECT count(*) FROM tasks AS busy WHERE busy.status = 'working') < %(common)s::int
+    WHEN (SELECT count(*) FROM tasks AS busy WHERE {is_inside}) < %(common)s::int
     THEN %(most)s::int ELSE %(few)s::int
 END AND (%(model_limit)s::int = 0 OR %(model_limit)s::int > (
     SELECT count(*) FROM tasks AS busy
-    WHERE busy.status = 'working' AND busy.agent_type = ANY(%(model_users)s::text[])))
+    WHERE {is_inside} AND busy.agent_type = ANY(%(model_users)s::text[])))
 
 -- name: claim_task
--- One winner, by compare-and-set; its attempt is noted in the same breath.
+-- One winner, by compare-and-set; its attempt is noted in the same breath. `external_types`: what
+-- the settings and the project leave to workers that run elsewhere; no other worker gets it.
 WITH claimed AS (
     UPDATE tasks
     SET status = 'working', attempt = attempt + 1, fence = fence + 1, worker = %(worker)s,
         lease_expires_at = clock_timestamp() + make_interval(secs => %(lease_seconds)s),
         started_at = coalesce(started_at, clock_timestamp())
     WHERE id = %(task)s AND {is_due} AND {has_room}
+      AND (agent_type = ANY (%(external_types)s::text[])) = %(is_external)s
     RETURNING *
 ), noted AS (
     INSERT INTO task_attempts
         (task_id, number, fence, worker, outcome,
-         error_code, error_detail, provider, model, calls)
-    SELECT id, attempt, fence, worker, 'running', '', '', '', '', 0 FROM claimed
+         error_code, error_detail, provider, model, calls, lease_seconds)
+    SELECT id, attempt, fence, worker, 'running', '', '', '', '', 0, %(lease_seconds)s FROM claimed
 )
 SELECT {tasks.*} FROM claimed AS tasks
 
@@ -201,6 +213,49 @@ RETURNING tasks.id, tasks.step, tasks.agent_type
 -- name: may_call
 -- Before each call of a model: no row where the claim is lost.
 SELECT {is_stopped} FROM tasks WHERE id = %(task)s AND fence = %(fence)s AND status = 'working'
+
+-- name: due_outside
+-- Tasks of a project for a worker that runs elsewhere, which came for these types of agents.
+SELECT tasks.id FROM tasks JOIN projects ON projects.id = tasks.project_id
+WHERE tasks.project_id = %(project)s AND tasks.agent_type = ANY (%(agent_types)s::text[])
+  AND {is_due} AND {is_external} AND projects.status IN ('draft', 'active')
+ORDER BY tasks.run_after, tasks.id LIMIT 10
+
+-- name: note_outside_worker
+-- Somebody has come for work of these agents. Left out where the row is locked, or was just noted.
+UPDATE agent_status SET worker_seen_at = clock_timestamp()
+WHERE id IN (
+    SELECT id FROM agent_status
+    WHERE project_id = %(project)s AND agent_type = ANY (%(agent_types)s::text[])
+      AND (worker_seen_at IS NULL OR worker_seen_at < clock_timestamp() - interval '5 seconds')
+    FOR UPDATE SKIP LOCKED)
+
+-- name: beat_outside
+-- A heartbeat: the lease begins anew, unless it has run out or an emergency stop is on. No row where
+-- it is lost.
+WITH held AS (
+    SELECT tasks.id, attempt.lease_seconds, {is_stopped} AS stopped
+    FROM tasks JOIN task_attempts AS attempt
+      ON attempt.task_id = tasks.id AND attempt.fence = tasks.fence
+    WHERE tasks.id = %(task)s AND tasks.fence = %(fence)s AND tasks.status = 'working'
+      AND tasks.lease_expires_at > clock_timestamp()
+    FOR NO KEY UPDATE OF tasks
+)
+UPDATE tasks SET lease_expires_at = CASE WHEN held.stopped THEN tasks.lease_expires_at
+    ELSE clock_timestamp() + make_interval(secs => held.lease_seconds) END
+FROM held WHERE tasks.id = held.id
+RETURNING tasks.lease_expires_at, held.stopped
+
+-- name: acknowledge_outside
+-- Stops under which nothing that this worker has claimed is at work any more.
+UPDATE emergency_stop_acknowledgements AS acknowledgement SET acknowledged_at = clock_timestamp()
+FROM emergency_stops AS stop
+WHERE acknowledgement.worker = %(worker)s AND acknowledgement.acknowledged_at IS NULL
+  AND stop.id = acknowledgement.stop_id AND NOT EXISTS (
+    SELECT 1 FROM tasks
+    WHERE tasks.worker = %(worker)s AND tasks.status = 'working'
+      AND (stop.project_id IS NULL OR stop.project_id = tasks.project_id)
+      AND stop.agent_type IN ('', tasks.agent_type))
 
 -- name: content_of_version
 SELECT {context_artifact_versions.*} FROM context_artifact_versions

@@ -3,6 +3,8 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
+from agents.providers import EXTERNAL
+
 logger = logging.getLogger(__name__)
 
 # What `demo` replaced. Settings of older installations still name it.
@@ -10,7 +12,7 @@ OLD_NAME = "offline"
 
 
 def check_models(settings: Any) -> None:
-    """Each is one of the registered providers, or `provider:model`. Raises ImproperlyConfigured.
+    """Each is a registered provider, `provider:model` or `external`. Raises ImproperlyConfigured.
 
     The old name of the demo model is accepted, with a warning. Not checked where the variables are
     read, because custom settings may register providers after that.
@@ -24,10 +26,10 @@ def check_models(settings: Any) -> None:
             settings.MODEL_DEFAULT = "demo"
     for agent_type, name in settings.AGENT_MODELS.items():
         provider, _, model = name.partition(":")
-        if provider in settings.MODEL_PROVIDERS or (provider and model):
+        if name == EXTERNAL or provider in settings.MODEL_PROVIDERS or (provider and model):
             continue
         is_default = name == settings.MODEL_DEFAULT
         variable = "MODEL_DEFAULT" if is_default else f"MODEL_{agent_type.upper()}"
-        providers = " or ".join(settings.MODEL_PROVIDERS)
+        providers = " or ".join([*settings.MODEL_PROVIDERS, EXTERNAL])
         detail = f"Use {providers}, or provider:model, such as openai:gpt-x."
         raise ImproperlyConfigured(f"{variable} is {name!r}. {detail}")

@@ -34,13 +34,17 @@ class LastFailureSerializer(serializers.Serializer):
 
 
 class RetriedFields(serializers.Serializer):
-    """Of work that failed and is tried again. `POST tasks/{id}/retry/` tries again now."""
+    """Of work that is tried again (`POST tasks/{id}/retry/`: now), or that nobody has come for."""
 
     last_failure = LastFailureSerializer(
         allow_null=True, help_text="Null where nothing failed, or nothing is tried again."
     )
     next_attempt_at = serializers.DateTimeField(
         allow_null=True, help_text="When the next attempt begins; null while none is waited for."
+    )
+    no_worker_since = serializers.DateTimeField(
+        allow_null=True,
+        help_text="Of work that is done elsewhere: since when no worker has come for it.",
     )
 
 

@@ -122,6 +122,17 @@ def actor_of(credential: AgentCredential) -> Actor:
     return Actor("agent", f"credential:{credential.pk}", credential.name)
 
 
+def credential_of(request: Request) -> AgentCredential:
+    """Raises Forbidden for a person: people decide, agents ask and work."""
+    if not isinstance(request.auth, AgentCredential):
+        raise Forbidden(
+            "credential_required",
+            "Agents ask and work with a credential of their own (`Authorization: Bearer`). An "
+            "owner makes it at projects/{id}/credentials/.",
+        )
+    return request.auth
+
+
 def create_credential(
     *,
     project_id: UUID,

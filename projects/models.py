@@ -55,6 +55,12 @@ class Project(models.Model):
         max_length=10, choices=OversightLevel, default=OversightLevel.HIGH
     )
     auto_start = models.BooleanField(default=True)
+    agent_models = models.JSONField(
+        blank=True,
+        default=dict,
+        db_default=models.Value({}, models.JSONField()),
+        help_text="By agent type: `external` for work that is done elsewhere. Else the settings.",
+    )
     status = models.CharField(
         max_length=10, choices=ProjectStatus, default=ProjectStatus.DRAFT, editable=False
     )

@@ -5,11 +5,27 @@ from rest_framework import serializers
 
 from core.fields import FlagField, TextField
 from core.serializers import StrictSerializer
+from projects.agent_types import agent_types
 from projects.enums import OversightLevel, Role
 from projects.models import BRIEF_MAX_LENGTH, Membership, Project
 from projects.selectors import EXCERPT_LENGTH, find_user
 
 TOO_LONG = f"Shorten the brief to at most {BRIEF_MAX_LENGTH:,} characters."
+
+
+class AgentModelsField(serializers.DictField):
+    """Which agents are served from outside in this project; for the others the settings count."""
+
+    child = serializers.ChoiceField(
+        choices=["external"], help_text="A worker that runs elsewhere does its tasks."
+    )
+
+    def to_internal_value(self, data: Any) -> dict[str, str]:
+        models = super().to_internal_value(data)
+        if unknown := sorted(set(models) - set(agent_types.values)):
+            detail = f"There is no such agent type. Use one of: {', '.join(agent_types.values)}."
+            raise serializers.ValidationError({unknown[0]: [detail]}, code="invalid_choice")
+        return models
 
 
 class ProjectInput(StrictSerializer):
@@ -20,6 +36,7 @@ class ProjectInput(StrictSerializer):
         choices=OversightLevel.choices, default=OversightLevel.HIGH
     )
     auto_start = FlagField(default=True)
+    agent_models = AgentModelsField(required=False)
 
 
 class ProjectChange(StrictSerializer):
@@ -32,6 +49,7 @@ class ProjectChange(StrictSerializer):
     workflow = TextField(max_length=100, required=False)
     oversight_level = serializers.ChoiceField(choices=OversightLevel.choices, required=False)
     auto_start = FlagField(required=False)
+    agent_models = AgentModelsField(required=False)
 
 
 class CancelInput(StrictSerializer):
@@ -40,6 +58,11 @@ class CancelInput(StrictSerializer):
 
 class ProjectSerializer(serializers.ModelSerializer):
     created_by_username = serializers.CharField(source="created_by.username", read_only=True)
+    agent_models = serializers.DictField(
+        child=serializers.CharField(),
+        read_only=True,
+        help_text="Agents served from outside, whatever the settings say.",
+    )
     role = serializers.ChoiceField(
         choices=Role.choices,
         allow_null=True,
@@ -56,6 +79,7 @@ class ProjectSerializer(serializers.ModelSerializer):
             "workflow",
             "oversight_level",
             "auto_start",
+            "agent_models",
             "status",
             "status_reason",
             "policy_loosened_at",

@@ -39,6 +39,7 @@ def create_project(
     workflow: str = "sdlc",
     oversight_level: str = OversightLevel.HIGH,
     auto_start: bool = True,
+    agent_models: dict[str, str] | None = None,
 ) -> Project:
     """A new project with the actor as owner, started by default. Raises InvalidInput, Conflict."""
     _check_text(name=name, brief=brief)
@@ -50,6 +51,7 @@ def create_project(
         workflow=workflow,
         oversight_level=OversightLevel(oversight_level),
         auto_start=auto_start,
+        agent_models=agent_models or {},
         created_by=actor.user,
     )
     if auto_start:

@@ -9,7 +9,8 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.functional import cached_property
 
-from agents.enums import StopLevel, WorkerKind
+from agents.enums import StopLevel, TaskStatus, WorkerKind
+from agents.models.work import Task
 from core.ids import new_id
 from projects.agent_types import agent_type_choices
 from projects.models import Project
@@ -156,7 +157,10 @@ class EmergencyStop(models.Model):
         """Have not acknowledged, nor been seen for long. Most likely dead; else they still will."""
         if not (silent := self._silent_workers):
             return []
-        alive = WorkerProcess.objects.seen_lately().in_bulk(silent)
+        alive = {*WorkerProcess.objects.seen_lately().in_bulk(silent)}
+        # A worker that runs elsewhere is there as long as it holds a lease.
+        at_work = Task.objects.filter(worker__in=silent, status=TaskStatus.WORKING)
+        alive |= {*at_work.values_list("worker", flat=True)}
         return [name for name in silent if name not in alive]
 
     @property

@@ -213,6 +213,16 @@ class TaskAttempt(models.Model):
     number = models.PositiveIntegerField()
     fence = models.PositiveIntegerField()
     worker = models.CharField(max_length=200)
+    lease_seconds = models.FloatField(
+        null=True, blank=True, help_text="From the claim, and from each heartbeat."
+    )
+    report_sha256 = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Of how a worker that runs elsewhere ended it: the same again is replayed.",
+    )
     outcome = models.CharField(
         max_length=20, choices=AttemptOutcome, default=AttemptOutcome.RUNNING
     )
@@ -262,6 +272,9 @@ class AgentStatus(models.Model):
         Task, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     updated_at = models.DateTimeField(db_default=Now())
+    worker_seen_at = models.DateTimeField(
+        null=True, blank=True, help_text="When a worker that runs elsewhere last came for work."
+    )
 
     class Meta:
         db_table = "agent_status"

@@ -11,6 +11,8 @@ from agents.protocols import Model, PermanentError, Usage
 logger = logging.getLogger(__name__)
 
 DEMO = "demo"
+# No model of ours: the tasks wait for a worker that runs elsewhere.
+EXTERNAL = "external"
 # Providers of ours, by prefix; the demo model serves where no key is set.
 OWN = {DEMO: "agents.providers.demo.DemoModel"}
 # The length of its column; models need Django's apps, and this module does not.
@@ -39,6 +41,8 @@ def model_for(agent_type: str) -> Model:
     model = getattr(settings, "AGENT_MODELS", {}).get(agent_type)
     if not model:
         raise _misconfigured("", f"AGENT_MODELS names no model for the agent {agent_type!r}.")
+    if model == EXTERNAL:
+        raise _misconfigured("", f"The agent {agent_type!r} is served by a worker elsewhere.")
     prefix, colon, name = model.partition(":")
     own = getattr(settings, "MODEL_PROVIDERS", OWN).get(prefix)
     if own:
@@ -51,7 +55,9 @@ def model_for(agent_type: str) -> Model:
 
 def load_providers() -> None:
     """Import what the settings name, so that no call waits for that."""
-    for agent_type in settings.AGENT_MODELS:
+    for agent_type, model in settings.AGENT_MODELS.items():
+        if model == EXTERNAL:
+            continue
         try:
             model_for(agent_type)
         except PermanentError as error:

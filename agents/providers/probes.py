@@ -14,7 +14,7 @@ from threading import Thread
 from pydantic import BaseModel
 
 from agents.protocols import Assignment, PermanentError, TransientError, WorkError
-from agents.providers import DEMO, model_for
+from agents.providers import DEMO, EXTERNAL, model_for
 
 # A call may take this much longer than its own time-out, so that it reports that itself.
 GRACE_SECONDS = 1.0
@@ -67,7 +67,7 @@ def outside_models(agent_models: Mapping[str, str]) -> dict[str, tuple[str, ...]
     """Every model that somebody else serves, with the agents that use it."""
     agents_of: dict[str, tuple[str, ...]] = {}
     for agent, model in agent_models.items():
-        if provider_of(model) != DEMO:
+        if model != EXTERNAL and provider_of(model) != DEMO:
             agents_of[model] = (*agents_of.get(model, ()), agent)
     return agents_of
 

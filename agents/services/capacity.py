@@ -12,6 +12,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 
+from agents.external import outside_parameters
 from agents.models import WORKER_SEEN_SECONDS, Task
 from agents.queue import RUN_TASK, enqueue
 from core import sql
@@ -23,7 +24,8 @@ UNBOUNDED = 2**31 - 1
 RESERVE = 8
 RESERVE_OF_EACH = 4
 
-IS_DUE = sql.text("is_due")
+# Due, and for a worker of ours; needs `outside_parameters`.
+IS_DUE = f"{sql.text('is_due')} AND NOT {sql.text('is_external')}"
 CAPACITY = """
     SELECT coalesce(sum(concurrency), 0) FROM worker_processes
     WHERE kind = 'process' AND seen_at > clock_timestamp() - make_interval(secs => %s)
@@ -31,7 +33,7 @@ CAPACITY = """
 # How many tasks each project has at work, or would have if there were room.
 DEMANDS = f"""
     SELECT count(*) FROM (
-        SELECT project_id FROM tasks WHERE status = 'working'
+        SELECT project_id FROM tasks AS busy WHERE {sql.text("is_inside")}
         UNION ALL
         SELECT tasks.project_id FROM tasks JOIN projects ON projects.id = tasks.project_id
         WHERE {IS_DUE} AND projects.status IN ('draft', 'active')
@@ -40,7 +42,7 @@ DEMANDS = f"""
 AGENT_TYPE = "SELECT agent_type FROM tasks WHERE id = %s"
 # Claims of one model come one after the other, so that each counts those before it.
 LOCK_MODEL = "SELECT pg_advisory_xact_lock(hashtext('model'), hashtext(%s))"
-REFUSED = f"SELECT project_id, agent_type FROM tasks WHERE id = %s AND {IS_DUE}"
+REFUSED = f"SELECT project_id, agent_type FROM tasks WHERE id = %(task)s AND {IS_DUE}"
 NEXT = f"""
     UPDATE tasks SET rung_at = clock_timestamp()
     WHERE id = (
@@ -49,8 +51,8 @@ NEXT = f"""
         ORDER BY tasks.rung_at NULLS FIRST LIMIT 1 FOR UPDATE OF tasks SKIP LOCKED)
     RETURNING id
 """
-NEXT_OF_PROJECT = NEXT.format(scope="tasks.project_id = %s")
-NEXT_OF_MODEL = NEXT.format(scope="tasks.agent_type = ANY(%s::text[])")
+NEXT_OF_PROJECT = NEXT.format(scope="tasks.project_id = %(scope)s")
+NEXT_OF_MODEL = NEXT.format(scope="tasks.agent_type = ANY(%(scope)s::text[])")
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def update_project_share() -> None:
     with connection.cursor() as cursor:
         cursor.execute(CAPACITY, [WORKER_SEEN_SECONDS])
         (capacity,) = cursor.fetchone()
-        cursor.execute(DEMANDS)
+        cursor.execute(DEMANDS, outside_parameters())
         _share = share_of(capacity, [row[0] for row in cursor.fetchall()])
 
 
@@ -92,6 +94,11 @@ def share_of(capacity: int, demands: list[int]) -> ProjectShare:
         left -= demand
     few = max(1, reserve // RESERVE_OF_EACH)
     return ProjectShare(common, max(most, few), few)
+
+
+def unbounded() -> dict[str, Any]:
+    """In place of `room_parameters`, of work that takes no room here."""
+    return asdict(ProjectShare()) | {"model_limit": 0, "model_users": []}
 
 
 def model_limit(agent_type: str) -> tuple[str, int, list[str]]:
@@ -127,7 +134,7 @@ def note_refusal(task_id: UUID) -> None:
     if _share.most == UNBOUNDED and not settings.MODEL_CONCURRENCY:
         return
     with connection.cursor() as cursor:
-        cursor.execute(REFUSED, [task_id])
+        cursor.execute(REFUSED, {"task": task_id} | outside_parameters())
         if row := cursor.fetchone():
             project_id, agent_type = row
             _refused.add(project_id)
@@ -146,7 +153,7 @@ def enqueue_refused(task: Task) -> None:
         if scope not in _refused:
             continue
         with connection.cursor() as cursor:
-            cursor.execute(statement, [parameter])
+            cursor.execute(statement, {"scope": parameter} | outside_parameters())
             row = cursor.fetchone()
         if row is None:
             _refused.discard(scope)

@@ -1,5 +1,5 @@
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
@@ -10,11 +10,12 @@ from django.db.models.functions import Now
 
 from agents.enums import AttemptOutcome, TaskStatus
 from agents.events import TASK_RETRIED, TASK_STARTED
+from agents.external import external_types
 from agents.metrics import count_retry
 from agents.models import Task
 from agents.protocols import Usage
 from agents.queue import enqueue_task_on_commit, may_take_along, take_along
-from agents.services.capacity import note_refusal, room_parameters
+from agents.services.capacity import note_refusal, room_parameters, unbounded
 from audit.actors import Actor
 from core import sql
 from core.disk import disk
@@ -38,21 +39,31 @@ class Claim:
     fence: int
 
 
-def claim_task(*, task_id: UUID, worker: str) -> Claim | None:
+def claim_task(
+    *,
+    task_id: UUID,
+    worker: str,
+    lease_seconds: float | None = None,
+    is_external: bool = False,
+    check: Callable[[ProjectTransaction], object] = lambda tx: None,
+) -> Claim | None:
     """Take a due task; None where it is taken, not due, or of a project that does not run.
 
-    Also None where its project or its model has as many tasks at work as it may have.
+    Also None where its project or its model has as many tasks at work as it may have, and where it
+    is for workers that run elsewhere and this one does not, or the other way round. `check` looks
+    at the locked project first, and may refuse by a DomainError.
     """
     try:
         with ProjectTransaction(ProjectOf("task", task_id), Actor.of_system("worker")) as tx:
+            check(tx)
             if tx.project.status not in RUNS_TASKS:
                 return None
-            claim = _claim(tx, task_id, worker)
+            claim = _claim(tx, task_id, worker, lease_seconds, is_external)
             if claim is not None:
                 tx.actor = Actor.of_agent(claim.task.agent_type)
             return claim
     except DomainError:
-        # The project is gone, or was erased.
+        # The project is gone, or was erased; or `check` refused.
         return None
 
 
@@ -67,7 +78,13 @@ def claim_created_task(tx: ProjectTransaction, worker: str) -> None:
             tx.on_commit(lambda: take_along(claim))
 
 
-def _claim(tx: ProjectTransaction, task_id: UUID, worker: str) -> Claim | None:
+def _claim(
+    tx: ProjectTransaction,
+    task_id: UUID,
+    worker: str,
+    lease_seconds: float | None = None,
+    is_external: bool = False,
+) -> Claim | None:
     if disk.is_full():
         # What it would make could not be stored. The sweep enqueues it once there is space.
         return None
@@ -75,11 +92,14 @@ def _claim(tx: ProjectTransaction, task_id: UUID, worker: str) -> Claim | None:
         "claim_task",
         task=task_id,
         worker=worker,
-        lease_seconds=settings.TASK_LEASE_SECONDS,
-        **room_parameters(task_id),
+        lease_seconds=lease_seconds or settings.TASK_LEASE_SECONDS,
+        external_types=external_types(tx.project),
+        is_external=is_external,
+        **(unbounded() if is_external else room_parameters(task_id)),
     )
     if row is None:
-        note_refusal(task_id)
+        if not is_external:
+            note_refusal(task_id)
         return None
     (task,) = row
     task.project = tx.project

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 
 from agents.enums import AttemptOutcome, TaskStatus
 from agents.events import TASK_RETRIED
+from agents.external import outside_parameters
 from agents.metrics import count_retry
 from agents.models import Task
 from agents.queue import RUN_TASK, enqueue, enqueue_task_on_commit, redelivery_timeout
@@ -29,8 +30,8 @@ ENQUEUE_DUE = f"""
         SELECT tasks.id FROM tasks JOIN projects ON projects.id = tasks.project_id
         WHERE {IS_DUE} AND projects.status IN ('draft', 'active')
           AND (tasks.rung_at IS NULL
-               OR tasks.rung_at < clock_timestamp() - make_interval(secs => %s))
-        ORDER BY tasks.run_after LIMIT %s FOR UPDATE OF tasks SKIP LOCKED)
+               OR tasks.rung_at < clock_timestamp() - make_interval(secs => %(seconds)s))
+        ORDER BY tasks.run_after LIMIT %(limit)s FOR UPDATE OF tasks SKIP LOCKED)
     RETURNING id
 """
 LOST = """
@@ -43,7 +44,8 @@ IS_LOST = "SELECT clock_timestamp() > %s"
 def enqueue_due_tasks() -> int:
     """Enqueue again the due tasks that were not enqueued lately; how many."""
     with connection.cursor() as cursor:
-        cursor.execute(ENQUEUE_DUE, [redelivery_timeout("agents"), BATCH])
+        values = {"seconds": redelivery_timeout("agents"), "limit": BATCH}
+        cursor.execute(ENQUEUE_DUE, values | outside_parameters())
         task_ids = [row[0] for row in cursor.fetchall()]
     for task_id in task_ids:
         enqueue(RUN_TASK, task_id)

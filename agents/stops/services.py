@@ -49,8 +49,13 @@ ACTIVATE = """
 """
 EXPECT = """
     INSERT INTO emergency_stop_acknowledgements (stop_id, worker)
-    SELECT %s, name FROM worker_processes
-    WHERE kind = 'process' AND seen_at > clock_timestamp() - make_interval(secs => %s)
+    SELECT %(stop)s::uuid, name FROM worker_processes
+    WHERE kind = 'process' AND seen_at > clock_timestamp() - make_interval(secs => %(seconds)s)
+    UNION
+    SELECT stop.id, tasks.worker FROM tasks, emergency_stops AS stop
+    WHERE stop.id = %(stop)s AND tasks.status = 'working' AND tasks.worker LIKE 'external:%%'
+      AND (stop.project_id IS NULL OR stop.project_id = tasks.project_id)
+      AND stop.agent_type IN ('', tasks.agent_type)
 """
 NOTICE = """
     INSERT INTO emergency_stop_notices (stop_id, project_id, is_release_due)
@@ -94,7 +99,7 @@ def activate_emergency_stop(
             cursor.execute(ACTIVATE, values)
             is_new = cursor.fetchone() is not None
             if is_new:
-                cursor.execute(EXPECT, [stop_id, WORKER_SEEN_SECONDS])
+                cursor.execute(EXPECT, {"stop": stop_id, "seconds": WORKER_SEEN_SECONDS})
                 _insert_notices(cursor, stop_id, project_id, is_release_due=False)
                 transaction.on_commit(partial(_announce, stop_id), robust=True)
         # None where the active stop of this scope was released just now.

@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit.actors import Actor
-from core.errors import Forbidden, InvalidInput, TooLarge
+from core.errors import InvalidInput, TooLarge
 from core.idempotency import KEY
 from core.serializers import ProblemSerializer
 from core.viewsets import GenericViewSet
@@ -46,7 +46,7 @@ from hitl.agent_actions.standing_approvals import revoke_standing_approval
 from hitl.enums import ActionStatus
 from hitl.models import AgentAction, Decision, HitlRequest, StandingApproval
 from projects.access import MANAGE, get_visible_project, require_role
-from projects.credentials import create_credential, revoke_credential
+from projects.credentials import create_credential, credential_of, revoke_credential
 from projects.enums import CredentialScope
 from projects.models import AgentCredential
 
@@ -82,17 +82,6 @@ class ActionFilter(django_filters.FilterSet):
     class Meta:
         model = AgentAction
         fields: list[str] = []
-
-
-def credential_of(request: Request) -> AgentCredential:
-    """Raises Forbidden for a person: people decide, agents ask."""
-    if not isinstance(request.auth, AgentCredential):
-        raise Forbidden(
-            "credential_required",
-            "Agents ask with a credential of their own (`Authorization: Bearer`). An owner makes "
-            "it at projects/{id}/credentials/.",
-        )
-    return request.auth
 
 
 def actions_for(user: Any) -> QuerySet[AgentAction]:

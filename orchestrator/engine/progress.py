@@ -9,6 +9,7 @@ from uuid import UUID
 
 from agents.enums import AttemptOutcome, TaskStatus
 from agents.models import Task, TaskAttempt
+from agents.selectors import no_worker_since
 from context.staleness import stale_steps
 from hitl.models import HitlRequest
 from orchestrator.engine.briefs import brief_state, run_with_brief
@@ -48,6 +49,7 @@ def progress_of(project: Project) -> dict[str, Any]:
             who = "person" if task.waits_for else "agent"
             waits.append(Waiting("", task.waits_for or "agent_work", who, str(task.pk)))
     failures = last_failures([*loaded.tasks.values(), *loaded.side_tasks])
+    absent = no_worker_since(project, [*loaded.tasks.values(), *loaded.side_tasks])
     stale = stale_steps(project.pk)
     completed = sum(loaded.state.of(step_id).is_done for step_id in definition.order)
     return {
@@ -56,13 +58,19 @@ def progress_of(project: Project) -> dict[str, Any]:
         "total_steps": len(definition.order),
         "percent": 100 * completed // len(definition.order) if definition.order else 0,
         "waiting_for": [
-            asdict(wait) | {"hitl_request": _request_id(loaded, wait.task)} | failures[wait.task]
+            asdict(wait)
+            | {
+                "hitl_request": _request_id(loaded, wait.task),
+                "no_worker_since": absent.get(wait.task or ""),
+            }
+            | failures[wait.task]
             for wait in waits
         ],
         "brief": brief_state(run),
         "steps": [
             step_progress(definition.step(step_id), loaded, is_stale=step_id in stale)
             | failures[_task_id(loaded, step_id)]
+            | {"no_worker_since": absent.get(_task_id(loaded, step_id) or "")}
             for step_id in definition.order
         ],
     }
@@ -77,7 +85,13 @@ def _unknown_progress(project: Project, run: WorkflowRun, error: ContentChanged)
         "total_steps": 0,
         "percent": 0,
         "waiting_for": [
-            wait | {"hitl_request": None, "last_failure": None, "next_attempt_at": None}
+            wait
+            | {
+                "hitl_request": None,
+                "no_worker_since": None,
+                "last_failure": None,
+                "next_attempt_at": None,
+            }
         ],
         "brief": brief_state(run),
         "steps": [],

@@ -68,6 +68,7 @@ def test_a_request_is_named_where_it_is_waited_for(project, viewer, client_of):
             "who": "person",
             "task": str(request.task_id),
             "hitl_request": str(request.pk),
+            "no_worker_since": None,
             "last_failure": None,
             "next_attempt_at": None,
         }

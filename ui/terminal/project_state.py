@@ -15,6 +15,7 @@ from kombu.exceptions import OperationalError
 
 from agents.enums import TaskStatus
 from agents.models import Task
+from agents.selectors import no_worker_since
 from audit.models import Event
 from context.models import Artifact
 from hitl.models import HitlRequest
@@ -143,7 +144,9 @@ class WorkerWatch:
         now = time.monotonic()
         if now - max(self.quiet_since, self.asked_at) < QUIET_SECONDS:
             return ""
-        problem = "" if _has_lease(project_id) else missing_workers()
+        problem = unserved_work(project_id)
+        if not problem and not _has_lease(project_id):
+            problem = missing_workers()
         self.asked_at = time.monotonic()
         if not problem:
             self.missing_since = None
@@ -160,6 +163,21 @@ def _has_lease(project_id: UUID) -> bool:
     """A worker renews a lease, so one is alive."""
     working = Task.objects.filter(project=project_id, status=TaskStatus.WORKING)
     return working.filter(lease_expires_at__gt=Now()).exists()
+
+
+def unserved_work(project_id: UUID) -> str:
+    """'' unless a task waits for a worker that runs elsewhere, and nobody has come."""
+    project = Project.objects.get(pk=project_id)
+    pending = Task.objects.filter(
+        project=project_id, status=TaskStatus.PENDING, is_current=True
+    ).defer("handoff")
+    tasks = {str(task.pk): task for task in pending}
+    absent = no_worker_since(project, tasks.values())
+    return "\n".join(
+        f"{tasks[task_id].title} waits for a worker that runs elsewhere, of the agent "
+        f"{tasks[task_id].agent_type}. Nobody has come for work since {since:%H:%M:%S} UTC."
+        for task_id, since in absent.items()
+    )
 
 
 def missing_workers() -> str:

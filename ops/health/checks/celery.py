@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.utils.text import get_text_list
 
+from agents.external import outside_parameters
 from agents.services.capacity import IS_DUE
 from agents.worker.registry import read_presence
 from ops.health.check import Finding, Status, check
@@ -20,7 +21,8 @@ QUEUES = tuple(
 LATE_BEAT_SECONDS = 15
 LONG_WAIT_SECONDS = 60
 
-# Tasks of paused projects, and those held by an emergency stop, wait on purpose.
+# Tasks of paused projects, those held by an emergency stop, and those for workers that run
+# elsewhere, are no sign of ours.
 DUE = f"""
     SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(tasks.run_after)), 0)
     FROM tasks JOIN projects ON projects.id = tasks.project_id
@@ -34,7 +36,7 @@ def check_workers() -> Finding:
     with redis_client() as client:
         lengths = {queue: client.llen(f"{prefix}{queue}") for queue in QUEUES}
     with database_cursor() as cursor:
-        cursor.execute(DUE)
+        cursor.execute(DUE, outside_parameters())
         due_tasks, oldest_seconds = cursor.fetchone()
         presence = read_presence()
     beat_age = presence.beat_age_seconds

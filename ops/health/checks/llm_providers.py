@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
+from agents.providers import EXTERNAL
 from ops.health.check import Finding, Status, check
 from ops.health.clients import database_cursor
 
@@ -44,7 +45,7 @@ LAST_CHECKS = """
 def check_providers() -> Finding:
     """A provider is configured where an agent uses it; only workers know the keys."""
     configured = {model.partition(":")[0] for model in settings.AGENT_MODELS.values()}
-    names = sorted(configured - {DEMO})
+    names = sorted(configured - {DEMO, EXTERNAL})
     answers: dict[str, dict[str, tuple[datetime, str]]] = {name: {} for name in names}
     if names:
         with database_cursor() as cursor:
@@ -58,6 +59,9 @@ def check_providers() -> Finding:
             facts["providers"][name] = {"status": Status.NOT_CONFIGURED}
     if DEMO in configured:
         facts["providers"][DEMO] = {"status": Status.HEALTHY}
+    if not providers and EXTERNAL in configured:
+        detail = "workers that run elsewhere serve the agents, or the demo model"
+        return Finding(Status.NOT_CONFIGURED, detail, facts)
     if not providers:
         return Finding(Status.NOT_CONFIGURED, "the demo model serves every agent", facts)
     worst = max((state["status"] for state in providers.values()), key=list(Status).index)

@@ -62,6 +62,11 @@ def project_context(project: Project, user: Any) -> dict[str, Any]:
         for wait in progress["waiting_for"]
         if wait["last_failure"]
     ]
+    unserved = [
+        wait | {"task": tasks[UUID(wait["task"])]}
+        for wait in progress["waiting_for"]
+        if wait["no_worker_since"]
+    ]
     requests = HitlRequest.objects.filter(project=project)
     settled = requests.exclude(status="pending").prefetch_related("decisions__decided_by")
     imported = ProjectImport.objects.filter(project=project).select_related("imported_by")
@@ -73,6 +78,7 @@ def project_context(project: Project, user: Any) -> dict[str, Any]:
         "phases": [(phase, list(group)) for phase, group in groupby(steps, itemgetter("phase"))],
         "rewindable": [step for step in steps if step["task"]],
         "retries": retries,
+        "unserved": unserved,
         "side_tasks": [task for task in tasks.values() if not task.step],
         "pending": list(requests.pending()[::-1]),
         "decided": list(settled.order_by("-resolved_at")[:DECIDED_MAX]),
