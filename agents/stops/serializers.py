@@ -3,7 +3,9 @@ from typing import Any
 from rest_framework import serializers
 
 from agents.enums import StopLevel
+from agents.external import PREFIX
 from agents.models import EmergencyStop
+from agents.stops.services import may_stop_everything
 from core.fields import IdField, KindField, TextField
 from core.serializers import StrictSerializer
 from projects.agent_types import agent_type_choices
@@ -35,9 +37,20 @@ class WorkersSerializer(serializers.Serializer):
 
     expected = serializers.IntegerField(source="workers_expected")
     acknowledged = serializers.IntegerField(source="workers_acknowledged")
+    missing = serializers.SerializerMethodField(
+        help_text="Names of those that are there and have not acknowledged: all for who may stop "
+        "everything, else those that run elsewhere for the project."
+    )
     gone = serializers.IntegerField(
         source="workers_gone", help_text="Neither acknowledged nor seen for 15 s: most likely dead."
     )
+
+    def get_missing(self, stop: EmergencyStop) -> list[str]:
+        # The others' names tell of hosts, and of projects that the caller may not see.
+        if may_stop_everything(self.context["request"].user):
+            return stop.missing_workers
+        names = stop.missing_workers if stop.project_id else []
+        return [name for name in names if name.startswith(PREFIX)]
 
 
 class StopSerializer(serializers.ModelSerializer):

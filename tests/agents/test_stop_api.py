@@ -208,13 +208,23 @@ def test_the_list_can_be_narrowed(project, owner, staff, post, get):
 def test_acknowledgements_and_their_time_are_shown(staff, post, get):
     report_process("host:1:2")
     shown = post(staff, STOP).json()
-    assert shown["workers"] == {"expected": 1, "acknowledged": 0, "gone": 0}
+    assert shown["workers"] == {
+        "expected": 1,
+        "acknowledged": 0,
+        "missing": ["host:1:2"],
+        "gone": 0,
+    }
     assert shown["seconds_to_last_acknowledgement"] is None
 
     acknowledge_stops("host:1:2", [shown["id"]])
 
     shown = get(staff, f"{STOP}{shown['id']}/").json()
-    assert shown["workers"] == {"expected": 1, "acknowledged": 1, "gone": 0}
+    assert shown["workers"] == {
+        "expected": 1,
+        "acknowledged": 1,
+        "missing": [],
+        "gone": 0,
+    }
     assert 0 < shown["seconds_to_last_acknowledgement"] < 60
 
 
