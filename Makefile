@@ -21,7 +21,7 @@ ROOTS ?= .
 WRITE_BYTECODE := PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-browser test-stream test-races test-schema test-deploy lint format metrics bench bench-stream bench-inbox bench-stop bench-versions bench-store bench-peers bench-profile bench-http chaos chaos-short lock clean venv dev
+.PHONY: help run test test-slow test-browser test-stream test-races test-schema test-deploy lint format metrics bench bench-stream bench-inbox bench-stop bench-versions bench-store bench-peers bench-profile bench-http bench-asks chaos chaos-short lock clean venv dev
 
 help: ## Show this list
 	@echo "Paraph. Commands:"
@@ -120,6 +120,9 @@ bench-waiting: $(VENV)/.installed-dev ## Measure a thousand slow calls of models
 
 bench-http: $(VENV)/.installed-dev ## Measure a decision over HTTP to the next step, for one client and for 50
 	@$(BIN)/python -m tools.benchmarks http
+
+bench-asks: $(VENV)/.installed-dev ## Measure 100,000 pending actions beside 100, and 500 asks that wait
+	@$(BIN)/python -m tools.benchmarks asks
 
 chaos: $(VENV)/.installed-dev ## Break things, see that nothing is lost: at most 12 minutes (SEED=, CASE=, LIST=1, MINUTES=)
 	@timeout -k 30 $$(($(MINUTES) * 60 + 60)) $(BIN)/python -m tools.chaos --seed '$(SEED)' --minutes '$(MINUTES)' \

@@ -221,6 +221,13 @@ WHERE tasks.project_id = %(project)s AND tasks.agent_type = ANY (%(agent_types)s
   AND {is_due} AND {is_external} AND projects.status IN ('draft', 'active')
 ORDER BY tasks.run_after, tasks.id LIMIT 10
 
+-- name: due_types
+-- How many tasks of a project are due for workers that run elsewhere, by type of agent.
+SELECT tasks.agent_type, count(*) FROM tasks JOIN projects ON projects.id = tasks.project_id
+WHERE tasks.project_id = %(project)s
+  AND {is_due} AND {is_external} AND projects.status IN ('draft', 'active')
+GROUP BY tasks.agent_type
+
 -- name: note_outside_worker
 -- Somebody has come for work of these agents. Left out where the row is locked, or was just noted.
 UPDATE agent_status SET worker_seen_at = clock_timestamp()

@@ -1,6 +1,6 @@
 """Credentials of agents that run elsewhere: they ask, work and read, and never decide or manage."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -116,6 +116,19 @@ def find_credential(token: str) -> AgentCredential | None:
         if used is None or used < timezone.now() - LAST_USED:
             AgentCredential.objects.filter(stale, pk=credential.pk).update(last_used_at=Now())
     return credential
+
+
+def credential_of_header(headers: Iterable[tuple[bytes, bytes]]) -> AgentCredential | None:
+    """The usable credential of an ASGI request."""
+    value = next((value for name, value in headers if name.lower() == b"authorization"), b"")
+    scheme, _, token = value.decode("latin-1").partition(" ")
+    return find_credential(token.strip()) if scheme.lower() == KEYWORD else None
+
+
+def usable_hashes(hashes: Collection[str]) -> set[str]:
+    """Those of tokens that have not ended."""
+    usable = AgentCredential.objects.usable().filter(token_sha256__in=hashes)
+    return set(usable.values_list("token_sha256", flat=True)) if hashes else set()
 
 
 def actor_of(credential: AgentCredential) -> Actor:

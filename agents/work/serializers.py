@@ -7,6 +7,7 @@ from rest_framework import serializers
 from agents.enums import AttemptOutcome
 from agents.role import role_for, with_ground_rules
 from agents.work.services import PROGRESS_MAX, WorkClaim
+from audit.stream.waits import WAIT_MAX_SECONDS
 from context.artifact_types import artifact_type_choices, artifact_types
 from core.fields import ContentField, FlagField, KindField, NumberField, TextField
 from core.serializers import StrictSerializer
@@ -15,7 +16,6 @@ from projects.integrity import INTEGRITY
 
 LEASE_SECONDS = 60
 LEASE_MAX_SECONDS = 3600
-WAIT_MAX_SECONDS = 50
 OUTPUTS_MAX = 20
 TOKENS_MAX = 2**53 - 1
 

@@ -86,3 +86,8 @@ def finish_action(
     action.result, action.error = result, error
     action.save(update_fields=ENDED)
     tx.record(ACTION_FINISHED, **facts_of(action), status=str(outcome), fence=action.fence)
+
+
+def etag_of_state(status: str, request: Any, digest: str) -> str:
+    """Of what a waiting client would want to learn. `request`: the newest one about it."""
+    return f'"{status}-{request}-{digest[-16:]}"'

@@ -1,11 +1,9 @@
 """REST views of actions, of agents' credentials and of standing approvals."""
 
-import time
 from typing import Any
 from uuid import UUID
 
 import django_filters
-from django.db import connection
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, JsonResponse
 from django.urls import reverse
@@ -16,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit.actors import Actor
+from audit.stream.waits import WAIT_MAX_SECONDS
 from core.errors import InvalidInput, TooLarge
 from core.idempotency import KEY
 from core.serializers import ProblemSerializer
@@ -28,6 +27,7 @@ from hitl.agent_actions.claims import (
 )
 from hitl.agent_actions.digests import parse_exactly
 from hitl.agent_actions.grants import public_keys
+from hitl.agent_actions.records import etag_of_state
 from hitl.agent_actions.serializers import (
     ActionCancelInput,
     ActionClaimInput,
@@ -54,8 +54,6 @@ ASK, READ = CredentialScope.ASK, CredentialScope.READ
 RETRY_AFTER = "5"
 BODY_MAX = 2 * 1024 * 1024
 GONE = OpenApiResponse(ProblemSerializer, "`approval_expired`: its time is over; ask anew.")
-WAIT_MAX_SECONDS = 50
-POLL_SECONDS = 0.5
 WAIT = OpenApiParameter(
     "wait",
     int,
@@ -128,26 +126,22 @@ class ActionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
         return actions
 
     def known_names(self, request: Request) -> set[str]:
-        return super().known_names(request) | ({"wait"} if self.action == "retrieve" else set())
+        can_wait = self.action in ("retrieve", "ask")
+        return super().known_names(request) | ({"wait"} if can_wait else set())
 
-    @extend_schema(parameters=[WAIT])
-    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """An action as it is now; with `wait`, as soon as it has changed."""
-        text = request.query_params.get("wait", "0")
+    def check_wait(self) -> None:
+        """It is waited around this view, not in it: see `hitl.agent_actions.waits`."""
+        text = self.request.query_params.get("wait", "0")
         if not text.isdecimal() or len(text) > 2 or int(text) > WAIT_MAX_SECONDS:
             detail = f"Send whole seconds from 0 to {WAIT_MAX_SECONDS}."
             raise InvalidInput.of("wait", "out_of_range", detail)
-        seen = request.headers.get("If-None-Match")
-        deadline = time.monotonic() + int(text)
-        while True:
-            response = super().retrieve(request, *args, **kwargs)
-            seen = seen or etag_of(response.data)
-            has_changed = seen != etag_of(response.data)
-            if has_changed or time.monotonic() >= deadline:
-                break
-            # Nobody waits with a connection to the database in their hands.
-            connection.close()
-            time.sleep(POLL_SECONDS)
+
+    @extend_schema(parameters=[WAIT])
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """An action as it is now. With `wait`, as soon as it is no longer as `If-None-Match` says,
+        or, without that, no longer pending."""
+        self.check_wait()
+        response = super().retrieve(request, *args, **kwargs)
         etag = etag_of(response.data)
         if request.headers.get("If-None-Match") == etag:
             return Response(status=status.HTTP_304_NOT_MODIFIED, headers={"ETag": etag})
@@ -158,6 +152,7 @@ class ActionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
 
     @extend_schema(
         operation_id="actions_ask",
+        parameters=[WAIT],
         request=ActionInput,
         responses={201: ActionSerializer, 202: ActionSerializer},
     )
@@ -165,8 +160,9 @@ class ActionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
         """Ask for approval of a call, with all its arguments.
 
         201 where a standing approval decides it at once, else 202. The same call with the same
-        `Idempotency-Key` answers with the action as it is now.
+        `Idempotency-Key` answers with the action as it is now; with `wait`, once it is decided.
         """
+        self.check_wait()
         get_visible_project(request.user, project_id)
         credential = credential_of(request)
         key = request.headers.get("Idempotency-Key", "")
@@ -254,7 +250,7 @@ class ActionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
 
 def etag_of(data: dict[str, Any]) -> str:
     """Of what a waiting client would want to learn."""
-    return f'"{data["status"]}-{data["request"]}-{data["action_digest"][-16:]}"'
+    return etag_of_state(data["status"], data["request"], data["action_digest"])
 
 
 class CredentialViewSet(mixins.ListModelMixin, GenericViewSet):

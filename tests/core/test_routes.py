@@ -61,6 +61,7 @@ def values(project):
     }
     return found | {
         "project_id": project.pk,
+        "task_id": found["task"],
         "user": project.created_by_id,
         "agent_type": "coder",
         "number": 1,
@@ -129,6 +130,12 @@ def test_the_url_conf_has_the_routes_of_the_contract():
         "actions/<uuid:pk>/heartbeat/": "post",
         "actions/<uuid:pk>/outcome/": "post",
         "actions/<uuid:pk>/cancel/": "post",
+        "work/claim/": "post",
+        "work/<uuid:task_id>/heartbeat/": "post",
+        "work/<uuid:task_id>/complete/": "post",
+        "work/<uuid:task_id>/ask/": "post",
+        "work/<uuid:task_id>/fail/": "post",
+        "work/<uuid:task_id>/release/": "post",
     }.items():
         assert {(route, method) for method in methods.split()} <= listed, route
 

@@ -13,7 +13,6 @@ from rest_framework.test import APIClient
 from audit.actors import Actor
 from audit.models import Event
 from hitl.agent_actions.recovery import close_overdue_actions
-from hitl.agent_actions.views import etag_of
 from hitl.models import AgentAction, HitlRequest
 from projects.services import add_member
 from tests.fixtures import make_user
@@ -413,26 +412,6 @@ def test_a_grant_names_nobody_who_approved_other_arguments(
     claims = jwt.decode(grant, options={"verify_signature": False})
     named = {person["id"] for person in claims["approved_by"]}
     assert named == {f"user:{other.pk}", f"user:{third.pk}"}
-
-
-@pytest.mark.django_db(transaction=True)
-def test_waiting_ends_with_the_decision(agent, approver_api, home):
-    action = asked(agent, home)
-    answers = []
-
-    def wait():
-        headers = {"If-None-Match": etag_of(action)}
-        path = f"/api/v1/actions/{action['id']}/?wait=50"
-        answers.append(agent.get(path, headers=headers).json())
-        connection.close()
-
-    waiting = threading.Thread(target=wait)
-    waiting.start()
-    decide(approver_api, action)
-    waiting.join(20)
-
-    assert answers[0]["status"] == "approved"
-    assert agent.get(f"/api/v1/actions/{action['id']}/?wait=51").status_code == 400
 
 
 @pytest.mark.django_db(transaction=True)

@@ -8,7 +8,10 @@ import statistics
 from tools.benchmarks.stack import servers, worker
 
 # Modules that start what else they need.
-ALONE = ("stream", "inbox", "stop", "store", "versions", "peers", "profile", "slow_calls", "http")
+ALONE = (
+    *("stream", "inbox", "stop", "store", "versions", "peers", "profile", "slow_calls", "http"),
+    "asks",
+)
 SYSTEMS = ("floor", "langgraph", "dbos", "ours")
 DEFAULTS = {
     "peers": {"steps": 6, "rounds": 3},
