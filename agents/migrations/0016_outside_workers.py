@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('agents', '0014_assignment_sha256'),
+        ('agents', '0015_no_index_twice'),
     ]
 
     operations = [
