@@ -154,6 +154,11 @@ class AgentAction(models.Model):
         ]
         indexes = [
             models.Index(fields=["project", "-created_at", "-id"], name="actions_of_a_project"),
+            models.Index(
+                fields=["project", "-created_at", "-id"],
+                name="actions_pending",
+                condition=Q(status=ActionStatus.PENDING),
+            ),
             models.Index(fields=["project", "call_digest"], name="actions_of_the_same_call"),
             models.Index(
                 fields=["lease_expires_at"],

@@ -1,4 +1,4 @@
-"""A worker that brings the least that fits, "-" for each text. Put your own agent into `work`."""
+"""A worker of the standard library. What it brings is up to `work`."""
 
 import json
 import os
@@ -6,8 +6,9 @@ import threading
 import urllib.error
 import urllib.request
 
+from least import work
+
 URL, TOKEN = os.environ["PARAPH_URL"], os.environ["PARAPH_TOKEN"]
-AGENTS = os.environ["PARAPH_AGENTS"].split(",")
 
 
 def call(path, **body):
@@ -21,40 +22,18 @@ def call(path, **body):
         return error.code, json.load(error)
 
 
-def work(assignment):
-    for kind, schema in assignment["schemas"].items():
-        yield {"artifact_type": kind, "title": kind, "content": least(schema, schema, "")}
-
-
-def least(schema, root, name):
-    if "$ref" in schema:
-        return least(root["$defs"][schema["$ref"].split("/")[-1]], root, name)
-    if kinds := schema.get("enum") or schema.get("anyOf"):
-        return least(kinds[0], root, name) if "anyOf" in schema else kinds[0]
-    if schema["type"] == "object":
-        fields = schema["properties"]
-        return {key: least(fields[key], root, key) for key in schema.get("required", [])}
-    if schema["type"] == "array":
-        return [least(schema["items"], root, name)] * schema.get("minItems", 0)
-    if schema["type"] == "string":
-        return "R-1" if "A-Z" in schema.get("pattern", "") else "-"
-    return {"integer": max(schema.get("minimum", 0), name == "end"), "boolean": False}.get(
-        schema["type"]
-    )
-
-
-def keep(task, fence, ended):
+def keep(claim, ended):
     while not ended.wait(20):
-        call(f"{task}/heartbeat", fence=fence)
+        call(f"{claim['task']}/heartbeat", fence=claim["fence"])
 
 
-while True:
-    status, claim = call("claim", agent_types=AGENTS, worker="example", wait=50)
-    if status == 200:
+agents = os.environ["PARAPH_AGENTS"].split(",")
+while (answer := call("claim", agent_types=agents, worker="example", wait=50))[0] < 300:
+    if claim := answer[1]:
         ended = threading.Event()
-        threading.Thread(target=keep, args=(claim["task"], claim["fence"], ended)).start()
+        threading.Thread(target=keep, args=(claim, ended), daemon=True).start()
         outputs = list(work(claim["assignment"]))
-        call(f"{claim['task']}/complete", fence=claim["fence"], outputs=outputs, verdict="")
+        done = {"fence": claim["fence"], "outputs": outputs, "verdict": ""}
+        print(call(f"{claim['task']}/complete", **done))
         ended.set()
-    elif status != 204:
-        raise SystemExit(claim["detail"])
+raise SystemExit(answer[1]["detail"])

@@ -164,7 +164,10 @@ def test_a_worker_of_thirty_lines_runs_the_whole_sdlc(people, web_server, make_p
     key = agent_of(web_server, people["owner"], place).headers["Authorization"].split()[1]
     where = {"PARAPH_URL": web_server.url, "PARAPH_TOKEN": key, "PARAPH_AGENTS": ",".join(AGENTS)}
     worker = subprocess.Popen(
-        [sys.executable, "-I", str(WORKER)], env=os.environ | where, stderr=subprocess.PIPE
+        [sys.executable, str(WORKER)],
+        env=os.environ | where,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
     )
     try:
         approver = people["approver"]
