@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 WAIT_MAX_SECONDS = 50
 RETRY_SECONDS = 1.0
+# How many views of requests that may wait run at a time.
+VIEWS = 6
 
 
 @dataclass
@@ -83,6 +85,8 @@ class WaitOverHttp:
 
     def __init__(self, inner: Callable[..., Awaitable[None]], *waits: Wait) -> None:
         self.inner, self.waits = inner, waits
+        # One decision may wake hundreds: they must not all want a thread and a connection at once.
+        self._turns = asyncio.Semaphore(VIEWS)
 
     async def __call__(self, scope: dict[str, Any], receive: Callable, send: Callable) -> None:
         wait = next((wait for wait in self.waits if is_for(wait, scope)), None)
@@ -99,7 +103,8 @@ class WaitOverHttp:
         try:
             while not gone.done():
                 answer = Answer([])
-                await self.inner(dict(scope), replay(body), collect(answer))
+                async with self._turns:
+                    await self.inner(dict(scope), replay(body), collect(answer))
                 left = deadline - loop.time()
                 news = None
                 if left > 0 and not hub().is_closing:
