@@ -27,7 +27,7 @@ limit_silence(SHORT_SILENCE_SECONDS)
 # The form around a file needs some room, too.
 larger = {"/projects/import": MAX_ARCHIVE_BYTES + 64 * 1024}
 limited = BodyLimit(
-    WaitOverHttp(McpEndpoint(http), WorkWait(), ReadWait(), AskWait()),
+    McpEndpoint(WaitOverHttp(http, WorkWait(), ReadWait(), AskWait())),
     limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
     larger=larger,
 )
