@@ -92,7 +92,7 @@ KEPT: dict[str, set[str]] = {
     "hitl.Loosening": {"changes"},
     "agents.Task": {"step", "dropped_by", "gate", "waits_for", "worker", "assignment_sha256"},
     "hitl.AgentAction": {
-        *("idempotency_key", "action_digest", "call_digest", "effect", "allowed"),
+        *("idempotency_key", "claim_key", "action_digest", "call_digest", "effect", "allowed"),
     },
     "projects.AgentCredential": {"scopes", "token_sha256"},
     "agents.StopAcknowledgement": {"worker"},
