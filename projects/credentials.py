@@ -118,11 +118,11 @@ def find_credential(token: str) -> AgentCredential | None:
     return credential
 
 
-def credential_of_header(headers: Iterable[tuple[bytes, bytes]]) -> AgentCredential | None:
-    """The usable credential of an ASGI request."""
+def token_of_header(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The token of an ASGI request; empty where it comes without one."""
     value = next((value for name, value in headers if name.lower() == b"authorization"), b"")
     scheme, _, token = value.decode("latin-1").partition(" ")
-    return find_credential(token.strip()) if scheme.lower() == KEYWORD else None
+    return token.strip() if scheme.lower() == KEYWORD else ""
 
 
 def usable_hashes(hashes: Collection[str]) -> set[str]:

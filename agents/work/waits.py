@@ -10,7 +10,7 @@ from uuid import UUID
 from agents.external import outside_parameters
 from audit.stream.waits import Answer, News, Wait, seconds_of
 from core import sql
-from projects.credentials import credential_of_header, usable_hashes
+from projects.credentials import find_credential, token_of_header, usable_hashes
 
 
 class WorkWait(Wait):
@@ -29,7 +29,7 @@ class WorkWait(Wait):
     def news(self, scope: dict[str, Any], body: bytes, answer: Answer) -> News | None:
         if answer.status != 204:
             return None
-        credential = credential_of_header(scope["headers"])
+        credential = find_credential(token_of_header(scope["headers"]))
         if credential is None:
             return None
         key = (frozenset(json.loads(body)["agent_types"]), credential.token_sha256)

@@ -9,10 +9,11 @@ from uuid import UUID
 from django.db.models import OuterRef, Subquery
 
 from audit.stream.waits import Answer, News, Wait, header_of
+from core.authentication import hash_key
 from hitl.agent_actions.records import etag_of_state
 from hitl.enums import ActionStatus
 from hitl.models import AgentAction, HitlRequest
-from projects.credentials import credential_of_header, usable_hashes
+from projects.credentials import token_of_header, usable_hashes
 
 OK, ACCEPTED, NOT_MODIFIED = 200, 202, 304
 
@@ -72,6 +73,6 @@ class AskWait(ActionWait):
 
 
 def token_of(scope: dict[str, Any]) -> str | None:
-    """The hash of the credential's token; None for a person."""
-    credential = credential_of_header(scope["headers"])
-    return credential.token_sha256 if credential else None
+    """The hash of the credential's token, valid or no longer; None for a person."""
+    token = token_of_header(scope["headers"])
+    return hash_key(token) if token else None
