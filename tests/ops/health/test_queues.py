@@ -51,7 +51,9 @@ def test_the_scheduler_puts_sweeps_into_a_queue_of_their_own(redis):
 
 
 @pytest.mark.parametrize(
-    "message", [None, b"{}", json.dumps({"headers": {"sent_at": time.time() + 9e6}}).encode()]
+    "message",
+    [None, b"{}", json.dumps({"headers": {"sent_at": time.time() + 9e6}}).encode()],
+    ids=["none", "without a date", "of a fast clock"],
 )
 def test_a_message_without_a_date_or_of_a_fast_clock_has_no_age(message):
     assert age_seconds(message) == 0
