@@ -12,15 +12,9 @@ from audit.services import record
 
 # What stands where a payload was. Without its salt, its hash tells nothing of what it said.
 ERASED_DATA = {"erased": True}
-# A new epoch, so that whoever keeps events in memory reads them again.
-ALLOW = """
-    UPDATE event_streams SET erased_through = greatest(erased_through, %s), epoch = %s
-    WHERE project = %s
-"""
-ERASE = """
-    UPDATE event_log SET data = '{"erased": true}', salt = ''
-    WHERE project = %s AND sequence <= %s AND salt <> ''
-"""
+# As the owner of the log, whose rows we may only add. With a new epoch, so that whoever keeps
+# events in memory reads them again.
+ERASE = "SELECT event_log_erase(%s, %s, %s)"
 
 
 @transaction.atomic
@@ -32,9 +26,8 @@ def erase_payloads(
     The caller holds the lock of what the stream is about. It cannot be undone.
     """
     with connection.cursor() as cursor:
-        cursor.execute(ALLOW, [through, secrets.token_hex(8), project_id])
-        cursor.execute(ERASE, [project_id, through])
-        erased = cursor.rowcount
+        cursor.execute(ERASE, [project_id, through, secrets.token_hex(8)])
+        erased = cursor.fetchone()[0]
     facts = data | {"through": through, "erased_events": erased}
     record(project_id=project_id, event_type=event_type, actor=actor, data=facts)
     return erased

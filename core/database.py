@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from django.conf import settings
 from django.db import (
     DEFAULT_DB_ALIAS,
     InterfaceError,
@@ -52,6 +53,31 @@ def consistent_snapshot() -> Iterator[None]:
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         yield
+
+
+@contextmanager
+def as_owner() -> Iterator[None]:
+    """This thread's connection is that of who owns the tables, where that is a role of its own.
+
+    A connection of its own, not SET ROLE: what was put on could be taken off again.
+    """
+    database, owner = connections[DEFAULT_DB_ALIAS], settings.MIGRATION_DATABASE
+    before = database.settings_dict
+    if owner is None or owner["USER"] == before["USER"]:
+        yield
+        return
+    database.close()
+    kept = ("connect_timeout", "server_side_binding", "prepare_threshold")
+    options = {name: before["OPTIONS"][name] for name in kept if name in before["OPTIONS"]}
+    login = {name: owner[name] for name in ("USER", "PASSWORD", "HOST", "PORT")}
+    database.settings_dict = before | login | {"OPTIONS": options | owner["OPTIONS"]}
+    try:
+        yield
+    finally:
+        database.close()
+        # Who made a database for tests has named it meanwhile.
+        before["NAME"] = database.settings_dict["NAME"]
+        database.settings_dict = before
 
 
 def share_connections(**pool: Any) -> None:

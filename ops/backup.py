@@ -14,6 +14,7 @@ from audit.events import BACKUP_RESTORED
 from audit.installation import INSTALLATION, record_installation
 from audit.models import Stream
 from audit.services import begin_epoch
+from core.database import as_owner
 from ops.devserver import DevServerError
 from ops.devserver.binaries import postgres_program
 from ops.events import BACKUP_MADE
@@ -39,6 +40,10 @@ SEMANTIC_SEARCH_IS_ON = (
     "Afterwards create it again (`make run` does, elsewhere CREATE EXTENSION vector), switch "
     "SEMANTIC_SEARCH on, and run `migrate` and `embed_texts`."
 )
+MAY_NOT_DROP = """
+    SELECT nspowner::regrole::text FROM pg_namespace
+    WHERE nspname = 'public' AND NOT pg_has_role(nspowner, 'USAGE')
+"""
 COUNT_TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
 
 
@@ -75,6 +80,17 @@ def restore(path: Path) -> int:
     if settings.SEMANTIC_SEARCH:
         raise BackupError(SEMANTIC_SEARCH_IS_ON)
     _run("pg_restore", "--list", str(path))
+    with as_owner():
+        _replace_database(path)
+        call_command("migrate", interactive=False, verbosity=0)
+    with transaction.atomic():
+        streams = begin_epoch()
+        record_installation(BACKUP_RESTORED, current_actor(), streams=streams, file=path.name)
+    # With the log of the installation, which may begin with this.
+    return Stream.objects.count()
+
+
+def _replace_database(path: Path) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         # The tables of a first start may go while they hold no project; nothing else may.
         cursor.execute(COUNT_TABLES)
@@ -87,18 +103,18 @@ def restore(path: Path) -> int:
             cursor.execute(HAS_ROWS, [INSTALLATION])
             if cursor.fetchone()[0]:
                 raise BackupError("The database holds projects. Restore into an empty one.")
+        cursor.execute(MAY_NOT_DROP)
+        if row := cursor.fetchone():
+            raise BackupError(
+                f"The schema belongs to {row[0]}. Let MIGRATION_DATABASE_URL name who owns the "
+                "database."
+            )
         # The dump creates the schema itself.
         cursor.execute("DROP SCHEMA public CASCADE")
     options = ["--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction"]
     _run("pg_restore", *options, f"--dbname={connection.settings_dict['NAME']}", str(path))
     with connection.cursor() as cursor:
         cursor.execute(FORGET_SEMANTIC_MIGRATIONS)
-    call_command("migrate", interactive=False, verbosity=0)
-    with transaction.atomic():
-        streams = begin_epoch()
-        record_installation(BACKUP_RESTORED, current_actor(), streams=streams, file=path.name)
-    # With the log of the installation, which may begin with this.
-    return Stream.objects.count()
 
 
 def _run(name: str, *arguments: str) -> None:

@@ -4,12 +4,13 @@ An installation is production if other machines can reach it: ALLOWED_HOSTS has 
 loopback, or there is a proxy in front.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Tags, Warning, register
+from django.db import connections
 
 LOOPBACK = {"localhost", "127.0.0.1", "[::1]", "::1"}
 KEY_LENGTH = 50
@@ -75,4 +76,28 @@ def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         hint = "Set LOGIN_TRIES, such as 10."
         detail = "Passwords may be tried any number of times."
         warnings.append(Warning(detail, hint=hint, id="paraph.W005"))
+    return warnings
+
+
+OWNS_THE_LOG = """
+    SELECT rolsuper OR pg_has_role(rolname, tableowner, 'MEMBER') FROM pg_roles, pg_tables
+    WHERE rolname = %s AND schemaname = 'public' AND tablename = 'event_log'
+"""
+
+
+@register(Tags.database)
+def check_database_user(
+    app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Runs before every migration, and with `check --database default`."""
+    warnings = []
+    for name in databases or () if settings.PRODUCTION else ():
+        user = settings.DATABASES[name]["USER"]
+        with connections[name].cursor() as cursor:
+            cursor.execute(OWNS_THE_LOG, [user])
+            row = cursor.fetchone()
+        if row and row[0]:
+            message = f"The database user {user} may rewrite the log: it owns the tables."
+            hint = "Use one for migrations and one for the servers. docs/deployment.md"
+            warnings.append(Warning(message, hint=hint, id="paraph.W006"))
     return warnings

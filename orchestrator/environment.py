@@ -30,6 +30,7 @@ from projects.enums import OversightLevel
 SECRETS = (
     "SECRET_KEY",
     "DATABASE_URL",
+    "MIGRATION_DATABASE_URL",
     "REDIS_URL",
     "OPENAI_API_KEY",
     "EMBEDDING_API_KEY",
@@ -93,7 +94,8 @@ def database_settings(url: str) -> dict[str, Any]:
 
 
 def check_database_url(text: str) -> str:
-    database_settings(text)
+    if text:
+        database_settings(text)
     return text
 
 
@@ -228,6 +230,7 @@ class Environment(Variables):
 
     SECRET_KEY: str
     DATABASE_URL: Annotated[str, AfterValidator(check_database_url)]
+    MIGRATION_DATABASE_URL: Annotated[str, AfterValidator(check_database_url)] = ""
     DATABASE_PREPARE: bool = True
     DATABASE_POOL: bool = False
     REDIS_URL: Annotated[str, AfterValidator(check_redis_url)]
@@ -295,6 +298,18 @@ class Environment(Variables):
     CHECKPOINT_KEY_FILE: str = ""
     CHECKPOINT_WITNESS_URL: WebUrl = ""
     ARCHIVE_DIR: str = ""
+
+    @model_validator(mode="after")
+    def check_database_of_the_owner(self) -> "Environment":
+        if owner_url := self.MIGRATION_DATABASE_URL:
+            application, owner = database_settings(self.DATABASE_URL), database_settings(owner_url)
+            if application["NAME"] != owner["NAME"]:
+                names = f"{owner['NAME']}, and DATABASE_URL {application['NAME']}"
+                raise ValueError(
+                    f"MIGRATION_DATABASE_URL names the database {names}. Name one database in "
+                    "both, with another user."
+                )
+        return self
 
     @model_validator(mode="after")
     def check_order_of_times(self) -> "Environment":

@@ -124,6 +124,10 @@ AGENT_DATABASE_POOL = {"min_size": 1, "max_size": 3, "timeout": 60, "reconnect_t
 # in transaction mode that does not keep prepared statements apart.
 if env.DATABASE_PREPARE:
     DATABASES["default"]["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": 2}
+# Who owns the tables, for `migrate` and `restore` alone. Servers and workers do not get it.
+MIGRATION_DATABASE = None
+if env.MIGRATION_DATABASE_URL:
+    MIGRATION_DATABASE = database_settings(env.MIGRATION_DATABASE_URL)
 
 REDIS_URL = env.REDIS_URL
 
@@ -435,6 +439,7 @@ _secrets = secret_values(
     with_secrets(os.environ),
     SECRET_KEY,
     DATABASES["default"]["PASSWORD"],
+    (MIGRATION_DATABASE or {}).get("PASSWORD", ""),
     urlsplit(REDIS_URL).password or "",
 )
 LOGGING = {

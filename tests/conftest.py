@@ -1,13 +1,20 @@
 import gc
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 from hypothesis import settings as hypothesis_settings
+
+from core.database import as_owner
+from tests.databases import close_administrators
 
 pytest_plugins = ["tests.fixtures"]
 # They need a browser, more packages or much time, and run by `make test-browser` and its like.
 SLOW = {name: f"{name.upper()}_TESTS" for name in ("browser", "stream", "schema", "deploy")}
 collect_ignore = [folder for folder, variable in SLOW.items() if not os.environ.get(variable)]
+
+ADMINISTRATOR = pytest.StashKey[ExitStack]()
 
 # How long one example takes says something about the machine alone. Each run has others; many at
 # once are for who changes the thing: make test TESTS='tests/context --hypothesis-profile=thorough'
@@ -32,3 +39,39 @@ def _children_have_the_settings_of_the_product():
 def _no_silence_of_another_test(monkeypatch):
     """After a lost message a process leaves the broker alone for a while: until the test ends."""
     monkeypatch.setattr("agents.queue._silent_until", 0.0)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None,
+) -> Iterator[ExitStack]:
+    """The owner makes the database of the tests, and migrates it."""
+    with ExitStack() as owner:
+        owner.enter_context(as_owner())
+        yield owner
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_db_setup: None, django_db_modify_db_settings: ExitStack
+) -> Iterator[None]:
+    """The tests run as the application; at the end the owner takes the database away."""
+    owner = django_db_modify_db_settings
+    owner.close()
+    yield
+    close_administrators()
+    owner.enter_context(as_owner())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """With the mark `administrator` a test is the owner of the tables, who may cheat."""
+    if item.get_closest_marker("administrator"):
+        item.stash[ADMINISTRATOR] = ExitStack()
+        item.stash[ADMINISTRATOR].enter_context(as_owner())
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    if administrator := item.stash.get(ADMINISTRATOR, None):
+        administrator.close()

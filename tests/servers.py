@@ -30,7 +30,9 @@ WANTED = ("DATABASE_URL", "REDIS_URL")
 PREFIX = "paraph-tests-"
 TEMPLATE = "tests_template"
 # All that says what an empty database looks like. (What else migrations import are defaults.)
-MIGRATIONS = ("requirements.txt", "semantic/storage.py", "*/migrations/*.py")
+MIGRATIONS = (
+    *("requirements.txt", "semantic/storage.py", "ops/database_roles.py", "*/migrations/*.py"),
+)
 _cleanups = []
 
 
@@ -43,8 +45,12 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
         _use_own_key_space(worker)
         return
     if "--help" in early_config.invocation_params.args:
+        os.environ["TESTS_OWNER_URL"] = os.environ.get("DATABASE_URL", "")
         return
     _start({key for key in WANTED if not os.environ.get(key)})
+    # Not under its own name: what the tests start is the application, and has only its role.
+    owner = os.environ.pop("MIGRATION_DATABASE_URL", "") or os.environ["DATABASE_URL"]
+    os.environ["TESTS_OWNER_URL"] = owner
 
 
 @pytest.hookimpl(trylast=True)
@@ -70,32 +76,35 @@ def _start(needs: set[str]) -> None:
         pytest_unconfigure()
         raise
     os.environ.update(servers.environment())
+    os.environ |= servers.of_the_owner()
     if "DATABASE_URL" in needs:
+        os.environ["TESTS_READER_URL"] = servers.servers["DATABASE_URL"].reader_url
         # For what only a superuser may do: to create an extension.
         os.environ["TESTS_SUPERUSER"] = make_conninfo(
             host=str(data_dir.socket_dir()),
             user=SUPERUSER,
             password=data_dir.secret("database_superuser"),
         )
-        _make_template(os.environ["DATABASE_URL"])
+        _make_template()
 
 
-def _make_template(database_url: str) -> None:
+def _make_template() -> None:
     """An empty database, migrated, to copy for each worker; kept as a file for the next run."""
     files = [path for pattern in MIGRATIONS for path in sorted(PROJECT_DIR.glob(pattern))]
     digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()
     dump = PROJECT_DIR / "build" / "tests" / f"{digest}.dump"
-    with psycopg.connect(database_url, autocommit=True) as server:
+    with psycopg.connect(os.environ["MIGRATION_DATABASE_URL"], autocommit=True) as server:
         server.execute(f"CREATE DATABASE {TEMPLATE}")
-    url = urlsplit(database_url)._replace(path=f"/{TEMPLATE}").geturl()
+    urls = {
+        name: urlsplit(os.environ[name])._replace(path=f"/{TEMPLATE}").geturl()
+        for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL")
+    }
+    url = urls["MIGRATION_DATABASE_URL"]
     if dump.exists():
         program = postgres_program("pg_restore", None)
         subprocess.run([program, "--single-transaction", f"--dbname={url}", dump], check=True)
     else:
-        environment = os.environ | {
-            "DATABASE_URL": url,
-            "DJANGO_SETTINGS_MODULE": "orchestrator.settings",
-        }
+        environment = os.environ | urls | {"DJANGO_SETTINGS_MODULE": "orchestrator.settings"}
         migrate = [sys.executable, "manage.py", "migrate", "-v0"]
         subprocess.run(migrate, check=True, env=environment, cwd=PROJECT_DIR)
         dump.parent.mkdir(parents=True, exist_ok=True)

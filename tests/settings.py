@@ -2,11 +2,14 @@
 
 import os
 
+from orchestrator.environment import database_settings
 from orchestrator.settings import *  # noqa: F403
 from orchestrator.settings import DATABASES, INSTALLED_APPS
 
 # Its `flush` empties the tables after each test with `transaction=True`.
 INSTALLED_APPS = [*INSTALLED_APPS, "tests"]
+# Makes and migrates the database of the tests; they themselves run as the application does.
+MIGRATION_DATABASE = database_settings(os.environ["TESTS_OWNER_URL"])
 # A good hash is slow by design, and every test makes its cast.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # Each test client loads the middleware, which else would look at a thousand files every time.

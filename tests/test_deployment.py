@@ -17,9 +17,18 @@ EXAMPLE = (PROJECT_DIR / ".env.example").read_text()
 LINE = re.compile(r"^#?([A-Z][A-Z_]+)=(.*)$", re.MULTILINE)
 DOCUMENTED = dict(LINE.findall(EXAMPLE))
 # Read by the local commands, not by the settings.
-OF_COMMANDS = {"ADMIN_PASSWORD", "DATA_DIR", "PARAPH_URL", "PARAPH_TOKEN"}
+OF_COMMANDS = {
+    *("ADMIN_PASSWORD", "DATA_DIR", "PARAPH_URL", "PARAPH_TOKEN"),
+    *("ADMIN_DATABASE_URL", "READER_PASSWORD"),
+}
 # Explained by what `make run` or compose do, so there is no one default to show.
 WITHOUT_DEFAULT = {"SECRET_KEY", "DATABASE_URL", "REDIS_URL", "OTEL_EXPORTER_OTLP_ENDPOINT"}
+
+
+SECRETS_OF_COMPOSE = (
+    *("POSTGRES_PASSWORD", "DATABASE_PASSWORD", "DATABASE_OWNER_PASSWORD"),
+    *("REDIS_PASSWORD", "SECRET_KEY", "DOMAIN"),
+)
 
 
 def read_by_settings() -> dict[str, str]:
@@ -67,11 +76,12 @@ def test_the_compose_file_is_well_formed_and_complete():
     services = yaml.safe_load(COMPOSE)["services"]
 
     assert set(services) == {
-        *("proxy", "web", "engine", "sweep", "agents", "beat", "migrate", "postgres", "redis")
+        *("proxy", "web", "engine", "sweep", "agents", "beat"),
+        *("roles", "migrate", "postgres", "redis"),
     }
     for name, service in services.items():
         assert service["restart"] in {"unless-stopped", "on-failure"}, name
-        assert name == "migrate" or "healthcheck" in service, name
+        assert name in {"roles", "migrate"} or "healthcheck" in service, name
         for needed in service.get("depends_on", {}):
             assert needed in services, needed
 
@@ -82,7 +92,7 @@ def test_only_the_proxy_is_reachable_from_outside():
     assert [name for name, service in services.items() if "ports" in service] == ["proxy"]
 
 
-@pytest.mark.parametrize("name", ["POSTGRES_PASSWORD", "REDIS_PASSWORD", "SECRET_KEY", "DOMAIN"])
+@pytest.mark.parametrize("name", SECRETS_OF_COMPOSE)
 def test_no_secret_is_in_the_compose_file_and_a_missing_one_stops_the_start(name):
     assert f"${{{name}:?" in COMPOSE
     assert f"${{{name}:-" not in COMPOSE
@@ -93,9 +103,23 @@ def test_every_setting_that_an_operator_may_choose_reaches_the_containers():
     # Only the engine signs the log.
     given = {*chain(*(services[name]["environment"] for name in ("web", "engine", "agents")))}
     for_developers = {"DEBUG", "CHANNEL_PREFIX", "QUEUE_PREFIX"}
-    set_by_the_server = {"DATABASE_POOL"}
+    set_by_the_server, of_the_owner = {"DATABASE_POOL"}, {"MIGRATION_DATABASE_URL"}
+    elsewhere = for_developers | set_by_the_server | of_the_owner
 
-    assert read_by_settings().keys() - for_developers - set_by_the_server <= given
+    assert read_by_settings().keys() - elsewhere <= given
+
+
+def test_each_container_has_the_database_user_that_it_needs_and_no_stronger_one():
+    """The superuser for who makes the users, the owner for who migrates."""
+    services = yaml.safe_load(COMPOSE)["services"]
+    given = {name: set(service.get("environment", {})) for name, service in services.items()}
+
+    def with_(variable: str) -> set[str]:
+        return {name for name, variables in given.items() if variable in variables}
+
+    assert with_("ADMIN_DATABASE_URL") == {"roles"}
+    assert with_("MIGRATION_DATABASE_URL") == {"roles", "migrate"}
+    assert "paraph:${DATABASE_PASSWORD" in services["web"]["environment"]["DATABASE_URL"]
 
 
 def test_redis_keeps_what_it_has():

@@ -12,6 +12,7 @@ from django.core.management.commands import migrate as djangos
 from django.db import OperationalError
 
 from ops.management.commands import migrate as ours
+from tests.databases import with_owner
 from tests.live import eventually
 from tests.test_migrations import empty_database, migrate, tables
 
@@ -30,7 +31,7 @@ def test_a_request_in_the_middle_goes_on_and_the_migration_begins_again(empty_da
         request.execute("LOCK TABLE projects IN ROW EXCLUSIVE MODE")
         program = subprocess.Popen(
             [sys.executable, "manage.py", "migrate", "-v0", *LATER],
-            env=os.environ | {"DATABASE_URL": empty_database},
+            env=os.environ | with_owner(empty_database),
             cwd=settings.BASE_DIR,
             stderr=errors,
         )
@@ -58,6 +59,7 @@ def failing_with(cause):
     return handle
 
 
+@pytest.mark.administrator
 @pytest.mark.django_db
 def test_a_table_that_is_held_all_the_time_ends_it_with_advice(monkeypatch):
     monkeypatch.setattr(djangos.Command, "handle", failing_with(InUse))
@@ -68,6 +70,7 @@ def test_a_table_that_is_held_all_the_time_ends_it_with_advice(monkeypatch):
         call_command("migrate")
 
 
+@pytest.mark.administrator
 @pytest.mark.django_db
 def test_any_other_error_is_not_tried_again(monkeypatch):
     monkeypatch.setattr(djangos.Command, "handle", failing_with(Broken))

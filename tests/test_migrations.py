@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from django.conf import settings
 
-from tests.databases import own_database
+from tests.databases import own_database, with_owner
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +25,7 @@ def empty_database() -> Iterator[str]:
 
 def migrate(url: str, *target: str) -> None:
     command = [sys.executable, "manage.py", "migrate", "-v0", *target]
-    environment = os.environ | {"DATABASE_URL": url}
+    environment = os.environ | with_owner(url)
     subprocess.run(command, env=environment, check=True, timeout=120, cwd=settings.BASE_DIR)
 
 
@@ -41,7 +41,7 @@ for app in {apps}:
 def undo(url: str) -> None:
     """All apps in one process, for it is its start that takes long."""
     command = [sys.executable, "-c", UNDO.format(apps=OURS)]
-    environment = os.environ | {"DATABASE_URL": url}
+    environment = os.environ | with_owner(url)
     subprocess.run(command, env=environment, check=True, timeout=240, cwd=settings.BASE_DIR)
 
 

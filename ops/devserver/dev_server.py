@@ -16,7 +16,7 @@ from ops.devserver.children import Child
 from ops.devserver.console import Console
 from ops.devserver.data_dir import DataDir
 from ops.devserver.reserve import Reserve
-from ops.devserver.runtime import write_runtime
+from ops.devserver.runtime import OWNER_KEY, write_runtime
 from ops.devserver.servers import EmbeddedServers
 from ops.devserver.supervisor import StopRequested, Supervisor
 
@@ -100,11 +100,17 @@ class DevServer:
         if not self.environment.get("DISK_FOLDERS"):
             self.environment["DISK_FOLDERS"] = ",".join(map(str, reserve.folders))
         self.supervisor.reserve = reserve
+        owner_keys = (OWNER_KEY, f"{OWNER_KEY}_FILE")
+        of_the_owner = self.servers.of_the_owner()
+        of_the_owner = of_the_owner or {key: self.environment.get(key, "") for key in owner_keys}
+        # Servers and workers never get it. Empty variables also keep `.env` from bringing it back.
+        self.environment |= dict.fromkeys(owner_keys, "")
         check_redis(self.environment["REDIS_URL"])
         keys = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY")
         shared = {key: self.environment[key] for key in keys}
-        write_runtime(self.data_dir.path, shared | {"BASE_URL": self.base_url})
-        first_start = self.prepare_database()
+        own = self.servers.of_the_owner() | {"BASE_URL": self.base_url}
+        write_runtime(self.data_dir.path, shared | own)
+        first_start = self.prepare_database(of_the_owner)
         programs = {child.name: child for child in self.programs()}
         # One is enough for the start; more are for more work, and for when one hangs.
         later = [programs.pop(name) for name in list(programs) if name[-1].isdecimal()]
@@ -115,11 +121,12 @@ class DevServer:
             self.supervisor.add(child)
         return first_start
 
-    def prepare_database(self) -> Mapping[str, Any]:
+    def prepare_database(self, of_the_owner: Mapping[str, str]) -> Mapping[str, Any]:
         """Migrate and create the first user, in a process that has the servers' addresses."""
         answer = self.data_dir.path / "first-start.json"
         arguments = ["manage.py", "prepare", f"--answer={answer}"]
         process = self.python_child("migrate", *arguments, stop_seconds=10)
+        process.environment = self.environment | of_the_owner
         process.start()
         try:
             while process.is_running():

@@ -11,13 +11,14 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
+from ops.database_roles import Login, hand_over, make_role, reader_of
 from ops.devserver import DevServerError
 from ops.devserver.binaries import postgres_program
 from ops.devserver.children import Child
 from ops.devserver.data_dir import DataDir
 from ops.devserver.processes import end_programs_in
 
-# A role and its database; a data folder of an earlier version keeps the name it was made with.
+# The application's role and the database; a data folder of an earlier version keeps its name.
 NAME, EARLIER_NAME = "paraph", "countersign"
 SUPERUSER = "postgres"
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -41,10 +42,33 @@ class Postgres(Child):
 
     @property
     def url(self) -> str:
-        """Readable by django-environ and by libpq alike. Known once it was started."""
+        """The application's. Known once it was started."""
+        return self._url_of(self.application)
+
+    @property
+    def owner_url(self) -> str:
+        """Of who migrates, and of tools that cheat."""
+        return self._url_of(self.owner)
+
+    @property
+    def reader_url(self) -> str:
+        return self._url_of(self.reader)
+
+    @property
+    def application(self) -> Login:
+        return Login(self.database, self.data_dir.secret("database"))
+
+    @property
+    def owner(self) -> Login:
+        return Login(f"{self.database}_owner", self.data_dir.secret("database_owner"))
+
+    @property
+    def reader(self) -> Login:
+        return Login(reader_of(self.database), self.data_dir.secret("database_reader"))
+
+    def _url_of(self, login: Login) -> str:
         host = quote(str(self.data_dir.socket_dir()), safe="")
-        password = self.data_dir.secret("database")
-        return f"postgresql://{self.database}:{password}@/{self.database}?host={host}"
+        return f"postgresql://{login.name}:{login.password}@/{self.database}?host={host}"
 
     @property
     def data(self) -> Path:
@@ -120,24 +144,27 @@ class Postgres(Child):
         fresh.rename(self.data)
 
     def create_database(self) -> None:
+        """With its roles. What an earlier version made belongs to the owner from now on."""
         with self._connect("postgres") as connection:
             query = "SELECT datname FROM pg_database WHERE datname IN (%s, %s) ORDER BY datname"
             existing = connection.execute(query, [EARLIER_NAME, NAME]).fetchall()
             self.database = existing[0][0] if existing else NAME
-            owner = sql.Identifier(self.database)
-            roles = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [self.database])
-            if roles.fetchone() is None:
-                password = sql.Literal(self.data_dir.secret("database"))
-                create = sql.SQL("CREATE ROLE {} LOGIN CREATEDB PASSWORD {}")
-                connection.execute(create.format(owner, password))
+            make_role(connection, self.application, creates_databases=False)
+            make_role(connection, self.reader, creates_databases=False)
+            # For those who rehearse on a database beside it: tests, benchmarks, a restore.
+            make_role(connection, self.owner, creates_databases=True)
+            owner = sql.Identifier(self.owner.name)
             if not existing:
-                connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(owner, owner))
-            if self.extension:
-                self.extend(self.database, self.extension)
+                create = sql.SQL("CREATE DATABASE {} OWNER {}")
+                connection.execute(create.format(sql.Identifier(self.database), owner))
             if not self.is_durable:
                 # Tests empty append-only tables between them, past the triggers.
                 grant = sql.SQL("GRANT SET ON PARAMETER session_replication_role TO {}")
                 connection.execute(grant.format(owner))
+        with self._connect(self.database) as connection:
+            hand_over(connection, application=self.application.name, owner=self.owner.name)
+        if self.extension:
+            self.extend(self.database, self.extension)
 
     def _connect(self, database: str) -> psycopg.Connection:
         return psycopg.connect(

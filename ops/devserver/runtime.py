@@ -9,6 +9,8 @@ from typing import Any
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent.parent
 SHARED_KEYS = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY")
+# For commands that migrate the database of a running `up`; never for its servers and workers.
+OWNER_KEY = "MIGRATION_DATABASE_URL"
 # Nothing answers here, so a command that needs a server fails at once, and manage.py says why.
 NOWHERE = {
     "DATABASE_URL": "postgresql:///paraph?host=%2Fnonexistent",
@@ -50,6 +52,8 @@ def load_runtime_environment(data_dir: Path | str | None = None) -> None:
         if value:
             os.environ[key] = value
             supplied.add(key)
+    if _is_command_line and "DATABASE_URL" in supplied and runtime.get(OWNER_KEY):
+        os.environ.setdefault(OWNER_KEY, runtime[OWNER_KEY])
     # Where the server of this data folder listens, for commands that talk to it.
     if (url := runtime.get("BASE_URL")) and not os.environ.get("PARAPH_URL"):
         os.environ["PARAPH_URL"] = url

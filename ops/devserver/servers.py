@@ -33,6 +33,11 @@ class EmbeddedServers:
     def environment(self) -> dict[str, str]:
         return {key: server.url for key, server in self.servers.items()}
 
+    def of_the_owner(self) -> dict[str, str]:
+        """What only those get who migrate; nothing where the database is another server's."""
+        postgres = self.servers.get("DATABASE_URL")
+        return {"MIGRATION_DATABASE_URL": postgres.owner_url} if postgres else {}
+
     def stop(self) -> None:
         for server in reversed(self.servers.values()):
             server.stop()

@@ -57,6 +57,7 @@ def test_taking_back_twice_takes_back_once(project):
     assert (fresh(task).fence, event_count(task)) == (2, length)
 
 
+@pytest.mark.administrator
 def test_a_task_that_cannot_be_taken_back_holds_up_no_other(project):
     stuck, other = first_task(project), side_task(project)
     for task in (stuck, other):

@@ -14,6 +14,7 @@ from audit.models import Event
 from context.assembly import Want, build_context
 from context.enums import Need
 from context.models import ArtifactVersion, sha256_of
+from core.database import as_owner
 from hitl.models import HitlRequest
 from orchestrator.engine import state
 from projects.integrity import ContentChanged
@@ -49,7 +50,7 @@ steps:
 def execute(sql, *values):
     """As the owner of the tables, past their triggers."""
     table = sql.split()[1]
-    with connection.cursor() as cursor:
+    with as_owner(), connection.cursor() as cursor:
         cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
         cursor.execute(sql, values)
         cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")

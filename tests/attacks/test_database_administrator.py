@@ -24,7 +24,7 @@ from core import sql
 from hitl.models import Decision
 from tests.scenes import OWN, asked, decide_as, fresh, set_policy
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.administrator]
 
 
 @pytest.fixture(autouse=True)

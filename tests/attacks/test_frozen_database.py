@@ -86,7 +86,8 @@ def test_control_without_a_limit_the_wait_lasts_as_long_as_the_freeze(postgres, 
 
 
 def test_requests_and_health_are_answered_503_in_time_and_a_repeat_is_done_once(postgres):
-    own = {"DATABASE_URL": postgres.url, "DJANGO_SUPERUSER_PASSWORD": PASSWORD}
+    own = {"DATABASE_URL": postgres.url, "MIGRATION_DATABASE_URL": postgres.owner_url}
+    own["DJANGO_SUPERUSER_PASSWORD"] = PASSWORD
     for arguments in (
         ["migrate", "-v0"],
         ["createsuperuser", "--noinput", "--username=ada", "--email=a@example.com"],

@@ -8,10 +8,10 @@ import uuid
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
 
 from accounts.users import note_users
 from audit.models import Event
+from tests.databases import administrator
 from tests.live import WebServer, bounded, test_database_url, token_of, write
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -140,10 +140,10 @@ def test_verify_audit_of_an_unknown_project():
 
 def tamper(statement: str, project) -> None:
     """As only the database's owner can, past the triggers."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET session_replication_role = replica")
-        cursor.execute(statement, [project.pk])
-        cursor.execute("SET session_replication_role = origin")
+    owner = administrator()
+    owner.execute("SET session_replication_role = replica")
+    owner.execute(statement, [project.pk])
+    owner.execute("SET session_replication_role = origin")
     assert Event.rows.filter(project=project.pk).exists()
 
 

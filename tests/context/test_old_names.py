@@ -13,7 +13,8 @@ from context.search.query_parser import search_cursor
 from context.search.scope import Scope
 from tests.context.documents import hand_in
 
-pytestmark = pytest.mark.django_db
+# ANALYZE is for who owns the tables.
+pytestmark = [pytest.mark.django_db, pytest.mark.administrator]
 
 FIRST_ID, APART, OLD_NAMES = 1 << 30, 100, 1_000
 # A first window has two cells.

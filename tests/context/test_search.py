@@ -250,6 +250,7 @@ def later(texts):
         )
 
 
+@pytest.mark.administrator
 def test_texts_are_found_however_many_were_written_since(project, owner):
     note(project, "# Oldest\n\nZeppelins")
     for name, since in (("Old", 3_000_000), ("Young", 400_000), ("Newest", 9_000)):
@@ -262,6 +263,7 @@ def test_texts_are_found_however_many_were_written_since(project, owner):
     assert matches.is_complete
 
 
+@pytest.mark.administrator
 def test_the_newest_are_looked_at_first_however_far_apart_they_are(project, owner, monkeypatch):
     note(project, "# Old\n\nZeppelins")
     later(3_000_000)
@@ -379,6 +381,8 @@ def plans_of(search):
             yield "\n".join(row[0] for row in cursor.fetchall())
 
 
+# ANALYZE is for who owns the tables.
+@pytest.mark.administrator
 @pytest.mark.parametrize("person", ["owner", "staff"])
 @pytest.mark.parametrize("text", ["loans", '"loans of books"', "4711", "loans books -4711"])
 def test_words_project_and_age_are_asked_for_in_one_index(full_store, request, person, text):

@@ -11,12 +11,13 @@ import pytest
 import yaml
 
 from ops.devserver.runtime import PROJECT_DIR
+from tests.test_deployment import SECRETS_OF_COMPOSE
 
 BASE = PROJECT_DIR / "docker-compose.yml"
 SCALE = PROJECT_DIR / "deploy" / "compose.scale.yml"
 # The schema comes with the tool: nothing is fetched.
 CHECK = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
-FILLED_IN = dict.fromkeys(("DOMAIN", "POSTGRES_PASSWORD", "REDIS_PASSWORD", "SECRET_KEY"), "x")
+FILLED_IN = dict.fromkeys(SECRETS_OF_COMPOSE, "x")
 Content = dict[str, Any]
 
 

@@ -12,9 +12,11 @@ from tests.test_deployment import read_by_settings
 
 FOLDER = PROJECT_DIR / "deploy" / "kubernetes"
 KUSTOMIZATION = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
+# Applied by itself, where the users of the database are not there yet.
+ROLES = "roles/database-roles.yaml"
 MANIFESTS = [
     manifest
-    for name in KUSTOMIZATION["resources"]
+    for name in [*KUSTOMIZATION["resources"], ROLES]
     for manifest in yaml.safe_load_all((FOLDER / name).read_text())
 ]
 # The oldest that has all we use, and the newest that the schemas are there for.
@@ -80,6 +82,22 @@ def test_no_secret_is_in_a_file_and_provider_keys_are_for_workers_only():
         if source.get("secretRef", {}).get("name") == "paraph-models"
     }
     assert holders == {"Deployment paraph-engine", "Deployment paraph-agents"}
+
+
+@pytest.mark.parametrize(
+    ("secret", "holders"),
+    [
+        ("paraph-migration", {"Job paraph-migrate", "Job paraph-roles"}),
+        ("paraph-admin", {"Job paraph-roles"}),
+    ],
+)
+def test_only_jobs_have_a_stronger_user_of_the_database(secret, holders):
+    assert holders == {
+        name
+        for name, pod in PODS.items()
+        for source in pod["containers"][0]["envFrom"]
+        if source.get("secretRef", {}).get("name") == secret
+    }
 
 
 def test_what_is_configured_is_what_the_settings_read():

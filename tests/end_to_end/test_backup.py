@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 
 from audit.models import Stream
 from projects.models import Project
-from tests.databases import own_database
+from tests.databases import own_database, with_owner
 from tests.fixtures import BRIEF
 from tests.live import eventually
 from tests.scenes import hand_in, pending_request
@@ -32,7 +32,7 @@ def elsewhere() -> Iterator[dict[str, str]]:
     with own_database("restored") as url:
         name = urlsplit(url).path.removeprefix("/")
         yield {
-            "DATABASE_URL": url,
+            **with_owner(url),
             "QUEUE_PREFIX": f"{name}-",
             "CHANNEL_PREFIX": name,
             "DJANGO_SETTINGS_MODULE": "tests.end_to_end.quick_settings",

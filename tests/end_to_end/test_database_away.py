@@ -38,16 +38,17 @@ def postgres() -> Iterator[Postgres]:
         folder.close()
 
 
-def manage(database_url: str, *arguments: str) -> None:
-    own = {"DATABASE_URL": database_url, "DJANGO_SUPERUSER_PASSWORD": PASSWORD}
+def manage(postgres: Postgres, *arguments: str) -> None:
+    own = {"DATABASE_URL": postgres.url, "MIGRATION_DATABASE_URL": postgres.owner_url}
+    own |= {"DJANGO_SUPERUSER_PASSWORD": PASSWORD}
     command = [sys.executable, "manage.py", *arguments]
     subprocess.run(command, env=os.environ | own, check=True, timeout=180, cwd=settings.BASE_DIR)
 
 
 @pytest.fixture(scope="module")
 def web(postgres: Postgres) -> Iterator[WebServer]:
-    manage(postgres.url, "migrate", "-v0")
-    manage(postgres.url, "createsuperuser", "--noinput", "--username=ada", "--email=a@example.com")
+    manage(postgres, "migrate", "-v0")
+    manage(postgres, "createsuperuser", "--noinput", "--username=ada", "--email=a@example.com")
     server = WebServer(DATABASE_URL=postgres.url)
     yield server
     server.stop()

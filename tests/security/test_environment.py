@@ -31,12 +31,14 @@ MODELS = ("opnai", "openai:", ":gpt", "offlin")
 NUMBERS = ("ten", "1.5", "-1", "1e3", "99999999999")
 SWITCHES = ("maybe", "ture", "2")
 URLS = ("localhost", "http://", "ftp://host", "http://host:port", "http://[::1")
+DATABASES = (
+    *("localhost", "mysql://u:hidden@host/name", "postgresql://u:hidden@host:port/name"),
+    *("postgresql://u:hidden@host", "postgresql://u:hidden@[::1/name"),
+)
 UNREADABLE = {
     "SECRET_KEY": ("", " "),
-    "DATABASE_URL": (
-        *("localhost", "mysql://u:hidden@host/name", "postgresql://u:hidden@host:port/name"),
-        *("postgresql://u:hidden@host", "postgresql://u:hidden@[::1/name"),
-    ),
+    "DATABASE_URL": DATABASES,
+    "MIGRATION_DATABASE_URL": DATABASES,
     "REDIS_URL": (
         *("localhost", "http://:hidden@host", "redis:///0"),
         *("redis://:hidden@host:port/0", "redis://:hidden@host/first"),
@@ -103,6 +105,7 @@ ANY_TEXT = {
 READ_BY_OTHERS = {
     *("DOMAIN", "POSTGRES_PASSWORD", "REDIS_PASSWORD", "PARAPH_VERSION"),
     *("ENGINE_PROCESSES", "PARAPH_URL", "PARAPH_TOKEN"),
+    *("DATABASE_PASSWORD", "DATABASE_OWNER_PASSWORD", "ADMIN_DATABASE_URL", "READER_PASSWORD"),
 }
 CASES = [(variable, value) for variable, values in UNREADABLE.items() for value in values]
 GOOD = {
@@ -126,6 +129,18 @@ def test_no_variable_is_forgotten():
 
     assert set.union(*map(set, lists)) == DOCUMENTED.keys()
     assert sum(map(len, lists)) == len(DOCUMENTED)
+
+
+def test_the_owner_is_one_of_the_same_database():
+    owner = "postgresql://owner:hidden@host:5432/"
+    assert (
+        settings_in(MIGRATION_DATABASE_URL=f"{owner}name")["MIGRATION_DATABASE"]["USER"] == "owner"
+    )
+
+    with pytest.raises(
+        ImproperlyConfigured, match="names the database other, and DATABASE_URL name"
+    ):
+        settings_in(MIGRATION_DATABASE_URL=f"{owner}other")
 
 
 @pytest.mark.parametrize(("variable", "value"), CASES)

@@ -6,7 +6,9 @@ import psycopg
 import pytest
 from django.db import connection
 
+from ops.database_roles import grant_rights
 from semantic.storage import EXTENSION, STATEMENTS
+from tests.databases import administrator
 from tests.openai_server import OpenAIServer
 
 MEANINGS = (
@@ -23,11 +25,14 @@ def meaning_of(text):
 
 
 @pytest.fixture(scope="session")
-def has_vector(django_db_setup, django_db_blocker):
-    with django_db_blocker.unblock():
-        name = connection.settings_dict["NAME"]
-        connection.ensure_connection()
-        make_extension(name, connection.connection)
+def has_vector(django_db_setup):
+    """The table stays until the end of the session: the application could not make it."""
+    name, owner = connection.settings_dict["NAME"], administrator()
+    make_extension(name, owner)
+    for statement in STATEMENTS:
+        owner.execute(statement)
+    application = connection.settings_dict["USER"]
+    grant_rights(owner, application=application, owner=owner.info.user)
 
 
 def make_extension(database, plain):
@@ -57,7 +62,4 @@ def semantic(db, has_vector, server, settings):
     settings.EMBEDDING_MODEL = "openai:test-embedding"
     settings.EMBEDDING_API_KEY = "key-of-embeddings"
     settings.EMBEDDING_BASE_URL = server.base_url
-    with connection.cursor() as cursor:
-        for statement in STATEMENTS:
-            cursor.execute(statement)
     return server

@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings as project_settings
 
 from semantic import checks
-from tests.databases import own_database
+from tests.databases import own_database, with_owner
 from tests.semantic.conftest import make_extension
 from tests.test_migrations import migrate, tables
 
@@ -37,7 +37,7 @@ def test_a_server_without_the_extension_is_named_with_the_remedy(db, monkeypatch
 def run(url, *command, **environment):
     return subprocess.run(
         [sys.executable, "manage.py", *command],
-        env=os.environ | {"DATABASE_URL": url} | environment,
+        env=os.environ | with_owner(url) | environment,
         capture_output=True,
         text=True,
         timeout=120,

@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 import httpx
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 from redis import Redis
 
-from tests.databases import own_database
+from tests.databases import own_database, with_owner
 from tests.live import WebServer, Worker, eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -63,7 +64,7 @@ class Installation:
     def __init__(self, database_url: str) -> None:
         name = urlsplit(database_url).path.removeprefix("/")
         self.environment = {
-            "DATABASE_URL": database_url,
+            **with_owner(database_url),
             "QUEUE_PREFIX": f"{name}-",
             "CHANNEL_PREFIX": name,
         }
@@ -83,8 +84,17 @@ class Installation:
         return done.stdout
 
     def load(self, file: Path) -> None:
+        """As the one user that an installation had then; its tables go to the owner of today."""
+        server, name = os.environ["TESTS_SUPERUSER"], self.environment["CHANNEL_PREFIX"]
+        application = urlsplit(self.environment["DATABASE_URL"]).username
+        with psycopg.connect(server, dbname=name, autocommit=True) as admin:
+            admin.execute(f"ALTER DATABASE {name} OWNER TO {application}")
         with psycopg.connect(self.environment["DATABASE_URL"], autocommit=True) as connection:
             connection.execute(gzip.decompress(file.read_bytes()))
+        self.environment["ADMIN_DATABASE_URL"] = make_conninfo(server, dbname=name)
+        assert "0 changed hands" not in self.manage("database_roles")
+        assert "0 changed hands" in self.manage("database_roles")
+        del self.environment["ADMIN_DATABASE_URL"]
 
     def rows(self, statement: str) -> list[tuple]:
         with psycopg.connect(self.environment["DATABASE_URL"]) as connection:

@@ -5,7 +5,7 @@ import importlib
 import os
 import statistics
 
-from tools.benchmarks.stack import servers, worker
+from tools.benchmarks.stack import owner_url, servers, worker
 
 # Modules that start what else they need.
 ALONE = (
@@ -84,7 +84,7 @@ def report(options: argparse.Namespace) -> None:
     floor.celery_start_seconds(20)
     engine.steps_a_second(4, 5)
     jobs = floor.celery_jobs_a_second(options.projects, options.steps)
-    rows = floor.sql_transactions_a_second(os.environ["DATABASE_URL"], 2000)
+    rows = floor.sql_transactions_a_second(owner_url(), 2000)
     steps = engine.steps_a_second(options.projects, options.steps)
     jobs_again = floor.celery_jobs_a_second(options.projects, options.steps)
     starts = floor.celery_start_seconds(options.decisions)

@@ -23,6 +23,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer  # noqa: E402
 from channels.layers import get_channel_layer  # noqa: E402
 
 from audit.stream.protocol import SUBPROTOCOL  # noqa: E402
+from tools.benchmarks.stack import owner_url  # noqa: E402
 
 GROUP = "bench"
 # Below the capacity of a channel, 100: more would be dropped.
@@ -58,7 +59,7 @@ def text_of(sequence: int) -> str:
 
 async def send(count: int, per_second: float, commits: bool) -> None:
     layer, arrived = get_channel_layer(), await arrivals()
-    scratch = await psycopg.AsyncConnection.connect(os.environ["DATABASE_URL"], autocommit=True)
+    scratch = await psycopg.AsyncConnection.connect(owner_url(), autocommit=True)
     await scratch.execute("CREATE TABLE IF NOT EXISTS bench_messages (sequence int, body text)")
     start = time.monotonic()
     times: list[tuple[int, float]] = []

@@ -12,6 +12,7 @@ from agents.protocols import Completed, Output, Usage
 from agents.services import claim_task, finish_task, request_task
 from audit.actors import Actor
 from context.models import Artifact, ArtifactVersion
+from core.database import as_owner
 from core.ids import new_id
 from hitl.digests import digest_of
 from hitl.models import HitlRequest
@@ -38,7 +39,7 @@ class Queue:
         copies = [first.copied() for first in firsts]
         for model, rows in zip(KINDS, zip(*copies, strict=True), strict=True):
             model.objects.bulk_create(rows, batch_size=1000)
-        with connection.cursor() as cursor:
+        with as_owner(), connection.cursor() as cursor:
             cursor.execute("ANALYZE")
 
     def _project(self, number: int) -> Project:

@@ -36,12 +36,17 @@ def servers(kept: str = "") -> Iterator[None]:
         data_dir = open_data_dir(Path(home) / "data", system_dir=Path(home))
         local = EmbeddedServers(data_dir, needs=needs)
         local.start()
-        os.environ.update(local.environment())
+        os.environ.update(local.environment() | local.of_the_owner())
         try:
             yield
         finally:
             local.stop()
             data_dir.close()
+
+
+def owner_url() -> str:
+    """For tables and databases of a benchmark's own: the application may make none."""
+    return os.environ.get("MIGRATION_DATABASE_URL") or os.environ["DATABASE_URL"]
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from audit.actors import Actor
 from projects.services import start_project
 from tools.benchmarks.bare_stop import bare_seconds
 from tools.benchmarks.engine import make_project, wait_until
-from tools.benchmarks.stack import WORKER_PROCESSES, worker
+from tools.benchmarks.stack import WORKER_PROCESSES, owner_url, worker
 
 ROUNDS = 20
 AIM_SECONDS = 2.0
@@ -26,7 +26,7 @@ PATIENCE_SECONDS = 30.0
 
 
 def report(options: Any) -> None:
-    floor = bare_seconds(os.environ["DATABASE_URL"], os.environ["REDIS_URL"], ROUNDS)
+    floor = bare_seconds(owner_url(), os.environ["REDIS_URL"], ROUNDS)
     with worker(WORKER_PROCESSES, BENCH_MODEL="endless"):
         processes = WorkerProcess.objects.filter(kind="process")
         wait_until(lambda: processes.count() == WORKER_PROCESSES)

@@ -51,6 +51,7 @@ def report(options: argparse.Namespace) -> None:
 
     from audit.actors import Actor
     from context.services import add_version, create_artifact
+    from core.database import as_owner
     from projects.services import create_project
 
     owner = Actor.of_user(User.objects.create_user("writer"))
@@ -60,7 +61,7 @@ def report(options: argparse.Namespace) -> None:
     artifact = create_artifact(
         actor=owner, project_id=project.pk, artifact_type="user_input", title="Long", content=first
     )
-    with connection.cursor() as cursor:
+    with as_owner(), connection.cursor() as cursor:
         cursor.execute("CREATE TABLE bare_versions (id bigserial PRIMARY KEY, content jsonb)")
         insert(cursor, first)
         before, bare_before = size(cursor, *TABLES), size(cursor, "bare_versions")

@@ -62,7 +62,9 @@ class Stack:
         own = {"SECRET_KEY": secrets.token_urlsafe(50), "CHAOS_HOME": str(self.home)}
         own |= {"DJANGO_SETTINGS_MODULE": "tools.chaos.settings", "LOG_LEVEL": "INFO"}
         os.environ.update(self.servers.environment() | own)
+        # Servers and workers are the application; what breaks things here may be the owner.
         self.environment = dict(os.environ)
+        os.environ.update(self.servers.of_the_owner())
 
     @property
     def postgres(self) -> Any:

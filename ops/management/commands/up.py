@@ -68,6 +68,8 @@ def forget_supplied() -> set[str]:
     """The variables that nobody has set; their values from an earlier start are dropped."""
     for key in runtime.supplied:
         os.environ.pop(key, None)
+    if "DATABASE_URL" in runtime.supplied:
+        os.environ.pop(runtime.OWNER_KEY, None)
     return set(runtime.supplied)
 
 

@@ -65,17 +65,15 @@ def start(home):
 
 
 def write_something(servers):
-    urls = servers.environment()
-    with psycopg.connect(urls["DATABASE_URL"]) as connection:
+    with psycopg.connect(servers.of_the_owner()["MIGRATION_DATABASE_URL"]) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
-    redis.Redis.from_url(urls["REDIS_URL"]).set("kept", "42")
+    redis.Redis.from_url(servers.environment()["REDIS_URL"]).set("kept", "42")
 
 
 def read_it_again(servers) -> tuple[int, bytes]:
-    urls = servers.environment()
-    with psycopg.connect(urls["DATABASE_URL"]) as connection:
+    with psycopg.connect(servers.of_the_owner()["MIGRATION_DATABASE_URL"]) as connection:
         answer = connection.execute("SELECT answer FROM kept").fetchone()[0]
-    return answer, redis.Redis.from_url(urls["REDIS_URL"]).get("kept")
+    return answer, redis.Redis.from_url(servers.environment()["REDIS_URL"]).get("kept")
 
 
 def release(servers):
@@ -145,6 +143,25 @@ def test_the_database_is_durable_utf8_utc_and_not_on_the_network(start):
         is_superuser = connection.execute("SHOW is_superuser").fetchone()[0]
     assert shown == ["on", "on", "on", "UTF8", "UTC"]
     assert (addresses, is_superuser) == ("", "off")
+
+
+def test_the_one_user_of_an_earlier_release_hands_over_to_the_owner(start):
+    server = start({"DATABASE_URL"}).servers["DATABASE_URL"]
+    with server._connect(server.database) as admin:
+        admin.execute("DROP OWNED BY paraph_reader, paraph")
+        admin.execute("REASSIGN OWNED BY paraph_owner TO paraph")
+        admin.execute("DROP OWNED BY paraph_owner")
+        admin.execute("DROP ROLE paraph_owner, paraph_reader")
+        admin.execute("ALTER ROLE paraph CREATEDB")
+    with psycopg.connect(server.url) as former:
+        former.execute("CREATE TABLE event_log (id bigserial PRIMARY KEY, actor text)")
+    server.create_database()
+
+    with psycopg.connect(server.url, autocommit=True) as application:
+        application.execute("INSERT INTO event_log (actor) VALUES ('user:1')")
+        for statement in ("DROP TABLE event_log", "DELETE FROM event_log", "CREATE DATABASE x"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                application.execute(statement)
 
 
 def test_redis_keeps_everything_and_wants_its_password(start):

@@ -14,6 +14,7 @@ from argparse import ArgumentTypeError
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 
 from ops.devserver.dev_server import AGENT_WORKERS_MOST, cores
@@ -155,6 +156,27 @@ def test_a_killed_worker_comes_back(up):
 def test_another_command_finds_the_servers_without_being_told(up):
     asked = manage("create_token", "admin", data_dir=up.data_dir)
     assert KEY.fullmatch(asked.stdout.strip()), asked.stderr
+
+
+def test_servers_and_workers_are_the_application_and_never_the_owner(up):
+    runtime = read_runtime(up.data_dir)
+    url, owners = runtime["DATABASE_URL"], runtime["MIGRATION_DATABASE_URL"]
+    with psycopg.connect(url) as application:
+        (owner,) = application.execute(
+            "SELECT tableowner FROM pg_tables WHERE tablename = 'event_log'"
+        ).fetchone()
+        user = application.info.user
+
+    assert (user, owner) == ("paraph", "paraph_owner")
+    for name in ("web", "engine", "agents", "scheduler"):
+        known = psutil.Process(up.pid(name)).environ()
+        assert known["DATABASE_URL"] == url
+        assert not [value for value in known.values() if owners in value], name
+        assert not known["MIGRATION_DATABASE_URL"]
+
+
+def test_a_command_that_migrates_is_the_owner_without_being_told(up):
+    assert manage("migrate", "-v0", data_dir=up.data_dir).returncode == 0
 
 
 def test_no_password_is_kept(up):

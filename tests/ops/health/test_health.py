@@ -13,6 +13,7 @@ from audit.models import Event, Stream
 from ops.health.check import checks
 from orchestrator.celery import app
 from projects.models import Project
+from tests.databases import administrator
 
 pytestmark = pytest.mark.django_db
 
@@ -168,13 +169,11 @@ def test_the_audit_check_leaves_nothing_behind(client):
 
 @pytest.mark.django_db(transaction=True)
 def test_the_audit_check_sees_that_nothing_can_be_appended(client):
-    with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE event_log ADD CONSTRAINT full_up CHECK (id < 0) NOT VALID")
+    administrator().execute("ALTER TABLE event_log ADD CONSTRAINT full_up CHECK (id < 0) NOT VALID")
     try:
         response = client.get("/health/detailed")
     finally:
-        with connection.cursor() as cursor:
-            cursor.execute("ALTER TABLE event_log DROP CONSTRAINT full_up")
+        administrator().execute("ALTER TABLE event_log DROP CONSTRAINT full_up")
 
     assert response.json()["components"]["audit"]["status"] == "unhealthy"
     assert response.json()["components"]["database"]["status"] == "healthy"

@@ -8,7 +8,7 @@ from hitl.services import decide
 from ops.invariants import check
 from tests.scenes import asked
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.administrator]
 
 SECOND_DECISION = """
     INSERT INTO hitl_decisions (id, request_id, action, decided_by_id, comment, subject_digest,

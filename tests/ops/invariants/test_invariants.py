@@ -103,6 +103,7 @@ def test_a_late_write_is_found(request_):
     assert rules() == {"no_older_fence", "attempts_equal_log"}
 
 
+@pytest.mark.administrator
 def test_a_broken_chain_is_found(request_):
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE event_log DISABLE TRIGGER USER")

@@ -103,6 +103,7 @@ def test_the_inbox_takes_as_many_queries_for_twelve_as_for_two(
         assert len(client.get("/admin/").context["rows"]) == 12
 
 
+@pytest.mark.administrator
 @pytest.mark.parametrize(
     "path", ["/admin/", "/admin/?kind=result_approval", "/api/v1/hitl/requests/?mine=true"]
 )

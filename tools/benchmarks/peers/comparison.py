@@ -21,14 +21,13 @@ idle while the others are measured.
 """
 
 import argparse
-import os
 import statistics
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import chain
 
-from tools.benchmarks.stack import worker
+from tools.benchmarks.stack import owner_url, worker
 
 WARM_RUNS, WARM_STEPS = 8, 3
 PARTS = (("p50", 49), ("p95", 94))
@@ -40,7 +39,7 @@ Table = list[tuple[str, dict[str, float | None]]]
 def compare(options: argparse.Namespace) -> None:
     from tools.benchmarks.peers.systems import Floor, Measurement, Ours, Peer, System
 
-    url = os.environ["DATABASE_URL"]
+    url = owner_url()
     make: dict[str, Callable[[], System]] = {
         "floor": partial(Floor, url),
         "langgraph": partial(Peer, url, name="langgraph", python=options.peers_python),

@@ -48,13 +48,15 @@ def older_backup_restored(run: Run) -> None:
 def _put_back(run: Run, dump: Path) -> None:
     connection.close()
     postgres = run.stack.postgres
-    # The role may create databases, and drops its own from beside it.
-    with psycopg.connect(postgres.url, dbname="postgres", autocommit=True) as server:
+    with psycopg.connect(postgres.url, dbname="postgres", autocommit=True) as application:
+        application.execute(CUT)
+    # The owner may create databases, and drops its own from beside it.
+    with psycopg.connect(postgres.owner_url, dbname="postgres", autocommit=True) as server:
         # Not WITH (FORCE): autovacuum, if it is at work here, is not the role's to end.
         server.execute(CUT)
         server.execute(f"DROP DATABASE {postgres.database}")
         server.execute(f"CREATE DATABASE {postgres.database}")
-    _program(run, "pg_restore", f"--dbname={postgres.url}", "--no-owner", str(dump))
+    _program(run, "pg_restore", f"--dbname={postgres.owner_url}", "--no-owner", str(dump))
 
 
 def _program(run: Run, name: str, *arguments: str) -> None:
