@@ -96,7 +96,9 @@ KEPT: dict[str, set[str]] = {
     },
     "projects.AgentCredential": {"scopes", "token_sha256"},
     "agents.StopAcknowledgement": {"worker"},
-    "agents.TaskAttempt": {"worker", "error_code", "provider", "model"},
+    "agents.TaskAttempt": {
+        *("worker", "error_code", "provider", "model", "report_sha256", "lease_seconds"),
+    },
     "context.Artifact": {"step"},
     "context.ArtifactVersion": {"sha256", "provider", "model", "prompt_sha256", "imported"},
 }

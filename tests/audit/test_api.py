@@ -143,6 +143,8 @@ def test_verify_answers_for_a_whole_chain(project, viewer, client_of):
         "first_broken_sequence": None,
         "erased": 0,
         "beyond_head": 0,
+        "rows_checked": 4,
+        "first_row_problem": None,
     }
 
 

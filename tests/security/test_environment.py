@@ -261,7 +261,7 @@ def test_several_hosts_of_one_database_are_no_mistake():
     ("variable", "remedy"),
     [
         ("METRICS_LISTEN", "Use host:port, such as 0.0.0.0:9808."),
-        ("MODEL_CODER", "Use demo, or provider:model, such as openai:gpt-x."),
+        ("MODEL_CODER", "Use demo or external, or provider:model, such as openai:gpt-x."),
     ],
 )
 def test_a_start_that_is_refused_shows_no_trace(variable, remedy):
