@@ -37,7 +37,9 @@ class HttpProtocol(H11Protocol):
     def _watch(self, received: int) -> None:
         state, now = self.conn.their_state, self.loop.time()
         is_begun = state is h11.SEND_BODY or (state is h11.IDLE and self.conn.trailing_data[0])
-        if self.transport.is_closing() or not is_begun:
+        # A socket has no end that is waited for; the request for it was its beginning.
+        is_socket = self.transport.get_protocol() is not self
+        if self.transport.is_closing() or is_socket or not is_begun:
             self._forget()
         elif self._awaited is not state:
             self._forget()

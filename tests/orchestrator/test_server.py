@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 import uvicorn
 from uvicorn.server import ServerState
+from websockets.asyncio.client import connect
 
 from orchestrator import http_protocol
 from orchestrator.http_protocol import HttpProtocol
@@ -32,13 +33,17 @@ async def answer(scope, receive, send):
     await send({"type": "http.response.body"})
 
 
-async def talk(parts, pause):
-    """What the server has sent until it closed the connection, and after how long that was."""
-    config = uvicorn.Config(answer, log_config=None, lifespan="off")
+async def serve(application):
+    """A server on a free port."""
+    config = uvicorn.Config(application, log_config=None, lifespan="off", ws="websockets-sansio")
     config.load()
     protocol = partial(HttpProtocol, config=config, server_state=ServerState(), app_state={})
-    server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
-    async with server:
+    return await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
+
+
+async def talk(parts, pause):
+    """What the server has sent until it closed the connection, and after how long that was."""
+    async with await serve(answer) as server:
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         began = time.monotonic()
         for part in parts:
@@ -80,3 +85,25 @@ def test_a_body_that_takes_long_and_keeps_coming_is_read(monkeypatch):
 
     assert b" 204 " in answered
     assert seconds > 0.5
+
+
+async def echo(scope, receive, send):
+    assert (await receive())["type"] == "websocket.connect"
+    await send({"type": "websocket.accept"})
+    while (message := await receive())["type"] == "websocket.receive":
+        await send({"type": "websocket.send", "text": message["text"]})
+
+
+async def talk_after(seconds):
+    async with await serve(echo) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with connect(f"ws://127.0.0.1:{port}") as websocket:
+            await asyncio.sleep(seconds)
+            await websocket.send("Still there?")
+            return await websocket.recv()
+
+
+def test_a_socket_that_is_silent_stays_open(monkeypatch):
+    monkeypatch.setattr(http_protocol, "HALF_OPEN_SECONDS", 0.2)
+
+    assert asyncio.run(talk_after(0.6)) == "Still there?"
