@@ -15,14 +15,4 @@ class Migration(migrations.Migration):
             name='worker_seen_at',
             field=models.DateTimeField(blank=True, help_text='When a worker that runs elsewhere last came for work.', null=True),
         ),
-        migrations.AddField(
-            model_name='taskattempt',
-            name='lease_seconds',
-            field=models.FloatField(blank=True, help_text='From the claim, and from each heartbeat.', null=True),
-        ),
-        migrations.AddField(
-            model_name='taskattempt',
-            name='report_sha256',
-            field=models.CharField(blank=True, db_default='', default='', help_text='Of how a worker that runs elsewhere ended it: the same again is replayed.', max_length=64),
-        ),
     ]

@@ -84,14 +84,16 @@ def queue_metrics(facts: dict[str, Any]) -> Iterator[Metric]:
 
 
 def integrity_metrics(facts: dict[str, Any]) -> Iterator[Metric]:
+    if not facts:
+        return
     meanings = {
         "problems": "Logs that do not hold, or rows that are not what they say.",
         "unverified_seconds": "Since the log that was verified longest ago was.",
         "unsigned_seconds": "Since the last checkpoint, where there are events after it.",
     }
     for name, meaning in meanings.items():
-        if facts.get(name) is not None:
-            yield _gauge(f"log_{name}", meaning, [], [((), facts[name])])
+        samples = [] if facts[name] is None else [((), facts[name])]
+        yield _gauge(f"log_{name}", meaning, [], samples)
 
 
 def open_metrics(facts: dict[str, Any]) -> Iterator[Metric]:
