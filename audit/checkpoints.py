@@ -7,8 +7,6 @@ rewrites the database, or puts an older one in its place, cannot make it fit.
 
 import fcntl
 import logging
-import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +20,7 @@ from django.utils import timezone
 from audit import merkle, tree, witness
 from audit.chain import time_text
 from audit.models import Checkpoint
-from audit.notes import BadNote, SignedTree, Signer, Verifier, add_signatures
+from audit.notes import BadNote, SignedTree, Signer, Verifier, add_signatures, write_beside
 from core import sql
 from core.database import consistent_snapshot
 
@@ -172,12 +170,7 @@ def _with_cosignatures(note: str, size: int, known: int) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    write_beside(path, text, mode=0o644).replace(path)
 
 
 def one_line(text: str) -> str:

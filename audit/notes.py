@@ -111,19 +111,28 @@ def _make_key(path: Path) -> str:
     encoded = base64.b64encode(ED25519 + key.private_bytes_raw()).decode()
     id = Signer(name, key).verifier.id.hex()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    unfinished = write_beside(path, f"PRIVATE+KEY+{name}+{id}+{encoded}\n", mode=0o600)
     try:
-        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(f"PRIVATE+KEY+{name}+{id}+{encoded}\n")
+        os.link(unfinished, path)
+    except FileExistsError:
+        pass
+    finally:
+        unfinished.unlink()
+    return path.read_text()
+
+
+def write_beside(path: Path, text: str, *, mode: int) -> Path:
+    """A new file, whole and on the disk, that can be put in the place of `path` in one step."""
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        try:
-            os.link(unfinished, path)
-        except FileExistsError:
-            pass
-    finally:
+    except OSError:
         unfinished.unlink(missing_ok=True)
-    return path.read_text()
+        raise
+    return unfinished
 
 
 @dataclass(frozen=True)

@@ -403,11 +403,10 @@ REDELIVERY_SECONDS = 10
 
 # Where signed checkpoints of the log are written, and the key that signs them: the database holds
 # neither. Beside the data of `manage.py up` where nothing else is said; elsewhere there are none.
-_data_dir = default_data_dir()
-CHECKPOINT_DIR = env.CHECKPOINT_DIR or (_data_dir.is_dir() and str(_data_dir / "checkpoints")) or ""
-CHECKPOINT_KEY_FILE = env.CHECKPOINT_KEY_FILE or (
-    (_data_dir.is_dir() and str(_data_dir / "checkpoint.key")) or ""
-)
+CHECKPOINT_DIR, CHECKPOINT_KEY_FILE = env.CHECKPOINT_DIR, env.CHECKPOINT_KEY_FILE
+if (_data_dir := default_data_dir()).is_dir():
+    CHECKPOINT_DIR = CHECKPOINT_DIR or str(_data_dir / "checkpoints")
+    CHECKPOINT_KEY_FILE = CHECKPOINT_KEY_FILE or str(_data_dir / "checkpoint.key")
 CHECKPOINT_WITNESS_URL = env.CHECKPOINT_WITNESS_URL
 # Where `archive_events` has put what it took out of the database.
 ARCHIVE_DIR = env.ARCHIVE_DIR

@@ -157,8 +157,10 @@ def ask_person(
     """
     outcome = NeedsPerson(tuple(questions), Usage(EXTERNAL), reason)
     body = ["ask", {"questions": list(questions), "reason": reason}]
-    act = lambda claim: finish_task(claim=claim, outcome=outcome)  # noqa: E731
-    return _counted(_report(credential, task_id, fence, body, act))
+    reported = _report(
+        credential, task_id, fence, body, lambda claim: finish_task(claim=claim, outcome=outcome)
+    )
+    return _counted(reported)
 
 
 def fail_work(
@@ -176,8 +178,10 @@ def fail_work(
     """
     error = (TransientError if transient else PermanentError)(code, detail, usage=Usage(EXTERNAL))
     body = ["fail", {"code": code, "detail": detail, "transient": transient}]
-    act = lambda claim: fail_attempt(claim=claim, error=error)  # noqa: E731
-    return _counted(_report(credential, task_id, fence, body, act))
+    reported = _report(
+        credential, task_id, fence, body, lambda claim: fail_attempt(claim=claim, error=error)
+    )
+    return _counted(reported)
 
 
 def release_work(*, credential: AgentCredential, task_id: UUID, fence: int) -> AttemptOutcome:

@@ -17,6 +17,7 @@ from django.db import Error as DatabaseError
 
 from audit.stream.authentication import is_own_origin, scheme_in
 from audit.stream.queries import in_database
+from audit.stream.waits import read_body
 from core.database import DATABASE_AWAY, DETAIL, RETRY_AFTER_SECONDS
 from core.errors import Unprocessable
 from core.log_fields import context_of_its_own, note
@@ -124,18 +125,6 @@ async def credential_of(header: str) -> AgentCredential | None:
     if scheme.lower() != KEYWORD:
         return None
     return await in_database(find_credential, token.strip())
-
-
-async def read_body(receive: Callable[..., Awaitable[dict[str, Any]]]) -> bytes | None:
-    """None where the client has gone."""
-    parts = []
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            return None
-        parts.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(parts)
 
 
 def receive_of(body: bytes, receive: Callable, agent: Agent) -> Callable:

@@ -1,12 +1,12 @@
 """The REST API of this process, asked by a tool: one way in, with all its checks and limits."""
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from audit.stream.waits import replay
 from projects.models import AgentCredential
 
 # Who asks, from where, and under which name of the server; all else is the tool's own.
@@ -66,14 +66,7 @@ class Agent:
             "query_string": query.encode(),
             "headers": [*passed_on, *own.items()],
         }
-        requests = [{"type": "http.request", "body": body, "more_body": False}]
         status, etag, parts = 500, b"", []
-
-        async def receive() -> dict[str, Any]:
-            if not requests:
-                # Whoever hangs up cancels the tool, and with it this.
-                await asyncio.Event().wait()
-            return requests.pop()
 
         async def send(message: dict[str, Any]) -> None:
             nonlocal status, etag
@@ -83,5 +76,6 @@ class Agent:
                 etag = fields.get(b"etag", b"")
             parts.append(message.get("body", b""))
 
-        await self._application(scope, receive, send)
+        # Whoever hangs up cancels the tool, and with it this.
+        await self._application(scope, replay(body), send)
         return Answer(status, json.loads(b"".join(parts) or b"null"), etag)

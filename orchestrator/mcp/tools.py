@@ -9,6 +9,7 @@ from typing import Any
 
 from mcp_types import CallToolResult, Tool, ToolAnnotations
 
+from audit.stream.waits import WAIT_MAX_SECONDS
 from core.idempotency import KEY
 from core.problems import problem
 from hitl.agent_actions.asks import MAY_BE_ALLOWED
@@ -24,7 +25,6 @@ from orchestrator.mcp.results import (
 )
 from projects.enums import CredentialScope
 
-WAIT_MAX_SECONDS = 50
 NOT_MODIFIED = 304
 INTEGER_MAX = 2**31 - 1
 TYPES = {"string": str, "integer": int, "object": dict, "array": list}
