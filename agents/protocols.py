@@ -106,17 +106,57 @@ class Questions:
 
 
 @dataclass(frozen=True)
-class Reply:
-    """One answer of a model: content of the asked type, or questions.
+class ToolSpec:
+    """A tool that a model may call; `parameters` is the JSON Schema of its arguments."""
 
-    `prompt_sha256` is the hash of all that the model was given, so that one can show later what it
-    was, or that it was the same.
+    name: str
+    description: str
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """What a model wants a tool to do. Nobody has looked at the arguments yet."""
+
+    id: str
+    name: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ToolCalls:
+    """A model's answer that it goes on once it has seen what these calls bring."""
+
+    calls: tuple[ToolCall, ...]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Where a conversation with tools stands.
+
+    `messages` is what was said so far, as the reply before had it; empty at the beginning.
+    `results` is what the calls of that reply brought, by their ids; `note` is a word of ours.
     """
 
-    content: BaseModel | Questions
+    tools: tuple[ToolSpec, ...]
+    messages: str = ""
+    results: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer of a model: content of the asked type, questions, or calls of tools.
+
+    `prompt_sha256` is the hash of all that the model was given, so that one can show later what it
+    was, or that it was the same. `messages` is for the next turn.
+    """
+
+    content: BaseModel | Questions | ToolCalls
     usage: Usage
     notes: str = ""
     prompt_sha256: str = ""
+    messages: str = ""
 
 
 @dataclass(frozen=True)
@@ -184,7 +224,10 @@ class PermanentError(WorkError):
 
 
 class Model(Protocol):
-    """The one door to a model, whoever serves it."""
+    """The one door to a model, whoever serves it.
+
+    One that can call tools says so by `takes_tools = True`, and takes a `turn`.
+    """
 
     def produce(
         self,

@@ -145,7 +145,9 @@ def completion(
     """A chat completion that calls a function."""
     text = arguments if isinstance(arguments, str) else json.dumps(arguments)
     function = {"name": name, "arguments": text}
-    calls = [{"id": "call_1", "type": "function", "function": function}]
+    # Each of a conversation has another id.
+    number = sum(message["role"] == "assistant" for message in request["messages"]) + 1
+    calls = [{"id": f"call_{number}", "type": "function", "function": function}]
     return reply(request, {"content": None, "tool_calls": calls}, finish_reason)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from pydantic import BaseModel, Field
-from pydantic_ai import Agent, ModelRequest, ModelSettings, ToolOutput
+from pydantic_ai import Agent, DeferredToolRequests, ModelRequest, ModelSettings, ToolOutput
 from pydantic_ai.direct import model_request
 from pydantic_ai.exceptions import AgentRunError, ModelAPIError, UserError
 from pydantic_ai.messages import ModelResponse
@@ -17,8 +17,19 @@ from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.providers import Provider, infer_provider
 from pydantic_ai.usage import RunUsage
 
-from agents.protocols import Assignment, PermanentError, Questions, Reply, Usage, WorkError
+from agents.protocols import (
+    Assignment,
+    PermanentError,
+    Questions,
+    Reply,
+    ToolCall,
+    ToolCalls,
+    Turn,
+    Usage,
+    WorkError,
+)
 from agents.providers import quiet_libraries
+from agents.providers.conversation import CORRECTIONS, history_of, toolsets_of
 from agents.providers.event_loop import shared_client
 from agents.providers.failures import UNREADABLE, work_error
 from agents.providers.prompts import ASK, deliver_name, instructions_for, prompt_for, prompt_sha256
@@ -26,8 +37,6 @@ from agents.worker.cancellation import check_before_next_request
 
 MAX_TOKENS = 16_000
 TIMEOUT_SECONDS = 300
-# Within one call the model may correct an answer that does not fit this many times.
-CORRECTIONS = 2
 OPENAI = ("openai", "openai-chat", "openai-responses")
 # Some providers take no smaller limit.
 TINY_TOKENS = 16
@@ -45,6 +54,8 @@ class QuestionsForPerson(BaseModel):
 class LLMModel:
     """One model string of pydantic-ai, such as `openai:gpt-x`. Holds no connection."""
 
+    takes_tools = True
+
     def __init__(self, name: str) -> None:
         self.name = name
         self.provider, _, self.model = name.partition(":")
@@ -56,9 +67,10 @@ class LLMModel:
         artifact_type: str,
         output_type: type[BaseModel],
         instructions: str,
+        turn: Turn | None = None,
     ) -> Reply:
         """One answer, over the connections that all calls of this process share."""
-        call = _Call(self, artifact_type, output_type, instructions)
+        call = _Call(self, artifact_type, output_type, instructions, turn)
         prompt = prompt_for(assignment, artifact_type)
         content, failure = await call.outcome(prompt)
         if failure is not None:
@@ -66,8 +78,13 @@ class LLMModel:
             raise failure
         if isinstance(content, QuestionsForPerson):
             content = Questions(tuple(content.questions), content.reason)
-        sha256 = prompt_sha256(call.instructions, prompt, output_type)
-        return Reply(content, call.usage_so_far(), prompt_sha256=sha256)
+        if isinstance(content, DeferredToolRequests):
+            calls = (ToolCall(c.tool_call_id, c.tool_name, c.args_as_dict()) for c in content.calls)
+            content = ToolCalls(tuple(calls))
+        sha256 = prompt_sha256(call.instructions, prompt, output_type, turn)
+        return Reply(
+            content, call.usage_so_far(), prompt_sha256=sha256, messages=call.messages_so_far
+        )
 
     def try_out(self, seconds: float) -> tuple[float, WorkError | None]:
         """One call of a few tokens: how many seconds it took, and what failed."""
@@ -97,9 +114,16 @@ class _Call:
     """One conversation with a model, corrections included."""
 
     def __init__(
-        self, model: LLMModel, artifact_type: str, output_type: type[BaseModel], role: str
+        self,
+        model: LLMModel,
+        artifact_type: str,
+        output_type: type[BaseModel],
+        role: str,
+        turn: Turn | None = None,
     ) -> None:
         self.model = model
+        self.turn = turn
+        self.messages_so_far = ""
         self.usage = RunUsage()
         self.unanswered = 0
         self.deliver = deliver_name(artifact_type)
@@ -110,8 +134,12 @@ class _Call:
         """The content, or why there is none."""
         quiet_libraries()
         try:
-            result = await _agent(self.deliver, self.output_type, self.instructions).run(
-                prompt,
+            has_tools = self.turn is not None and bool(self.turn.tools)
+            history = history_of(self.turn) if self.turn else []
+            result = await _agent(self.deliver, self.output_type, self.instructions, has_tools).run(
+                None if history else prompt,
+                message_history=history or None,
+                toolsets=toolsets_of(self.turn) if has_tools else None,
                 model=_CheckedCorrections(await _shared_model(self.model.name)),
                 model_settings=_model_settings(
                     max_tokens=getattr(settings, "MODEL_MAX_TOKENS", MAX_TOKENS),
@@ -130,6 +158,8 @@ class _Call:
             return None, work_error(error, self.usage_so_far())
         except ImportError:
             return None, _not_installed(self.usage_so_far())
+        if self.turn is not None:
+            self.messages_so_far = result.all_messages_json().decode()
         return result.output, None
 
     def usage_so_far(self) -> Usage:
@@ -149,16 +179,20 @@ class _Call:
 
 
 @lru_cache(maxsize=256)
-def _agent(deliver: str, output_type: type[BaseModel], instructions: str) -> Agent:
+def _agent(
+    deliver: str, output_type: type[BaseModel], instructions: str, has_tools: bool = False
+) -> Agent:
     """Without a model, for all calls of its kind: its schemas take as long as half a call."""
     return Agent(
         name=deliver,
         output_type=[
             ToolOutput(output_type, name=deliver, description="Hand in the work."),
             ToolOutput(QuestionsForPerson, name=ASK),
+            *([DeferredToolRequests] if has_tools else []),
         ],
         instructions=instructions,
-        retries={"tools": 0, "output": CORRECTIONS},
+        # A tool that there is not is corrected as an answer that does not fit.
+        retries={"tools": CORRECTIONS if has_tools else 0, "output": CORRECTIONS},
     )
 
 

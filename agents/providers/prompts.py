@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from agents.protocols import Answer, Assignment, Excerpt, Material
+from agents.protocols import Answer, Assignment, Excerpt, Material, Turn
 from audit.canonical import canonical, digest
 
 RULES = """\
@@ -55,9 +55,14 @@ def prompt_for(assignment: Assignment, artifact_type: str) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def prompt_sha256(instructions: str, prompt: str, output_type: type[BaseModel]) -> str:
-    """Over both sides and the schema that the answer has to fit."""
+def prompt_sha256(
+    instructions: str, prompt: str, output_type: type[BaseModel], turn: Turn | None = None
+) -> str:
+    """Over both sides, the schema that the answer has to fit, and what was said with tools."""
     parts = [instructions, prompt, _json_schema(output_type)]
+    if turn is not None:
+        parts += [[asdict(tool) for tool in turn.tools], turn.messages, dict(turn.results)]
+        parts.append(turn.note)
     return digest("countersign:prompt:1", canonical(parts))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from agents.models import Task
-from agents.protocols import Assignment, Model, Questions, Reply, Usage, WorkError
+from agents.protocols import Assignment, Model, Reply, Usage, WorkError
 from agents.worker.cancellation import Cancellation
 from audit.stream.notifier import publish_ephemeral
 from context.rendering import render_markdown
@@ -28,6 +28,7 @@ class CancellableModel:
     def __init__(self, model: Model, cancellation: Cancellation) -> None:
         self.model = model
         self.cancellation = cancellation
+        self.takes_tools = getattr(model, "takes_tools", False)
 
     def produce(self, *arguments: Any, artifact_type: str, **named: Any) -> Reply:
         self.cancellation.check()
@@ -77,6 +78,7 @@ class ProgressReportingModel:
         self.model = model
         self.task = task
         self.number = 0
+        self.takes_tools = getattr(model, "takes_tools", False)
 
     def produce(
         self,
@@ -86,13 +88,16 @@ class ProgressReportingModel:
         output_type: type[BaseModel],
         **named: Any,
     ) -> Reply:
-        self.number += 1
+        turn = named.get("turn")
+        if turn is None or not turn.messages:
+            self.number += 1
         self._publish("progress", artifact_type)
         reply = self.model.produce(
             assignment, artifact_type=artifact_type, output_type=output_type, **named
         )
         # The last output is stored in a moment, and an event will say so.
-        if self.number < len(assignment.expected) and not isinstance(reply.content, Questions):
+        is_last = self.number >= len(assignment.expected)
+        if not is_last and isinstance(reply.content, output_type):
             text = excerpt(artifact_type, reply.content)
             self._publish("partial_output", artifact_type, text=text)
         return reply
