@@ -1,4 +1,4 @@
-"""A conversation with tools, as pydantic-ai has it: what may be called, and what was said so far."""
+"""A conversation with tools, as pydantic-ai has it: what may be called, what was said so far."""
 
 from dataclasses import replace
 from typing import Any
