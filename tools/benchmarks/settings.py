@@ -12,6 +12,8 @@ MODEL_PROVIDERS = MODEL_PROVIDERS | {
 }
 AGENT_MODELS = dict.fromkeys(AGENT_TYPES, os.environ.get("BENCH_MODEL", "instant"))
 LOG_LEVEL = "WARNING"
+# One person of the benchmark asks for everything.
+PROJECTS_PER_USER = RUNNING_PROJECTS_PER_USER = OPEN_TASKS_PER_USER = 0
 if _layer := os.environ.get("BENCH_CHANNEL_LAYER"):
     CHANNEL_LAYERS["default"]["BACKEND"] = _layer
     # One of them waits for 5 s in Redis, as long as the Redis client has patience.
