@@ -5,6 +5,7 @@ key that the database does not hold, and kept in a folder that its role cannot w
 rewrites the database, or puts an older one in its place, cannot make it fit.
 """
 
+import base64
 import fcntl
 import logging
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -19,7 +21,7 @@ from django.utils import timezone
 
 from audit import merkle, tree, witness
 from audit.chain import time_text
-from audit.models import Checkpoint
+from audit.models import Checkpoint, Event, Leaf
 from audit.notes import BadNote, SignedTree, Signer, Verifier, add_signatures, write_beside
 from core import sql
 from core.database import consistent_snapshot
@@ -175,6 +177,26 @@ def _write(path: Path, text: str) -> None:
 
 def one_line(text: str) -> str:
     return " ".join(text.split())[:200]
+
+
+def proof_of(event: Event) -> dict[str, Any] | None:
+    """That the last checkpoint covers this event, as `audit/events/ID/proof/` answers; None where
+    none does yet."""
+    leaf = Leaf.objects.filter(project=event.project, sequence=event.sequence).first()
+    signed = leaf and Checkpoint.objects.filter(size__gt=leaf.index).last()
+    if not signed:
+        return None
+    path = merkle.inclusion_path(leaf.index, signed.size, tree.StoredNodes())
+    return {
+        "event": event.pk,
+        "project": str(event.project),
+        "sequence": event.sequence,
+        "hash": event.hash,
+        "index": leaf.index,
+        "size": signed.size,
+        "proof": [base64.b64encode(hash).decode() for hash in path],
+        "checkpoint": signed.note,
+    }
 
 
 # Verification.

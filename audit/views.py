@@ -14,9 +14,10 @@ from rest_framework.response import Response
 
 from audit import merkle, tree
 from audit.access import access_policy
+from audit.checkpoints import proof_of
 from audit.filters import EventFilter, InstallationFilter
 from audit.installation import INSTALLATION
-from audit.models import Checkpoint, Event, Leaf
+from audit.models import Checkpoint, Event
 from audit.rows import verify_rows
 from audit.serializers import (
     CheckpointSerializer,
@@ -68,25 +69,10 @@ class EventViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericView
     @action(detail=True)
     def proof(self, request: Request, **kwargs: Any) -> Response:
         """Shows that the last signed checkpoint covers this event."""
-        event = self.get_object()
-        leaf = Leaf.objects.filter(project=event.project, sequence=event.sequence).first()
-        signed = leaf and Checkpoint.objects.filter(size__gt=leaf.index).last()
-        if not signed:
+        if (proof := proof_of(self.get_object())) is None:
             detail = "No checkpoint covers this event yet; one is made every five minutes."
             raise Conflict("not_in_a_checkpoint", detail)
-        path = merkle.inclusion_path(leaf.index, signed.size, tree.StoredNodes())
-        return Response(
-            {
-                "event": event.pk,
-                "project": str(event.project),
-                "sequence": event.sequence,
-                "hash": event.hash,
-                "index": leaf.index,
-                "size": signed.size,
-                "proof": [base64.b64encode(hash).decode() for hash in path],
-                "checkpoint": signed.note,
-            }
-        )
+        return Response(proof)
 
 
 class CheckpointViewSet(mixins.ListModelMixin, GenericViewSet):

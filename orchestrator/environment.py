@@ -187,6 +187,16 @@ def split_approvals(value: Any) -> Any:
     return least
 
 
+def check_log_keys(texts: list[str]) -> list[str]:
+    from audit.notes import BadNote, Verifier
+
+    try:
+        return [str(Verifier.parse(text)) for text in texts]
+    except BadNote:
+        remedy = "Use NAME+ID+KEY as in log.vkey of each installation, separated by commas."
+        raise ValueError(remedy) from None
+
+
 # Up to what columns and intervals of time can hold.
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 PositiveCount = Annotated[int, Field(ge=1, le=2**31 - 1)]
@@ -297,6 +307,9 @@ class Environment(Variables):
     CHECKPOINT_DIR: str = ""
     CHECKPOINT_KEY_FILE: str = ""
     CHECKPOINT_WITNESS_URL: WebUrl = ""
+    TRUSTED_LOG_KEYS: Annotated[
+        list[str], BeforeValidator(split_list), AfterValidator(check_log_keys)
+    ] = []
     ARCHIVE_DIR: str = ""
 
     @model_validator(mode="after")

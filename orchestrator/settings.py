@@ -408,6 +408,7 @@ if (_data_dir := default_data_dir()).is_dir():
     CHECKPOINT_DIR = CHECKPOINT_DIR or str(_data_dir / "checkpoints")
     CHECKPOINT_KEY_FILE = CHECKPOINT_KEY_FILE or str(_data_dir / "checkpoint.key")
 CHECKPOINT_WITNESS_URL = env.CHECKPOINT_WITNESS_URL
+TRUSTED_LOG_KEYS = env.TRUSTED_LOG_KEYS
 # Where `archive_events` has put what it took out of the database.
 ARCHIVE_DIR = env.ARCHIVE_DIR
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any, BinaryIO
 
 from audit.actors import Actor
+from audit.checkpoints import proof_of
 from audit.installation import record_installation
 from audit.models import Event, Stream
 from audit.serialization import to_wire
@@ -134,6 +135,9 @@ def _contents(project: Project) -> Iterator[tuple[str, bytes, dict[str, Any]]]:
         for event in events.iterator(chunk_size=EVENTS_PER_CHUNK)
     )
     yield "audit/events.jsonl", b"".join(lines), {}
+    # Of the last event: whoever takes the export in sees by it that nothing was cut off or changed.
+    if (head := events.last()) and (proof := proof_of(head)):
+        yield "audit/proof.json", json.dumps(proof, indent=2).encode() + b"\n", {}
     imported = ImportedFile.objects.filter(origin__project=project).select_related("origin")
     for file in imported.order_by("path"):
         yield file.path, read_imported(file), {}

@@ -68,6 +68,7 @@ UNREADABLE = {
     "CONTEXT_BUDGET": (*NUMBERS, "0"),
     "CONTEXT_BUDGETS": ("openai", "openai=", "=5", "openai=many", "openai=0", "a=1;b=2"),
     "EMBEDDING_MODEL": ("demo", *MODELS),
+    "TRUSTED_LOG_KEYS": ("paraph-1", "paraph-1+00000000+AAAA"),
 }
 UNREADABLE |= dict.fromkeys(
     ("MODEL_DEFAULT", *(name for name in DOCUMENTED if DOCUMENTED[name] == "demo")), MODELS

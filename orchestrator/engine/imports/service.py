@@ -25,7 +25,13 @@ from orchestrator.engine.definition import (
     load_definition,
 )
 from orchestrator.engine.imports.archive import MANIFEST, Archive, refused
-from orchestrator.engine.imports.trail import Trail, is_vouched_for, verify_trail
+from orchestrator.engine.imports.trail import (
+    TRAIL,
+    Trail,
+    is_vouched_for,
+    verify_trail,
+    versions_of,
+)
 from orchestrator.models import ImportedFile, ProjectImport
 from projects.agent_types import agent_types
 from projects.enums import OversightLevel
@@ -34,7 +40,6 @@ from projects.models import Project
 from projects.services import create_project
 from projects.transaction import ProjectTransaction
 
-TRAIL = "audit/events.jsonl"
 STATUSES = {VersionStatus.ACCEPTED, VersionStatus.DRAFT, VersionStatus.REJECTED}
 Item = dict[str, Any]
 
@@ -146,8 +151,15 @@ def store_project(
             "is_verified": is_verified,
         }
         tx.record(PROJECT_UPDATED, changed=["origin"], fields={}, imported=imported)
+        said = versions_of(archive.kept[TRAIL]) if is_verified else {}
         for item in items:
-            item["claims"]["is_verified"] = is_verified
+            named = item.pop("named")
+            # By the log that is vouched for, not by the manifest beside it.
+            known = said.get(named) if named else None
+            is_said = bool(known) and known["artifact_type"] == item["artifact_type"]
+            if is_said:
+                item["claims"] |= known | {"model": ""}
+            item["claims"]["is_verified"] = is_said
             store_imported(tx, **item)
     facts = {"project": str(project.pk), "archive_sha256": archive.sha256}
     record_installation(IMPORT_MADE, actor, **facts, is_verified=is_verified)
@@ -176,7 +188,7 @@ def read_item(archive: Archive, file: Item) -> Item:
     source_agent = _choice(file, "source_agent", ["", *agent_types.values], "")
     if bool(file.get("is_by_person")):
         source_agent = ""
-    status = _choice(file, "status", STATUSES)
+    status, number = _choice(file, "status", STATUSES), file.get("version")
     return {
         "artifact_type": artifact_type,
         "title": _line(file, "title", 300) or artifact_type,
@@ -185,6 +197,7 @@ def read_item(archive: Archive, file: Item) -> Item:
         "granularity": _choice(file, "granularity", Granularity.values, "document"),
         "source_agent": source_agent,
         "step": _line(file, "step", 100),
+        "named": (str(file.get("artifact")), number if isinstance(number, int) else 0, sha256),
         "claims": {
             "version": _line(file, "version", 20),
             "status": status,

@@ -1,12 +1,27 @@
 """The log that comes with an import: is it one chain, and does anybody vouch for it."""
 
+import base64
 import json
 from dataclasses import dataclass
+from typing import Any
 
+from django.conf import settings
+
+from audit import merkle
 from audit.archive_verifier import Broken, Log
+from audit.checkpoints import NoCheckpoint, public_key
+from audit.notes import BadNote, SignedTree, Verifier
+from context.events import ARTIFACT_CREATED, ARTIFACT_UPDATED
+from hitl.events import REQUEST_RESOLVED
 from orchestrator.engine.imports.archive import Archive
 
 INVALID_EVENT = (Broken, ValueError, KeyError, TypeError, RecursionError)
+TRAIL, PROOF = "audit/events.jsonl", "audit/proof.json"
+SETTLED = {"approved": "accepted", "amended": "accepted"} | dict.fromkeys(
+    ("rejected", "changes_requested"), "rejected"
+)
+#: Artifact, number and SHA-256 of a version, as an export names them.
+Named = tuple[str, int, str]
 
 
 @dataclass(frozen=True)
@@ -32,9 +47,68 @@ def verify_trail(lines: bytes) -> Trail:
 
 
 def is_vouched_for(archive: Archive, trail: Trail) -> bool:
-    """Whether a signed checkpoint of the installation it comes from includes the trail's head.
+    """Whether a checkpoint signed by a trusted installation includes the last event of the trail.
 
-    Anybody can write a chain, and cut one at its end. Exports carry no checkpoint yet, and no key
-    of another installation is known here: so nothing is vouched for.
+    Anybody can write a chain. What happened there after the last event stays unknown.
     """
-    return False
+    if trail.first_broken_sequence is not None or not trail.events:
+        return False
+    try:
+        proof = json.loads(archive.kept[PROOF])
+        path = [base64.b64decode(hash, validate=True) for hash in proof["proof"]]
+        leaf = merkle.leaf_hash(bytes.fromhex(trail.head_hash))
+        root = merkle.root_of_inclusion(leaf, proof["index"], proof["size"], path)
+        signed = [_signed(str(proof["checkpoint"]), key) for key in trusted_keys()]
+    except INVALID_EVENT:
+        return False
+    return any(tree and (tree.size, tree.root) == (proof["size"], root) for tree in signed)
+
+
+def trusted_keys() -> list[Verifier]:
+    """TRUSTED_LOG_KEYS, and where this process knows it, the key of this installation."""
+    keys = [Verifier.parse(text) for text in settings.TRUSTED_LOG_KEYS]
+    try:
+        return [*keys, public_key()]
+    except NoCheckpoint:
+        return keys
+
+
+def _signed(note: str, key: Verifier) -> SignedTree | None:
+    try:
+        return SignedTree.parse(note, key)
+    except BadNote:
+        return None
+
+
+def versions_of(lines: bytes) -> dict[Named, dict[str, Any]]:
+    """What a trail that is vouched for says of each version: who made it, and its status at the
+    end. Without those that the other installation had imported itself."""
+    said: dict[tuple[str, int], dict[str, Any]] = {}
+    for event in map(json.loads, lines.splitlines()):
+        data, references = event["data"], []
+        if event["event_type"] in (ARTIFACT_CREATED, ARTIFACT_UPDATED) and event["salt"]:
+            if not data.get("imported"):
+                kind, _, name = event["actor"].partition(":")
+                said[data["artifact"], data["version"]] = {
+                    "sha256": data["sha256"],
+                    "artifact_type": data["artifact_type"],
+                    "made_by": name if kind == "agent" else "person" if kind == "user" else kind,
+                    "provider": data.get("provider", ""),
+                    "status": data["status"],
+                }
+            references, status = [(data["artifact"], data["version"])], data["status"]
+        elif event["event_type"] == REQUEST_RESOLVED and event["salt"]:
+            named = data.get("versions") or ()
+            references = [(reference["artifact"], reference["version"]) for reference in named]
+            status = SETTLED.get(data["status"], "")
+        for artifact, number in references:
+            if status == "accepted":
+                for (other, _), claims in said.items():
+                    if other == artifact and claims["status"] == "accepted":
+                        claims["status"] = "superseded"
+            if status and (artifact, number) in said:
+                said[artifact, number]["status"] = status
+    return {
+        (artifact, number, claims.pop("sha256")): claims
+        for (artifact, number), claims in said.items()
+    }
