@@ -151,14 +151,21 @@ class PresentedRequest:
         """What an agent is about to do; None of a task, and of a call that was changed."""
         return None if self.differences else card_of(self.request)
 
+    @cached_property
+    def may_amend(self) -> bool:
+        return any(action.key == "amend" for action in self.actions)
+
     @property
     def previous(self) -> HitlRequest | None:
         return self.request.previous
 
     @cached_property
     def earlier(self) -> list[HitlRequest]:
-        """Requests about the same step before this one, newest first."""
+        """Requests about the same step, or the same action, before this one, newest first."""
         requests = earlier_requests(self.request).prefetch_related("decisions__decided_by")
+        if self.request.agent_action_id is not None:
+            # Others of the same call are on the card.
+            requests = requests.filter(agent_action=self.request.agent_action_id)
         return list(requests[:EARLIER_MAX])
 
     @cached_property

@@ -31,12 +31,14 @@ from audit.actors import Actor
 from audit.models import Event
 from context.models import Artifact
 from context.services import add_version
-from hitl.models import Decision, HitlRequest
+from hitl.agent_actions.asks import ask_action
+from hitl.models import AgentAction, Decision, HitlRequest
 from hitl.services import apply_deadlines, change_policy, decide
 from orchestrator.engine.advance import advance_project
 from orchestrator.engine.definition import definition_hash, parse_definition
 from orchestrator.models import WorkflowRun
-from projects.models import Project
+from projects.credentials import create_credential
+from projects.models import AgentCredential, Project
 from projects.services import add_member, create_project, start_project
 from tests.fixtures import make_user
 from tests.live import eventually
@@ -254,6 +256,26 @@ def work_once() -> None:
 
 
 # What people do.
+
+
+def ask_of_agent(
+    project: Project, owner: User, arguments: dict[str, Any], key: str = "k", **fields: Any
+) -> AgentAction:
+    """An agent asks before it makes a call, with a credential of the owner's."""
+    credential = AgentCredential.objects.filter(project=project).first()
+    if credential is None:
+        credential, _ = create_credential(
+            project_id=project.pk, actor=Actor.of_user(owner), name="support", scopes=["ask"]
+        )
+    call = {"tool": {"name": "refund", "server": "payments"}, "agent": {"name": "support"}}
+    action, _ = ask_action(
+        project_id=project.pk,
+        credential=credential,
+        idempotency_key=key,
+        arguments=arguments,
+        **call | fields,
+    )
+    return action
 
 
 def decide_as(user: User, request: HitlRequest, action: str = "approve", **fields: Any) -> Decision:

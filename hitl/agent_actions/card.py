@@ -5,19 +5,59 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents.enums import RequestKind
-from hitl.models import AgentAction, HitlRequest
+from context.diff import changes_between
+from context.models import ArtifactVersion
+from hitl.agent_actions.asks import changed_versions
+from hitl.agent_actions.digests import changed_call
+from hitl.enums import ActionStatus
+from hitl.models import AgentAction, Decision, HitlRequest
+from hitl.separation_of_duties import needs_another_person
 
 EARLIER_MAX = 5
+# The last call of the same tool is looked for among so many.
+LOOKED_THROUGH = 1_000
 CONSEQUENCES = {
     "approve": "The agent may make exactly this call, once.",
     "amend": "Your arguments replace the agent's, with a digest of their own.",
     "reject": "The agent is told no, with your reason. Nothing runs, and the project goes on.",
     "answer": "Nothing runs. The agent gets your answer instead.",
 }
+ANOTHER_PERSON = " Another person has to approve them; until then nothing runs."
 WHAT_HAPPENED = (
     "Find out whether it happened, and answer with succeeded, failed, not_executed or "
     "allow_once_more."
 )
+# What it rests on matters until it is begun, and where it has ended it.
+RESTS = (ActionStatus.PENDING, ActionStatus.APPROVED, ActionStatus.SUPERSEDED)
+
+
+@dataclass(frozen=True)
+class EarlierCall:
+    """The same call before, by whoever, and what people said of it."""
+
+    action: AgentAction
+    decisions: list[Decision]
+
+
+@dataclass(frozen=True)
+class LastCall:
+    """The last other call of the same tool, and how the arguments differ from its."""
+
+    action: AgentAction
+    changes: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class StaleVersion:
+    """A version that the call rests on, and the one that has taken its place; None: gone."""
+
+    old: ArtifactVersion
+    new: ArtifactVersion | None
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether both contents are what they were."""
+        return self.new is not None and self.old.is_intact and self.new.is_intact
 
 
 @dataclass(frozen=True)
@@ -28,7 +68,9 @@ class Card:
     arguments: Any
     asked_arguments: Any
     is_destructive: bool
-    earlier: list[AgentAction]
+    earlier: list[EarlierCall]
+    last: LastCall | None
+    stale: list[StaleVersion]
 
     @property
     def facts(self) -> dict[str, str]:
@@ -47,25 +89,74 @@ class Card:
         }
         return {name: value for name, value in facts.items() if value}
 
+    @property
+    def may_be_refused(self) -> bool:
+        """Approved or not: what it rests on has changed, so no claim of it succeeds."""
+        return bool(self.stale) and self.action.status != ActionStatus.SUPERSEDED
+
 
 def card_of(request: HitlRequest) -> Card | None:
     """None of a request about a task."""
     action = request.agent_action
     if action is None:
         return None
-    earlier = AgentAction.objects.filter(
-        project=action.project_id, call_digest=action.call_digest, created_at__lt=action.created_at
-    )
+    arguments = json.loads(action.arguments)
     return Card(
         action=action,
-        arguments=json.loads(action.arguments),
+        arguments=arguments,
         asked_arguments=json.loads(action.asked_arguments) if action.asked_arguments else None,
         is_destructive=bool(action.hints.get("destructiveHint")),
-        earlier=list(earlier.order_by("-created_at")[:EARLIER_MAX]),
+        earlier=_earlier_calls(action),
+        last=_last_call(action, arguments),
+        stale=_stale_versions(action) if action.status in RESTS else [],
     )
+
+
+def _before(action: AgentAction) -> Any:
+    before = AgentAction.objects.filter(project=action.project_id, created_at__lt=action.created_at)
+    return before.order_by("-created_at", "-id")
+
+
+def _earlier_calls(action: AgentAction) -> list[EarlierCall]:
+    earlier = _before(action).filter(call_digest=action.call_digest)
+    earlier = earlier.prefetch_related("requests__decisions__decided_by")
+    calls = []
+    for call in earlier.defer("continuation", "result")[:EARLIER_MAX]:
+        if (call.tool, call.arguments) != (action.tool, action.arguments):
+            continue  # somebody changed the row
+        decisions = [d for request in call.requests.all() for d in request.decisions.all()]
+        calls.append(EarlierCall(call, sorted(decisions, key=lambda d: d.created_at)))
+    return calls
+
+
+def _last_call(action: AgentAction, arguments: Any) -> LastCall | None:
+    """None where there was none, or where it was changed behind our back."""
+    recent = _before(action).values("pk")[:LOOKED_THROUGH]
+    same_tool = _before(action).filter(pk__in=recent, tool__name=action.tool["name"])
+    if server := action.tool.get("server"):
+        same_tool = same_tool.filter(tool__server=server)
+    else:
+        same_tool = same_tool.exclude(tool__has_key="server")
+    last = same_tool.defer("continuation", "result").first()
+    if last is None or changed_call(last) is not None:
+        return None
+    return LastCall(last, list(changes_between(json.loads(last.arguments), arguments)))
+
+
+def _stale_versions(action: AgentAction) -> list[StaleVersion]:
+    stale = []
+    for changed in changed_versions(action):
+        versions = ArtifactVersion.objects.filter(
+            artifact=changed["artifact"], number__in=(changed["version"], changed["newest"])
+        )
+        by_number = {v.number: v for v in versions.select_related("artifact", "author")}
+        if (old := by_number.get(changed["version"])) is not None:
+            stale.append(StaleVersion(old, by_number.get(changed["newest"])))
+    return stale
 
 
 def consequence_of(request: HitlRequest, key: str) -> str:
     if request.kind == RequestKind.ESCALATION:
         return WHAT_HAPPENED
-    return CONSEQUENCES[key]
+    more = ANOTHER_PERSON if key == "amend" and needs_another_person(request) else ""
+    return CONSEQUENCES[key] + more

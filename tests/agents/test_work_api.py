@@ -2,9 +2,10 @@
 
 import pytest
 from django.db.models.functions import Now
+from django.utils.dateparse import parse_datetime
 from rest_framework.test import APIClient
 
-from agents.models import EmergencyStop, Task, TaskAttempt
+from agents.models import AgentStatus, EmergencyStop, Task, TaskAttempt
 from agents.services import claim_task, take_back_lost_tasks
 from audit.models import Event
 from context.models import Artifact
@@ -103,6 +104,34 @@ def test_the_settings_leave_work_to_workers_elsewhere(make_project, owner, clien
     task = task_of(place)
     assert claim_task(task_id=task.pk, worker="ours:1:1") is None
     assert claimed(worker_of(place, client_of(owner)))["task"] == str(task.pk)
+
+
+def test_it_says_since_when_nobody_has_come_for_work(worker, place, task, owner, client_of, client):
+    def since():
+        waits = client_of(owner).get(f"/api/v1/projects/{place.pk}/progress/").json()["waiting_for"]
+        return next(wait["no_worker_since"] for wait in waits if wait["task"] == str(task.pk))
+
+    def page():
+        return client.get(f"/admin/projects/project/{place.pk}/change/").content.decode()
+
+    owner.is_staff = True
+    owner.save()
+    client.force_login(owner)
+    Task.objects.filter(pk=task.pk).update(run_after=Now() - HOUR)
+    task.refresh_from_db()
+    assert parse_datetime(since()) == task.run_after, "nobody has ever come"
+    assert "Nobody has come for work since" in page()
+
+    # Somebody comes while nothing is to be done, and waits for more.
+    Task.objects.filter(pk=task.pk).update(run_after=Now() + HOUR)
+    assert come(worker).status_code == 204
+    Task.objects.filter(pk=task.pk).update(run_after=Now() - HOUR)
+    assert since() is None
+    assert "Nobody has come" not in page()
+
+    board = AgentStatus.objects.filter(project=place, agent_type="orchestrator")
+    board.update(worker_seen_at=Now() - HOUR / 2)
+    assert parse_datetime(since()) == board.get().worker_seen_at
 
 
 def test_who_was_paused_past_the_lease_completes_too_late(worker, task):

@@ -14,7 +14,7 @@ from hitl.models import HitlRequest
 from hitl.services import add_comment
 from projects.models import Project
 from projects.services import add_member, create_project
-from tests.scenes import decide_as, set_policy, work_once
+from tests.scenes import ask_of_agent, decide_as, set_policy, work_once
 from tools.benchmarks.queue import Queue
 
 PICTURES = settings.BASE_DIR / "docs" / "img"
@@ -122,3 +122,34 @@ def test_pictures(projects, people, person):
     picture(phone, "inbox-phone")
     phone.opens(f"/admin/hitl/hitlrequest/{again.pk}/change/")
     picture(phone, "request-phone")
+
+
+def test_pictures_of_calls(people, person):
+    dana, omar = people
+    owner = Actor.of_user(dana)
+    project = create_project(
+        actor=owner, name="Refunds", brief="Refunds of lost parcels.", workflow="none"
+    )
+    add_member(project_id=project.pk, actor=owner, user=omar, role="approver")
+    why, hints = "The parcel was lost.", {"destructiveHint": True}
+
+    def asks(key, order, amount, **arguments):
+        call = {"order": order, "amount": amount, "currency": "EUR"} | arguments
+        action = ask_of_agent(project, dana, call, key, why=why, hints=hints)
+        return action.requests.get()
+
+    decide_as(omar, asks("1", "1042", 40), "reject", comment="Ask the shop first.")
+    asks("2", "1042", 40)
+    asks("3", "1042", 40)
+    decide_as(omar, asks("4", "1043", 12.5, note="second parcel"))
+    large = asks("5", "1042", 40)
+
+    one = person(omar, **DESK)
+    expect(one.page.get_by_text("3 identical calls")).to_be_visible()
+    one.page.get_by_text("Their arguments, complete").click()
+    picture(one, "same-calls")
+    tall = person(omar, viewport={"width": 1120, "height": 1320})
+    tall.opens(f"/admin/hitl/hitlrequest/{large.pk}/change/")
+    picture(tall, "card")
+    tall.page.keyboard.press("m")
+    picture(tall, "card-amend")

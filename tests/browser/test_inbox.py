@@ -9,7 +9,7 @@ from hitl.models import Decision, HitlRequest
 from hitl.services import decide
 from projects.models import Project
 from tests.browser.faults import WAYS, faults_of
-from tests.scenes import agent_returns, questions, work
+from tests.scenes import agent_returns, ask_of_agent, questions, work
 
 
 def request_page(request: HitlRequest) -> str:
@@ -121,6 +121,31 @@ def test_an_amendment_can_be_written_as_json(plan_request, approver, person):
     one.page.get_by_role("button", name="Use my text").click()
     one.page.wait_for_url(f"{one.server}/admin/")
     assert Decision.objects.get().content["summary"] == "Mine"
+
+
+def test_only_what_a_person_changes_of_a_call_is_changed(
+    make_project, staff_members, owner, approver, person
+):
+    project = make_project(workflow="none", auto_start=True)
+    schema = {"properties": {"amount": {"maximum": 10}, "note": {"type": "string"}}}
+    action = ask_of_agent(project, owner, {"order": "1", "amount": 12.5}, edit_schema=schema)
+    one = person(approver)
+    one.opens(request_page(action.requests.get()))
+    one.page.get_by_role("button", name="Amend").click()
+    amount, send = one.page.get_by_label("amount"), one.page.get_by_role("button", name="Use my")
+    amount.fill("")
+    expect(one.page.get_by_text("Write a number.")).to_be_visible()
+    expect(send).to_be_disabled()
+    amount.fill("11.5")
+    expect(one.page.get_by_text("content.amount:")).to_be_visible()
+    expect(amount).to_have_attribute("aria-invalid", "true")
+    amount.fill("7.5")
+    expect(one.page.get_by_text("This is valid.")).to_be_visible()
+    one.shoots("amended-call")
+    send.click()
+    one.page.wait_for_url(f"{one.server}/admin/")
+    action.refresh_from_db()
+    assert action.arguments == '{"amount":7.5,"order":"1"}', "no note was added"
 
 
 def test_questions_are_answered(running, approver, person):

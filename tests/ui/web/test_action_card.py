@@ -3,34 +3,49 @@
 import pytest
 
 from audit.actors import Actor
-from hitl.agent_actions.asks import ask_action
+from context.services import add_version, create_artifact
 from hitl.models import AgentAction
-from projects.credentials import create_credential
+from tests.scenes import ask_of_agent
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def request_page(make_project, owner, approver, client):
-    project = make_project(workflow="none", auto_start=True)
-    credential, _ = create_credential(
-        project_id=project.pk, actor=Actor.of_user(owner), name="support", scopes=["ask"]
-    )
-    action, _ = ask_action(
-        project_id=project.pk,
-        credential=credential,
-        idempotency_key="k",
-        tool={"name": "refund"},
-        arguments={"order": "12\u202e34", "amount": 12.5},
-        agent={"name": "support"},
-        why="<b>Trust me</b>",
-        hints={"destructiveHint": True},
-    )
+def project(make_project):
+    return make_project(workflow="none", auto_start=True)
+
+
+@pytest.fixture
+def asks(project, owner, approver, client):
+    """An agent's question, by its key; the approver looks at the pages."""
     approver.is_staff = True
     approver.save()
     client.force_login(approver)
-    request = action.requests.get()
-    return request, client.get(f"/admin/hitl/hitlrequest/{request.pk}/change/")
+
+    def ask(key, arguments, **fields):
+        return ask_of_agent(project, owner, arguments, key, **fields).requests.get()
+
+    return ask
+
+
+@pytest.fixture
+def request_page(asks, client):
+    request = asks(
+        "k",
+        {"order": "12\u202e34", "amount": 12.5},
+        why="<b>Trust me</b>",
+        hints={"destructiveHint": True},
+    )
+    return request, client.get(page_of(request))
+
+
+def page_of(request):
+    return f"/admin/hitl/hitlrequest/{request.pk}/change/"
+
+
+def decides(client, request, action, **data):
+    form = {"action": action, "subject_digest": request.subject_digest} | data
+    return client.post(page_of(request).replace("change", "decide"), form)
 
 
 def test_the_card_shows_the_call_complete_and_escaped(request_page):
@@ -70,3 +85,98 @@ def test_a_draft_of_other_arguments_is_checked(request_page, client):
     good = client.post(path, {"content": '{"order": "1"}'})
     bad = client.post(path, {"content": "[1]"})
     assert (good.json()["is_valid"], bad.json()["is_valid"]) == (True, False)
+
+
+def test_a_person_changes_the_arguments_in_a_form(asks, client):
+    schema = {"type": "object", "properties": {"amount": {"type": "number", "maximum": 10}}}
+    request = asks("k", {"order": "1", "amount": 12.5}, edit_schema=schema)
+    page = client.get(page_of(request)).content.decode()
+    assert "&quot;amount&quot;: 12.5" in page
+    assert '"maximum": 10' in page
+
+    refused = decides(client, request, "amend", content='{"order": "1", "amount": 11}')
+    twice = decides(client, request, "amend", content='{"amount": 1, "amount": 2}')
+    done = decides(client, request, "amend", content='{"order": "1", "amount": 9}')
+
+    assert refused.status_code == 400
+    assert "content.amount" in refused.content.decode()
+    assert "&quot;amount&quot;: 11" in refused.content.decode(), "what was written is kept"
+    assert twice.status_code == 422
+    assert done.status_code == 302
+    request.agent_action.refresh_from_db()
+    assert request.agent_action.arguments == '{"amount":9,"order":"1"}'
+    again = client.get(page_of(request.agent_action.requests.get(status="pending")))
+    (change,) = again.context["amended"].shown
+    assert change.path == "amount"
+
+
+def test_arguments_are_compared_with_the_last_call_of_the_tool(asks, client):
+    asks("k1", {"order": "1", "amount": 10, "note": "old-note"})
+    page = client.get(page_of(asks("k2", {"order": "1", "amount": 99, "by": "new-one"})))
+    changes = {change.path: (change.old, change.new) for change in page.context["changes"].shown}
+    assert sorted(changes) == ["amount", "by", "note"]
+    assert changes["by"][0] is None
+    assert changes["note"][1] is None
+    assert "old-note" in page.content.decode()
+
+
+def test_the_card_tells_what_people_said_of_the_same_call(asks, client):
+    decides(client, asks("k1", {"order": "1"}), "reject", comment="Ask the shop first.")
+    page = client.get(page_of(asks("k2", {"order": "1"})))
+    (earlier,) = page.context["card"].earlier
+    assert (earlier.action.status, earlier.decisions[0].action) == ("denied", "reject")
+    assert "Ask the shop first." in page.content.decode()
+
+
+def test_what_a_call_rests_on_is_compared_with_what_has_replaced_it(asks, client, project, owner):
+    prices = create_artifact(
+        project_id=project.pk,
+        actor=Actor.of_user(owner),
+        artifact_type="user_input",
+        title="Prices",
+        content={"text": "A parcel costs 5."},
+    )
+    based_on = [{"artifact": str(prices.pk), "version": 1}]
+    request = asks("k", {"order": "1"}, based_on=based_on)
+    assert client.get(page_of(request)).context["stale"] == []
+    new = {"text": "A parcel costs 6."}
+    add_version(artifact_id=prices.pk, actor=Actor.of_user(owner), content=new)
+
+    page = client.get(page_of(request))
+
+    (stale,) = page.context["stale"]
+    assert (stale["old"].number, stale["new"].number) == (1, 2)
+    assert "A parcel costs 5." in page.content.decode()
+    assert "A parcel costs 6." in page.content.decode()
+
+
+def test_identical_calls_are_one_group_and_each_is_decided_by_itself(asks, client):
+    first, second = asks("k1", {"order": "1"}), asks("k2", {"order": "1"})
+    other = asks("k3", {"order": "2"})
+
+    rows = client.get("/admin/").context["rows"]
+    groups = [row for row in rows if "rows" in row]
+    assert [(len(group["rows"]), group["total"]) for group in groups] == [(2, 2)]
+    assert len(rows) == 2
+    only = client.get(f"/admin/?call={groups[0]['digest']}")
+    assert only.context["page"].paginator.count == 2
+    form = {
+        "action": "approve",
+        "origin": "inbox",
+        "_selected_action": [str(second.pk)],
+        f"digest-{second.pk}": second.subject_digest,
+    }
+    client.post("/admin/hitl/hitlrequest/", form)
+
+    statuses = {request: request.agent_action for request in (first, second, other)}
+    for action in statuses.values():
+        action.refresh_from_db()
+    assert [action.status for action in statuses.values()] == ["pending", "approved", "pending"]
+
+
+def test_a_group_whose_row_was_changed_shows_no_call(asks, client):
+    asks("k1", {"order": "1"}), asks("k2", {"order": "1"})
+    AgentAction.objects.filter(idempotency_key="k2").update(arguments='{"order":"999"}')
+    text = client.get("/admin/").content.decode()
+    assert "2 identical calls" in text
+    assert "complete</summary>" not in text

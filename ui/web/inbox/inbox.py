@@ -1,5 +1,6 @@
 """The first page: what waits for the person who looks."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
@@ -16,13 +17,15 @@ from django.views.decorators.http import require_GET
 from agents.enums import RequestKind
 from audit.models import Stream
 from hitl.actions import registered_actions
-from hitl.models import HitlRequest
+from hitl.agent_actions.digests import changed_call
+from hitl.models import AgentAction, HitlRequest
 from hitl.presenter import deadlines_of
 from hitl.selectors import overdue, waiting_for_me
 from orchestrator.engine.progress import blocked_steps
 from projects.agent_types import agent_types
 from projects.enums import Phase
 from projects.models import Project
+from ui.web.artifacts.content_html import json_tree
 from ui.web.pages import render_page
 from ui.wording import deadline_text, label
 
@@ -32,6 +35,8 @@ PROJECTS_SHOWN = 12
 PROJECT_CHOICES = 100
 # As many subscriptions as one socket takes.
 FOLLOWED_MAX = 100
+# Of a group of identical calls, in characters; longer ones are read on their pages.
+ARGUMENTS_SHOWN = 2_000
 ANY = [("", "any")]
 EXACT = ("project", "kind", "phase", "agent_type")
 
@@ -72,6 +77,8 @@ class InboxFilter(forms.Form):
     phase = forms.ChoiceField(label="Phase", required=False)
     agent_type = forms.ChoiceField(label="Agent", required=False)
     overdue = forms.BooleanField(label="Overdue only", required=False)
+    #: The digest of a call: all requests about the same one.
+    call = forms.CharField(required=False, max_length=71, widget=forms.HiddenInput)
 
     def __init__(self, data: Any, *, user: Any) -> None:
         super().__init__(data)
@@ -98,7 +105,7 @@ class InboxFilter(forms.Form):
 
     @property
     def is_narrow(self) -> bool:
-        return any(self.cleaned_data.get(name) for name in ("q", "overdue", *EXACT))
+        return any(self.cleaned_data.get(name) for name in ("q", "overdue", "call", *EXACT))
 
     @cached_property
     def base(self) -> QuerySet[HitlRequest]:
@@ -136,6 +143,8 @@ class InboxFilter(forms.Form):
             )
         if chosen.get("overdue"):
             requests = overdue(requests)
+        if digest := chosen.get("call"):
+            requests = requests.filter(agent_action__call_digest=digest)
         return requests.filter(**{name: chosen[name] for name in EXACT if chosen.get(name)})
 
 
@@ -157,7 +166,7 @@ def show_inbox(request: HttpRequest) -> HttpResponse:
         "by_project": chosen.by_project.most_common(PROJECTS_SHOWN),
         "by_kind": chosen.by_kind.most_common(),
         "page": page,
-        "rows": _rows(list(page.object_list), request.user),
+        "rows": _grouped(_rows(list(page.object_list), request.user), chosen),
         "heads": stream_heads(list(followed)),
         "query": query.urlencode(),
         "bulk_actions": [
@@ -186,6 +195,56 @@ def _rows(requests: list[HitlRequest], user: Any) -> list[dict[str, Any]]:
         }
         for request in requests
     ]
+
+
+def _grouped(rows: list[dict[str, Any]], chosen: InboxFilter) -> list[dict[str, Any]]:
+    """Identical calls of a project as one row, in the place of its most pressing one.
+
+    Each is still decided by itself.
+    """
+    ids = [row["request"].agent_action_id for row in rows if row["request"].agent_action_id]
+    digests = dict(AgentAction.objects.filter(pk__in=ids).values_list("pk", "call_digest"))
+    calls = [
+        (row["request"].project_id, digests.get(row["request"].agent_action_id)) for row in rows
+    ]
+    numbers = Counter(call for call in calls if call[1] is not None)
+    groups: dict[Any, dict[str, Any]] = {}
+    grouped = []
+    for row, call in zip(rows, calls, strict=True):
+        if numbers[call] < 2:
+            grouped.append(row)
+        elif call in groups:
+            groups[call]["rows"].append(row)
+        else:
+            groups[call] = {"request": row["request"], "rows": [row], "digest": call[1]}
+            grouped.append(groups[call])
+    if groups:
+        _describe(groups, chosen)
+    return grouped
+
+
+def _describe(groups: dict[Any, dict[str, Any]], chosen: InboxFilter) -> None:
+    """How many there are in all, and the call, where all rows of a group bear its digest out."""
+    digests = [digest for _, digest in groups]
+    same = chosen.base.order_by().filter(agent_action__call_digest__in=digests)
+    counted = same.values_list("project", "agent_action__call_digest").annotate(Count("pk"))
+    totals = {(project, digest): number for project, digest, number in counted}
+    ids = [row["request"].agent_action_id for group in groups.values() for row in group["rows"]]
+    kinds = AgentAction.objects.filter(pk__in=ids).order_by().values("project", "call_digest")
+    kinds = kinds.annotate(number=Count("arguments", distinct=True) * Count("tool", distinct=True))
+    equal = {(kind["project"], kind["call_digest"]) for kind in kinds if kind["number"] == 1}
+    firsts = AgentAction.objects.in_bulk(
+        [group["request"].agent_action_id for group in groups.values()]
+    )
+    for call, group in groups.items():
+        action = firsts[group["request"].agent_action_id]
+        is_shown = call in equal and changed_call(action) is None
+        is_short = len(action.arguments) <= ARGUMENTS_SHOWN
+        group["total"] = totals.get(call, len(group["rows"]))
+        group["tool"] = action.tool["name"] if is_shown else ""
+        group["arguments"] = (
+            json_tree(json.loads(action.arguments)) if is_shown and is_short else ""
+        )
 
 
 @require_GET

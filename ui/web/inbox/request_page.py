@@ -1,6 +1,7 @@
 """The page of one request: everything that a person needs to decide on it."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +10,15 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from context.artifact_types import artifact_types
+from context.diff import changes_between
+from context.enums import Change
 from context.html import read_markdown
 from context.models import Artifact, ArtifactVersion
 from context.side_by_side import ComparedFile, compare_contents
 from core.errors import DomainError
 from core.reauthentication import is_fresh
-from core.text import escaped_json
+from core.text import escaped_json, visible
+from hitl.agent_actions.card import Card
 from hitl.models import HitlRequest
 from hitl.presenter import PresentedAction, PresentedRequest, PresentedVersion, present_request
 from hitl.selectors import requests_for
@@ -24,6 +28,8 @@ from ui.web.inbox.inbox import next_for, stream_heads
 from ui.web.pages import render_page
 from ui.wording import OBSTACLES, deadline_text, loosening_text, missing_text, why_asked
 
+# More changed arguments than anybody reads one by one.
+CHANGES_SHOWN = 100
 # Parts of the handoff that have a place of their own on the page.
 ON_THE_PAGE = {"materials", "instructions", "feedback", "answers", "workflow", "sha256"}
 
@@ -38,6 +44,23 @@ class ShownVersion:
     tree: SafeString
     last_decided: ArtifactVersion | None
     compared: list[ComparedFile]
+
+
+@dataclass(frozen=True)
+class ShownChange:
+    """One argument that differs; None where there was none, or is none any more."""
+
+    path: str
+    old: SafeString | None
+    new: SafeString | None
+
+
+@dataclass(frozen=True)
+class ShownChanges:
+    """The first of them, and how many more there are."""
+
+    shown: list[ShownChange]
+    more: int
 
 
 @dataclass(frozen=True)
@@ -105,11 +128,7 @@ def request_context(presented: PresentedRequest) -> dict[str, Any]:
         "head": stream_heads([project.pk])[str(project.pk)],
         "instructions": read_markdown(task.instructions) if task else "",
         "notes": read_markdown(task.result.get("notes", "") or "") if task else "",
-        "card": card,
-        "arguments": json_tree(card.arguments) if card else "",
-        "asked_arguments": json_tree(card.asked_arguments)
-        if card and card.asked_arguments is not None
-        else "",
+        **(card_context(card) if card else {}),
         "handoff": json_tree(handoff),
         "is_given_changed": is_given_changed,
     }
@@ -129,12 +148,58 @@ def shown_version(presented: PresentedVersion) -> ShownVersion:
     return ShownVersion(artifact, version, html, tree, last_decided, compared)
 
 
+def card_context(card: Card) -> dict[str, Any]:
+    asked = card.asked_arguments
+    return {
+        "card": card,
+        "arguments": json_tree(card.arguments),
+        "asked_arguments": "" if asked is None else json_tree(asked),
+        "amended": shown_changes([] if asked is None else changes_between(asked, card.arguments)),
+        "changes": shown_changes(card.last.changes if card.last else []),
+        "stale": [
+            {
+                "old": stale.old,
+                "new": stale.new,
+                "compared": compare_contents(
+                    stale.old.artifact.artifact_type, stale.old.content, stale.new.content
+                )
+                if stale.is_comparable
+                else None,
+            }
+            for stale in card.stale
+        ],
+    }
+
+
+def shown_changes(changes: Iterable[dict[str, Any]]) -> ShownChanges:
+    changes = list(changes)
+    shown = [
+        ShownChange(
+            visible(change["path"] or "all of it"),
+            None if change["change"] == Change.ADDED else json_tree(change["old"]),
+            None if change["change"] == Change.REMOVED else json_tree(change["new"]),
+        )
+        for change in changes[:CHANGES_SHOWN]
+    ]
+    return ShownChanges(shown, len(changes) - len(shown))
+
+
 def action_form(action: PresentedAction) -> ActionForm:
     return ActionForm(action, [f"ui/actions/{action.key}.html", "ui/actions/default.html"])
 
 
 def _editor(presented: PresentedRequest, typed: str | None) -> dict[str, Any] | None:
     """An amendment starts from what is shown, or from what the person had typed."""
+    if (card := presented.card) is not None:
+        if not presented.may_amend:
+            return None
+        arguments = escaped_json(json.dumps(card.arguments, indent=2, ensure_ascii=False))
+        schema = card.action.edit_schema
+        return {
+            "text": typed or arguments,
+            "schema": schema if isinstance(schema, dict) else {},
+            "is_of_action": True,
+        }
     artifact_type = presented.amended_type
     if artifact_type is None:
         return None

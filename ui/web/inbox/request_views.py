@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 
 from audit.actors import Actor
 from core.errors import DomainError, InvalidInput, NotFound
+from hitl.agent_actions.digests import parse_exactly
 from hitl.models import HitlRequest
 from hitl.services import add_comment, claim_request, decide, reassign_request, release_request
 from hitl.subject import check_amendment
@@ -69,7 +70,8 @@ def check_draft(request: HttpRequest, request_id: UUID) -> HttpResponse:
     """What is wrong with an amendment, while it is being written. Stores nothing."""
     hitl_request = get_request(request.user, request_id)
     try:
-        content = parse_content(request.POST.get("content", ""))
+        is_exact = hitl_request.agent_action is not None
+        content = parse_content(request.POST.get("content", ""), is_exact=is_exact)
         if content is None:
             raise InvalidInput.of("content", "required", "Must not be empty.")
         check_amendment(hitl_request, content)
@@ -103,11 +105,11 @@ def change_assignment(request: HttpRequest, request_id: UUID, verb: str) -> Http
 
 def content_from(form: QueryDict, hitl_request: HitlRequest) -> Any:
     """What the action needs as content, or None. Raises InvalidInput."""
-    if form.get("action") != "answer":
-        return parse_content(form.get("content", ""))
     action = hitl_request.agent_action
+    if form.get("action") != "answer":
+        return parse_content(form.get("content", ""), is_exact=action is not None)
     if action is not None and action.response_schema is not None and action.is_pending:
-        return parse_content(form.get("answer-0", ""))
+        return parse_content(form.get("answer-0", ""), is_exact=True)
     # One text, or with several questions one for each that was answered.
     questions = hitl_request.subject["questions"]
     answers = [form.get(f"answer-{n}", "").strip() for n in range(max(1, len(questions)))]
@@ -117,12 +119,15 @@ def content_from(form: QueryDict, hitl_request: HitlRequest) -> Any:
     return {question: answer for question, answer in pairs if answer}
 
 
-def parse_content(text: str) -> Any:
-    """Raises InvalidInput that names the line."""
+def parse_content(text: str, *, is_exact: bool = False) -> Any:
+    """Raises InvalidInput that names the line.
+
+    `is_exact`: also Unprocessable, for what would not be kept just as it was written.
+    """
     if not text.strip():
         return None
     try:
-        return json.loads(text)
+        content = json.loads(text)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         detail = f"This is not valid JSON: {error.msg} ({place})."
@@ -132,3 +137,4 @@ def parse_content(text: str) -> Any:
         raise InvalidInput.of("content", "invalid_json", detail) from error
     except ValueError as error:
         raise InvalidInput.of("content", "invalid_json", f"This is not JSON: {error}.") from error
+    return parse_exactly(text.encode(errors="surrogatepass")) if is_exact else content

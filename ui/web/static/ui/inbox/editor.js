@@ -18,6 +18,8 @@ class Editor {
     this.fields = document.getElementById("amend-fields");
     this.problems = document.getElementById("amend-problems");
     this.schema = JSON.parse(document.getElementById("editor-schema").textContent);
+    // The arguments of a call: only what the person changes is changed.
+    this.isExact = "exact" in form.dataset;
     this.unfolded = new Set();
     this.number = 0;
     this.round = 0;
@@ -50,7 +52,7 @@ class Editor {
       document.getElementById("amend-text").hidden = false;
       return false;
     }
-    this.content = this.completed(this.schema, this.content);
+    if (!this.isExact) this.content = this.completed(this.schema, this.content);
     this.fields.replaceChildren(this.part(this.schema, this.content, [], "", true));
     return true;
   }
@@ -119,6 +121,14 @@ class Editor {
     for (const key of [...known, ...others]) {
       group.append(this.part(schema.properties?.[key], value[key], [...path, key], key));
     }
+    for (const key of Object.keys(this.isExact ? (schema.properties ?? {}) : {})) {
+      if (Object.hasOwn(value, key)) continue;
+      group.append(
+        this.button(`Add ${readable(key)}`, () => {
+          this.at(path)[key] = this.empty(schema.properties[key]);
+        }),
+      );
+    }
     return group;
   }
 
@@ -128,9 +138,16 @@ class Editor {
     if (schema.description) group.append(element("p", schema.description, "hint"));
     value.forEach((item, index) => group.append(this.item(schema, item, path, name, index)));
     group.append(
-      this.button(`Add to ${readable(name)}`, () => value.push(this.empty(schema.items))),
+      this.button(`Add to ${readable(name)}`, () => value.push(this.next(schema.items, value))),
     );
     return group;
+  }
+
+  // Without a schema, of the kind of the last one.
+  next(schema, list) {
+    const kind = typeof list.at(-1);
+    if (schema || !["number", "boolean"].includes(kind)) return this.empty(schema);
+    return kind === "number" ? 0 : false;
   }
 
   // An object folds, so that a long list can be overlooked.
@@ -178,19 +195,34 @@ class Editor {
     part.append(label);
     if (schema.description) part.append(element("span", schema.description, "hint"));
     part.append(field);
-    field.addEventListener("input", () => this.set(path, read(field, value)));
+    field.addEventListener("input", () => {
+      if (field.type === "number" && field.value === "") return this.refuse(field);
+      return this.set(path, read(field, value));
+    });
     return part;
+  }
+
+  // What is no number is never taken for zero.
+  refuse(field) {
+    clearTimeout(this.timer);
+    this.round += 1;
+    this.mark(field, "Write a number.");
+    document.getElementById("amend-send").disabled = true;
   }
 
   input(schema, value) {
     if (schema.enum) {
       const select = document.createElement("select");
-      select.append(...schema.enum.map((one) => new Option(one, one, false, one === value)));
+      select.choices = schema.enum.includes(value) ? schema.enum : [value, ...schema.enum];
+      select.append(
+        ...select.choices.map((one) => new Option(one, one, false, one === value)),
+      );
       return select;
     }
     if (typeof value === "boolean" || typeof value === "number") {
       const field = document.createElement("input");
       field.type = typeof value === "boolean" ? "checkbox" : "number";
+      if (field.type === "number") field.step = "any";
       if (field.type === "checkbox") field.checked = value;
       else field.value = value;
       return field;
@@ -202,6 +234,7 @@ class Editor {
     else field.type = "text";
     if ((schema.maxLength ?? 0) > LONG_TEXT) field.className = "code";
     field.value = text;
+    field.readOnly = schema.const !== undefined;
     return field;
   }
 
@@ -264,6 +297,7 @@ function readable(name) {
 }
 
 function read(field, before) {
+  if (field.choices) return field.choices[field.selectedIndex];
   if (field.type === "checkbox") return field.checked;
   return typeof before === "number" ? Number(field.value) : restored(field.value, before);
 }

@@ -53,13 +53,13 @@ function headsIn(page) {
 
 const refresh = soon(async () => {
   const before = selected();
-  const known = new Set([...document.querySelectorAll(".waiting > li")].map((row) => row.id));
+  const known = new Set([...document.querySelectorAll(".waiting > li:not(.same)")].map((row) => row.id));
   const fresh = await freshen();
   if (fresh === null) return;
   setWaiting(Number(fresh.body.dataset.waiting));
   follow(headsIn(fresh));
   keepSelection(before);
-  const added = [...document.querySelectorAll(".waiting > li")].filter((row) => !known.has(row.id));
+  const added = [...document.querySelectorAll(".waiting > li:not(.same)")].filter((row) => !known.has(row.id));
   for (const row of added) row.classList.add("just-changed");
   if (added.length) announce(`New: ${added.map((row) => row.querySelector("a").textContent).join("; ")}`);
 });
