@@ -19,6 +19,7 @@ from core.database import SHORT_SILENCE_SECONDS, limit_silence  # noqa: E402
 from hitl.agent_actions.waits import AskWait, ReadWait  # noqa: E402
 from ops.logging.access_log import AccessLog  # noqa: E402
 from orchestrator.body_limit import BodyLimit  # noqa: E402
+from orchestrator.claude_code import ClaudeCodeHook  # noqa: E402
 from orchestrator.engine.imports.archive import MAX_ARCHIVE_BYTES  # noqa: E402
 from orchestrator.lifespan import Lifespan  # noqa: E402
 from orchestrator.mcp.endpoint import McpEndpoint  # noqa: E402
@@ -26,8 +27,9 @@ from orchestrator.mcp.endpoint import McpEndpoint  # noqa: E402
 limit_silence(SHORT_SILENCE_SECONDS)
 # The form around a file needs some room, too.
 larger = {"/projects/import": MAX_ARCHIVE_BYTES + 64 * 1024}
+rest = WaitOverHttp(http, WorkWait(), ReadWait(), AskWait())
 limited = BodyLimit(
-    McpEndpoint(WaitOverHttp(http, WorkWait(), ReadWait(), AskWait())),
+    ClaudeCodeHook(McpEndpoint(rest)),
     limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
     larger=larger,
 )

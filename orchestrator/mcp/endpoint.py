@@ -44,37 +44,10 @@ class McpEndpoint:
             await self.rest(scope, receive, send)
             return
         note(route="mcp/")
-        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        address = (scope.get("client") or ("",))[0]
-        origin, host = headers.get(b"origin"), headers.get(b"host", "")
-        if not is_own_origin(origin, host, scheme=scheme_in(scope["scheme"], headers)):
-            # A page of another site, in a browser that reaches this server.
-            await refuse(send, 403, "foreign_origin", "Pages of other origins may not use this.")
+        admitted = await admit(scope, receive, send)
+        if admitted is None:
             return
-        if scope["method"] != "POST":
-            detail = "Send messages by POST. There is no stream to read, and no session to end."
-            await refuse(send, 405, "method_not_allowed", detail, allow="POST")
-            return
-        if seconds := address_requests.take(address, settings.THROTTLE_ADDRESS_PER_MINUTE, MINUTE):
-            wait = {"retry_after": str(math.ceil(seconds))}
-            await refuse(send, 429, "rate_limited", "Too many requests from your address.", **wait)
-            return
-        try:
-            credential = await credential_of(headers.get(b"authorization", ""))
-        except DatabaseError:
-            wait = {"retry_after": str(RETRY_AFTER_SECONDS)}
-            await refuse(send, 503, DATABASE_AWAY, DETAIL, **wait)
-            return
-        if credential is None:
-            detail = (
-                "Send the credential of an agent as `Authorization: Bearer …`; an owner of the "
-                "project makes it. It may have been revoked, or have expired."
-            )
-            await refuse(send, 401, "authentication_failed", detail, www_authenticate="Bearer")
-            return
-        body = await read_body(receive)
-        if body is None:
-            return
+        credential, body = admitted
         try:
             parse_exactly(body)
         except Unprocessable as error:
@@ -93,6 +66,42 @@ class McpEndpoint:
         if serving is None or serving.has_failed:
             serving = self._serving[loop] = Serving()
         return await asyncio.shield(serving.manager)
+
+
+async def admit(
+    scope: dict[str, Any], receive: Callable, send: Callable
+) -> tuple[AgentCredential, bytes] | None:
+    """Who calls, and the whole body; None for who was refused, or has gone."""
+    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+    address = (scope.get("client") or ("",))[0]
+    origin, host = headers.get(b"origin"), headers.get(b"host", "")
+    if not is_own_origin(origin, host, scheme=scheme_in(scope["scheme"], headers)):
+        # A page of another site, in a browser that reaches this server.
+        await refuse(send, 403, "foreign_origin", "Pages of other origins may not use this.")
+        return None
+    if scope["method"] != "POST":
+        detail = "Send messages by POST. There is no stream to read, and no session to end."
+        await refuse(send, 405, "method_not_allowed", detail, allow="POST")
+        return None
+    if seconds := address_requests.take(address, settings.THROTTLE_ADDRESS_PER_MINUTE, MINUTE):
+        wait = {"retry_after": str(math.ceil(seconds))}
+        await refuse(send, 429, "rate_limited", "Too many requests from your address.", **wait)
+        return None
+    try:
+        credential = await credential_of(headers.get(b"authorization", ""))
+    except DatabaseError:
+        wait = {"retry_after": str(RETRY_AFTER_SECONDS)}
+        await refuse(send, 503, DATABASE_AWAY, DETAIL, **wait)
+        return None
+    if credential is None:
+        detail = (
+            "Send the credential of an agent as `Authorization: Bearer …`; an owner of the "
+            "project makes it. It may have been revoked, or have expired."
+        )
+        await refuse(send, 401, "authentication_failed", detail, www_authenticate="Bearer")
+        return None
+    body = await read_body(receive)
+    return None if body is None else (credential, body)
 
 
 class Serving:

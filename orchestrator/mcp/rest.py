@@ -1,14 +1,18 @@
 """The REST API of this process, asked by a tool: one way in, with all its checks and limits."""
 
+import asyncio
 import json
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from audit.stream.waits import replay
+from audit.stream.waits import WAIT_MAX_SECONDS, replay
+from hitl.enums import ActionStatus
 from projects.models import AgentCredential
 
+NOT_MODIFIED = 304
 # Who asks, from where, and under which name of the server; all else is the tool's own.
 PASSED_ON = {b"authorization", b"host", b"user-agent", b"x-request-id", b"x-real-ip", b"forwarded"}
 
@@ -48,6 +52,24 @@ class Agent:
         if key:
             headers[b"idempotency-key"] = key.encode("latin-1")
         return await self._request("POST", path, "", json.dumps(body).encode(), headers)
+
+    async def wait_for_decision(self, action_id: str, seconds: float) -> Answer:
+        """The action, once people have decided or the time is over."""
+        path, loop = f"actions/{action_id}/", asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        answer = await self.get(path)
+        while (
+            not answer.is_error
+            and answer.data["status"] == ActionStatus.PENDING
+            and (left := deadline - loop.time()) > 0
+            and not self.is_gone
+        ):
+            # Counted from what was seen: what is decided meanwhile is no longer waited for.
+            wait = min(WAIT_MAX_SECONDS, math.ceil(left))
+            news = await self.get(path, known=answer.etag, wait=wait)
+            if news.status != NOT_MODIFIED:
+                answer = news
+        return answer
 
     async def _request(
         self, method: str, path: str, query: str, body: bytes, headers: dict[bytes, bytes]

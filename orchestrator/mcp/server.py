@@ -1,5 +1,6 @@
 """The protocol's side: which tools a credential sees, and what becomes of a call."""
 
+import asyncio
 import logging
 from typing import Any
 
@@ -13,6 +14,7 @@ from mcp_types import (
     INVALID_PARAMS,
     CallToolRequestParams,
     CallToolResult,
+    InputRequiredResult,
     ListToolsResult,
 )
 
@@ -21,6 +23,7 @@ from core.database import DATABASE_AWAY, DETAIL
 from core.problems import problem
 from orchestrator.mcp.rest import Agent
 from orchestrator.mcp.results import result_of_error
+from orchestrator.mcp.rounds import is_first_use, new_boundary, sent_to_the_card
 from orchestrator.mcp.tools import TOOLS
 from projects.credentials import note_refusal
 
@@ -40,7 +43,7 @@ def new_manager() -> StreamableHTTPSessionManager:
 
 
 def new_server() -> Server:
-    return Server(
+    server = Server(
         "paraph",
         version=settings.VERSION,
         title="Paraph",
@@ -49,6 +52,8 @@ def new_server() -> Server:
         on_call_tool=call_tool,
         get_tool_input_schema=lambda name: TOOLS[name].description.input_schema,
     )
+    server.middleware.append(new_boundary())
+    return server
 
 
 async def list_tools(context: Any, params: Any) -> ListToolsResult:
@@ -59,14 +64,22 @@ async def list_tools(context: Any, params: Any) -> ListToolsResult:
     )
 
 
-async def call_tool(context: Any, params: CallToolRequestParams) -> CallToolResult:
-    agent = agent_of(context)
+async def call_tool(
+    context: Any, params: CallToolRequestParams
+) -> CallToolResult | InputRequiredResult:
+    agent, state = agent_of(context), params.request_state
+    if state is not None and not await asyncio.to_thread(is_first_use, state):
+        detail = "Invalid or expired requestState"
+        raise MCPError(INVALID_PARAMS, detail, {"reason": "invalid_request_state"})
     try:
         tool = TOOLS.get(params.name)
         if tool is None:
             await in_database(note_refusal, agent.credential, f"MCP tool {params.name[:100]}")
         else:
-            return await tool.call(agent, params.arguments or {})
+            result = await tool.call(agent, params.arguments or {})
+            if params.name == "request_approval" and state is None:
+                return sent_to_the_card(context, result) or result
+            return result
     except DatabaseError as error:
         logger.warning("database away", extra={"path": "/mcp/", "error": repr(error)})
         return result_of_error(problem(503, DATABASE_AWAY, DETAIL))

@@ -1,7 +1,5 @@
 """The tools: what an agent may ask for, each by the operations of the REST API that do it."""
 
-import asyncio
-import math
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -25,7 +23,6 @@ from orchestrator.mcp.results import (
 )
 from projects.enums import CredentialScope
 
-NOT_MODIFIED = 304
 INTEGER_MAX = 2**31 - 1
 TYPES = {"string": str, "integer": int, "object": dict, "array": list}
 
@@ -200,19 +197,8 @@ async def wait_for_approval(agent: Agent, arguments: dict[str, Any]) -> CallTool
     with exactly the `arguments` of this answer, and then call report_outcome with the `fence`. In
     any other case the call must not be made."""
     action_id = arguments["action_id"]
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + arguments.get("wait_seconds", WAIT_MAX_SECONDS)
-    answer = await agent.get(f"actions/{action_id}/")
-    while (
-        not answer.is_error
-        and answer.data["status"] == ActionStatus.PENDING
-        and (left := deadline - loop.time()) > 0
-    ):
-        # Counted from what was seen: what is decided meanwhile is no longer waited for.
-        news = await agent.get(f"actions/{action_id}/", known=answer.etag, wait=math.ceil(left))
-        if news.status == NOT_MODIFIED:
-            break
-        answer = news
+    seconds = arguments.get("wait_seconds", WAIT_MAX_SECONDS)
+    answer = await agent.wait_for_decision(action_id, seconds)
     if answer.is_error:
         return result_of_error(answer.data, DENIED)
     action, key = answer.data, arguments.get("claim_key", "")

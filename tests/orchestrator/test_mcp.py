@@ -10,6 +10,7 @@ from httpx2 import AsyncClient
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
+from mcp_types import ElicitResult
 
 from audit.models import Event
 from hitl.agent_actions.serializers import ActionInput
@@ -45,10 +46,13 @@ class Mcp:
     def tools(self):
         return asyncio.run(self._within(lambda client: client.list_tools())).tools
 
-    async def _within(self, use):
+    def within(self, use, **options):
+        return asyncio.run(self._within(use, **options))
+
+    async def _within(self, use, **options):
         async with AsyncClient(headers=self.headers, timeout=60) as http:
             transport = streamable_http_client(self.url, http_client=http)
-            async with Client(transport, mode=self.mode) as client:
+            async with Client(transport, mode=self.mode, **options) as client:
                 try:
                     return await use(client)
                 except MCPError as error:
@@ -255,3 +259,36 @@ def test_what_is_not_exact_is_refused_as_a_whole(mcp, arguments, code):
 def test_the_tools_take_what_the_api_takes():
     fields = set(TOOLS["request_approval"].description.input_schema["properties"])
     assert fields == {*ActionInput().fields, "idempotency_key"}
+
+
+def test_a_client_that_opens_addresses_is_sent_to_the_card(mcp, web_server, owner, client_of, home):
+    opened = []
+
+    async def open_address(context, params):
+        opened.append(params.url)
+        return ElicitResult(action="accept")
+
+    def call(client, **options):
+        session = client.session
+        return session.call_tool("request_approval", ASK, allow_input_required=True, **options)
+
+    can_open = {"elicitation_callback": open_address}
+    answer = mcp.within(lambda client: client.call_tool("request_approval", ASK), **can_open)
+    action = answer.structured_content
+    assert opened == [action["review"]]
+    assert outcome(answer) == "pending-not-executed"
+
+    first = mcp.within(call, **can_open)
+    carried = {"request_state": first.request_state}
+    other = {"name": "other", "scopes": ["ask"]}
+    path = f"/api/v1/projects/{home.pk}/credentials/"
+    stranger = Mcp(web_server.url, client_of(owner).post(path, other).json()["token"])
+    forged = {"request_state": first.request_state[:-4] + "AAAA"}
+    refusals = [
+        stranger.within(lambda client: call(client, **carried), **can_open),
+        mcp.within(lambda client: call(client, **forged), **can_open),
+    ]
+    used = mcp.within(lambda client: call(client, **carried), **can_open)
+    refusals.append(mcp.within(lambda client: call(client, **carried), **can_open))
+    assert used.structured_content["action_id"] == action["action_id"]
+    assert [str(refusal) for refusal in refusals] == ["Invalid or expired requestState"] * 3
