@@ -249,6 +249,113 @@ FROM logged
 FULL JOIN stored
   ON stored.request_id = logged.hitl_request AND 'user:' || stored.decided_by_id = logged.actor
 
+-- name: rows_of_comments
+WITH known AS ({known_events}), logged AS (
+    SELECT * FROM known WHERE event_type = 'hitl_comment_added' AND NOT is_erased
+), stored AS (
+    SELECT comment.*, request.project_id FROM hitl_comments AS comment
+    JOIN hitl_requests AS request ON request.id = comment.request_id
+    WHERE %(project)s::uuid IS NULL OR request.project_id = %(project)s::uuid
+)
+SELECT coalesce(stored.project_id, logged.project) AS project,
+       'comment on request ' || coalesce(stored.request_id, logged.hitl_request) AS place, CASE
+    WHEN stored.id IS NULL THEN 'it was written, and is gone'
+    WHEN logged.project IS NULL AND NOT EXISTS (
+        SELECT FROM known WHERE project = stored.project_id AND is_erased
+        AND event_type = 'hitl_comment_added') THEN 'no event wrote it'
+    WHEN logged.actor <> 'user:' || stored.author_id THEN 'it is of another author'
+    -- Older releases recorded no digest.
+    WHEN logged.data ->> 'text_sha256' <> encode(sha256(convert_to(stored.text, 'UTF8')), 'hex')
+        THEN 'it had another text'
+END AS problem
+FROM logged FULL JOIN stored ON stored.id::text = logged.data ->> 'comment'
+
+-- name: rows_of_actions
+-- A request names the digest of the call that it shows, also after a person has amended it.
+WITH known AS ({known_events}), said AS (
+    SELECT *, data ->> 'action' AS action FROM known
+    WHERE event_type IN ('action_requested', 'action_decided', 'action_claimed', 'action_finished',
+                         'action_unknown', 'action_closed') AND NOT is_erased
+), last AS (
+    SELECT DISTINCT ON (action) action, project, CASE event_type
+        WHEN 'action_requested' THEN 'pending'
+        WHEN 'action_claimed' THEN 'executing'
+        WHEN 'action_unknown' THEN 'unknown'
+        ELSE data ->> 'status' END AS status
+    FROM said ORDER BY action, sequence DESC
+), asked AS (
+    SELECT * FROM said WHERE event_type = 'action_requested'
+), shown AS (
+    SELECT DISTINCT ON (action) data ->> 'action' AS action, data ->> 'action_digest' AS digest
+    FROM known WHERE data ? 'action_digest' AND NOT is_erased
+    AND event_type IN ('hitl_request_created', 'action_requested', 'action_decided')
+    ORDER BY action, sequence DESC
+), claims AS (
+    SELECT action, max((data ->> 'fence')::int) AS fence FROM said
+    WHERE event_type = 'action_claimed' GROUP BY action
+), decided AS (
+    SELECT DISTINCT ON (action) action, data ->> 'rule' AS rule FROM said
+    WHERE event_type = 'action_decided' ORDER BY action, sequence
+), stored AS (
+    SELECT * FROM agent_actions WHERE %(project)s::uuid IS NULL OR project_id = %(project)s::uuid
+)
+SELECT coalesce(stored.project_id, last.project) AS project,
+       'action ' || coalesce(stored.id::text, last.action) AS place, CASE
+    WHEN stored.id IS NULL THEN 'it was asked for, and is gone'
+    WHEN last.action IS NULL AND NOT EXISTS (
+        SELECT FROM known WHERE project = stored.project_id AND is_erased
+        AND event_type = 'action_requested') THEN 'no event asked for it'
+    WHEN last.status <> stored.status THEN 'it is ' || stored.status || ', not ' || last.status
+    WHEN shown.digest <> stored.action_digest THEN 'it is another call than was shown'
+    WHEN coalesce(claims.fence, 0) <> stored.fence AND asked.action IS NOT NULL
+        THEN 'it was claimed another number of times'
+    WHEN decided.rule IS DISTINCT FROM stored.rule_id::text AND decided.action IS NOT NULL
+        THEN 'it was decided by another standing approval, or by none'
+    WHEN asked.data ->> 'credential' <> stored.credential_id::text
+        THEN 'it was asked for with another credential'
+    WHEN asked.data ->> 'effect' <> stored.effect THEN 'it had another effect'
+END AS problem
+FROM last
+FULL JOIN stored ON stored.id::text = last.action
+LEFT JOIN asked ON asked.action = last.action
+LEFT JOIN shown ON shown.action = last.action
+LEFT JOIN claims ON claims.action = last.action
+LEFT JOIN decided ON decided.action = last.action
+
+-- name: rows_of_standing_approvals
+WITH known AS ({known_events}), given AS (
+    SELECT *, data ->> 'rule' AS rule FROM known
+    WHERE event_type = 'standing_approval_given' AND NOT is_erased
+), uses AS (
+    SELECT data ->> 'rule' AS rule, count(*) AS number FROM known
+    WHERE event_type = 'action_decided' AND data ? 'rule' GROUP BY data ->> 'rule'
+), stored AS (
+    SELECT * FROM standing_approvals WHERE %(project)s::uuid IS NULL OR project_id = %(project)s::uuid
+)
+SELECT coalesce(stored.project_id, given.project) AS project,
+       'standing approval ' || coalesce(stored.id::text, given.rule) AS place, CASE
+    WHEN stored.id IS NULL THEN 'it was given, and is gone'
+    WHEN given.rule IS NULL AND NOT EXISTS (
+        SELECT FROM known WHERE project = stored.project_id AND (event_type = 'project_erased'
+        OR is_erased AND event_type = 'standing_approval_given')) THEN 'no event gave it'
+    WHEN given.actor <> 'user:' || stored.given_by_id THEN 'it is of another person'
+    WHEN (given.data ->> 'uses_max')::int <> stored.uses_max THEN 'it is for another number of calls'
+    WHEN (given.data ->> 'expires_at')::timestamptz <> stored.expires_at THEN 'it ends at another time'
+    WHEN given.data ->> 'tool' <> stored.tool ->> 'name'
+        OR given.data ->> 'server' <> coalesce(stored.tool ->> 'server', '')
+        OR given.data ->> 'agent' <> stored.agent_name
+        OR given.data ->> 'credential' <> stored.credential_id::text
+        THEN 'it is for another tool, agent or credential'
+    WHEN given.rule IS NOT NULL AND coalesce(uses.number, 0) <> stored.uses_count
+        THEN 'it was used another number of times'
+    WHEN given.rule IS NOT NULL AND (stored.revoked_at IS NOT NULL) <> EXISTS (
+        SELECT FROM known WHERE event_type = 'standing_approval_revoked'
+        AND data ->> 'rule' = given.rule) THEN 'whether it was revoked differs'
+END AS problem
+FROM given
+FULL JOIN stored ON stored.id::text = given.rule
+LEFT JOIN uses ON uses.rule = given.rule
+
 -- name: rows_of_versions
 WITH known AS ({known_events}), written AS (
     SELECT * FROM known WHERE event_type IN ('artifact_created', 'artifact_updated')

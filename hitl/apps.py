@@ -8,7 +8,11 @@ class HitlConfig(AppConfig):
         from audit.rows import register_check, register_rows
         from audit.stream.subscription import register_inbox
         from hitl.agent_actions.asks import close_actions_of_ended_project
-        from hitl.selectors import inbox_items, requests_changed_behind_us
+        from hitl.selectors import (
+            actions_changed_behind_us,
+            inbox_items,
+            requests_changed_behind_us,
+        )
         from hitl.services import cancel_requests, note_change, sync_deadlines
         from hitl.services.loosenings import oversight_changed, owner_removed
         from projects import hooks
@@ -22,4 +26,6 @@ class HitlConfig(AppConfig):
         register_inbox(inbox_items)
         register_rows("rows_of_policies", "rows_of_loosenings")
         register_rows("rows_of_requests", "rows_of_decisions")
+        register_rows("rows_of_comments", "rows_of_actions", "rows_of_standing_approvals")
         register_check(requests_changed_behind_us)
+        register_check(actions_changed_behind_us)

@@ -13,10 +13,11 @@ from audit.models import Event
 from audit.rows import RowProblem
 from context.models import ArtifactVersion
 from context.selectors import last_accepted_before
+from hitl.agent_actions.digests import changed_call
 from hitl.digests import digest_of
 from hitl.enums import LooseningStatus, OnTimeout, RequestStatus
-from hitl.events import DECISION_RECORDED
-from hitl.models import Decision, HitlRequest, Loosening
+from hitl.events import DECISION_RECORDED, STANDING_APPROVAL_GIVEN
+from hitl.models import AgentAction, Decision, HitlRequest, Loosening, StandingApproval
 from projects.access import DECIDE
 from projects.enums import Role
 from projects.models import Membership, Project
@@ -215,3 +216,26 @@ def requests_changed_behind_us(project_id: UUID | None) -> Iterator[RowProblem]:
         if decision.logged and digest_of(decision.content) != decision.logged:
             row = f"decision on request {decision.request_id}"
             yield RowProblem(decision.request.project_id, row, "it had another content")
+
+
+def actions_changed_behind_us(project_id: UUID | None) -> Iterator[RowProblem]:
+    """Calls that are not what their digest is over, and bounds that were other ones. For
+    verification: it reads all of them."""
+    actions = AgentAction.objects.filter(project__erased_at=None)
+    rules = StandingApproval.objects.filter(project__erased_at=None)
+    if project_id is not None:
+        actions, rules = actions.filter(project=project_id), rules.filter(project=project_id)
+    for action in actions.order_by("pk").iterator(chunk_size=500):
+        if changed_call(action):
+            problem = "its call does not have its digest"
+            yield RowProblem(action.project_id, f"action {action.pk}", problem)
+    given = Event.objects.annotate(rule=KT("data__rule")).filter(
+        event_type=STANDING_APPROVAL_GIVEN,
+        project=OuterRef("project"),
+        rule=Cast(OuterRef("pk"), CharField()),
+    )
+    digests = Subquery(given.values(digest=KT("data__bounds_digest"))[:1])
+    for rule in rules.annotate(logged=digests).order_by("pk").iterator(chunk_size=100):
+        if rule.logged and digest_of(rule.bounds) != rule.logged:
+            row = f"standing approval {rule.pk}"
+            yield RowProblem(rule.project_id, row, "it had other bounds")

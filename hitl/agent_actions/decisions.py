@@ -10,6 +10,7 @@ from hitl.agent_actions.digests import call_digest, canonical_text, digest_of_ac
 from hitl.agent_actions.records import facts_of, finish_action, settle_action
 from hitl.agent_actions.schemas import checked_answer, checked_arguments
 from hitl.agent_actions.standing_approvals import checked_follow_up
+from hitl.digests import digest_of
 from hitl.enums import ActionStatus
 from hitl.events import STANDING_APPROVAL_GIVEN
 from hitl.models import AgentAction, Decision, HitlRequest, StandingApproval
@@ -80,6 +81,7 @@ def _approve(
             **facts_of(action),
             rule=str(rule.pk),
             uses_max=rule.uses_max,
+            bounds_digest=digest_of(rule.bounds),
             expires_at=rule.expires_at.isoformat(),
         )
     return decision

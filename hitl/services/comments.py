@@ -1,3 +1,4 @@
+import hashlib
 from uuid import UUID
 
 from audit.actors import Actor
@@ -24,5 +25,6 @@ def add_comment(*, request_id: UUID, actor: Actor, text: str) -> Comment:
             detail = f"Shorten the comment to at most {TEXT_MAX_LENGTH:,} characters."
             raise InvalidInput.of("text", "max_length", detail)
         comment = Comment.objects.create(request=request, author=actor.user, text=text)
-        tx.record(COMMENT_ADDED, request=request, comment=str(comment.pk))
+        sha256 = hashlib.sha256(text.encode()).hexdigest()
+        tx.record(COMMENT_ADDED, request=request, comment=str(comment.pk), text_sha256=sha256)
     return comment

@@ -21,7 +21,11 @@ from audit.models import Event
 from audit.serialization import to_wire
 from audit.services import record
 from core import sql
+from hitl.agent_actions.asks import ask_action
+from hitl.agent_actions.claims import claim_action
 from hitl.models import Decision
+from hitl.services import add_comment
+from projects.credentials import create_credential
 from tests.scenes import OWN, asked, decide_as, fresh, set_policy
 
 pytestmark = [pytest.mark.django_db, pytest.mark.administrator]
@@ -39,11 +43,40 @@ def signed(project, owner, approver, viewer):
     """A decision by break-glass, rules that one person loosened, and a request that waits."""
     set_policy(project, required_approvals=1, prevent_self_approval=False)
     decide_as(owner, asked(project), "amend", content=OWN, break_glass=True)
-    asked(project, "result_approval")
+    add_comment(
+        request_id=asked(project, "result_approval").pk,
+        actor=Actor.of_user(approver),
+        text="Look at the second table.",
+    )
+    _ask_and_answer(project, owner, approver)
     note_users()
     make_checkpoint()
     assert "as the log says" in verify()
     return fresh(project)
+
+
+def _ask_and_answer(project, owner, approver) -> None:
+    """One call that is approved, with two more; one by that word; one that waits."""
+    credential, _ = create_credential(
+        project_id=project.pk, actor=Actor.of_user(owner), name="support", scopes=["ask"]
+    )
+
+    def ask(key, **call):
+        call = {"tool": {"name": "refund"}, "arguments": {"order": key}} | call
+        return ask_action(
+            project_id=project.pk,
+            credential=credential,
+            idempotency_key=key,
+            agent={"name": "support"},
+            **call,
+        )[0]
+
+    first = ask("a", effect="refund:a")
+    follow_up = {"count": 2, "bounds": {"type": "object"}}
+    decide_as(approver, first.requests.get(), content={"follow_up": follow_up})
+    ask("b")
+    claim_action(action_id=first.pk, credential=credential, action_digest=first.action_digest)
+    ask("c", hints={"destructiveHint": True})
 
 
 def verify() -> str:
@@ -100,7 +133,7 @@ ROWS = {
         "mark of break-glass",
     ),
     "a decision never was": (
-        "DELETE FROM hitl_decisions",
+        "DELETE FROM hitl_decisions WHERE action = 'amend'",
         "rows_of_decisions",
         "the decision is gone",
     ),
@@ -186,6 +219,79 @@ ROWS = {
         "rows_of_projects",
         "it is completed, not active",
     ),
+    "a comment had another text": (
+        "UPDATE hitl_comments SET text = 'All is well.'",
+        "rows_of_comments",
+        "another text",
+    ),
+    "a comment is another person's": (
+        "UPDATE hitl_comments SET author_id = (SELECT id FROM auth_user WHERE username = 'viewer')",
+        "rows_of_comments",
+        "another author",
+    ),
+    "a comment is gone": ("DELETE FROM hitl_comments", "rows_of_comments", "written, and is gone"),
+    "an action was approved": (
+        "UPDATE agent_actions SET status = 'approved' WHERE status = 'pending'",
+        "rows_of_actions",
+        "it is approved, not pending",
+    ),
+    "an action may be claimed again": (
+        "UPDATE agent_actions SET fence = 0, status = 'approved', lease_expires_at = NULL"
+        " WHERE status = 'executing'",
+        "rows_of_actions",
+        "it is approved, not executing",
+    ),
+    "an action was never claimed": (
+        "UPDATE agent_actions SET fence = 5 WHERE status = 'executing'",
+        "rows_of_actions",
+        "another number of times",
+    ),
+    "an action has another effect": (
+        "UPDATE agent_actions SET effect = 'refund:z' WHERE effect <> ''",
+        "rows_of_actions",
+        "another effect",
+    ),
+    "an action is another call": (
+        "UPDATE agent_actions SET action_digest = 'sha256:' || repeat('0', 64)",
+        "rows_of_actions",
+        "another call than was shown",
+    ),
+    "a person decided what a rule did": (
+        "UPDATE agent_actions SET rule_id = NULL",
+        "rows_of_actions",
+        "another standing approval, or by none",
+    ),
+    "an action never was": (
+        "DELETE FROM agent_actions WHERE rule_id IS NOT NULL",
+        "rows_of_actions",
+        "asked for, and is gone",
+    ),
+    "a standing approval is for more calls": (
+        "UPDATE standing_approvals SET uses_max = 50",
+        "rows_of_standing_approvals",
+        "another number of calls",
+    ),
+    "a standing approval holds longer": (
+        "UPDATE standing_approvals SET expires_at = expires_at + interval '1 year'",
+        "rows_of_standing_approvals",
+        "ends at another time",
+    ),
+    "a standing approval is for another tool": (
+        'UPDATE standing_approvals SET tool = \'{"name": "pay"}\'',
+        "rows_of_standing_approvals",
+        "another tool",
+    ),
+    "a standing approval was not used": (
+        "UPDATE standing_approvals SET uses_count = 0",
+        "rows_of_standing_approvals",
+        "used another number of times",
+    ),
+    "a standing approval is another person's": (
+        "UPDATE standing_approvals SET given_by_id = (SELECT id FROM auth_user"
+        " WHERE username = 'owner')",
+        "rows_of_standing_approvals",
+        "of another person",
+    ),
     "somebody else has that name": (
         "UPDATE auth_user SET username = 'approver2' WHERE username = 'approver'",
         "rows_of_users",
@@ -244,6 +350,14 @@ CONTENTS = {
         "UPDATE hitl_requests SET subject = subject || '{\"round\": 7}'",
         "what it shows does not have its digest",
     ),
+    "the arguments of an action": (
+        'UPDATE agent_actions SET arguments = \'{"order":"z"}\' WHERE rule_id IS NULL',
+        "its call does not have its digest",
+    ),
+    "the bounds of a standing approval": (
+        "UPDATE standing_approvals SET bounds = '{}'",
+        "it had other bounds",
+    ),
     "the text of a decision": (
         'UPDATE hitl_decisions SET content = \'{"summary": "Evil."}\' WHERE content IS NOT NULL',
         "it had another content",
@@ -276,7 +390,7 @@ def rehash(project) -> None:
         event.save()
     execute("UPDATE event_streams SET head_hash = %s WHERE project = %s", previous, project.pk)
     execute("UPDATE hitl_decisions SET comment = 'All is well.'")
-    assert Decision.objects.get().comment == "All is well."
+    assert not Decision.objects.exclude(comment="All is well.").exists()
 
 
 @pytest.fixture
