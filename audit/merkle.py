@@ -69,6 +69,8 @@ def inclusion_path(index: int, size: int, nodes: Nodes) -> list[bytes]:
 
 def consistency_path(old: int, new: int, nodes: Nodes) -> list[bytes]:
     """What shows that the first `old` leaves of the tree of `new` leaves are a tree before it."""
+    if not old:
+        return []
     path: list[bytes] = []
     start, end, is_whole = 0, new, True
     while old < end:
@@ -81,7 +83,7 @@ def consistency_path(old: int, new: int, nodes: Nodes) -> list[bytes]:
             start, is_whole = middle, False
     if not is_whole:
         path.append(root_of(end, nodes, start))
-    return path[::-1] if old else []
+    return path[::-1]
 
 
 def root_of_inclusion(leaf: bytes, index: int, size: int, path: list[bytes]) -> bytes:

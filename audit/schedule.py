@@ -68,9 +68,10 @@ def note(subject: str, problem: str, sequence: int = 0) -> None:
 
 def state() -> dict[str, int | None]:
     """For health and metrics. Seconds are None where there is nothing that could be late."""
-    problems, unverified, unsigned = sql.fetch_one("state_of_verification")
+    problems, verified, unverified, unsigned = sql.fetch_one("state_of_verification")
     return {
         "problems": problems,
+        "verified_logs": verified,
         "unverified_seconds": None if unverified is None else round(unverified),
         "unsigned_seconds": None if unsigned is None else round(unsigned),
     }

@@ -600,6 +600,7 @@ ORDER BY done.verified_at NULLS FIRST LIMIT 1000
 -- Unverified: since when the log is there that nobody verified for the longest time. Unsigned:
 -- since when there is an event that no checkpoint covers; NULL where none was ever made.
 SELECT (SELECT count(*) FROM log_verifications WHERE problem <> ''),
+       (SELECT count(*) FROM log_verifications),
        (SELECT extract(epoch FROM clock_timestamp() - min(coalesce(done.verified_at, (
                    SELECT created_at FROM event_log
                    WHERE project = stream.project ORDER BY sequence LIMIT 1))))

@@ -1,11 +1,13 @@
 """Signed checkpoints of the whole log, and proofs by which it is held against them."""
 
 import base64
+import http.server
 import itertools
 import json
 import stat
 import subprocess
 import sys
+import threading
 from io import StringIO
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 
 from accounts.users import note_users
-from audit import merkle, tree
+from audit import archive_verifier, merkle, tree
 from audit.archive import write_archive
 from audit.checkpoints import (
     LogRewritten,
@@ -167,3 +169,63 @@ def test_nothing_is_signed_that_does_not_go_on_from_what_was_signed(project):
     made = make_checkpoint(restored="The disk broke.")
     assert "restored, 6 events were signed before: The disk broke." in made.note
     assert verify_tree(signed(made.note)).problem == ""
+
+
+class Witness(http.server.BaseHTTPRequestHandler):
+    """Signs what goes on from what it signed last (C2SP tlog-witness), and says where it stands."""
+
+    def do_POST(self):
+        text = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        first, note = text.split("\n\n", 1)
+        old, *proof = first.splitlines()
+        wanted, new = self.server.signed, archive_verifier.Checkpoint.read(note, self.server.key)
+        if old != f"old {wanted.size if wanted else 0}":
+            self.answer(409, "text/x.tlog.size", str(wanted.size if wanted else 0))
+            return
+        if wanted:
+            facts = {"old": wanted.size, "new": new.size, "proof": proof}
+            archive_verifier.verify_consistency(wanted, new, facts)
+        self.server.signed = new
+        self.answer(200, "text/plain", "\N{EM DASH} witness.example aGVsbG8gd29ybGQ=\n")
+
+    def answer(self, status, kind, text):
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def witness(settings, folder):
+    with http.server.HTTPServer(("127.0.0.1", 0), Witness) as server:
+        server.signed, server.key = None, str(make_checkpoint() and public_key())
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        settings.CHECKPOINT_WITNESS_URL = f"http://127.0.0.1:{server.server_port}"
+        yield server
+        server.shutdown()
+
+
+def test_a_witness_signs_what_goes_on_from_what_it_signed_before(project, witness):
+    write(project.pk, 2)
+    # It has seen none of ours yet, and is asked again from there.
+    first = make_checkpoint()
+    write(project.pk, 3)
+    second = make_checkpoint()
+
+    for made in (first, second):
+        assert "witness.example" in made.note
+        assert signed(made.note).size == made.size
+    assert witness.signed.size == second.size
+
+
+def test_without_the_witness_the_checkpoint_is_kept(project, settings):
+    settings.CHECKPOINT_WITNESS_URL = "http://127.0.0.1:9"
+
+    made = make_checkpoint()
+
+    assert signed(made.note).size == made.size
+    assert "witness.example" not in made.note

@@ -19,4 +19,6 @@ def check_integrity() -> Finding:
         return Finding(Status.DEGRADED, "not everything was verified within a day", facts)
     if (facts["unsigned_seconds"] or 0) > UNSIGNED_SECONDS:
         return Finding(Status.DEGRADED, "no checkpoint was signed for half an hour", facts)
-    return Finding(message="what was verified holds", facts=facts)
+    if not facts["verified_logs"]:
+        return Finding(message="nothing was verified yet", facts=facts)
+    return Finding(message=f"{facts['verified_logs']} logs were verified, and hold", facts=facts)
