@@ -127,6 +127,14 @@ def _plain(request: HttpRequest, status: int, code: str, detail: str) -> JsonRes
     return JsonResponse(problem(status, code, detail), status=status, content_type=CONTENT_TYPE)
 
 
+def is_for_programs(request: HttpRequest) -> bool:
+    return request.path.startswith(("/api/", "/health", "/metrics"))
+
+
+def forbidden(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+    return _plain(request, 403, "permission_denied", "You may not do this.")
+
+
 def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
     """For paths that no view serves."""
     return _plain(request, 404, "not_found", f"There is no resource at {request.path}.")

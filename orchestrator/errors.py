@@ -1,47 +1,44 @@
-"""Error pages: problem documents for programs, Django's own pages for people."""
+"""Error pages: problem documents for programs, pages in the usual layout for people."""
 
 import sys
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.views import defaults
 
 from core import problems
 from core.database import database_away_problem, is_database_away, is_disk_full
 from core.disk import disk_full_problem
+from core.problems import is_for_programs
+from ui.web.error_pages import bare_page, error_page
 
-PLAIN_PAGE = """<!doctype html>
-<html lang="en">
-<head><title>{title}</title></head>
-<body>
-  <h1>{title}</h1>
-  <p>{text}</p>
-</body>
-</html>
-"""
-AWAY_PAGE = PLAIN_PAGE.format(
-    title="The database cannot be reached",
-    text="Nothing that was acknowledged is lost. Load this page again in a moment.",
+AWAY = "Nothing that was acknowledged is lost. Load this page again in a moment."
+DISK_FULL = (
+    "Nothing can be written until there is space again. What was acknowledged is kept, and "
+    "can be read. Tell whoever runs this installation."
 )
-DISK_FULL_PAGE = PLAIN_PAGE.format(
-    title="The disk is full",
-    text="Nothing can be written until there is space again. What was acknowledged is kept, and "
-    "can be read. Tell whoever runs this installation.",
-)
-
-
-def is_for_programs(request: HttpRequest) -> bool:
-    return request.path.startswith(("/api/", "/health", "/metrics"))
 
 
 def bad_request(request: HttpRequest, exception: Any = None) -> HttpResponse:
-    page = problems.bad_request if is_for_programs(request) else defaults.bad_request
-    return page(request, exception)
+    if is_for_programs(request):
+        return problems.bad_request(request, exception)
+    text = "The server could not make sense of it. Go back and try again."
+    return bare_page(400, "Bad request", text)
+
+
+def forbidden(request: HttpRequest, exception: Any = None) -> HttpResponse:
+    if is_for_programs(request):
+        return problems.forbidden(request, exception)
+    text = str(exception or "") or "Your account may not open this page, or not do this."
+    return error_page(request, 403, "You may not do this", text)
 
 
 def not_found(request: HttpRequest, exception: Any = None) -> HttpResponse:
-    page = problems.not_found if is_for_programs(request) else defaults.page_not_found
-    return page(request, exception)
+    if is_for_programs(request):
+        return problems.not_found(request, exception)
+    # A view's own words; Django's are about routes.
+    said = exception.args[0] if exception is not None and exception.args else ""
+    text = said if isinstance(said, str) and said else "There is nothing at this address."
+    return error_page(request, 404, "Not found", text)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -51,8 +48,10 @@ def server_error(request: HttpRequest) -> HttpResponse:
         return database_away(request, error)
     if is_disk_full(error):
         return disk_full(request)
-    page = problems.server_error if is_for_programs(request) else defaults.server_error
-    return page(request)
+    if is_for_programs(request):
+        return problems.server_error(request)
+    text = "The error is ours, and it is in the server's log. What was acknowledged is kept."
+    return bare_page(500, "Something went wrong", text)
 
 
 def database_away(request: HttpRequest, error: BaseException) -> HttpResponse:
@@ -60,12 +59,12 @@ def database_away(request: HttpRequest, error: BaseException) -> HttpResponse:
     answer = database_away_problem(request, error)
     if is_for_programs(request):
         return answer
-    return HttpResponse(AWAY_PAGE, status=503, headers={"Retry-After": answer["Retry-After"]})
+    headers = {"Retry-After": answer["Retry-After"]}
+    return bare_page(503, "The database cannot be reached", AWAY, headers)
 
 
 def disk_full(request: HttpRequest) -> HttpResponse:
     answer = disk_full_problem(request)
     if is_for_programs(request):
         return answer
-    headers = {"Retry-After": answer["Retry-After"]}
-    return HttpResponse(DISK_FULL_PAGE, status=507, headers=headers)
+    return bare_page(507, "The disk is full", DISK_FULL, {"Retry-After": answer["Retry-After"]})

@@ -19,7 +19,6 @@ from orchestrator.environment import (
     secret_values,
     with_secrets,
 )
-from ui.web.theme import UNFOLD  # noqa: F401
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
@@ -40,7 +39,6 @@ if PRODUCTION and (reason := why_not_start(debug=DEBUG, secret_key=SECRET_KEY)):
     raise ImproperlyConfigured(f"Not started, because this is production: {reason}")
 
 INSTALLED_APPS = [
-    "unfold.apps.BasicAppConfig",
     "ui.web.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -93,7 +91,8 @@ ASGI_APPLICATION = "orchestrator.asgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [],
+        # Before the templates of the apps: the frame of the admin is ours.
+        "DIRS": [BASE_DIR / "ui" / "web" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

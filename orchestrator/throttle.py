@@ -5,9 +5,8 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from core.errors import TooMany
-from core.problems import CONTENT_TYPE, problem
+from core.problems import CONTENT_TYPE, is_for_programs, problem
 from core.throttles import MINUTE, address_requests
-from orchestrator.errors import is_for_programs
 
 # Probes come from few addresses, and must not be refused because of other requests.
 FREE = ("/health", "/metrics", "/static/")

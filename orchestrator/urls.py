@@ -77,5 +77,6 @@ urlpatterns = [
 ]
 
 handler400 = "orchestrator.errors.bad_request"
+handler403 = "orchestrator.errors.forbidden"
 handler404 = "orchestrator.errors.not_found"
 handler500 = "orchestrator.errors.server_error"

@@ -11,19 +11,14 @@ from drf_spectacular.views import SpectacularSwaggerView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.content_security import STRICT
 from core.errors import DomainError
-from hitl.models import HitlRequest
-from hitl.selectors import waiting_for_me
 
 
 def render_page(
     request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200
 ) -> TemplateResponse:
     """`template` extends `ui/base.html`; `title` is required, `trail` holds (name, url) pairs."""
-    full = admin.site.each_context(request) | {"content_policy": STRICT, **context}
-    if "waiting_count" not in full:
-        full["waiting_count"] = waiting_for_me(HitlRequest.objects.all(), request.user).count()
+    full = admin.site.each_context(request) | context
     return TemplateResponse(request, template, full, status=status)
 
 

@@ -1,17 +1,26 @@
 from typing import Any
 
+from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, path
-from unfold.sites import UnfoldAdminSite
 
 from ui.web.floor import show_floor
 from ui.web.inbox.inbox import show_inbox
 from ui.web.reauthentication import show_reauthentication
 from ui.web.search import show_search
+from ui.web.theme import layout_context
 
 
-class AdminSite(UnfoldAdminSite):
-    """The admin in Unfold's theme, with the inbox as its first page and our own search."""
+class AdminSite(admin.AdminSite):
+    """Django's admin in our layout, with the inbox as its first page and our own search."""
+
+    site_title = site_header = "Paraph"
+    site_url = None
+    # Ours is in the layout.
+    enable_nav_sidebar = False
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        return super().each_context(request) | layout_context(request)
 
     def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         return show_inbox(request)
@@ -19,11 +28,10 @@ class AdminSite(UnfoldAdminSite):
     def get_urls(self) -> list[URLPattern | URLResolver]:
         again = self.admin_view(show_reauthentication)
         floor = self.admin_view(show_floor)
+        search = self.admin_view(show_search)
         return [
             path("reauthenticate/", again, name="reauthenticate"),
             path("installation-floor/", floor, name="installation_floor"),
+            path("search/", search, name="search"),
             *super().get_urls(),
         ]
-
-    def search(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        return show_search(request)

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 
 from django.contrib import admin
+from django.contrib.admin import ModelAdmin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from unfold.admin import ModelAdmin
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from accounts.models import PersonalToken
 from accounts.tokens import revoke_token
@@ -21,18 +20,14 @@ ACCOUNT = [name for _, part in DjangoUserAdmin.fieldsets for name in part["field
 # The password is never in this form.
 CHANGED_BY_STAFF = {"first_name", "last_name", "email", "is_active", "password"}
 
-# They come back in the theme of this admin.
+# They come back with rules of our own.
 for model in (User, Group):
     admin.site.unregister(model)
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):
+class UserAdmin(DjangoUserAdmin):
     """What an account may do is changed by superusers; other staff keep names and activity."""
-
-    form = UserChangeForm
-    add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
 
     def has_delete_permission(self, request, obj=None) -> bool:
         """Who leaves is made inactive: their memberships end by `remove_member` and its event."""
@@ -60,7 +55,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+class GroupAdmin(DjangoGroupAdmin):
     """A group gives rights, so only superusers change one."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:

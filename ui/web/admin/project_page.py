@@ -97,7 +97,7 @@ def project_context(project: Project, user: Any) -> dict[str, Any]:
         "on_timeout": ON_TIMEOUT[policy.on_timeout],
         "members": members,
         "verbs": project.TRANSITIONS[project.status] if may_manage else set(),
-        "stops": list(EmergencyStop.objects.covering(project.pk).select_related("activated_by")),
+        "stops": list(EmergencyStop.objects.covering(project.pk).select_related("project")),
         "may_manage": may_manage,
         "may_upload": user.pk in deciders,
     }

@@ -77,7 +77,6 @@ class NewProjectForm(forms.Form):
 @admin.register(Project)
 class ProjectAdmin(ProjectScopedAdmin):
     project_path = ""
-    list_before_template = "ui/demo_before_list.html"
     list_display = ("name", "status", "oversight_level", "workflow", "created_by", "created_at")
     list_filter = ("status", "oversight_level")
     list_select_related = ("created_by",)

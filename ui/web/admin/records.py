@@ -91,7 +91,7 @@ class MembershipAdmin(ProjectScopedAdmin):
     search_fields = ("project__name", "user__username")
 
 
-# There are no groups of jobs, and results come back in the theme of this admin.
+# There are no groups of jobs, and results come back for reading only.
 for model in (GroupResult, TaskResult):
     admin.site.unregister(model)
 

@@ -91,9 +91,3 @@ def join_first(names: Sequence[Any], number: int) -> str:
 def answer_to(typed: Any, number: int) -> str:
     """What the person had typed before the page came back."""
     return typed.get(f"answer-{number}", "") if typed else ""
-
-
-@register.filter
-def any_permitted(items: Sequence[dict[str, Any]]) -> bool:
-    """Whether a group of the menu has anything for this person."""
-    return any(item["has_permission"] for item in items)

@@ -28,6 +28,25 @@ export async function askWaiting() {
   return waiting !== before;
 }
 
+// As the system has it, or as it was chosen here; theme.js reads it before the first paint.
+function showTheme() {
+  const chosen = JSON.parse(localStorage.getItem("adminTheme") ?? "null") ?? "";
+  const isDark = chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  document.documentElement.dataset.theme = isDark ? "dark" : "light";
+  for (const button of document.querySelectorAll("[data-theme-choice]")) {
+    button.setAttribute("aria-pressed", String(button.dataset.themeChoice === chosen));
+  }
+}
+
+for (const button of document.querySelectorAll("[data-theme-choice]")) {
+  button.addEventListener("click", () => {
+    localStorage.setItem("adminTheme", JSON.stringify(button.dataset.themeChoice || null));
+    showTheme();
+  });
+}
+showTheme();
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showTheme);
+
 for (const form of document.querySelectorAll("form[data-submit-on-change]")) {
   form.addEventListener("change", () => form.requestSubmit());
 }

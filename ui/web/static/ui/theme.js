@@ -1,4 +1,4 @@
-// The theme that was chosen in the rest of the admin holds here, too. Runs before the first paint.
+// The colours that were chosen, before the first paint.
 (function () {
   let chosen = null;
   try {
