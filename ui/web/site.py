@@ -6,18 +6,26 @@ from django.urls import URLPattern, URLResolver, path
 
 from ui.web.floor import show_floor
 from ui.web.inbox.inbox import show_inbox
+from ui.web.login import LoginForm
 from ui.web.reauthentication import show_reauthentication
 from ui.web.search import show_search
 from ui.web.theme import layout_context
 
 
 class AdminSite(admin.AdminSite):
-    """Django's admin in our layout, with the inbox as its first page and our own search."""
+    """Django's admin in our layout, with the inbox as its first page and our own search.
+
+    Every active account may enter. What people find is their projects'; see `ui.web.admin.base`.
+    """
 
     site_title = site_header = "Paraph"
     site_url = None
     # Ours is in the layout.
     enable_nav_sidebar = False
+    login_form = LoginForm
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        return request.user.is_active
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         return super().each_context(request) | layout_context(request)
@@ -33,5 +41,6 @@ class AdminSite(admin.AdminSite):
             path("reauthenticate/", again, name="reauthenticate"),
             path("installation-floor/", floor, name="installation_floor"),
             path("search/", search, name="search"),
-            *super().get_urls(),
+            # Nothing has a page outside; the view would only tell which ids there are.
+            *(url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site"),
         ]

@@ -51,10 +51,11 @@ def test_a_staff_user_sees_only_the_projects_they_are_a_member_of(plan_request, 
     assert plan_request.title not in logged_in(outsider).get(LIST).content.decode()
 
 
-def test_a_person_who_is_no_staff_is_sent_to_the_login(plan_request, owner):
-    owner.is_staff = False
+def test_a_person_who_is_not_active_is_sent_to_the_login(plan_request, owner):
+    client = logged_in(owner)
+    owner.is_active = False
     owner.save()
-    assert logged_in(owner).get(LIST).status_code == 302
+    assert client.get(LIST).status_code == 302
 
 
 def test_approving_from_the_list_goes_through_decide(plan_request, approver):

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from django.contrib import admin
-from django.contrib.admin import ModelAdmin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
@@ -14,6 +13,7 @@ from django.http.response import HttpResponseBase
 from accounts.models import PersonalToken
 from accounts.tokens import revoke_token
 from audit.actors import Actor
+from ui.web.admin.base import OperatorAdmin
 
 # The fields of an account's page, and those that staff change who are no superusers.
 ACCOUNT = [name for _, part in DjangoUserAdmin.fieldsets for name in part["fields"]]
@@ -26,7 +26,7 @@ for model in (User, Group):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin):
+class UserAdmin(DjangoUserAdmin, OperatorAdmin):
     """What an account may do is changed by superusers; other staff keep names and activity."""
 
     def has_delete_permission(self, request, obj=None) -> bool:
@@ -55,21 +55,21 @@ class UserAdmin(DjangoUserAdmin):
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin):
+class GroupAdmin(DjangoGroupAdmin, OperatorAdmin):
     """A group gives rights, so only superusers change one."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return request.user.is_superuser
+        return request.user.is_superuser and super().has_add_permission(request)
 
     def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
-        return request.user.is_superuser
+        return request.user.is_superuser and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
-        return request.user.is_superuser
+        return request.user.is_superuser and super().has_delete_permission(request, obj)
 
 
 @admin.register(PersonalToken)
-class TokenAdmin(ModelAdmin):
+class TokenAdmin(OperatorAdmin):
     """Who has which token, never its key: that is shown once, to whom it belongs."""
 
     list_display = ("name", "user", "scopes", "created_at", "expires_at", "last_used_at")

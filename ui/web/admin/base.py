@@ -1,4 +1,8 @@
-"""What the admin pages have in common: people see what is theirs, services do the writing."""
+"""What the admin pages have in common: people see what is theirs, services do the writing.
+
+Every active account may enter the admin, so each page says for itself whom it is for: members of
+its project (`ProjectScopedAdmin`), or operators (`OperatorAdmin`).
+"""
 
 from typing import Any
 from uuid import UUID
@@ -30,6 +34,25 @@ class ReadOnlyAdmin(ModelAdmin):
         return False
 
 
+class OperatorAdmin(ModelAdmin):
+    """For operators only: staff, with the permissions of the model."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return request.user.is_staff and super().has_module_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.is_staff and super().has_view_permission(request, obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.is_staff and super().has_add_permission(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.is_staff and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.is_staff and super().has_delete_permission(request, obj)
+
+
 class ProjectScopedAdmin(ReadOnlyAdmin):
     """Only what belongs to the projects that the person may see.
 
@@ -46,10 +69,10 @@ class ProjectScopedAdmin(ReadOnlyAdmin):
         return rows.filter(**{f"{self.project_path}__in": mine})
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        return request.user.is_staff
+        return True
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.is_staff
+        return True
 
     def show_error(self, request: HttpRequest, error: DomainError, about: str = "") -> None:
         """The same code and words as every other channel."""

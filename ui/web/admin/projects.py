@@ -84,7 +84,8 @@ class ProjectAdmin(ProjectScopedAdmin):
     ordering = ("-created_at", "-id")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return request.user.is_staff
+        """As by REST; how many is up to `PROJECTS_PER_USER`."""
+        return True
 
     def get_urls(self) -> list[URLPattern]:
         steer = self.admin_site.admin_view(self.steer_view)

@@ -11,10 +11,10 @@ from audit.installation import INSTALLATION
 from audit.models import Event, Stream
 from orchestrator.models import WorkflowRun
 from projects.models import Membership
-from ui.web.admin.base import ProjectScopedAdmin, ReadOnlyAdmin
+from ui.web.admin.base import OperatorAdmin, ProjectScopedAdmin, ReadOnlyAdmin
 
 
-class AuditAdmin(ReadOnlyAdmin):
+class AuditAdmin(ReadOnlyAdmin, OperatorAdmin):
     """A permission of the admin opens no project to somebody who may not see it."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
@@ -97,7 +97,7 @@ for model in (GroupResult, TaskResult):
 
 
 @admin.register(TaskResult)
-class JobResultAdmin(ReadOnlyAdmin):
+class JobResultAdmin(ReadOnlyAdmin, OperatorAdmin):
     """Jobs that failed: which, where and when. Their messages are in the logs, by `job_id`."""
 
     list_display = ("task_name", "task_args", "status", "result", "date_done", "worker")
