@@ -249,6 +249,8 @@ class Environment(Variables):
     CSRF_TRUSTED_ORIGINS: Origins = []
     BEHIND_TLS_PROXY: bool = False
     LOGIN_TRIES: Count = 10
+    INVITATION_DAYS: Annotated[int, Field(ge=1, le=90)] = 7
+    INVITATIONS_MAKE_ACCOUNTS: bool = True
     TOKEN_DAYS: Annotated[int, Field(ge=1, le=366)] = 30
     THROTTLE_USER_PER_MINUTE: Count = 6000
     THROTTLE_ADDRESS_PER_MINUTE: Count = 12_000

@@ -145,6 +145,9 @@ AUTHENTICATION_BACKENDS = ["core.login_throttle.GuardedBackend"]
 LOGIN_TRIES = env.LOGIN_TRIES
 # Of a token that is made without an expiry.
 TOKEN_DAYS = env.TOKEN_DAYS
+# How long the link of an invitation works, and whether it makes an account of somebody without one.
+INVITATION_DAYS = env.INVITATION_DAYS
+INVITATIONS_MAKE_ACCOUNTS = env.INVITATIONS_MAKE_ACCOUNTS
 # Requests to one server process. 0: no limit.
 THROTTLE_USER_PER_MINUTE = env.THROTTLE_USER_PER_MINUTE
 THROTTLE_ADDRESS_PER_MINUTE = env.THROTTLE_ADDRESS_PER_MINUTE

@@ -21,6 +21,7 @@ from orchestrator.views import (
     SnapshotView,
 )
 from semantic.views import SearchView
+from ui.web.invitation import show_invitation
 from ui.web.pages import DocsPage
 
 project_urls = [
@@ -61,6 +62,7 @@ api_urls = [
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
+    path("invitation/", show_invitation, name="invitation"),
     path("api/", RedirectView.as_view(pattern_name="api-root")),
     path("api/v1/", include(api_urls)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

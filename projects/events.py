@@ -41,6 +41,11 @@ ERASURE_MADE = register_event_type("erasure_made")
 FLOOR_CHANGED = register_event_type("floor_changed")
 PROJECT_ERASED = register_event_type("project_erased", erases_payloads=True)
 MEMBER_ADDED = register_event_type("member_added", changes_inbox=True)
+MEMBER_INVITED = register_event_type(
+    "member_invited",
+    message=lambda event, step: Message(f"{who(event)} invited a {event.data.get('role')}"),
+)
+INVITATION_WITHDRAWN = register_event_type("invitation_withdrawn")
 MEMBER_REMOVED = register_event_type("member_removed", changes_inbox=True, changes_access=True)
 
 

@@ -227,6 +227,53 @@ class Membership(models.Model):
         return f"{self.user} is {self.role} of {self.project}"
 
 
+class InvitationQuerySet(models.QuerySet):
+    def open(self) -> "InvitationQuerySet":
+        """Neither accepted nor withdrawn; its time may be over."""
+        return self.filter(closed_at=None)
+
+
+class Invitation(models.Model):
+    """Somebody is to become a member, by a link that was sent to a mail address. It works once."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="invitations")
+    email = models.EmailField()
+    role = models.CharField(max_length=10, choices=Role)
+    token_sha256 = models.CharField(max_length=64, unique=True, editable=False)
+    invited_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="invitations_sent"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True, blank=True, help_text="When a mail server took it.")
+    closed_at = models.DateTimeField(null=True, blank=True, help_text="Accepted, or withdrawn.")
+    accepted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+
+    objects = InvitationQuerySet.as_manager()
+
+    class Meta:
+        db_table = "project_invitations"
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "email"],
+                condition=Q(closed_at=None),
+                name="invitation_open_once_an_address",
+            ),
+            models.CheckConstraint(condition=Q(role__in=Role.values), name="invitation_role_known"),
+            models.CheckConstraint(
+                condition=Q(accepted_by=None) | Q(closed_at__isnull=False),
+                name="invitation_accepted_is_closed",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} as {self.role}"
+
+
 class CredentialQuerySet(models.QuerySet):
     def usable(self) -> "CredentialQuerySet":
         """Neither revoked nor expired, and made by somebody who may still log in."""

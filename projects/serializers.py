@@ -7,7 +7,7 @@ from core.fields import FlagField, TextField
 from core.serializers import StrictSerializer
 from projects.agent_types import agent_types
 from projects.enums import OversightLevel, Role
-from projects.models import BRIEF_MAX_LENGTH, Membership, Project
+from projects.models import BRIEF_MAX_LENGTH, Invitation, Membership, Project
 from projects.selectors import EXCERPT_LENGTH, find_user
 
 TOO_LONG = f"Shorten the brief to at most {BRIEF_MAX_LENGTH:,} characters."
@@ -147,4 +147,27 @@ class MemberSerializer(serializers.ModelSerializer):
     class Meta:
         model = Membership
         fields = ("user", "username", "role", "created_at")
+        read_only_fields = fields
+
+
+class InvitationInput(StrictSerializer):
+    email = TextField(max_length=254)
+    role = serializers.ChoiceField(choices=Role.choices)
+
+
+class InvitationSerializer(serializers.ModelSerializer):
+    invited_by_username = serializers.CharField(source="invited_by.username", read_only=True)
+
+    class Meta:
+        model = Invitation
+        fields = (
+            "id",
+            "email",
+            "role",
+            "invited_by",
+            "invited_by_username",
+            "created_at",
+            "expires_at",
+            "sent_at",
+        )
         read_only_fields = fields

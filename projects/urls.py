@@ -1,7 +1,7 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
-from projects.views import MemberViewSet, ProjectViewSet
+from projects.views import InvitationViewSet, MemberViewSet, ProjectViewSet
 
 router = SimpleRouter(use_regex_path=False)
 router.register("projects", ProjectViewSet, basename="project")
@@ -12,6 +12,16 @@ urlpatterns = [
         "projects/<uuid:project_id>/members/",
         MemberViewSet.as_view({"get": "list", "post": "create"}),
         name="project-members",
+    ),
+    path(
+        "projects/<uuid:project_id>/invitations/",
+        InvitationViewSet.as_view({"get": "list", "post": "create"}),
+        name="project-invitations",
+    ),
+    path(
+        "projects/<uuid:project_id>/invitations/<uuid:pk>/",
+        InvitationViewSet.as_view({"delete": "destroy"}),
+        name="project-invitation",
     ),
     path(
         "projects/<uuid:project_id>/members/<str:user>/",

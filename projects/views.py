@@ -3,6 +3,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.urls import reverse
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import mixins, status
@@ -16,11 +17,14 @@ from core.serializers import NoInput
 from core.viewsets import GenericViewSet
 from projects.access import MANAGE, get_visible_project, require_role
 from projects.filters import ProjectFilter
-from projects.models import Membership, Project
+from projects.invitations import invite_member, withdraw_invitation
+from projects.models import Invitation, Membership, Project
 from projects.selectors import find_user, project_list_for, projects_for
 from projects.serializers import (
     CancelInput,
     ChangedProjectSerializer,
+    InvitationInput,
+    InvitationSerializer,
     MemberInput,
     MemberSerializer,
     ProjectChange,
@@ -161,4 +165,48 @@ class MemberViewSet(mixins.ListModelMixin, GenericViewSet):
         if member is None:
             raise NotFound("not_found", NO_SUCH_MEMBER)
         remove_member(project_id=project.pk, actor=Actor.of_user(request.user), user_id=member.pk)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def invitation_link(request: Request | HttpRequest) -> Callable[[str], str]:
+    """The address of the page where an invitation is accepted, from its key."""
+    page = request.build_absolute_uri(reverse("invitation"))
+    return lambda key: f"{page}?key={key}"
+
+
+class InvitationViewSet(mixins.ListModelMixin, GenericViewSet):
+    """Open invitations by mail. Only an owner sees and makes them; the key is in the mail alone."""
+
+    queryset = Invitation.objects.all()
+    serializer_class = InvitationSerializer
+    inputs = {"create": InvitationInput}
+    filter_backends = ()
+
+    def visible(self) -> QuerySet:
+        project = get_visible_project(self.request.user, self.kwargs["project_id"])
+        require_role(self.request.user, project.pk, MANAGE)
+        rows = project.invitations.open().select_related("invited_by")
+        return rows.order_by("-created_at", "-id")
+
+    @extend_schema(request=InvitationInput, responses={201: InvitationSerializer})
+    def create(self, request: Request, project_id: UUID) -> Response:
+        """Send a link that works once. To the same address again: the link before ends.
+
+        `sent_at` stays null until a mail server has taken the message.
+        """
+        project = get_visible_project(request.user, project_id)
+        invitation = invite_member(
+            project_id=project.pk,
+            actor=Actor.of_user(request.user),
+            link_to=invitation_link(request),
+            **self.input(request),
+        )
+        return Response(self.output(invitation), status.HTTP_201_CREATED)
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, project_id: UUID, pk: UUID) -> Response:
+        """Withdraw it: its link is worth nothing any more."""
+        project = get_visible_project(request.user, project_id)
+        actor = Actor.of_user(request.user)
+        withdraw_invitation(project_id=project.pk, actor=actor, invitation_id=pk)
         return Response(status=status.HTTP_204_NO_CONTENT)

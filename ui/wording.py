@@ -15,7 +15,7 @@ from hitl.enums import OnTimeout, RequestStatus
 from hitl.models import Decision, HitlRequest, Loosening
 from hitl.presenter import Deadlines, PresentedRequest
 from projects.agent_types import agent_types
-from projects.enums import OversightLevel, Phase, ProjectStatus
+from projects.enums import OversightLevel, Phase, ProjectStatus, Role
 from projects.floor import Floor
 
 LABELS = {
@@ -47,6 +47,11 @@ OVERSIGHT = {
     OversightLevel.HIGH: "a person approves every plan and every result",
     OversightLevel.MEDIUM: "a person approves every result",
     OversightLevel.LOW: "a person is asked only when agents have questions or are stuck",
+}
+ROLES = {
+    Role.OWNER: "decides, steers the project, and says who is a member",
+    Role.APPROVER: "reads and decides",
+    Role.VIEWER: "reads",
 }
 # What break-glass goes past, by the code of the rule.
 OBSTACLES = {

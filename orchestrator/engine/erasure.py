@@ -45,6 +45,7 @@ BLANKED: dict[str, tuple[str, dict[str, Any]]] = {
         {"bounds": {}, "tool": ERASED_NAME, "agent_name": ERASED_TEXT},
     ),
     "projects.AgentCredential": ("project", {"name": ERASED_TEXT}),
+    "projects.Invitation": ("project", {"email": ERASED_TEXT}),
     "hitl.Decision": ("request__project", {"comment": ERASED_TEXT, "content": ERASED_DATA}),
     "hitl.Comment": ("request__project", {"text": ERASED_TEXT}),
     "agents.EmergencyStop": (
@@ -95,6 +96,7 @@ KEPT: dict[str, set[str]] = {
         *("idempotency_key", "claim_key", "action_digest", "call_digest", "effect", "allowed"),
     },
     "projects.AgentCredential": {"scopes", "token_sha256"},
+    "projects.Invitation": {"token_sha256"},
     "agents.StopAcknowledgement": {"worker"},
     "agents.TaskAttempt": {
         *("worker", "error_code", "provider", "model", "report_sha256", "lease_seconds"),

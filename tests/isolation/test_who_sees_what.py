@@ -31,7 +31,11 @@ PAGES = {
     "admin:projects_project_add": PEOPLE,
     "admin:installation_floor": ("staff",),
 }
-OF_ONE_PROJECT = ("admin:projects_project_change", "admin:project_policy")
+OF_ONE_PROJECT = (
+    "admin:projects_project_change",
+    "admin:project_policy",
+    "admin:project_members",
+)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from hitl.agent_actions.asks import ask_action
 from hitl.models import AgentAction, Decision, HitlRequest, Loosening, StandingApproval
 from hitl.services import decide
 from projects.credentials import create_credential
+from projects.invitations import invite_member
 from projects.models import AgentCredential, Project
 from tests.scenes import asked, stop
 
@@ -66,6 +67,13 @@ class Things:
             proposed_by=self.user,
         )
         self._ask()
+        invite_member(
+            project_id=project.pk,
+            actor=actor,
+            email="friend@example.org",
+            role="viewer",
+            link_to=str,
+        )
         create_token(user=self.user, name="Of another", scopes=["read"])
         stop(self.user, project_id=project.pk, agent_type="deployer")
 

@@ -30,6 +30,7 @@ from ui.web.admin.base import ProjectScopedAdmin, as_uuid
 from ui.web.admin.project_page import project_context
 from ui.web.artifacts.uploads import take_file
 from ui.web.inbox.policy import answer_proposal, show_policy
+from ui.web.members import show_members
 from ui.web.pages import add_errors, render_page
 from ui.wording import OVERSIGHT
 
@@ -90,6 +91,7 @@ class ProjectAdmin(ProjectScopedAdmin):
     def get_urls(self) -> list[URLPattern]:
         steer = self.admin_site.admin_view(self.steer_view)
         policy = self.admin_site.admin_view(self.policy_view)
+        members = self.admin_site.admin_view(self.members_view)
         upload = self.admin_site.admin_view(self.upload_view)
         retry = self.admin_site.admin_view(self.retry_view)
         return [
@@ -98,6 +100,7 @@ class ProjectAdmin(ProjectScopedAdmin):
                 for verb in VERBS
             ),
             path("<uuid:project_id>/policy/", policy, name="project_policy"),
+            path("<uuid:project_id>/members/", members, name="project_members"),
             *(
                 path(
                     f"<uuid:project_id>/policy/<uuid:proposal_id>/{verb}/",
@@ -147,6 +150,10 @@ class ProjectAdmin(ProjectScopedAdmin):
     @method_decorator(require_http_methods(["GET", "POST"]))
     def policy_view(self, request: HttpRequest, project_id: UUID) -> HttpResponse:
         return show_policy(request, self._get(request, project_id))
+
+    @method_decorator(require_http_methods(["GET", "POST"]))
+    def members_view(self, request: HttpRequest, project_id: UUID) -> HttpResponse:
+        return show_members(request, self._get(request, project_id))
 
     def proposal_view(
         self, request: HttpRequest, project_id: UUID, proposal_id: UUID, verb: str
