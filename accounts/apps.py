@@ -7,6 +7,7 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts.logins import watch_logins
+        from accounts.profiles import watch_time_zones
         from accounts.tokens import PersonalTokens
         from accounts.users import note_users, watch_users
         from audit.rows import register_rows
@@ -14,6 +15,7 @@ class AccountsConfig(AppConfig):
 
         register_scheme("token", PersonalTokens())
         watch_logins()
+        watch_time_zones()
         watch_users()
         register_rows("rows_of_users")
         post_migrate.connect(note_users, self, dispatch_uid="accounts")

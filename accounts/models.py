@@ -70,3 +70,23 @@ class PersonalToken(models.Model):
 
     def is_of_password(self, password_hash: str) -> bool:
         return self.password_mark == password_mark(password_hash)
+
+
+class Profile(models.Model):
+    """What a person has chosen for themselves. Without a row: nothing yet."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        primary_key=True,
+        on_delete=models.CASCADE,
+        related_name="profile",
+    )
+    time_zone = models.CharField(
+        max_length=64, default="UTC", help_text="By its name, such as Europe/Vienna."
+    )
+
+    class Meta:
+        db_table = "user_profiles"
+
+    def __str__(self) -> str:
+        return f"profile of {self.user_id}"

@@ -111,7 +111,9 @@ def time_until(moment: datetime, now: datetime | None = None) -> str:
 
 
 def timestamp(moment: datetime) -> str:
-    return f"{moment:%d %b %Y, %H:%M} UTC"
+    """The same in every language; in the time zone of whoever looks at it, which it names."""
+    local = timezone.localtime(moment)
+    return f"{local:%Y-%m-%d %H:%M} {local.tzname()}"
 
 
 def why_asked(request: HitlRequest) -> str:

@@ -24,6 +24,7 @@ PAGES = {
     "admin:index": PEOPLE,
     "admin:search": PEOPLE,
     "admin:reauthenticate": PEOPLE,
+    "admin:profile": PEOPLE,
     "admin:password_change": PEOPLE,
     "admin:hitl_statistics": PEOPLE,
     "admin:hitl_waiting": PEOPLE,

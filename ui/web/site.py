@@ -1,12 +1,13 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth.forms import AuthenticationForm
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, path
 
 from ui.web.floor import show_floor
 from ui.web.inbox.inbox import show_inbox
-from ui.web.login import LoginForm
+from ui.web.profile import show_profile
 from ui.web.reauthentication import show_reauthentication
 from ui.web.search import show_search
 from ui.web.theme import layout_context
@@ -22,7 +23,7 @@ class AdminSite(admin.AdminSite):
     site_url = None
     # Ours is in the layout.
     enable_nav_sidebar = False
-    login_form = LoginForm
+    login_form = AuthenticationForm
 
     def has_permission(self, request: HttpRequest) -> bool:
         return request.user.is_active
@@ -39,6 +40,7 @@ class AdminSite(admin.AdminSite):
         search = self.admin_view(show_search)
         return [
             path("reauthenticate/", again, name="reauthenticate"),
+            path("profile/", self.admin_view(show_profile), name="profile"),
             path("installation-floor/", floor, name="installation_floor"),
             path("search/", search, name="search"),
             # Nothing has a page outside; the view would only tell which ids there are.

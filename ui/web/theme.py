@@ -16,10 +16,6 @@ def is_superuser(request: HttpRequest) -> bool:
     return request.user.is_superuser
 
 
-def has_password(request: HttpRequest) -> bool:
-    return request.user.has_usable_password()
-
-
 def _item(title: str, icon: str, view: str, **more: Any) -> dict[str, Any]:
     return {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{view}"), **more}
 
@@ -71,7 +67,7 @@ NAVIGATION = [
 ]
 # Below the name of who is logged in, above "Log out".
 ACCOUNT_MENU = [
-    _item("Change your password", "key", "password_change", permission=has_password),
+    _item("Your profile", "person", "profile"),
 ]
 STOPS_SHOWN = 3
 

@@ -1,7 +1,7 @@
 """Dates as everybody reads them alike: Django's own for English are those of the United States."""
 
-DATE_FORMAT = "d M Y"
-DATETIME_FORMAT = "d M Y, H:i"
+DATE_FORMAT = "Y-m-d"
+DATETIME_FORMAT = "Y-m-d H:i"
 TIME_FORMAT = "H:i"
 SHORT_DATE_FORMAT = "Y-m-d"
 SHORT_DATETIME_FORMAT = "Y-m-d H:i"
