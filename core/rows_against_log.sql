@@ -166,6 +166,31 @@ SELECT coalesce(stored.project_id, logged.project) AS project,
 END AS problem
 FROM logged FULL JOIN stored ON stored.id::text = logged.id
 
+-- name: rows_of_delegations
+WITH known AS ({known_events}), made AS (
+    SELECT *, data ->> 'delegation' AS id FROM known
+    WHERE event_type = 'delegation_made' AND NOT is_erased
+), stored AS (
+    SELECT * FROM hitl_delegations WHERE %(project)s::uuid IS NULL OR project_id = %(project)s::uuid
+)
+SELECT coalesce(stored.project_id, made.project) AS project,
+       'delegation ' || coalesce(stored.id::text, made.id) AS place, CASE
+    WHEN stored.id IS NULL THEN 'it was made, and is gone'
+    WHEN made.id IS NULL THEN CASE WHEN NOT EXISTS (
+        SELECT FROM known WHERE known.project = stored.project_id AND is_erased)
+        THEN 'it is in no event' END
+    WHEN made.project <> stored.project_id THEN 'it was of another project'
+    WHEN made.actor <> 'user:' || stored.delegator_id THEN 'somebody else made it'
+    WHEN made.data ->> 'delegate' IS DISTINCT FROM stored.delegate_id::text
+        THEN 'it was to somebody else'
+    WHEN (made.data ->> 'starts_at')::timestamptz <> stored.starts_at
+        OR (made.data ->> 'ends_at')::timestamptz <> stored.ends_at THEN 'it was for another time'
+    WHEN (stored.ended_at IS NOT NULL) <> EXISTS (
+        SELECT FROM known WHERE event_type = 'delegation_ended' AND data ->> 'delegation' = made.id)
+        THEN 'whether it was ended differs'
+END AS problem
+FROM made FULL JOIN stored ON stored.id::text = made.id
+
 -- name: rows_of_requests
 WITH known AS ({known_events}), created AS (
     SELECT * FROM known WHERE event_type = 'hitl_request_created'
@@ -234,11 +259,28 @@ SELECT coalesce(stored.project_id, logged.project) AS project,
     WHEN stored.id IS NULL THEN logged.actor || ' decided, and the decision is gone'
     WHEN logged.project IS NULL THEN 'user:' || decided_by_id || ' is in no event'
     WHEN logged.project <> stored.project_id THEN 'it was in another project'
+    WHEN stored.on_behalf_of_id IS NOT NULL AND NOT logged.is_erased AND NOT EXISTS (
+        SELECT FROM known AS made WHERE made.event_type = 'delegation_made'
+        AND made.project = stored.project_id AND NOT made.is_erased
+        AND made.sequence < logged.sequence
+        AND made.data ->> 'delegation' = logged.data ->> 'delegation'
+        AND made.actor = 'user:' || stored.on_behalf_of_id
+        AND made.data ->> 'delegate' = stored.decided_by_id::text
+        AND stored.created_at >= (made.data ->> 'starts_at')::timestamptz
+        -- It was in force when the decision began.
+        AND stored.created_at < (made.data ->> 'ends_at')::timestamptz + interval '1 minute'
+        AND NOT EXISTS (
+            SELECT FROM known AS ended WHERE ended.event_type = 'delegation_ended'
+            AND ended.project = stored.project_id AND ended.sequence < logged.sequence
+            AND ended.data ->> 'delegation' = made.data ->> 'delegation'))
+        THEN 'nobody had asked for it to be decided on their behalf'
     WHEN logged.is_break_glass <> stored.is_break_glass THEN 'its mark of break-glass differs'
     WHEN logged.is_erased THEN NULL
     WHEN logged.data ->> 'decision' <> stored.id::text THEN 'it was another one'
     WHEN logged.data ->> 'action' <> stored.action
         THEN 'it is ' || stored.action || ', not ' || (logged.data ->> 'action')
+    WHEN logged.data ->> 'on_behalf_of' IS DISTINCT FROM stored.on_behalf_of_id::text
+        THEN 'it was for somebody else'
     WHEN logged.data ->> 'subject_digest' <> stored.subject_digest THEN 'it was about something else'
     WHEN logged.data ->> 'comment' <> stored.comment THEN 'it had another comment'
     WHEN logged.data ->> 'assurance' <> stored.assurance THEN 'the person was sure in another way'

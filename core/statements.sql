@@ -556,9 +556,9 @@ WITH settled AS (
     RETURNING id, resolved_at
 )
 INSERT INTO hitl_decisions
-    (id, request_id, action, decided_by_id, comment, content, subject_digest, channel,
+    (id, request_id, action, decided_by_id, on_behalf_of_id, comment, content, subject_digest, channel,
      is_break_glass, assurance, loosenings, created_at)
-SELECT %(decision)s, settled.id, %(action)s, %(decided_by)s, %(comment)s, %(content)s::jsonb,
+SELECT %(decision)s, settled.id, %(action)s, %(decided_by)s, %(on_behalf_of)s, %(comment)s, %(content)s::jsonb,
     %(subject_digest)s, %(channel)s, %(is_break_glass)s, %(assurance)s, %(loosenings)s::jsonb,
     settled.resolved_at
 FROM settled

@@ -25,7 +25,7 @@ class HitlConfig(AppConfig):
         hooks.register("content_changed", note_change)
         register_inbox(inbox_items)
         register_rows("rows_of_policies", "rows_of_loosenings")
-        register_rows("rows_of_requests", "rows_of_decisions")
         register_rows("rows_of_comments", "rows_of_actions", "rows_of_standing_approvals")
+        register_rows("rows_of_requests", "rows_of_decisions", "rows_of_delegations")
         register_check(requests_changed_behind_us)
         register_check(actions_changed_behind_us)

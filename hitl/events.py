@@ -19,7 +19,15 @@ def _deadline(text: str) -> MessageBuilder:
 def _decided(event: Event, step: str) -> Message:
     action = event.data.get("action", "").replace("_", " ")
     comment = f": {event.data['comment']}" if event.data.get("comment") else ""
-    return Message(f"{who(event)} decided: {action}{comment}", tone="decided")
+    stands_for = event.data.get("on_behalf_of_name")
+    person = f"{who(event)} for {stands_for}" if stands_for else who(event)
+    return Message(f"{person} decided: {action}{comment}", tone="decided")
+
+
+def _absence(event: Event) -> str:
+    until = f"{who(event)} is away until {event.data.get('ends_at', '')[:10]}"
+    name = event.data.get("delegate_name")
+    return f"{until}; {name} decides meanwhile" if name else until
 
 
 def _policy(event: Event, step: str) -> Message:
@@ -77,6 +85,12 @@ BREAK_GLASS_USED = _hitl_event(
         "bad",
         stands_out=True,
     ),
+)
+DELEGATION_MADE = register_event_type(
+    "delegation_made", message=lambda event, step: Message(_absence(event)), changes_inbox=True
+)
+DELEGATION_ENDED = register_event_type(
+    "delegation_ended", message=_person("ended an absence"), changes_inbox=True
 )
 LOOSENING_PROPOSED = _hitl_event("hitl_policy_loosening_proposed", _loosening("proposes"))
 LOOSENING_CONFIRMED = _hitl_event("hitl_policy_loosening_confirmed", _loosening("agrees to"))

@@ -14,6 +14,7 @@ from agents.enums import RequestKind
 from agents.models import Task
 from core.ids import new_id
 from hitl.actions.registry import action_choices
+from hitl.delegation import Delegation  # noqa: F401 - Django finds models here
 from hitl.digests import digest_of
 from hitl.enums import (
     BLOCKS_EFFECT,
@@ -406,6 +407,12 @@ class HitlRequest(models.Model):
         self.status, self.resolved_at = status, timezone.now()
 
 
+class DecisionQuerySet(models.QuerySet):
+    def of_person(self, user: Any) -> "DecisionQuerySet":
+        """By them, or by somebody who stood in for them."""
+        return self.filter(Q(decided_by=user) | Q(on_behalf_of=user))
+
+
 class Decision(models.Model):
     """What a person decided, when, through which channel, and about exactly what. Immutable."""
 
@@ -417,6 +424,15 @@ class Decision(models.Model):
     action = models.CharField(max_length=20, choices=action_choices)
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="decisions"
+    )
+    on_behalf_of = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        help_text="Who was away, and had named this person. Null: nobody.",
     )
     comment = models.TextField(blank=True, default="")
     content = models.JSONField(null=True, blank=True)
@@ -440,12 +456,19 @@ class Decision(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
+    objects = DecisionQuerySet.as_manager()
+
     class Meta:
         db_table = "hitl_decisions"
         ordering = ["created_at", "id"]
         constraints = [
             models.UniqueConstraint(
                 fields=["request", "decided_by"], name="decision_once_a_person"
+            ),
+            models.UniqueConstraint(
+                fields=["request", "on_behalf_of"],
+                condition=Q(on_behalf_of__isnull=False),
+                name="decision_once_for_a_person",
             ),
             models.CheckConstraint(
                 condition=~Q(action__in=["reject", "request_changes"]) | ~Q(comment=""),
@@ -463,6 +486,14 @@ class Decision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} by {self.decided_by}"
+
+    @property
+    def who(self) -> str:
+        """By name; where somebody stood in for somebody, both."""
+        name = self.decided_by.get_username()
+        if self.on_behalf_of_id is None:
+            return name
+        return f"{name} for {self.on_behalf_of.get_username()}"
 
 
 class Comment(models.Model):

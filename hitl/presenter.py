@@ -144,7 +144,7 @@ class PresentedRequest:
 
     @cached_property
     def decisions(self) -> list[Decision]:
-        return list(self.request.decisions.select_related("decided_by"))
+        return list(self.request.decisions.select_related("decided_by", "on_behalf_of"))
 
     @cached_property
     def card(self) -> Card | None:
@@ -162,7 +162,9 @@ class PresentedRequest:
     @cached_property
     def earlier(self) -> list[HitlRequest]:
         """Requests about the same step, or the same action, before this one, newest first."""
-        requests = earlier_requests(self.request).prefetch_related("decisions__decided_by")
+        requests = earlier_requests(self.request).prefetch_related(
+            "decisions__decided_by", "decisions__on_behalf_of"
+        )
         if self.request.agent_action_id is not None:
             # Others of the same call are on the card.
             requests = requests.filter(agent_action=self.request.agent_action_id)
@@ -248,7 +250,8 @@ class PresentedRequest:
             project=self.request.project_id, role__in=roles, user__is_active=True
         )
         deciders = [decision.decided_by_id for decision in self.decisions]
-        excluded = [*(self.request.barred_authors or []), *deciders]
+        stood_for = [one.on_behalf_of_id for one in self.decisions if one.on_behalf_of_id]
+        excluded = [*(self.request.barred_authors or []), *deciders, *stood_for]
         return members.exclude(user__in=excluded).select_related("user")
 
 

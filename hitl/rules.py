@@ -1,6 +1,6 @@
 """Which actions a request allows, and who may take them. Checked again under the lock."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from agents.enums import RequestKind
 from core.errors import Forbidden, InvalidInput, Unprocessable
 from core.text import is_storable
 from hitl.actions import Action, registered_actions
+from hitl.delegation import Delegation, delegations_to
 from hitl.enums import Assurance, OnTimeout
 from hitl.facts import facts_for_request
 from hitl.models import HitlRequest
@@ -20,6 +21,8 @@ from projects.access import DECIDE, role_of
 from projects.enums import Role
 
 COMMENT_MAX_LENGTH = 10_000
+# Of what others may decide, who may be away.
+NOT_THEIRS = ("role_too_low", "role_not_asked", "escalated", "claimed")
 # The caller has not looked the role up.
 UNKNOWN_ROLE = "unknown"
 
@@ -31,9 +34,11 @@ class Verdict:
     allowed: bool
     code: str = ""
     detail: str = ""
+    #: By which they decide for somebody who is away.
+    delegation: Delegation | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {"allowed": self.allowed, "code": self.code, "detail": self.detail}
 
 
 def allowed_actions(request: HitlRequest) -> list[str]:
@@ -55,17 +60,59 @@ def can_decide(
     now: datetime | None = None,
     *,
     role: str | None = UNKNOWN_ROLE,
+    on_behalf_of: Any = None,
 ) -> Verdict:
-    """Whether this person may decide on this request now. `role`: theirs, where it is known."""
-    now = now or timezone.now()
-    return (
-        _by_role(request, _role(request, user, role), now)
+    """Whether this person may decide on this request now. `role`: theirs, where it is known.
+
+    Where they may not themselves, they may for somebody who is away and has named them.
+    `on_behalf_of`: for this person, and not as themselves.
+    """
+    now, role = now or timezone.now(), _role(request, user, role)
+    verdict = (
+        _by_role(request, role, now)
         or _by_state(request, now)
         or _by_authorship(request, user)
         or _by_own_decision(request, user)
         or _by_claim(request, user, now)
         or Verdict(True)
     )
+    if on_behalf_of is None:
+        if verdict.code in NOT_THEIRS and role in DECIDE:
+            return _as_stand_in(request, user, now) or verdict
+        return verdict
+    if not verdict.allowed and verdict.code not in NOT_THEIRS:
+        return verdict
+    detail = "This person has not asked you to decide for them now, or may not decide on this."
+    no_delegation = Verdict(False, "no_delegation", detail)
+    may_stand_in = role in DECIDE
+    return (may_stand_in and _as_stand_in(request, user, now, on_behalf_of)) or no_delegation
+
+
+def _as_stand_in(
+    request: HitlRequest, user: Any, now: datetime, wanted: Any = None
+) -> Verdict | None:
+    """By the rules for both: neither wrote of it, and neither has decided on it."""
+    if not request.is_pending:
+        return None
+    for delegation in delegations_to(user, request.project_id):
+        absent = delegation.delegator
+        role = role_of(absent, request.project_id)
+        if role not in DECIDE or (wanted is not None and absent != wanted):
+            continue
+        refusal = (
+            _by_role(request, role, now)
+            or _by_state(request, now)
+            or _by_authorship(request, user)
+            or _by_authorship(request, absent)
+            or _by_own_decision(request, user)
+            or _by_own_decision(request, absent)
+            or _by_claim(request, user, now, absent)
+        )
+        if refusal is None:
+            until = f"{delegation.ends_at:%Y-%m-%d %H:%M} UTC"
+            detail = f"You decide for {absent.get_username()}, who is away until {until}."
+            return Verdict(True, "on_behalf_of", detail, delegation)
+    return None
 
 
 def obstacles(
@@ -133,16 +180,16 @@ def _by_authorship(request: HitlRequest, user: Any) -> Verdict | None:
 
 def _by_own_decision(request: HitlRequest, user: Any) -> Verdict | None:
     """One decision a person: whoever approved waits for the others."""
-    if not request.approvals or not request.decisions.filter(decided_by=user).exists():
+    if not request.approvals or not request.decisions.of_person(user).exists():
         return None
     count = f"{request.approvals} of {request.required_approvals}"
     detail = f"You have approved it; it has {count} approvals."
     return Verdict(False, "already_decided", detail)
 
 
-def _by_claim(request: HitlRequest, user: Any, now: datetime) -> Verdict | None:
+def _by_claim(request: HitlRequest, user: Any, now: datetime, absent: Any = None) -> Verdict | None:
     claimant = request.claimant_id(now)
-    if claimant is None or claimant == user.pk:
+    if claimant is None or claimant == user.pk or (absent and claimant == absent.pk):
         return None
     name = get_user_model().objects.get(pk=claimant).get_username()
     detail = (

@@ -14,6 +14,7 @@ from audit.rows import RowProblem
 from context.models import ArtifactVersion
 from context.selectors import last_accepted_before
 from hitl.agent_actions.digests import changed_call
+from hitl.delegation import delegations_to
 from hitl.digests import digest_of
 from hitl.enums import LooseningStatus, OnTimeout, RequestStatus
 from hitl.events import DECISION_RECORDED, STANDING_APPROVAL_GIVEN
@@ -67,6 +68,18 @@ def request_list_for(user: Any) -> QuerySet[HitlRequest]:
 
 def waiting_for_me(queryset: QuerySet[HitlRequest], user: Any) -> QuerySet[HitlRequest]:
     """Pending requests on which the user may decide, by the rules of `hitl.rules.can_decide`."""
+    waiting = _open_to(user) & _untouched_by(user)
+    for delegation in delegations_to(user):
+        absent, project = delegation.delegator, delegation.project_id
+        # Whoever stands in decides themselves, and neither of both has had a part in it.
+        may_stand_in = Membership.objects.filter(user=user, project=project, role__in=DECIDE)
+        in_place = _open_to(absent, also=user) & _untouched_by(absent) & _untouched_by(user)
+        waiting |= Q(project=project, project__in=may_stand_in.values("project")) & in_place
+    return queryset.pending().filter(waiting)
+
+
+def _open_to(user: Any, also: Any = None) -> Q:
+    """By role, time and claim; `also`: somebody whose claim is in nobody's way."""
     memberships = Membership.objects.filter(user=user)
     mine = memberships.filter(role__in=DECIDE).values("project")
     owned = memberships.filter(role=Role.OWNER).values("project")
@@ -78,14 +91,19 @@ def waiting_for_me(queryset: QuerySet[HitlRequest], user: Any) -> QuerySet[HitlR
     is_open = Q(expires_at=None) | Q(expires_at__gt=Now()) | Q(held_since__isnull=False)
     is_open |= Q(on_timeout=OnTimeout.ESCALATE, project__in=owned)
     is_free = Q(claimed_until=None) | Q(claimed_until__lte=Now()) | Q(claimed_by=user)
+    if also is not None:
+        is_free |= Q(claimed_by=also)
+    return role_decides & is_open & is_free & Q(project__in=mine)
+
+
+def _untouched_by(user: Any) -> Q:
+    """They neither wrote of it nor have decided on it, themselves or by somebody who stood in."""
     own_content = RawSQL(OWN_CONTENT, [user.pk])  # noqa: S611 - a constant with a parameter
-    own_decisions = Decision.objects.filter(request=OuterRef("pk"), decided_by=user)
+    own_decisions = Decision.objects.of_person(user).filter(request=OuterRef("pk"))
     return (
-        queryset.pending()
-        .filter(role_decides, is_open, is_free, project__in=mine)
-        .exclude(barred_authors__contains=[user.pk])
-        .exclude(Q(barred_authors=None) & Q(pk__in=own_content))
-        .exclude(Q(approvals__gt=0) & Q(Exists(own_decisions)))
+        ~Q(barred_authors__contains=[user.pk])
+        & ~(Q(barred_authors=None) & Q(pk__in=own_content))
+        & ~(Q(approvals__gt=0) & Q(Exists(own_decisions)))
     )
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -13,6 +14,7 @@ from context.serializers import IMPORTED, ClaimsSerializer, IntactFields
 from core.fields import ContentField, FlagField, IdField, KindField, NumberField, TextField
 from core.serializers import StrictSerializer, represent
 from hitl.actions import action_choices
+from hitl.delegation import Delegation
 from hitl.enums import OnTimeout
 from hitl.models import APPROVALS_MAX, Comment, Decision, HitlRequest, Loosening, Policy
 from hitl.presenter import present_request
@@ -28,6 +30,16 @@ BULK_MAX = 200
 WHATS = ("subject", "digest", "content", "assignment", "call")
 
 
+class MemberField(UserField):
+    """Whether there is such a user, the answer does not tell: nobody, who may nothing, is not."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, bool) or not isinstance(data, int | str):
+            self.fail("does_not_exist")
+        user = find_user(data)
+        return user if user is not None and user.is_active else get_user_model()(pk=0)
+
+
 class DecisionInput(StrictSerializer):
     """`comment` is needed for reject and request_changes, `content` for amend and answer."""
 
@@ -38,6 +50,10 @@ class DecisionInput(StrictSerializer):
     break_glass = FlagField(
         default=False,
         help_text="Past the rules on who decides and how many; `comment` must say why.",
+    )
+    on_behalf_of = MemberField(
+        required=False,
+        help_text="Who is away and has asked the caller to decide for them: an id or a username.",
     )
 
 
@@ -74,6 +90,13 @@ class LooseningMark(serializers.Serializer):
 
 class DecisionSerializer(serializers.ModelSerializer):
     decided_by_username = serializers.CharField(source="decided_by.username", read_only=True)
+    on_behalf_of_username = serializers.CharField(
+        source="on_behalf_of.username",
+        read_only=True,
+        allow_null=True,
+        default=None,
+        help_text="Who was away, and had named `decided_by`.",
+    )
     content = serializers.JSONField(read_only=True, allow_null=True)
     loosenings = LooseningMark(many=True, read_only=True, allow_null=True)
 
@@ -85,6 +108,8 @@ class DecisionSerializer(serializers.ModelSerializer):
             "action",
             "decided_by",
             "decided_by_username",
+            "on_behalf_of",
+            "on_behalf_of_username",
             "comment",
             "content",
             "subject_digest",
@@ -479,3 +504,36 @@ class StatisticsSerializer(serializers.Serializer):
         help_text="From a decision to the next start of a task in its project."
     )
     over_time = Span(many=True)
+
+
+class DelegationInput(StrictSerializer):
+    delegate = MemberField(
+        required=False, allow_null=True, default=None, help_text="Null: nobody stands in."
+    )
+    starts_at = serializers.DateTimeField(
+        required=False, allow_null=True, default=None, help_text="Null: now."
+    )
+    ends_at = serializers.DateTimeField()
+
+
+class DelegationSerializer(serializers.ModelSerializer):
+    """Somebody is away; `delegate`, if anybody, decides for them."""
+
+    delegator_username = serializers.CharField(source="delegator.username", read_only=True)
+    delegate_username = serializers.CharField(
+        source="delegate.username", read_only=True, allow_null=True, default=None
+    )
+
+    class Meta:
+        model = Delegation
+        fields = (
+            "id",
+            "delegator",
+            "delegator_username",
+            "delegate",
+            "delegate_username",
+            "starts_at",
+            "ends_at",
+            "created_at",
+        )
+        read_only_fields = fields

@@ -19,6 +19,7 @@ from core.reauthentication import is_fresh
 from core.serializers import NoInput, ProblemSerializer, represent
 from core.viewsets import APIView, GenericViewSet
 from hitl.bulk import Item, decide_each
+from hitl.delegation import Delegation
 from hitl.enums import Assurance
 from hitl.filters import RequestFilter
 from hitl.models import HitlRequest, Loosening, Policy
@@ -32,6 +33,8 @@ from hitl.serializers import (
     DecisionAnswer,
     DecisionInput,
     DecisionSerializer,
+    DelegationInput,
+    DelegationSerializer,
     LooseningSerializer,
     PolicyChange,
     PolicySerializer,
@@ -48,6 +51,8 @@ from hitl.services import (
     confirm_loosening,
     decide,
     decline_loosening,
+    delegate_decisions,
+    end_delegation,
     reassign_request,
     release_request,
 )
@@ -147,7 +152,8 @@ class RequestViewSet(ThreadMixin, mixins.ListModelMixin, mixins.RetrieveModelMix
     @action(detail=True)
     def decisions(self, request: Request, pk: UUID) -> Response:
         """What was decided on a request."""
-        page = self.paginate_queryset(self.get_object().decisions.select_related("decided_by"))
+        decisions = self.get_object().decisions.select_related("decided_by", "on_behalf_of")
+        page = self.paginate_queryset(decisions)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     @extend_schema(
@@ -305,3 +311,34 @@ def answer_proposal(
     actor = Actor.of_user(request.user)
     loosening = service(project_id=project.pk, loosening_id=proposal_id, actor=actor)
     return Response(LooseningSerializer(loosening).data)
+
+
+class DelegationViewSet(mixins.ListModelMixin, GenericViewSet):
+    """Who is away from a project now or later, and who decides for them meanwhile."""
+
+    queryset = Delegation.objects.all()
+    serializer_class = DelegationSerializer
+    inputs = {"create": DelegationInput}
+    filter_backends = ()
+
+    def visible(self) -> QuerySet:
+        project = get_visible_project(self.request.user, self.kwargs["project_id"])
+        rows = project.delegations.current().select_related("delegator", "delegate")
+        return rows.order_by("starts_at", "id")
+
+    @extend_schema(request=DelegationInput, responses={201: DelegationSerializer})
+    def create(self, request: Request, project_id: UUID) -> Response:
+        """The caller is away; `delegate`, an owner or approver, decides for them meanwhile."""
+        project = get_visible_project(request.user, project_id)
+        delegation = delegate_decisions(
+            project_id=project.pk, actor=Actor.of_user(request.user), **self.input(request)
+        )
+        return Response(self.output(delegation), status.HTTP_201_CREATED)
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, project_id: UUID, pk: UUID) -> Response:
+        """End it before its time. For who is away, who stands in, and owners."""
+        project = get_visible_project(request.user, project_id)
+        actor = Actor.of_user(request.user)
+        end_delegation(project_id=project.pk, actor=actor, delegation_id=pk)
+        return Response(status=status.HTTP_204_NO_CONTENT)

@@ -23,7 +23,7 @@ KEPT = {
     *("event_streams", "projects", "project_imports", "workflow_runs", "tasks", "task_attempts"),
     *("context_artifacts", "context_artifact_versions", "hitl_requests", "hitl_decisions"),
     *("hitl_comments", "hitl_policies", "hitl_loosenings", "standing_approvals", "agent_actions"),
-    *("agent_credentials", "project_invitations", "installation_floor"),
+    *("agent_credentials", "project_invitations", "hitl_delegations", "installation_floor"),
     *("emergency_stops", "emergency_stop_acknowledgements"),
 }
 # Written by the owner: by a migration, or by a trigger with its rights.

@@ -6,7 +6,13 @@ from drf_spectacular.views import SpectacularAPIView
 from audit.stream.asyncapi import asyncapi_document
 from audit.urls import stream_urls
 from hitl.agent_actions.views import jwks
-from hitl.views import ConfirmView, DeclineView, PolicyView, ProposalListView
+from hitl.views import (
+    ConfirmView,
+    DeclineView,
+    DelegationViewSet,
+    PolicyView,
+    ProposalListView,
+)
 from ops.health import views as health
 from ops.metrics.views import metrics
 from orchestrator.views import (
@@ -39,6 +45,16 @@ project_urls = [
         "policy/proposals/<uuid:proposal_id>/decline/",
         DeclineView.as_view(),
         name="project-proposal-decline",
+    ),
+    path(
+        "delegations/",
+        DelegationViewSet.as_view({"get": "list", "post": "create"}),
+        name="project-delegations",
+    ),
+    path(
+        "delegations/<uuid:pk>/",
+        DelegationViewSet.as_view({"delete": "destroy"}),
+        name="project-delegation",
     ),
     path("export/", ExportView.as_view(), name="project-export"),
     path("document/", DocumentView.as_view(), name="project-document"),

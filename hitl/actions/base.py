@@ -7,6 +7,7 @@ from audit.actors import Actor
 
 if TYPE_CHECKING:
     from agents.models import Task
+    from hitl.delegation import Delegation
     from hitl.models import Decision, HitlRequest
     from projects.transaction import ProjectTransaction
 
@@ -22,6 +23,8 @@ class DecisionInput:
     channel: str
     assurance: str = ""
     bypassed: tuple[str, ...] | None = None
+    #: By which the actor decides for somebody who is away.
+    delegation: Delegation | None = None
 
     @property
     def is_break_glass(self) -> bool:

@@ -69,6 +69,11 @@ def approvers_of(action: AgentAction) -> list[dict[str, Any]]:
             "id": f"user:{decision.decided_by_id}",
             "assurance": decision.assurance or decision.channel,
             "at": int(decision.created_at.timestamp()),
+            **(
+                {"on_behalf_of": f"user:{decision.on_behalf_of_id}"}
+                if decision.on_behalf_of_id
+                else {}
+            ),
         }
         for decision in decisions
     ]

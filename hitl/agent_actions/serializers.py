@@ -91,6 +91,7 @@ class ActionDecision(serializers.Serializer):
     action = serializers.CharField()
     decided_by = serializers.IntegerField()
     decided_by_username = serializers.CharField()
+    on_behalf_of = serializers.IntegerField(allow_null=True)
     comment = serializers.CharField(allow_blank=True)
     at = serializers.DateTimeField()
 
@@ -171,6 +172,7 @@ class ActionSerializer(serializers.ModelSerializer):
             "action": decision.action,
             "decided_by": decision.decided_by_id,
             "decided_by_username": decision.decided_by.get_username(),
+            "on_behalf_of": decision.on_behalf_of_id,
             "comment": decision.comment,
             "at": decision.created_at,
         }

@@ -9,6 +9,7 @@ from hitl.services.deadlines import (
     sync_deadlines,
 )
 from hitl.services.decisions import decide
+from hitl.services.delegations import delegate_decisions, end_delegation
 from hitl.services.integrity import note_change, record_change
 from hitl.services.policies import change_policy
 from hitl.services.proposals import confirm_loosening, decline_loosening
@@ -23,6 +24,8 @@ __all__ = [
     "confirm_loosening",
     "decide",
     "decline_loosening",
+    "delegate_decisions",
+    "end_delegation",
     "note_change",
     "open_request",
     "reassign_request",

@@ -35,12 +35,15 @@ def decide(
     channel: str,
     assurance: str = "",
     break_glass: bool = False,
+    on_behalf_of: Any = None,
 ) -> Decision:
     """Record a person's decision; once it settles the request, its task or action goes on.
 
     `subject_digest` is that of what the person was shown. `break_glass` goes past the rules on who
     may decide and how many, for the reason in `comment`, and leaves an event of its own.
-    `assurance` says what made sure that it is this person.
+    `assurance` says what made sure that it is this person. `on_behalf_of`: a user who is away and
+    has asked the actor to decide for them; without it that happens where the actor could not as
+    themselves.
 
     Raises NotFound, Forbidden (why not this person; `reauthentication_required`), Conflict
     (`already_decided`, `subject_changed`, `request_closed`, `integrity`), Gone (`expired`),
@@ -52,27 +55,34 @@ def decide(
         now = time_for(request)
         # A deadline that has passed comes first, whether or not the sweep was here.
         escalate_if_due(tx, request, now)
-        bypassed = None
+        bypassed = delegation = None
         if break_glass:
             if not may_break_glass(request, actor.user, role=tx.role):
                 detail = "Only an owner of the project or a superuser decides past the rules."
                 raise Forbidden("break_glass_not_allowed", detail)
             bypassed = tuple(obstacles(request, actor.user, now, role=tx.role))
         else:
-            verdict = can_decide(request, actor.user, now, role=tx.role)
+            verdict = can_decide(request, actor.user, now, role=tx.role, on_behalf_of=on_behalf_of)
             # The state of the request is checked below, with more to say about it.
             if not verdict.allowed and verdict.code not in ("already_decided", "expired"):
                 raise Forbidden(verdict.code, verdict.detail)
+            delegation = verdict.delegation
         if request.status in UNDECIDED:
             for error in differences(request, task, versions):
                 raise error
         check_open(request, actor, now)
         chosen = get_action(action)
         check_action(request, chosen, comment, content)
+        if delegation is not None and chosen.key == "amend":
+            # The text would be one person's, and its approval the other's.
+            detail = "Whoever stands in writes nothing for somebody else. Request changes instead."
+            raise Forbidden("amend_on_behalf", detail)
         if bypassed is not None:
             bypassed = tuple(dict.fromkeys((*bypassed, *chosen.obstacles(request))))
         assurance = check_assurance(request, assurance)
-        data = DecisionInput(actor, chosen, comment.strip(), content, channel, assurance, bypassed)
+        data = DecisionInput(
+            actor, chosen, comment.strip(), content, channel, assurance, bypassed, delegation
+        )
         if data.is_break_glass and not data.comment:
             raise comment_required("To decide past the rules")
         # Only what was shown may be decided on, and only if it is what would go on now.
@@ -97,11 +107,11 @@ def check_open(request: HitlRequest, actor: Actor, now: datetime) -> None:
     if not request.is_pending:
         decision = request.decisions.last()
     elif request.approvals:
-        decision = request.decisions.filter(decided_by=actor.user).first()
+        decision = request.decisions.of_person(actor.user).first()
     if decision is not None:
         raise Conflict(
             "already_decided",
-            f"{decision.decided_by.get_username()} has decided already: {decision.action}.",
+            f"{decision.who} has decided already: {decision.action}.",
             decision=summary(decision),
             request_status=request.status,
         )
@@ -124,6 +134,7 @@ def summary(decision: Decision) -> dict[str, Any]:
         "action": decision.action,
         "decided_by": decision.decided_by_id,
         "decided_by_username": decision.decided_by.get_username(),
+        "on_behalf_of": decision.on_behalf_of_id,
         "comment": decision.comment,
         "created_at": decision.created_at.isoformat(),
     }

@@ -6,6 +6,7 @@ from typing import Any
 
 from core import sql
 from hitl.actions import DecisionInput
+from hitl.delegation import Delegation
 from hitl.digests import digest_of
 from hitl.enums import RequestStatus
 from hitl.events import (
@@ -52,6 +53,7 @@ def settle(
         decision=decision.pk,
         action=decision.action,
         decided_by=decision.decided_by_id,
+        on_behalf_of=decision.on_behalf_of_id,
         comment=decision.comment,
         content=None if decision.content is None else json.dumps(decision.content),
         subject_digest=decision.subject_digest,
@@ -82,6 +84,7 @@ def _decision(tx: ProjectTransaction, request: HitlRequest, data: DecisionInput)
         request=request,
         action=data.action.key,
         decided_by=data.actor.user,
+        on_behalf_of=data.delegation.delegator if data.delegation else None,
         comment=data.comment,
         content=data.content if data.action.needs_content else None,
         subject_digest=request.subject_digest,
@@ -108,6 +111,7 @@ def _note(
         assurance=data.assurance,
         **({"content_digest": digest_of(decision.content)} if decision.content else {}),
         **({"loosenings": decision.loosenings} if decision.loosenings else {}),
+        **(_stood_in(data.delegation) if data.delegation else {}),
     )
     if data.bypassed is not None:
         tx.record(
@@ -125,6 +129,14 @@ def _note(
         DECISION_SECONDS.labels(str(request.kind)).observe(max(0.0, seconds))
 
     tx.on_commit(count)
+
+
+def _stood_in(delegation: Delegation) -> dict[str, Any]:
+    return {
+        "on_behalf_of": delegation.delegator_id,
+        "on_behalf_of_name": delegation.delegator.get_username(),
+        "delegation": str(delegation.pk),
+    }
 
 
 def note_created(tx: ProjectTransaction, request: HitlRequest, **data: Any) -> None:

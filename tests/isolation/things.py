@@ -1,10 +1,12 @@
 """One project with everything in it, and the id that a place in a path or body stands for."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.apps import apps
 from django.db import models
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from accounts.models import PersonalToken
 from accounts.tokens import create_token
@@ -14,7 +16,7 @@ from audit.models import Event, Stream
 from context.models import Artifact, ContextBuild
 from hitl.agent_actions.asks import ask_action
 from hitl.models import AgentAction, Decision, HitlRequest, Loosening, StandingApproval
-from hitl.services import decide
+from hitl.services import decide, delegate_decisions
 from projects.credentials import create_credential
 from projects.invitations import invite_member
 from projects.models import AgentCredential, Project
@@ -73,6 +75,9 @@ class Things:
             email="friend@example.org",
             role="viewer",
             link_to=str,
+        )
+        delegate_decisions(
+            project_id=project.pk, actor=actor, ends_at=timezone.now() + timedelta(days=1)
         )
         create_token(user=self.user, name="Of another", scopes=["read"])
         stop(self.user, project_id=project.pk, agent_type="deployer")

@@ -267,7 +267,7 @@ def _show_foot(terminal: Terminal, presented: PresentedRequest) -> None:
 def _decision_line(decision: Decision) -> str:
     comment = f": {decision.comment}" if decision.comment else ""
     mark = " (against the rules)" if decision.is_break_glass else ""
-    who = decision.decided_by.get_username()
+    who = decision.who
     if decision.loosenings:
         mark += " (rules loosened by one person)"
     if decision.assurance:

@@ -1,5 +1,7 @@
 """The page of a project's members: everybody reads it, an owner invites, changes roles, removes."""
 
+from typing import Any
+
 from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -68,6 +70,10 @@ def show_members(request: HttpRequest, project: Project) -> HttpResponse:
                 add_errors(form, error)
     is_owner = role_of(request.user, project.pk) == Role.OWNER
     may_manage = is_owner or request.user.is_superuser
+    members = list(project.memberships.select_related("user").order_by("created_at", "id"))
+    absences = {row.delegator_id: row for row in current_absences(project)}
+    for member in members:
+        member.absence = absences.get(member.user_id)
     invitations = project.invitations.open().select_related("invited_by")
     context = {
         "title": f"Members of {project.name}",
@@ -77,13 +83,19 @@ def show_members(request: HttpRequest, project: Project) -> HttpResponse:
         ],
         "project": project,
         "form": form,
-        "members": project.memberships.select_related("user").order_by("created_at", "id"),
+        "members": members,
         "invitations": invitations if may_manage else [],
         "roles": Role.choices,
         "may_manage": may_manage,
         "now": timezone.now(),
     }
     return render_page(request, "ui/people/members.html", context, status=status)
+
+
+def current_absences(project: Project) -> Any:
+    rows = project.delegations.current().select_related("delegate")
+    # The next one stands: later ones are overwritten by it.
+    return rows.order_by("-starts_at")
 
 
 def invite(request: HttpRequest, project: Project, *, who: str, role: str) -> None:

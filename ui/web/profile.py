@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.conf import settings
@@ -21,6 +22,7 @@ from audit.actors import Actor
 from core.authentication import Scope
 from core.errors import DomainError, InvalidInput
 from projects.models import Membership
+from ui.web.absence import AbsenceForm, absences_of, end_absence
 from ui.web.pages import add_errors, render_page
 
 
@@ -71,7 +73,12 @@ class TokenForm(forms.Form):
         return create_token(user=self.user, name=name, scopes=scopes, expires_at=expires_at)[1]
 
 
-FORMS = {"profile": ProfileForm, "password": PasswordForm, "token": TokenForm}
+FORMS = {
+    "profile": ProfileForm,
+    "password": PasswordForm,
+    "token": TokenForm,
+    "absence": AbsenceForm,
+}
 
 
 @never_cache
@@ -83,8 +90,11 @@ def show_profile(request: HttpRequest) -> HttpResponse:
     }
     if request.method == "POST":
         try:
-            if sent == "revoke":
-                revoke(request)
+            if sent in ("revoke", "end_absence"):
+                if sent == "revoke":
+                    revoke(request)
+                else:
+                    end_absence(request, id_in(request, "absence"))
                 return redirect("admin:profile")
             form = bound.get(sent)
             if form is not None and form.is_valid():
@@ -106,6 +116,7 @@ def show_profile(request: HttpRequest) -> HttpResponse:
         "forms": bound,
         "key": key,
         "tokens": PersonalToken.objects.filter(user=user).order_by("-created_at", "-id"),
+        "absences": absences_of(user),
         "memberships": Membership.objects.filter(user=user).select_related("project"),
         "now": timezone.now(),
     }
@@ -114,9 +125,14 @@ def show_profile(request: HttpRequest) -> HttpResponse:
 
 def revoke(request: HttpRequest) -> None:
     """Raises InvalidInput, NotFound."""
-    try:
-        token_id = forms.UUIDField().clean(request.POST.get("token"))
-    except ValidationError:
-        raise InvalidInput("invalid", "Nothing was done: the form names no token.") from None
-    revoke_token(token_id=token_id, actor=Actor.of_user(request.user), owner=request.user)
+    token_id, actor = id_in(request, "token"), Actor.of_user(request.user)
+    revoke_token(token_id=token_id, actor=actor, owner=request.user)
     messages.success(request, "Revoked: the token opens nothing any more.")
+
+
+def id_in(request: HttpRequest, name: str) -> UUID:
+    """Raises InvalidInput."""
+    try:
+        return forms.UUIDField().clean(request.POST.get(name))
+    except ValidationError:
+        raise InvalidInput("invalid", f"Nothing was done: the form names no {name}.") from None

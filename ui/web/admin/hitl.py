@@ -129,8 +129,11 @@ def _digest_on_page(request: HttpRequest, item: HitlRequest) -> str:
 @admin.register(Decision)
 class DecisionAdmin(ProjectScopedAdmin):
     project_path = "request__project"
-    list_display = ("request", "action", "decided_by", "channel", "assurance", "created_at")
+    list_display = (
+        *("request", "action", "decided_by", "on_behalf_of"),
+        *("channel", "assurance", "created_at"),
+    )
     list_filter = ("action", "channel", "assurance")
-    list_select_related = ("request", "decided_by")
+    list_select_related = ("request", "decided_by", "on_behalf_of")
     search_fields = ("request__title", "decided_by__username")
     ordering = ("-created_at", "-id")

@@ -68,7 +68,9 @@ def project_context(project: Project, user: Any) -> dict[str, Any]:
         if wait["no_worker_since"]
     ]
     requests = HitlRequest.objects.filter(project=project)
-    settled = requests.exclude(status="pending").prefetch_related("decisions__decided_by")
+    settled = requests.exclude(status="pending").prefetch_related(
+        "decisions__decided_by", "decisions__on_behalf_of"
+    )
     imported = ProjectImport.objects.filter(project=project).select_related("imported_by")
     policy = with_floor(policy_of(project.pk), installation_floor())
     proposal = pending_loosening(project)
