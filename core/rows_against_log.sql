@@ -111,6 +111,26 @@ SELECT coalesce(stored.project_id, logged.project) AS project,
        END AS problem
 FROM logged FULL JOIN stored ON stored.project_id = logged.project AND stored.user_id::text = logged.user_id
 
+-- name: rows_of_groups
+WITH known AS ({known_events}), steps AS (
+    SELECT project, sequence, data ->> 'group' AS group_id,
+           CASE event_type WHEN 'group_added' THEN data ->> 'role' END AS role
+    FROM known WHERE event_type IN ('group_added', 'group_removed') AND NOT is_erased
+), logged AS (
+    SELECT DISTINCT ON (project, group_id) * FROM steps ORDER BY project, group_id, sequence DESC
+), stored AS (
+    SELECT * FROM project_groups WHERE %(project)s::uuid IS NULL OR project_id = %(project)s::uuid
+)
+SELECT coalesce(stored.project_id, logged.project) AS project,
+       'group ' || coalesce(stored.group_id::text, logged.group_id) AS place, CASE
+    WHEN stored.group_id IS NULL AND logged.role IS NOT NULL THEN 'was ' || logged.role || ', and is gone'
+    WHEN stored.group_id IS NOT NULL AND logged.role IS NULL THEN CASE WHEN NOT EXISTS (
+        SELECT FROM known WHERE known.project = stored.project_id AND is_erased)
+        THEN 'no event added this group' END
+    WHEN stored.role <> logged.role THEN 'is ' || stored.role || ', not ' || logged.role
+END AS problem
+FROM logged FULL JOIN stored ON stored.project_id = logged.project AND stored.group_id::text = logged.group_id
+
 -- name: rows_of_policies
 WITH known AS ({known_events}), changes AS (
     SELECT * FROM known WHERE event_type = 'hitl_policy_changed'

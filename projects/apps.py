@@ -8,6 +8,8 @@ class ProjectsConfig(AppConfig):
         from audit.access import register_access_policy
         from audit.rows import register_rows
         from projects.access import ProjectAccess
+        from projects.groups import watch_groups
 
         register_access_policy(ProjectAccess)
-        register_rows("rows_of_projects", "rows_of_members")
+        register_rows("rows_of_projects", "rows_of_members", "rows_of_groups")
+        watch_groups()

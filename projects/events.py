@@ -46,6 +46,8 @@ MEMBER_INVITED = register_event_type(
     message=lambda event, step: Message(f"{who(event)} invited a {event.data.get('role')}"),
 )
 INVITATION_WITHDRAWN = register_event_type("invitation_withdrawn")
+GROUP_ADDED = register_event_type("group_added", changes_inbox=True)
+GROUP_REMOVED = register_event_type("group_removed", changes_inbox=True)
 MEMBER_REMOVED = register_event_type("member_removed", changes_inbox=True, changes_access=True)
 
 

@@ -198,7 +198,7 @@ def _join(tx: ProjectTransaction, invitation_id: UUID, user: Any) -> Membership:
     ranks = [None, Role.VIEWER, Role.APPROVER, Role.OWNER]
     if ranks.index(old_role) < ranks.index(invitation.role):
         member, _ = Membership.objects.update_or_create(
-            project=tx.project, user=user, defaults={"role": invitation.role}
+            project=tx.project, user=user, defaults={"role": invitation.role, "group": None}
         )
         tx.record(
             MEMBER_ADDED,

@@ -213,6 +213,14 @@ class Membership(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships"
     )
     role = models.CharField(max_length=10, choices=Role)
+    group = models.ForeignKey(
+        "auth.Group",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="By which they are a member. Null: by themselves.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -225,6 +233,29 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} is {self.role} of {self.project}"
+
+
+class GroupMembership(models.Model):
+    """Whoever is in the group is a member, as long as they are in it. Never as an owner."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="group_memberships")
+    group = models.ForeignKey("auth.Group", on_delete=models.PROTECT, related_name="+")
+    role = models.CharField(max_length=10, choices=Role)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "project_groups"
+        ordering = ["created_at", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "group"], name="group_once_a_project"),
+            # A project's owner is a person, whom no list elsewhere takes away.
+            models.CheckConstraint(
+                condition=Q(role__in=[Role.APPROVER, Role.VIEWER]), name="group_role_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.group} is {self.role} of {self.project}"
 
 
 class InvitationQuerySet(models.QuerySet):

@@ -7,7 +7,13 @@ from core.fields import FlagField, TextField
 from core.serializers import StrictSerializer
 from projects.agent_types import agent_types
 from projects.enums import OversightLevel, Role
-from projects.models import BRIEF_MAX_LENGTH, Invitation, Membership, Project
+from projects.models import (
+    BRIEF_MAX_LENGTH,
+    GroupMembership,
+    Invitation,
+    Membership,
+    Project,
+)
 from projects.selectors import EXCERPT_LENGTH, find_user
 
 TOO_LONG = f"Shorten the brief to at most {BRIEF_MAX_LENGTH:,} characters."
@@ -146,7 +152,21 @@ class MemberSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Membership
-        fields = ("user", "username", "role", "created_at")
+        fields = ("user", "username", "role", "group", "created_at")
+        read_only_fields = fields
+
+
+class GroupInput(StrictSerializer):
+    group = TextField(max_length=150, help_text="Its name.")
+    role = serializers.ChoiceField(choices=[Role.APPROVER, Role.VIEWER])
+
+
+class GroupSerializer(serializers.ModelSerializer):
+    name = serializers.CharField(source="group.name", read_only=True)
+
+    class Meta:
+        model = GroupMembership
+        fields = ("group", "name", "role", "created_at")
         read_only_fields = fields
 
 

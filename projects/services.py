@@ -22,6 +22,7 @@ from projects.events import (
     PROJECT_UPDATED,
 )
 from projects.floor import check_oversight
+from projects.groups import bring_in_line
 from projects.models import BRIEF_MAX_LENGTH, Membership, Project
 from projects.quotas import check_project_quotas
 from projects.transaction import ProjectTransaction
@@ -224,13 +225,13 @@ def add_member(*, project_id: UUID, actor: Actor, user: Any, role: str) -> Membe
     """Add a member, or change a role. Raises Conflict if the last owner would step down."""
     with ProjectTransaction(project_id, actor, require=MANAGE) as tx:
         existing = Membership.objects.filter(project=tx.project, user=user).first()
-        if existing and existing.role == role:
+        if existing and existing.role == role and existing.group_id is None:
             return existing
         if existing and existing.role == Role.OWNER:
             _check_not_last_owner(tx.project, user)
             hooks.run("owner_removed", tx, user)
         member, _ = Membership.objects.update_or_create(
-            project=tx.project, user=user, defaults={"role": Role(role)}
+            project=tx.project, user=user, defaults={"role": Role(role), "group": None}
         )
         data = {"user": user.pk, "username": user.get_username(), "role": role}
         if existing:
@@ -240,18 +241,28 @@ def add_member(*, project_id: UUID, actor: Actor, user: Any, role: str) -> Membe
 
 
 def remove_member(*, project_id: UUID, actor: Actor, user_id: int) -> None:
-    """Raises NotFound if the user is not a member, Conflict for the last owner."""
+    """Raises NotFound if the user is not a member, Conflict for the last owner.
+
+    Raises Conflict `member_by_group` for who is one by a group.
+    """
     with ProjectTransaction(project_id, actor, require=MANAGE) as tx:
         members = Membership.objects.filter(project=tx.project, user=user_id)
         member = members.select_related("user").first()
         if member is None:
             raise NotFound("not_found", NO_SUCH_MEMBER)
+        if member.group_id is not None:
+            detail = (
+                "They are a member by a group. Remove the group, or let an operator take them out."
+            )
+            raise Conflict("member_by_group", detail)
         if member.role == Role.OWNER:
             _check_not_last_owner(tx.project, member.user)
             hooks.run("owner_removed", tx, member.user)
         username, role = member.user.get_username(), member.role
         member.delete()
         tx.record(MEMBER_REMOVED, user=user_id, username=username, role=role)
+        # They may still be one by a group.
+        bring_in_line(tx)
 
 
 def _check_not_last_owner(project: Project, user: Any) -> None:

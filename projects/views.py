@@ -17,12 +17,15 @@ from core.serializers import NoInput
 from core.viewsets import GenericViewSet
 from projects.access import MANAGE, get_visible_project, require_role
 from projects.filters import ProjectFilter
+from projects.groups import add_group, remove_group
 from projects.invitations import invite_member, withdraw_invitation
-from projects.models import Invitation, Membership, Project
+from projects.models import GroupMembership, Invitation, Membership, Project
 from projects.selectors import find_user, project_list_for, projects_for
 from projects.serializers import (
     CancelInput,
     ChangedProjectSerializer,
+    GroupInput,
+    GroupSerializer,
     InvitationInput,
     InvitationSerializer,
     MemberInput,
@@ -165,6 +168,38 @@ class MemberViewSet(mixins.ListModelMixin, GenericViewSet):
         if member is None:
             raise NotFound("not_found", NO_SUCH_MEMBER)
         remove_member(project_id=project.pk, actor=Actor.of_user(request.user), user_id=member.pk)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class GroupViewSet(mixins.ListModelMixin, GenericViewSet):
+    """Groups that are members of a project: whoever is in one is a member, as long as they are."""
+
+    queryset = GroupMembership.objects.all()
+    serializer_class = GroupSerializer
+    inputs = {"create": GroupInput}
+    filter_backends = ()
+    lookup_url_kwarg = "group"
+
+    def visible(self) -> QuerySet:
+        project = get_visible_project(self.request.user, self.kwargs["project_id"])
+        return project.group_memberships.select_related("group").order_by("created_at", "id")
+
+    @extend_schema(request=GroupInput, responses={201: GroupSerializer})
+    def create(self, request: Request, project_id: UUID) -> Response:
+        """Add a group, or change its role: approver or viewer. For owners."""
+        project = get_visible_project(request.user, project_id)
+        # Before the body: who may not add any is not told whether there is such a group.
+        require_role(request.user, project.pk, MANAGE)
+        actor = Actor.of_user(request.user)
+        group = add_group(project_id=project.pk, actor=actor, **self.input(request))
+        return Response(self.output(group), status.HTTP_201_CREATED)
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, project_id: UUID, group: int) -> Response:
+        """Remove a group, by its id, and with it whoever was a member by it alone."""
+        project = get_visible_project(request.user, project_id)
+        actor = Actor.of_user(request.user)
+        remove_group(project_id=project.pk, actor=actor, group_id=group)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

@@ -16,6 +16,7 @@ from core.idempotency import forget_old_keys
 from core.metrics import SHORT_BUCKETS
 from hitl.agent_actions.recovery import close_overdue_actions
 from hitl.services import apply_deadlines
+from projects.groups import look_for_groups_out_of_line
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ def sweep() -> dict[str, int]:
         "tokens_forgotten": forget_expired_tokens,
         "plain_tokens_deleted": delete_plain_tokens,
         "failed_logins_counted": record_counted_logins,
+        "groups_brought_in_line": look_for_groups_out_of_line,
     }
     repaired = dict.fromkeys(repairs, 0)
     if disk.is_full():

@@ -219,7 +219,7 @@ def test_a_use_is_noted_once_in_ten_minutes(owner, django_assert_num_queries):
 def test_every_route_wants_its_scope(owner, project, subtests):
     """Whatever there is: without the scope nothing is said, not even what exists."""
     request = asked(project)
-    ids = {"project_id": project.pk, "agent_type": "coder", "user": 1, "number": 1}
+    ids = {"project_id": project.pk, "agent_type": "coder", "user": 1, "number": 1, "group": 1}
     others = {
         "read": client_with(key_with(owner, "decide", "manage")),
         "decide": client_with(key_with(owner, "read", "manage")),

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.apps import apps
+from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -18,6 +19,7 @@ from hitl.agent_actions.asks import ask_action
 from hitl.models import AgentAction, Decision, HitlRequest, Loosening, StandingApproval
 from hitl.services import decide, delegate_decisions
 from projects.credentials import create_credential
+from projects.groups import add_group
 from projects.invitations import invite_member
 from projects.models import AgentCredential, Project
 from tests.scenes import asked, stop
@@ -76,6 +78,8 @@ class Things:
             role="viewer",
             link_to=str,
         )
+        Group.objects.create(name="Friends")
+        add_group(project_id=project.pk, actor=actor, group="Friends", role="viewer")
         delegate_decisions(
             project_id=project.pk, actor=actor, ends_at=timezone.now() + timedelta(days=1)
         )
@@ -142,6 +146,8 @@ class Things:
     def named(self, name: str) -> Any:
         """What `name` stands for in a path, a query or a body. Raises Unknown."""
         plain = {"user": self.user.username, "agent_type": "coder", "number": 1, "format": "json"}
+        if name == "group":
+            return self.id_of(Group)
         if name in plain:
             return plain[name]
         model = NAMED.get(name) or NAMED.get(name.removesuffix("_id").removesuffix("_ids"))

@@ -13,6 +13,7 @@ from audit.actors import Actor
 from core.errors import DomainError, InvalidInput, NotFound
 from projects.access import MANAGE, require_role, role_of
 from projects.enums import Role
+from projects.groups import add_group, remove_group
 from projects.invitations import invite_member, withdraw_invitation
 from projects.models import Project
 from projects.selectors import find_user
@@ -22,6 +23,9 @@ from ui.web.pages import add_errors, render_page
 from ui.wording import ROLES
 
 ROLE_CHOICES = [(role.value, f"{role.label}: {ROLES[role]}") for role in reversed(Role)]
+
+
+VERBS = ("role", "remove", "withdraw", "group", "remove_group")
 
 
 class InviteForm(forms.Form):
@@ -38,10 +42,13 @@ class InviteForm(forms.Form):
 class ChangeForm(forms.Form):
     """A button beside a member, or beside an invitation."""
 
-    verb = forms.ChoiceField(choices=[(verb, verb) for verb in ("role", "remove", "withdraw")])
+    verb = forms.ChoiceField(
+        choices=[(verb, verb) for verb in ("role", "remove", "withdraw", "group", "remove_group")]
+    )
     user = forms.IntegerField(required=False)
     role = forms.ChoiceField(choices=Role.choices, required=False)
     invitation = forms.UUIDField(required=False)
+    group = forms.CharField(required=False, max_length=150)
 
 
 def show_members(request: HttpRequest, project: Project) -> HttpResponse:
@@ -70,7 +77,7 @@ def show_members(request: HttpRequest, project: Project) -> HttpResponse:
                 add_errors(form, error)
     is_owner = role_of(request.user, project.pk) == Role.OWNER
     may_manage = is_owner or request.user.is_superuser
-    members = list(project.memberships.select_related("user").order_by("created_at", "id"))
+    members = list(project.memberships.select_related("user", "group").order_by("created_at"))
     absences = {row.delegator_id: row for row in current_absences(project)}
     for member in members:
         member.absence = absences.get(member.user_id)
@@ -85,6 +92,7 @@ def show_members(request: HttpRequest, project: Project) -> HttpResponse:
         "form": form,
         "members": members,
         "invitations": invitations if may_manage else [],
+        "groups": project.group_memberships.select_related("group"),
         "roles": Role.choices,
         "may_manage": may_manage,
         "now": timezone.now(),
@@ -135,7 +143,13 @@ def change_member(request: HttpRequest, project: Project) -> None:
         form.cleaned_data,
         {"project_id": project.pk, "actor": Actor.of_user(request.user)},
     )
-    if fields["verb"] == "withdraw":
+    if fields["verb"] == "group":
+        row = add_group(group=fields["group"].strip(), role=fields["role"], **whole)
+        messages.success(request, f"Whoever is in the group {row.group.name} is a member now.")
+    elif fields["verb"] == "remove_group":
+        remove_group(group_id=as_number(fields["group"]), **whole)
+        messages.success(request, "The group is removed, with all who were members by it alone.")
+    elif fields["verb"] == "withdraw":
         withdraw_invitation(invitation_id=fields["invitation"], **whole)
         messages.success(request, "The invitation is withdrawn; its link is worth nothing now.")
     elif fields["verb"] == "remove":
@@ -147,3 +161,8 @@ def change_member(request: HttpRequest, project: Project) -> None:
             raise NotFound("not_found", NO_SUCH_MEMBER)
         add_member(user=member.user, role=fields["role"], **whole)
         messages.success(request, f"{member.user.get_username()} is {fields['role']} now.")
+
+
+def as_number(text: str) -> int:
+    """-1, which is nobody's, for what is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else -1
