@@ -124,7 +124,7 @@ def test_the_list_takes_as_many_queries_for_ten_requests_as_for_one(
         start_project(project_id=project.pk, actor=Actor.of_user(owner))
         agent_returns(project, work())
     client = logged_in(approver)
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(10):
         page = client.get(LIST)
     assert page.context["cl"].result_count == 10
 

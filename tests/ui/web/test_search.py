@@ -63,7 +63,5 @@ def test_without_words_there_is_the_form_alone(page):
     assert 'type="search"' in html
 
 
-def test_who_is_no_staff_is_sent_to_the_login(project, viewer, client):
-    client.force_login(viewer)
-
+def test_who_is_not_logged_in_is_sent_to_the_login(client):
     assert client.get(URL).status_code == 302
