@@ -119,7 +119,9 @@ def _before(action: AgentAction) -> Any:
 
 def _earlier_calls(action: AgentAction) -> list[EarlierCall]:
     earlier = _before(action).filter(call_digest=action.call_digest)
-    earlier = earlier.prefetch_related("requests__decisions__decided_by")
+    earlier = earlier.prefetch_related(
+        "requests__decisions__decided_by", "requests__decisions__on_behalf_of"
+    )
     calls = []
     for call in earlier.defer("continuation", "result")[:EARLIER_MAX]:
         if (call.tool, call.arguments) != (action.tool, action.arguments):

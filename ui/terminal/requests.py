@@ -168,7 +168,7 @@ def _show_history(terminal: Terminal, card: Card) -> None:
             terminal.say("  the same arguments")
     for earlier in card.earlier:
         words = "; ".join(
-            f"{decision.action} by {decision.decided_by.get_username()}"
+            f"{decision.action} by {decision.who}"
             + (f": {one_line(decision.comment)}" if decision.comment else "")
             for decision in earlier.decisions
         )
