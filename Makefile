@@ -52,8 +52,13 @@ pictures: $(VENV)/.installed-browser ## Take the pictures of the docs anew
 test-stream: $(VENV)/.installed-dev ## Bring a thousand clients back at once
 	@STREAM_TESTS=1 $(BIN)/python -m pytest tests/stream
 
-test-races: $(VENV)/.installed-dev ## Let 2,000 deadlines and answers race (RACES=)
-	@RACES=$(or $(RACES),2000) $(BIN)/python -m pytest -m slow tests/hitl/test_races.py
+test-races: $(VENV)/.installed-dev ## Let 2,000 deadlines and answers race, and a thousand answers (RACES=, REQUESTS=)
+	@RACES=$(or $(RACES),2000) REQUESTS=$(or $(REQUESTS),100) \
+		$(BIN)/python -m pytest -m slow tests/hitl/test_races.py tests/hitl/test_many_answers.py
+
+.PHONY: test-long
+test-long: $(VENV)/.installed-dev ## Run what takes minutes and finds little that the others do not
+	@$(WRITE_BYTECODE) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m long $(TESTS)
 
 .PHONY: test-attacks
 test-attacks: $(VENV)/.installed-dev ## Attack it as a person, an agent, an administrator of the database (TESTS=)

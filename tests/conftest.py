@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+from django.core import management
 from hypothesis import settings as hypothesis_settings
 
 from core.database import as_owner
-from tests.databases import close_administrators
+from tests.databases import close_administrators, grant_only
 
 pytest_plugins = ["tests.fixtures"]
 # They need a browser, more packages or much time, and run by `make test-browser` and its like.
@@ -45,9 +46,13 @@ def _no_silence_of_another_test(monkeypatch):
 def django_db_modify_db_settings(
     django_db_modify_db_settings_parallel_suffix: None,
 ) -> Iterator[ExitStack]:
-    """The owner makes the database of the tests, and migrates it."""
+    """The owner makes the database of the tests, and migrates it where it is no copy."""
     with ExitStack() as owner:
         owner.enter_context(as_owner())
+        if os.environ.get("TESTS_TEMPLATE"):
+            # To find that there is nothing to migrate takes seconds in each process.
+            patch = owner.enter_context(pytest.MonkeyPatch.context())
+            patch.setattr(management, "call_command", grant_only)
         yield owner
 
 

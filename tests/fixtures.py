@@ -1,6 +1,7 @@
 """The fixed cast, and a project they share."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -65,20 +66,21 @@ def staff(db: None) -> User:
 def make_project(owner: User, approver: User, viewer: User) -> Callable[..., Project]:
     """A project of the owner, with an approver and a viewer; a draft unless told otherwise."""
 
-    def make(**fields: Any) -> Project:
-        wanted = {"name": "Library", "brief": BRIEF, "auto_start": False} | fields
-        project = create_project(actor=Actor.of_user(owner), **wanted)
-        # As `add_member` leaves it, in one transaction: most tests begin with it.
-        with ProjectTransaction(project.pk, Actor.of_user(owner)) as tx:
-            Membership.objects.bulk_create(
-                Membership(project=tx.project, user=user, role=user.username)
-                for user in (approver, viewer)
-            )
-            for user in (approver, viewer):
-                tx.record(MEMBER_ADDED, user=user.pk, username=user.username, role=user.username)
-        return project
+    return partial(library_of, owner, approver, viewer)
 
-    return make
+
+def library_of(owner: User, *members: User, **fields: Any) -> Project:
+    """A project of the owner, whose members have the role of their name."""
+    wanted = {"name": "Library", "brief": BRIEF, "auto_start": False} | fields
+    project = create_project(actor=Actor.of_user(owner), **wanted)
+    # As `add_member` leaves it, in one transaction: most tests begin with it.
+    with ProjectTransaction(project.pk, Actor.of_user(owner)) as tx:
+        Membership.objects.bulk_create(
+            Membership(project=tx.project, user=user, role=user.username) for user in members
+        )
+        for user in members:
+            tx.record(MEMBER_ADDED, user=user.pk, username=user.username, role=user.username)
+    return project
 
 
 @pytest.fixture

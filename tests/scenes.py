@@ -306,6 +306,18 @@ def approve_all(project: Project, person: User) -> str:
     return project.status
 
 
+def work_and_approve_all(project: Project, person: User) -> str:
+    """The same in this process alone, without workers."""
+    for _ in range(100):
+        if project.status in OVER:
+            break
+        work_once()
+        if request := pending_request(project):
+            decide_as(person, request)
+        project.refresh_from_db()
+    return project.status
+
+
 def set_policy(project: Project, **changes: Any) -> None:
     owner = project.memberships.filter(role="owner").order_by("created_at").first().user
     change_policy(project_id=project.pk, actor=Actor.of_user(owner), **changes)

@@ -5,6 +5,7 @@ ended by the next one.
 """
 
 import atexit
+import fcntl
 import hashlib
 import os
 import secrets
@@ -93,27 +94,42 @@ def _make_template() -> None:
     files = [path for pattern in MIGRATIONS for path in sorted(PROJECT_DIR.glob(pattern))]
     digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()
     dump = PROJECT_DIR / "build" / "tests" / f"{digest}.dump"
+    dump.parent.mkdir(parents=True, exist_ok=True)
     with psycopg.connect(os.environ["MIGRATION_DATABASE_URL"], autocommit=True) as server:
         server.execute(f"CREATE DATABASE {TEMPLATE}")
     urls = {
         name: urlsplit(os.environ[name])._replace(path=f"/{TEMPLATE}").geturl()
         for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL")
     }
+    is_made = dump.exists()
+    if not is_made:
+        # Who starts at the same time waits, and copies what the first one has made.
+        with (dump.parent / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            is_made = dump.exists()
+            if not is_made:
+                _migrate_and_dump(urls, dump)
+    if is_made:
+        load(dump, urls["MIGRATION_DATABASE_URL"])
+    os.environ["TESTS_TEMPLATE"], os.environ["TESTS_DUMP"] = TEMPLATE, str(dump)
+
+
+def load(dump: Path | str, url: str) -> None:
+    """Into an empty database, whose owner the URL names."""
+    program = postgres_program("pg_restore", None)
+    subprocess.run([program, "--single-transaction", f"--dbname={url}", dump], check=True)
+
+
+def _migrate_and_dump(urls: dict[str, str], dump: Path) -> None:
+    environment = os.environ | urls | {"DJANGO_SETTINGS_MODULE": "orchestrator.settings"}
+    migrate = [sys.executable, "manage.py", "migrate", "-v0"]
+    subprocess.run(migrate, check=True, env=environment, cwd=PROJECT_DIR)
+    # As a whole or not at all.
+    new = dump.with_suffix(".new")
+    program = postgres_program("pg_dump", None)
     url = urls["MIGRATION_DATABASE_URL"]
-    if dump.exists():
-        program = postgres_program("pg_restore", None)
-        subprocess.run([program, "--single-transaction", f"--dbname={url}", dump], check=True)
-    else:
-        environment = os.environ | urls | {"DJANGO_SETTINGS_MODULE": "orchestrator.settings"}
-        migrate = [sys.executable, "manage.py", "migrate", "-v0"]
-        subprocess.run(migrate, check=True, env=environment, cwd=PROJECT_DIR)
-        dump.parent.mkdir(parents=True, exist_ok=True)
-        # As a whole or not at all, whoever else makes the same.
-        new = dump.with_suffix(f".{os.getpid()}")
-        program = postgres_program("pg_dump", None)
-        subprocess.run([program, "--format=custom", f"--file={new}", url], check=True)
-        new.rename(dump)
-    os.environ["TESTS_TEMPLATE"] = TEMPLATE
+    subprocess.run([program, "--format=custom", f"--file={new}", url], check=True)
+    new.rename(dump)
 
 
 def _end_killed_runs() -> None:

@@ -7,12 +7,16 @@ import re
 import select
 import signal
 import struct
+import sys
 import termios
 import time
+import traceback
+from typing import NoReturn
 from urllib.parse import urlsplit
 
-from django.db import connection
+from django.db import connection, connections
 
+import manage
 from ops.devserver.runtime import PROJECT_DIR
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -26,10 +30,35 @@ def environment() -> dict[str, str]:
     return {**os.environ, **mine, "PYTHONWARNINGS": "ignore"}
 
 
-class Typist:
-    """Starts `manage.py` with the arguments; use it as a context manager."""
+def run(arguments: tuple[str, ...]) -> NoReturn:
+    """`manage.py` with the arguments in this process, which is a copy of the tests'."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for inherited in connections.all(initialized_only=True):
+        # Not ours to close.
+        inherited.connection = None
+    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115
+    status = 1
+    try:
+        manage.run(["manage.py", *arguments])
+        status = 0
+    except SystemExit as exit:
+        status = exit.code or 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
 
-    def __init__(self, python: str, *arguments: str) -> None:
+
+class Typist:
+    """Starts `manage.py` with the arguments; use it as a context manager.
+
+    Without a Python of its own it is a copy of this process, which has loaded everything. Threads
+    are not copied, nor is what they hold: start them afterwards.
+    """
+
+    def __init__(self, *arguments: str, python: str = "") -> None:
         self.python, self.arguments = python, arguments
         self.seen = ""
         self.mark = 0
@@ -37,11 +66,13 @@ class Typist:
     def __enter__(self) -> "Typist":
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
             os.chdir(PROJECT_DIR)
-            program = [self.python, "manage.py", *self.arguments]
-            os.execve(self.python, program, environment())
-        size = struct.pack("HHHH", 40, 160, 0, 0)
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, size)
+            if self.python:
+                program = [self.python, "manage.py", *self.arguments]
+                os.execve(self.python, program, environment())
+            os.environ |= environment()
+            run(self.arguments)
         return self
 
     def __exit__(self, *exc: object) -> None:

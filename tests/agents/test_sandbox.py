@@ -123,9 +123,9 @@ def test_a_time_out_also_ends_grandchildren(run):
         "print('begun', flush=True)\n"
         "time.sleep(99)\n"
     )
-    result = run(source, seconds=1)
+    result = run(source, seconds=3)
     assert (result.exit_code, result.timed_out, result.output) == (None, True, "begun\n")
-    assert result.duration_ms < 10_000
+    assert result.duration_ms < 30_000
     assert not [p for p in psutil.process_iter(["cmdline"]) if marker in (p.info["cmdline"] or ())]
 
 
@@ -410,7 +410,7 @@ def _running(marker):
 
 
 def _wait_until(fact):
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not fact():
         assert time.monotonic() < deadline
         time.sleep(0.02)

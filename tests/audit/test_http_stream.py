@@ -180,9 +180,9 @@ def test_who_may_not_see_gets_no_stream(web_server: WebServer, project, outsider
 
 def test_long_polling_waits_for_an_event(web_server: WebServer, project, viewer):
     head = write(project.pk)
+    started = time.monotonic()
     threading.Timer(0.7, write_elsewhere, [project.pk]).start()
 
-    started = time.monotonic()
     response = poll(web_server, project, viewer, after_sequence=head, wait=20)
     took = time.monotonic() - started
 

@@ -26,12 +26,17 @@ class Readings:
     def __init__(self) -> None:
         self.read_page = buffer_module.read_page
         self.lock = threading.Lock()
+        self.are_all_there = threading.Event()
         self.now = self.most = self.total = 0
 
     def __call__(self, *arguments: Any) -> Any:
         with self.lock:
             self.now, self.total = self.now + 1, self.total + 1
             self.most = max(self.most, self.now)
+            if self.most >= REPLAYS:
+                self.are_all_there.set()
+        # The first ones take a while, so that the others come too.
+        self.are_all_there.wait(0.1)
         try:
             return self.read_page(*arguments)
         finally:

@@ -17,7 +17,7 @@ from ops.devserver.valkey import Valkey
 from projects.models import Project
 from tests.end_to_end.quick_settings import TASK_LEASE_SECONDS
 from tests.fixtures import BRIEF
-from tests.live import WebServer, eventually, token_of
+from tests.live import BUSY_SECONDS, WebServer, eventually, token_of
 from tests.scenes import hand_in, pending_request
 
 pytestmark = [
@@ -27,7 +27,7 @@ pytestmark = [
 ]
 
 SWEEP_SECONDS = 1
-SLACK_SECONDS = 3
+SLACK_SECONDS = 3 + BUSY_SECONDS
 
 
 @pytest.fixture

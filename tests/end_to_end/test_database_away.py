@@ -17,6 +17,7 @@ from ops.devserver.data_dir import open_data_dir
 from ops.devserver.postgres import Postgres
 from tests.fixtures import BRIEF
 from tests.live import WebServer, close_code, eventually
+from tests.servers import load
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +48,10 @@ def manage(postgres: Postgres, *arguments: str) -> None:
 
 @pytest.fixture(scope="module")
 def web(postgres: Postgres) -> Iterator[WebServer]:
-    manage(postgres, "migrate", "-v0")
+    if dump := os.environ.get("TESTS_DUMP"):
+        load(dump, postgres.owner_url)
+    else:
+        manage(postgres, "migrate", "-v0")
     manage(postgres, "createsuperuser", "--noinput", "--username=ada", "--email=a@example.com")
     server = WebServer(DATABASE_URL=postgres.url)
     yield server

@@ -1,4 +1,4 @@
-"""Briefs go through real worker processes; a person approves."""
+"""Briefs go through all steps; a person approves."""
 
 import subprocess
 import sys
@@ -11,12 +11,15 @@ from context.models import Artifact, ArtifactVersion
 from hitl.models import Decision, HitlRequest
 from orchestrator.engine.export import export_files
 from tests.live import eventually
-from tests.scenes import approve_all, decide_as, hand_in, pending_request
+from tests.scenes import (
+    approve_all,
+    decide_as,
+    hand_in,
+    pending_request,
+    work_and_approve_all,
+)
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.usefixtures("whole_logs", "worker"),
-]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("whole_logs")]
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples").glob("*.md"))
 ALL_TYPES = {
@@ -42,7 +45,7 @@ def content_of(project, artifact_type: str) -> dict:
 def test_an_example_runs_to_its_end(owner, example, tmp_path):
     project = hand_in(owner, example.read_text())
 
-    assert approve_all(project, owner) == "completed"
+    assert work_and_approve_all(project, owner) == "completed"
 
     made = ArtifactVersion.objects.filter(artifact__project=project).exclude(source_agent="")
     results = content_of(project, "test_results")
@@ -91,7 +94,7 @@ def test_an_unseen_brief_runs_to_its_end_and_nothing_of_it_is_said_to_be_tested(
 ):
     project = hand_in(owner, brief)
 
-    assert approve_all(project, owner) == "completed"
+    assert work_and_approve_all(project, owner) == "completed"
 
     made = ArtifactVersion.objects.filter(artifact__project=project).exclude(source_agent="")
     specification = content_of(project, "software_specification")
@@ -107,6 +110,9 @@ def test_an_unseen_brief_runs_to_its_end_and_nothing_of_it_is_said_to_be_tested(
     run_exported_tests(project, tmp_path)
 
 
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("worker")
 def test_a_brief_that_says_too_little_becomes_a_question_and_the_answer_goes_on(owner):
     project = hand_in(owner, "Make an app.", oversight_level="low")
     request = eventually(lambda: pending_request(project))

@@ -16,7 +16,7 @@ from ops.devserver.data_dir import open_data_dir
 from ops.devserver.valkey import Valkey
 from orchestrator.celery import app
 from projects.models import Project
-from tests.live import eventually
+from tests.live import BUSY_SECONDS, eventually
 from tests.openai_server import OpenAIServer, hang
 from tests.scenes import fresh, side_task, stop
 
@@ -29,7 +29,7 @@ pytestmark = [
 THREADS = 64
 MANY = 40
 PROJECTS = 4
-STOP_SECONDS = 5
+STOP_SECONDS = 5 + BUSY_SECONDS
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_many_calls_wait_at_once_and_sigterm_closes_and_hands_back_all(make_proj
 
     worker.process.terminate()
     began = time.monotonic()
-    eventually(lambda: connections_to(server, worker) == 0, 1.5)
+    eventually(lambda: connections_to(server, worker) == 0, STOP_SECONDS)
     worker.process.wait(STOP_SECONDS)
 
     assert time.monotonic() - began < STOP_SECONDS

@@ -272,7 +272,7 @@ def test_decide_is_as_the_model_of_its_rules():
     check(5, 10)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.django_db
 def test_decide_is_as_the_model_of_its_rules_over_longer_lives():

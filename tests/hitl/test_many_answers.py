@@ -1,5 +1,9 @@
-"""A thousand answers to a hundred requests, through HTTP, on the real server."""
+"""Ten answers to each of many requests, through HTTP, on the real server.
 
+REQUESTS= says how many; `make test-races` makes them a hundred.
+"""
+
+import os
 import random
 import threading
 from collections import Counter
@@ -26,7 +30,8 @@ pytestmark = [
     pytest.mark.timeout(600),
 ]
 
-PROJECTS, REQUESTS, CLIENTS, ANSWERS_EACH = 10, 100, 50, 10
+PROJECTS, CLIENTS, ANSWERS_EACH = 10, 50, 10
+REQUESTS = int(os.environ.get("REQUESTS", "20"))
 ACTIONS = ("approve", "amend", "request_changes")
 # A busy machine takes its time; nothing here may wait for ever.
 PATIENCE_SECONDS = 240
@@ -72,7 +77,9 @@ def send_all(
     url: str, token: str, answers: list[tuple[str, dict[str, Any]]], start: threading.Barrier
 ) -> list[tuple[str, httpx.Response]]:
     headers = {"Authorization": f"Token {token}"}
-    with httpx.Client(base_url=url, headers=headers, timeout=PATIENCE_SECONDS) as client:
+    # It is no TLS, and to read all certificates for each client takes long.
+    options = {"timeout": PATIENCE_SECONDS, "verify": False}
+    with httpx.Client(base_url=url, headers=headers, **options) as client:
         start.wait(PATIENCE_SECONDS)
         return [
             (pk, client.post(f"/api/v1/hitl/requests/{pk}/decisions/", json=body))
@@ -80,7 +87,7 @@ def send_all(
         ]
 
 
-def test_of_a_thousand_answers_a_hundred_stand_and_the_others_hear_which(
+def test_of_ten_answers_to_each_one_stands_and_the_others_hear_which(
     make_project,
     owner: User,
     web_server: WebServer,
@@ -101,7 +108,10 @@ def test_of_a_thousand_answers_a_hundred_stand_and_the_others_hear_which(
     decisions = {pk: answer.json()["decision"]["id"] for pk, answer in answers if answer.is_success}
     refused = [(pk, answer.json()) for pk, answer in answers if answer.status_code == 409]
     assert (len(requests), len(answers)) == (REQUESTS, REQUESTS * ANSWERS_EACH)
-    assert Counter(answer.status_code for _, answer in answers) == {201: 100, 409: 900}
+    assert Counter(answer.status_code for _, answer in answers) == {
+        201: REQUESTS,
+        409: REQUESTS * (ANSWERS_EACH - 1),
+    }
     assert decisions == standing
     assert {body["code"] for _, body in refused} == {"already_decided"}
     assert all(body["decision"]["id"] == standing[pk] for pk, body in refused)

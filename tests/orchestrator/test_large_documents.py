@@ -115,7 +115,7 @@ def test_a_small_document_leaves_out_nothing_and_says_nothing(project):
     assert "Left out" not in document_of(sources_of(project), "html").decode()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_hundreds_of_large_artifacts_take_bounded_time_and_memory(project, subtests):
     accept(project, 300, {"text": f"# Rules\n\n{WORDS * 20}\n\n" * 400})
     sources = sources_of(project)

@@ -140,7 +140,7 @@ def test_a_second_ctrl_c_does_not_wait_for_the_stubborn(run):
         supervised.process.send_signal(signal.SIGINT)
         return supervised.process.poll() is not None
 
-    eventually(has_ended_after_one_more_ctrl_c, seconds=10)
+    eventually(has_ended_after_one_more_ctrl_c)
     assert not supervised.survivors()
 
 
@@ -192,7 +192,7 @@ def test_children_of_a_leader_that_was_killed_too_are_ended(run, tmp_path):
 
 
 def test_what_hangs_is_started_again_and_who_never_beats_is_left_alone(data_dir, monkeypatch):
-    monkeypatch.setattr("ops.devserver.children.SILENT_SECONDS", 1)
+    monkeypatch.setattr("ops.devserver.children.SILENT_SECONDS", 30)
     news = []
     supervisor = Supervisor(news.append)
     program = "import os, time\nwhile True: open(os.environ['HEARTBEAT_FILE'], 'w'); time.sleep(.1)"
@@ -204,6 +204,10 @@ def test_what_hangs_is_started_again_and_who_never_beats_is_left_alone(data_dir,
     hung, left_alone = beating.process.pid, silent.process.pid
 
     os.kill(hung, signal.SIGSTOP)
+    eventually(lambda: psutil.Process(hung).status() == psutil.STATUS_STOPPED)
+    beating.heartbeats.silent_seconds()
+    ages = beating.heartbeats.beaten_at
+    ages.update({path: beaten_at - 60 for path, beaten_at in ages.items()})
     eventually(lambda: supervisor.tend() or beating.process.pid != hung)
 
     assert "web hung: no sign of life" in news[0]
@@ -219,10 +223,10 @@ def test_announced_silence_is_no_hanging(data_dir, tmp_path, monkeypatch):
     watched = Heartbeats(tmp_path / "web")
     heartbeat.begin()
 
-    assert watched.silent_seconds() < 1
+    assert watched.silent_seconds() < 30
     with heartbeat.long_work(60):
-        assert watched.silent_seconds() < -50
-    assert 0 <= watched.silent_seconds() < 1
+        assert watched.silent_seconds() < -30
+    assert 0 <= watched.silent_seconds() < 30
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of it")

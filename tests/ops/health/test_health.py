@@ -14,6 +14,7 @@ from ops.health.check import checks
 from orchestrator.celery import app
 from projects.models import Project
 from tests.databases import administrator
+from tests.live import BUSY_SECONDS
 
 pytestmark = pytest.mark.django_db
 
@@ -129,7 +130,7 @@ def test_without_redis_it_is_not_ready_and_says_so_soon(client, settings, reques
     for response in (ready, summary, detailed):
         assert secret not in response.content.decode()
         assert "Traceback" not in response.content.decode()
-    assert stopwatch.seconds() < 6
+    assert stopwatch.seconds() < 6 + BUSY_SECONDS
 
 
 @pytest.mark.parametrize("port", ["closed_port", "silent_port"])
@@ -151,7 +152,7 @@ def test_without_the_database_it_is_not_ready_and_says_so_soon(
     found = statuses(detailed)
     assert (found["audit"], found["celery"]) == ("unhealthy", "unhealthy")
     assert "the-password" not in detailed.content.decode()
-    assert stopwatch.seconds() < 6
+    assert stopwatch.seconds() < 6 + BUSY_SECONDS
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/z", "/health/detailed", "/health/ready"])
@@ -219,7 +220,7 @@ def test_a_project_is_created_while_redis_is_away(
     )
 
     assert response.status_code == 201
-    assert stopwatch.seconds() < 4
+    assert stopwatch.seconds() < 4 + BUSY_SECONDS
     project = Project.objects.get(pk=response.json()["id"])
     assert project.status == "active"
     # What the sweep finds, once Redis is back.

@@ -270,7 +270,7 @@ def test_an_agent_cannot_command_the_terminal(project):
 
 @pytest.mark.django_db(transaction=True)
 def test_on_a_terminal_approve_shows_and_asks_first(asked):
-    with Typist(sys.executable, "hitl", "approve", str(asked.pk), "--user=owner") as typist:
+    with Typist("hitl", "approve", str(asked.pk), "--user=owner") as typist:
         typist.expect("First ask, then build.")
         typist.expect("[y/N]")
         typist.type("y")
@@ -279,9 +279,11 @@ def test_on_a_terminal_approve_shows_and_asks_first(asked):
         assert typist.exit_status() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_on_a_terminal_anything_but_yes_decides_nothing(asked):
-    with Typist(sys.executable, "hitl", "approve", str(asked.pk), "--user=owner") as typist:
+    command = ("hitl", "approve", str(asked.pk), "--user=owner")
+    with Typist(*command, python=sys.executable) as typist:
         typist.expect("[y/N]")
         typist.type("")
         typist.expect("Nothing was decided")
@@ -294,7 +296,7 @@ def test_on_a_terminal_anything_but_yes_decides_nothing(asked):
 def test_an_entity_in_markdown_cannot_command_the_terminal_either(project):
     request = agent_returns(project, plan("turn &#x202e;around and &#27;[2J"))
 
-    with Typist(sys.executable, "hitl", "show", str(request.pk), "--user=owner") as typist:
+    with Typist("hitl", "show", str(request.pk), "--user=owner") as typist:
         assert typist.exit_status() == 0
         assert "\u202e" not in typist.seen
         assert "\x1b[2J" not in typist.seen

@@ -20,6 +20,14 @@ from ui.terminal import project_state, session
 
 pytestmark = pytest.mark.django_db(transaction=True)
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "library.md"
+SHORT = """
+name: short
+version: 1
+title: A plan alone
+steps:
+  - {id: plan, title: Plan, phase: plan, agent: orchestrator, creates: [agent_output], gate: plan,
+     requires: [user_input], instructions: Plan.}
+"""
 FAILED, CANCELLED, PERSON_NEEDED, TIMED_OUT, NO_WORKER, INTERRUPTED = 3, 4, 5, 6, 7, 130
 
 
@@ -62,23 +70,19 @@ def test_an_example_runs_to_its_end_unattended_and_is_written_out(as_owner, tmp_
     folder = tmp_path / "out"
 
     with work_goes_on():
-        status, said = run_project(EXAMPLE, as_owner, "--approve-all", f"--output={folder}")
+        status, said = run_project(
+            EXAMPLE, as_owner, "--approve-all", f"--output={folder}", "--name=Mine"
+        )
 
     assert status == 0
-    assert Project.objects.get().status == "completed"
+    assert (Project.objects.get().name, Project.objects.get().status) == ("Mine", "completed")
     assert {"Phase discovery", "Phase launch"} <= {line[7:] for line in said.splitlines()}
     assert "coder is working on Source code" in said
     assert "deployment_package" in said
     manifest = json.loads((folder / "manifest.json").read_text())
     for file in manifest["files"]:
         assert hashlib.sha256((folder / file["path"]).read_bytes()).hexdigest() == file["sha256"]
-
-
-def test_every_approval_of_an_unattended_run_is_a_recorded_decision(as_owner):
-    with work_goes_on():
-        run_project(EXAMPLE, as_owner, "--approve-all", "--name=Mine")
-
-    assert Project.objects.get().name == "Mine"
+    # Every approval is a recorded decision.
     assert HitlRequest.objects.filter(status="approved").count() == 8
     assert set(Decision.objects.values_list("channel", "action")) == {("cli", "approve")}
 
@@ -119,9 +123,17 @@ def test_without_a_terminal_the_first_request_ends_the_command(as_owner, brief):
     assert HitlRequest.objects.get().is_pending
 
 
-def test_resume_goes_on_where_an_earlier_command_stopped(as_owner, brief):
+@pytest.fixture
+def short_workflow(tmp_path, monkeypatch):
+    """Its name; over after one step."""
+    (tmp_path / "short.yaml").write_text(SHORT)
+    monkeypatch.setattr("orchestrator.engine.definition.WORKFLOWS", tmp_path)
+    return "short"
+
+
+def test_resume_goes_on_where_an_earlier_command_stopped(as_owner, brief, short_workflow):
     with work_goes_on():
-        run_project(brief, as_owner)
+        run_project(brief, as_owner, f"--workflow={short_workflow}")
         status, said = run_project(
             f"--resume={Project.objects.get().pk}", as_owner, "--approve-all"
         )
@@ -131,7 +143,10 @@ def test_resume_goes_on_where_an_earlier_command_stopped(as_owner, brief):
     assert Project.objects.get().status == "completed"
 
 
-def test_resume_starts_a_draft_and_resumes_a_paused_project(project, as_owner, owner):
+def test_resume_starts_a_draft_and_resumes_a_paused_project(
+    make_project, as_owner, owner, short_workflow
+):
+    project = make_project(workflow=short_workflow)
     with work_goes_on():
         run_project(f"--resume={project.pk}", as_owner)
         pause_project(project_id=project.pk, actor=Actor.of_user(owner))
@@ -192,7 +207,7 @@ def test_without_a_worker_it_says_so_and_ends(as_owner, brief, monkeypatch):
 
 
 def test_without_redis_it_says_so(as_owner, brief, monkeypatch, settings):
-    monkeypatch.setattr(project_state, "QUIET_SECONDS", 0.1)
+    monkeypatch.setattr(project_state, "QUIET_SECONDS", 0.0)
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
 
     status, said = run_project(brief, as_owner, "--timeout=1")
@@ -287,7 +302,7 @@ def test_control_characters_of_a_brief_do_not_reach_the_terminal(as_owner, tmp_p
 
 
 def test_a_person_on_a_terminal_is_shown_asked_and_obeyed(as_owner):
-    with work_goes_on(), Typist(sys.executable, "run_project", str(EXAMPLE), as_owner) as typist:
+    with Typist("run_project", str(EXAMPLE), as_owner) as typist, work_goes_on():
         typist.expect("What to look at when you decide")
         typist.expect("[l] leave it to somebody else")
         typist.type("")
@@ -318,8 +333,8 @@ def test_a_person_on_a_terminal_answers_questions(as_owner, tmp_path):
     (tmp_path / "thin.md").write_text("Something nice please")
 
     with (
+        Typist("run_project", str(tmp_path / "thin.md"), as_owner) as typist,
         work_goes_on(),
-        Typist(sys.executable, "run_project", str(tmp_path / "thin.md"), as_owner) as typist,
     ):
         typist.expect("[w] answer")
         questions = HitlRequest.objects.get().subject["questions"]
@@ -337,7 +352,7 @@ def test_a_person_on_a_terminal_answers_questions(as_owner, tmp_path):
 
 
 def test_what_was_typed_before_a_question_is_no_answer_to_it(as_owner, brief):
-    with work_goes_on(), Typist(sys.executable, "run_project", str(brief), as_owner) as typist:
+    with Typist("run_project", str(brief), as_owner) as typist, work_goes_on():
         typist.expect("Project started")
         typist.type_blindly("a\ra\ra\r")
         typist.expect("leave it to somebody else")
@@ -354,7 +369,7 @@ def test_an_edit_in_the_persons_editor_goes_on(as_owner, brief, tmp_path, monkey
     monkeypatch.setenv("EDITOR", str(script))
     monkeypatch.delenv("VISUAL", raising=False)
 
-    with work_goes_on(), Typist(sys.executable, "run_project", str(brief), as_owner) as typist:
+    with Typist("run_project", str(brief), as_owner) as typist, work_goes_on():
         typist.expect("leave it to somebody else")
         typist.type("m")
         typist.expect("to open your editor")
@@ -366,8 +381,9 @@ def test_an_edit_in_the_persons_editor_goes_on(as_owner, brief, tmp_path, monkey
     assert Decision.objects.get().content["summary"] == "Mine now"
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_the_project_and_says_how_to_go_on(as_owner, brief):
-    with Typist(sys.executable, "run_project", str(brief), as_owner) as typist:
+    with Typist("run_project", str(brief), as_owner, python=sys.executable) as typist:
         typist.expect("all idle")
         typist.interrupt()
         typist.expect(f"--resume {Project.objects.get().pk}")
