@@ -153,6 +153,7 @@ lock: $(VENV)/.installed-dev ## Compile the pinned requirements from requirement
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 requirements-browser.in -o requirements-browser.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 requirements-checks.in -o requirements-checks.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 requirements-peers.in -o requirements-peers.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --all-extras sdk/pyproject.toml -o sdk/requirements.txt
 
 clean: ## Remove the virtual environment and caches; the data folder stays
 	rm -rf $(VENV) $(PEERS) $(SDK) $(ADAPTERS) .pytest_cache .ruff_cache .import_linter_cache .hypothesis staticfiles build
@@ -203,18 +204,18 @@ $(PEERS)/.installed: requirements-peers.txt $(VENV)/.made
 		echo "$$digest" > $@; }
 	@touch $@
 
-$(SDK)/.installed: sdk/pyproject.toml $(VENV)/.made
-	@digest=$$(cksum sdk/pyproject.toml); [ "$$(cat $@ 2>/dev/null)" = "$$digest" ] || { \
+$(SDK)/.installed: sdk/pyproject.toml sdk/requirements.txt $(VENV)/.made
+	@digest=$$(cksum sdk/pyproject.toml sdk/requirements.txt); [ "$$(cat $@ 2>/dev/null)" = "$$digest" ] || { \
 		echo "Installing the client library in $(SDK), apart from the server" && \
 		$(PYTHON) -m venv $(SDK) && \
-		$(SDK)/bin/python -m pip install --quiet --disable-pip-version-check -e './sdk[grants,test]' && \
+		$(SDK)/bin/python -m pip install --quiet --disable-pip-version-check -c sdk/requirements.txt -e './sdk[grants,test]' && \
 		echo "$$digest" > $@; }
 	@touch $@
 
-$(ADAPTERS)/%/.installed: sdk/pyproject.toml $(VENV)/.made
-	@digest=$$(cksum sdk/pyproject.toml); [ "$$(cat $@ 2>/dev/null)" = "$$digest" ] || { \
+$(ADAPTERS)/%/.installed: sdk/pyproject.toml sdk/requirements.txt $(VENV)/.made
+	@digest=$$(cksum sdk/pyproject.toml sdk/requirements.txt); [ "$$(cat $@ 2>/dev/null)" = "$$digest" ] || { \
 		echo "Installing what the adapter $* needs in $(ADAPTERS)/$*" && \
 		$(PYTHON) -m venv $(ADAPTERS)/$* && \
-		$(ADAPTERS)/$*/bin/python -m pip install --quiet --disable-pip-version-check -e "./sdk[$$(echo $* | tr _ -)]" && \
+		$(ADAPTERS)/$*/bin/python -m pip install --quiet --disable-pip-version-check -c sdk/requirements.txt -e "./sdk[$$(echo $* | tr _ -)]" && \
 		echo "$$digest" > $@; }
 	@touch $@

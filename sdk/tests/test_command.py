@@ -159,6 +159,24 @@ def test_the_hook_is_installed_once_beside_others(tmp_path):
     assert own["command"].endswith("|| exit 2")
 
 
+def test_the_server_itself_is_asked_by_an_http_hook(tmp_path, monkeypatch):
+    path = tmp_path / "settings.json"
+    monkeypatch.setenv("PARAPH_URL", "https://paraph.example/")
+    assert main(["hook", "install", "--settings", str(path)]) == 0
+    assert main(["hook", "install", "--http", "--settings", str(path)]) == 0
+    hooks = json.loads(path.read_text())["hooks"]
+    assert {event: len(entries) for event, entries in hooks.items()} == {
+        "PreToolUse": 1,
+        "PostToolUse": 1,
+        "PostToolUseFailure": 1,
+    }
+    own = hooks["PreToolUse"][0]["hooks"][0]
+    assert own["url"] == "https://paraph.example/hooks/claude-code/?wait=50"
+    assert (own["type"], own["onFailure"], own["timeout"]) == ("http", "block", 60)
+    assert own["headers"] == {"Authorization": "Bearer $PARAPH_TOKEN"}
+    assert own["allowedEnvVars"] == ["PARAPH_TOKEN"]
+
+
 def test_invisible_letters_are_shown():
     assert escaped("a\u202eb\u200bc\x1b[1mü\U000e0041") == (
         "a‹U+202E›b‹U+200B›c‹U+001B›[1mü‹U+E0041›"

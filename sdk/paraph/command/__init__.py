@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from paraph.command import agents, demo, hook, people, verify, work
+from paraph.command import agents, demo, hook, mcp, people, verify, work
 from paraph.command.exits import ERROR, exit_of
 from paraph.errors import ParaphError
 
@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "4 it may have happened.",
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (people, agents, work, verify, hook, demo):
+    for module in (people, agents, work, mcp, verify, hook, demo):
         module.add_commands(commands)
     given = list(sys.argv[1:] if arguments is None else arguments)
     command: list[str] = []
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given, command = given[: given.index("--")], given[given.index("--") + 1 :]
     options = parser.parse_args(given)
     if command and not getattr(options, "takes_command", False):
-        parser.error("only ask and work take a command after --")
+        parser.error("only ask, work and mcp-proxy take a command after --")
     options.command = command
     try:
         return int(options.run(options))

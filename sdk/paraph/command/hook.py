@@ -12,12 +12,15 @@ from typing import Any
 from paraph.actions import ClaimState, State
 from paraph.client import Action, Claim, Client
 from paraph.command.exits import ERROR, YES
+from paraph.connection import saved_settings
 from paraph.errors import ParaphError, StillPending
 
 Parsers = Any
 #: Of a hook that blocks; any other that is not 0 would let the call through.
 BLOCK = 2
 HOOK_SECONDS = 24 * 3600
+# Proxies rarely let a request take longer; the next try goes on waiting.
+HTTP_SECONDS, HTTP_PATH = 60, "/hooks/claude-code/"
 USUAL_TOOLS = "Bash|Write|Edit|MultiEdit|NotebookEdit|WebFetch|mcp__.*"
 
 
@@ -35,7 +38,14 @@ def add_commands(commands: Parsers) -> None:
         "--settings", type=Path, default=Path(".claude/settings.json"), help="default: %(default)s"
     )
     install.add_argument("--matcher", default=USUAL_TOOLS, help="default: %(default)s")
-    install.add_argument("--timeout", type=int, default=HOOK_SECONDS, help="to wait, in seconds")
+    install.add_argument(
+        "--timeout",
+        type=int,
+        help=f"to wait, in seconds (default: {HOOK_SECONDS}, with --http {HTTP_SECONDS})",
+    )
+    install.add_argument(
+        "--http", action="store_true", help="ask the server at once, with no program in between"
+    )
     install.set_defaults(run=install_hook)
     run = actions.add_parser("run", help="as Claude Code calls it")
     run.add_argument("--timeout", type=float, default=HOOK_SECONDS - 60)
@@ -50,15 +60,7 @@ def install_hook(options: argparse.Namespace) -> int:
         settings = {}
     except ValueError as error:
         raise ParaphError(f"{path} is no JSON: {error}") from error
-    program = f"{shlex.quote(sys.executable)} -m paraph hook run"
-    before = {
-        "type": "command",
-        # A program that is not there would let the call through: this does not.
-        "command": f"{program} --timeout {max(1, options.timeout - 60)} || exit {BLOCK}",
-        "timeout": options.timeout,
-        "onFailure": "block",
-    }
-    after = {"type": "command", "command": program, "timeout": 60}
+    before, after = (_http_entries if options.http else _command_entries)(options.timeout)
     hooks = settings.setdefault("hooks", {})
     for event, entry in (("PreToolUse", before), ("PostToolUse", after)):
         others = [entry for entry in hooks.get(event, []) if not _is_ours(entry)]
@@ -71,13 +73,48 @@ def install_hook(options: argparse.Namespace) -> int:
     unfinished.write_text(json.dumps(settings, indent=2) + "\n")
     unfinished.replace(path)
     print(f"{path}: Claude Code asks before {options.matcher}.")
-    print("It needs PARAPH_URL, PARAPH_TOKEN, PARAPH_PROJECT and PARAPH_AGENT, or `paraph login`.")
+    if options.http:
+        print("It needs PARAPH_TOKEN in the environment of Claude Code.")
+    else:
+        names = "PARAPH_URL, PARAPH_TOKEN, PARAPH_PROJECT and PARAPH_AGENT"
+        print(f"It needs {names}, or `paraph login`.")
     return YES
 
 
+def _command_entries(timeout: int | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    timeout = timeout or HOOK_SECONDS
+    program = f"{shlex.quote(sys.executable)} -m paraph hook run"
+    before = {
+        "type": "command",
+        # A program that is not there would let the call through: this does not.
+        "command": f"{program} --timeout {max(1, timeout - 60)} || exit {BLOCK}",
+        "timeout": timeout,
+        "onFailure": "block",
+    }
+    return before, {"type": "command", "command": program, "timeout": 60}
+
+
+def _http_entries(timeout: int | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    url = os.environ.get("PARAPH_URL") or saved_settings().get("url")
+    if not url:
+        raise ParaphError("There is no url: set PARAPH_URL, or run `paraph login`.")
+    timeout = timeout or HTTP_SECONDS
+    entry = {
+        "type": "http",
+        "url": f"{url.rstrip('/')}{HTTP_PATH}?wait={max(1, timeout - 10)}",
+        "headers": {"Authorization": "Bearer $PARAPH_TOKEN"},
+        "allowedEnvVars": ["PARAPH_TOKEN"],
+        "timeout": timeout,
+    }
+    # No server, no credential, no answer in time: none of them is a yes.
+    return entry | {"onFailure": "block"}, entry
+
+
 def _is_ours(entry: dict[str, Any]) -> bool:
-    commands = [hook.get("command", "") for hook in entry.get("hooks", [])]
-    return any("-m paraph hook run" in command for command in commands)
+    return any(
+        "-m paraph hook run" in hook.get("command", "") or HTTP_PATH in hook.get("url", "")
+        for hook in entry.get("hooks", [])
+    )
 
 
 def run_hook(options: argparse.Namespace) -> int:

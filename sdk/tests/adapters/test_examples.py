@@ -12,6 +12,12 @@ from tests.conftest import MAIN
 
 ADAPTERS = Path(os.environ["ADAPTERS"])
 EXAMPLES = MAIN / "examples" / "agents"
+PAGES = {
+    "pydantic_ai": "pydantic-ai.md",
+    "langgraph": "langgraph.md",
+    "openai_agents": "openai-agents.md",
+    "claude_agent": "claude-agent-sdk.md",
+}
 NAMES = [path.name for path in sorted(ADAPTERS.iterdir()) if (path / ".installed").exists()]
 
 
@@ -91,3 +97,18 @@ def test_what_only_the_framework_approves_does_not_run(name, home, tmp_path):
     assert "refunded" not in printed
     assert printed.count("Not by this way.") == 3
     assert {action["status"] for action in home.actions()} == {"denied"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_page_of_each_framework_runs_as_it_stands(name, home, tmp_path):
+    page = (MAIN / "docs" / "agents" / PAGES[name]).read_text()
+    script = tmp_path / "page.py"
+    script.write_text(page.split("```python\n")[1].split("```")[0])
+    process = start(name, home, tmp_path / "unused", script)
+    for request in asked(home, process).values():
+        home.decide(request=request)
+
+    printed, errors = process.communicate(timeout=120)
+
+    assert process.returncode == 0, errors
+    assert printed.count("refunded 10 for") == 3
