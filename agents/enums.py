@@ -59,6 +59,14 @@ class AttemptOutcome(models.TextChoices):
     CANCELLED = "cancelled", "Cancelled"
 
 
+class ToolOutcome(models.TextChoices):
+    SUCCEEDED = "succeeded", "Succeeded"
+    #: The model was told what was wrong.
+    FAILED = "failed", "Failed"
+    #: A person or a rule said no.
+    REFUSED = "refused", "Refused"
+
+
 class StopLevel(models.TextChoices):
     """From where an emergency stop was set, and from where alone it is released."""
 

@@ -55,6 +55,15 @@ def _stop(text: str, tone: str = "") -> MessageBuilder:
     return message
 
 
+def _tools_used(event: Event, step: str) -> Message:
+    data = event.data
+    calls = [
+        call["tool"] if call["outcome"] == "succeeded" else f"{call['tool']} ({call['outcome']})"
+        for call in data.get("calls", [])
+    ]
+    return Message(f"{data.get('agent_type')}, turn {data.get('turn')}: {', '.join(calls)}")
+
+
 TASK_CREATED = register_event_type("task_created")
 TASK_STARTED = register_event_type("task_started", message=_started)
 TASK_PROGRESS = register_event_type("task_progress")
@@ -63,6 +72,7 @@ TASK_DELAYED = register_event_type("task_delayed", message=_delayed)
 TASK_COMPLETED = register_event_type("task_completed", message=_completed)
 TASK_FAILED = register_event_type("task_failed")
 TASK_CANCELLED = register_event_type("task_cancelled", message=_cancelled)
+TOOLS_USED = register_event_type("tools_used", message=_tools_used)
 AGENT_STATUS_CHANGED = register_event_type("agent_status_changed")
 EMERGENCY_STOP_ACTIVATED = register_event_type(
     "emergency_stop_activated", message=_stop("Emergency stop", tone="bad"), changes_inbox=True

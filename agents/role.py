@@ -1,6 +1,6 @@
 """The roles of agents: each asks the model for the expected artifacts and checks them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -56,11 +56,33 @@ def role_for(agent_type: str) -> Role:
     return agent_types[agent_type]
 
 
+@dataclass(frozen=True)
+class Limits:
+    """Of an agent that uses tools, for one artifact: turns, tokens in and out, seconds at work."""
+
+    turns: int
+    tokens: int
+    seconds: float
+
+
+def tools_of(agent_type: str) -> Sequence[str]:
+    """The names of what this agent may call, where its model calls tools."""
+    return getattr(role_for(agent_type), "tools", ())
+
+
+def limits_of(agent_type: str) -> Limits:
+    return Limits(
+        settings.AGENT_MAX_TURNS, settings.AGENT_MAX_TOKENS, float(settings.AGENT_MAX_SECONDS)
+    )
+
+
 class ModelRole:
     """A role whose artifacts all come from the model."""
 
     agent_type: str
     instructions: str
+    #: What it may call.
+    tools: Sequence[str] = ()
 
     def run(self, assignment: Assignment, model: Model) -> Outcome:
         """One artifact after the other; the next one may build on the one before."""

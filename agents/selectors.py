@@ -12,7 +12,7 @@ from django.utils import timezone
 from agents.enums import TaskStatus
 from agents.events import AGENT_STATUS_CHANGED
 from agents.external import external_types
-from agents.models import AgentStatus, EmergencyStop, Task
+from agents.models import AgentStatus, EmergencyStop, Task, ToolUse, WorkspaceFile
 from audit.models import Event
 from projects.access import get_visible_project
 from projects.models import Project
@@ -52,6 +52,24 @@ def tasks_for(user: Any) -> QuerySet[Task]:
     """What the user may see, newest first, each with its attempts."""
     tasks = Task.objects.visible_to(user).select_related("created_by")
     return tasks.prefetch_related("attempts").order_by("-created_at", "-id")
+
+
+def tool_uses_of(task: Task) -> QuerySet[ToolUse]:
+    """Every call of a tool while this work was done, oldest first."""
+    return ToolUse.objects.filter(task=task).order_by("number")
+
+
+def latest_tool_uses(project: Project, count: int) -> list[ToolUse]:
+    """Of the current tasks of a project, newest first."""
+    uses = ToolUse.objects.filter(task__project=project, task__is_current=True)
+    return list(uses.select_related("task").order_by("-id")[:count])
+
+
+def workspace_of(task: Task) -> QuerySet[WorkspaceFile]:
+    """The newest version of each file that is there, by path."""
+    newest = WorkspaceFile.objects.filter(task=task).order_by("path", "-number").distinct("path")
+    files = WorkspaceFile.objects.filter(pk__in=newest.values("pk"), is_deleted=False)
+    return files.order_by("path")
 
 
 def task_list_for(user: Any) -> QuerySet[Task]:

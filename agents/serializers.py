@@ -1,7 +1,10 @@
+import json
+from typing import Any
+
 from rest_framework import serializers
 
 from agents.enums import AgentState
-from agents.models import AgentStatus, Task, TaskAttempt
+from agents.models import AgentStatus, Task, TaskAttempt, ToolUse, WorkspaceFile
 from audit.models import Event
 from core.fields import IdField, KindField, TextField
 from core.serializers import StrictSerializer
@@ -81,6 +84,41 @@ class TaskSerializer(TaskListSerializer):
 
     class Meta(TaskListSerializer.Meta):
         fields = (*TaskListSerializer.Meta.fields, "handoff", "attempts")
+        read_only_fields = fields
+
+
+class ToolUseSerializer(serializers.ModelSerializer):
+    """One call of a tool, and what its model was told."""
+
+    arguments = serializers.SerializerMethodField()
+
+    class Meta:
+        model = ToolUse
+        fields = (
+            "number",
+            "fence",
+            "turn",
+            "name",
+            "arguments",
+            "arguments_sha256",
+            "outcome",
+            "result",
+            "duration_ms",
+            "action",
+            "created_at",
+        )
+        read_only_fields = fields
+
+    def get_arguments(self, use: ToolUse) -> dict[str, Any]:
+        return json.loads(use.arguments)
+
+
+class WorkspaceFileSerializer(serializers.ModelSerializer):
+    """A file as it is now; `number` counts its versions."""
+
+    class Meta:
+        model = WorkspaceFile
+        fields = ("path", "number", "content", "sha256", "fence", "turn", "created_at")
         read_only_fields = fields
 
 

@@ -12,7 +12,14 @@ from rest_framework.response import Response
 
 from agents.filters import AgentFilter, TaskFilter
 from agents.models import AgentStatus, Task
-from agents.selectors import board_for, history_for, task_list_for, tasks_for
+from agents.selectors import (
+    board_for,
+    history_for,
+    task_list_for,
+    tasks_for,
+    tool_uses_of,
+    workspace_of,
+)
 from agents.serializers import (
     AgentHistorySerializer,
     AgentStatusSerializer,
@@ -20,6 +27,8 @@ from agents.serializers import (
     TaskInput,
     TaskListSerializer,
     TaskSerializer,
+    ToolUseSerializer,
+    WorkspaceFileSerializer,
 )
 from agents.services import cancel_task, request_task, retry_task
 from audit.actors import Actor
@@ -42,7 +51,7 @@ class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
     outputs = {"list": TaskListSerializer}
     inputs = {"create": TaskInput, "cancel": NoInput, "retry": NoInput}
     filterset_class = TaskFilter
-    paged = ("list", "context")
+    paged = ("list", "context", "tool_uses", "workspace")
 
     def visible(self) -> QuerySet:
         return (task_list_for if self.action == "list" else tasks_for)(self.request.user)
@@ -75,6 +84,20 @@ class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
         builds = ContextBuild.objects.filter(task=self.get_object().pk).order_by("fence")
         page = self.paginate_queryset(builds)
         return self.get_paginated_response(ContextBuildSerializer(page, many=True).data)
+
+    @extend_schema(responses=ToolUseSerializer(many=True), filters=False)
+    @action(detail=True, url_path="tool-uses")
+    def tool_uses(self, request: Request, pk: UUID) -> Response:
+        """What the agent's model called while it worked, and what came of it; oldest first."""
+        page = self.paginate_queryset(tool_uses_of(self.get_object()))
+        return self.get_paginated_response(ToolUseSerializer(page, many=True).data)
+
+    @extend_schema(responses=WorkspaceFileSerializer(many=True), filters=False)
+    @action(detail=True)
+    def workspace(self, request: Request, pk: UUID) -> Response:
+        """The files that the agent works on, as they are now."""
+        page = self.paginate_queryset(workspace_of(self.get_object()))
+        return self.get_paginated_response(WorkspaceFileSerializer(page, many=True).data)
 
     def change(self, request: Request, service: Callable[..., Task]) -> Response:
         task = self.get_object()

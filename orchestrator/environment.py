@@ -295,6 +295,10 @@ class Environment(Variables):
     CONTEXT_BUDGET: PositiveCount = 100_000
     CONTEXT_BUDGETS: Budgets = {}
     MODEL_TIMEOUT_SECONDS: PositiveCount = 300
+    AGENT_MAX_TURNS: PositiveCount = 40
+    AGENT_MAX_TOKENS: PositiveCount = 2_000_000
+    AGENT_MAX_SECONDS: PositiveCount = 3_600
+    WORKSPACE_MAX_BYTES: PositiveCount = 2_000_000
     OPENAI_API_KEY: str = ""
     OPENAI_BASE_URL: WebUrl = ""
     AGENT_CONCURRENCY: PositiveCount = 32

@@ -339,6 +339,11 @@ MODEL_MAX_TOKENS = env.MODEL_MAX_TOKENS
 CONTEXT_BUDGET = env.CONTEXT_BUDGET
 CONTEXT_BUDGETS = {"demo": 5_000_000} | env.CONTEXT_BUDGETS
 MODEL_TIMEOUT_SECONDS = env.MODEL_TIMEOUT_SECONDS
+# Of an agent that uses tools, for one artifact; after that it hands in what it has.
+AGENT_MAX_TURNS = env.AGENT_MAX_TURNS
+AGENT_MAX_TOKENS = env.AGENT_MAX_TOKENS
+AGENT_MAX_SECONDS = env.AGENT_MAX_SECONDS
+WORKSPACE_MAX_BYTES = env.WORKSPACE_MAX_BYTES
 OPENAI_API_KEY = env.OPENAI_API_KEY
 OPENAI_BASE_URL = env.OPENAI_BASE_URL
 # Search by meaning. The app, and its table, are there only where it is on.

@@ -131,7 +131,13 @@ class OpenAIServer:
         content = self.contents.get(name.removeprefix(DELIVER))
         if content is None:
             content = instance_of(function["parameters"])
-        return completion(request, name, content(request) if callable(content) else content)
+        content = content(request) if callable(content) else content
+        if "files" in content and "files" not in function["parameters"]["properties"]:
+            # They go into the workspace first.
+            if not any(message["role"] == "tool" for message in request["messages"]):
+                return several(request, *(("write", _written(file)) for file in content["files"]))
+            content = {key: value for key, value in content.items() if key != "files"}
+        return completion(request, name, content)
 
 
 class _PatientServer(ThreadingHTTPServer):
@@ -143,12 +149,25 @@ def completion(
     request: dict[str, Any], name: str, arguments: Any, *, finish_reason: str = "tool_calls"
 ) -> Answer:
     """A chat completion that calls a function."""
-    text = arguments if isinstance(arguments, str) else json.dumps(arguments)
-    function = {"name": name, "arguments": text}
-    # Each of a conversation has another id.
-    number = sum(message["role"] == "assistant" for message in request["messages"]) + 1
-    calls = [{"id": f"call_{number}", "type": "function", "function": function}]
-    return reply(request, {"content": None, "tool_calls": calls}, finish_reason)
+    return several(request, (name, arguments), finish_reason=finish_reason)
+
+
+def several(
+    request: dict[str, Any], *calls: tuple[str, Any], finish_reason: str = "tool_calls"
+) -> Answer:
+    """A chat completion that calls functions; each call of a conversation has another id."""
+    turn = sum(message["role"] == "assistant" for message in request["messages"]) + 1
+    tool_calls = []
+    for number, (name, arguments) in enumerate(calls, start=1):
+        text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+        function = {"name": name, "arguments": text}
+        call_id = f"call_{turn}" if number == 1 else f"call_{turn}_{number}"
+        tool_calls.append({"id": call_id, "type": "function", "function": function})
+    return reply(request, {"content": None, "tool_calls": tool_calls}, finish_reason)
+
+
+def _written(file: dict[str, Any]) -> dict[str, Any]:
+    return {"path": file["path"], "content": file["content"]}
 
 
 def reply(request: dict[str, Any], message: dict[str, Any], finish_reason: str) -> Answer:

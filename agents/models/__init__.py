@@ -1,4 +1,5 @@
 from agents.models.provider_checks import ProviderCheck
+from agents.models.runs import ModelRun, ToolUse, WorkspaceFile
 from agents.models.stops import (
     WORKER_SEEN_SECONDS,
     EmergencyStop,
@@ -12,10 +13,13 @@ __all__ = [
     "WORKER_SEEN_SECONDS",
     "AgentStatus",
     "EmergencyStop",
+    "ModelRun",
     "ProviderCheck",
     "StopAcknowledgement",
     "StopNotice",
     "Task",
     "TaskAttempt",
+    "ToolUse",
     "WorkerProcess",
+    "WorkspaceFile",
 ]

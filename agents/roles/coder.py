@@ -6,6 +6,7 @@ from projects.enums import Phase
 
 @role("coder", phase=Phase.BUILD)
 class Coder(ModelRole):
+    tools = ("list", "read", "write", "edit", "delete", "search", "run_tests", "run_command")
     instructions = """\
 You are the programmer of a software project. Write a complete, readable program in Python 3.11
 with the standard library only: several small files, an entry point main.py with a command line, a

@@ -53,6 +53,8 @@ class Cancellation:
     def __init__(self, claim: "Claim", ask: Callable[["Claim"], None]) -> None:
         self.claim = claim
         self.started_at = time.monotonic()
+        #: There is a conversation to be emptied once the work is handed in.
+        self.uses_tools = False
         self._ask = ask
         self._reason: type[WorkCancelled] | None = None
         self._interrupts: list[Callable[[], object]] = []

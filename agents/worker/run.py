@@ -30,6 +30,7 @@ from agents.services import (
     fail_attempt,
     finish_task,
 )
+from agents.services.runs import empty_runs
 from agents.worker.cancellation import (
     Cancellation,
     LeaseLost,
@@ -38,6 +39,7 @@ from agents.worker.cancellation import (
     WorkerStopping,
 )
 from agents.worker.lease import hand_back_stopped, hold_lease
+from agents.worker.tool_loop import ToolUsingModel
 from core.database import until_database_is_back
 from core.errors import DomainError
 from core.failpoints import failpoint
@@ -111,7 +113,10 @@ def _attempt(claim: Claim) -> AttemptOutcome | None:
     except WorkError as error:
         return _fail(claim, error)
     failpoint("after_effect_before_record")
-    return record_outcome(claim, outcome)
+    ended = record_outcome(claim, outcome)
+    if ended == AttemptOutcome.COMPLETED and cancellation.uses_tools:
+        empty_runs(claim.task)
+    return ended
 
 
 def _work(cancellation: Cancellation) -> Outcome:
@@ -120,7 +125,8 @@ def _work(cancellation: Cancellation) -> Outcome:
     try:
         model = CancellableModel(model_for(agent_type), cancellation)
         reporting = ProgressReportingModel(model, claim.task)
-        return role_for(agent_type).run(assemble_assignment(claim), reporting)
+        using_tools = ToolUsingModel(reporting, cancellation)
+        return role_for(agent_type).run(assemble_assignment(claim), using_tools)
     except (WorkError, DatabaseAway):
         # Without the database nothing can be said of the attempt; the sweep takes the task back.
         raise

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from agents.models import AgentStatus, EmergencyStop, Task
+from agents.selectors import latest_tool_uses
 from audit.models import Event
 from context.models import Artifact
 from hitl.models import HitlRequest
@@ -22,6 +23,7 @@ from ui.web.inbox.inbox import stream_heads
 from ui.wording import ON_TIMEOUT, changes_text, event_message, floor_text, loosening_text
 
 DECIDED_MAX = 10
+TOOL_USES_MAX = 20
 TIMELINE_MAX = 80
 # Not every event has a message, so more are read than are shown.
 TIMELINE_READ = 3 * TIMELINE_MAX
@@ -85,6 +87,7 @@ def project_context(project: Project, user: Any) -> dict[str, Any]:
         "pending": list(requests.pending()[::-1]),
         "decided": list(settled.order_by("-resolved_at")[:DECIDED_MAX]),
         "agents": list(AgentStatus.objects.filter(project=project)),
+        "tool_uses": latest_tool_uses(project, TOOL_USES_MAX),
         "artifacts": list(Artifact.objects.filter(project=project).order_by("created_at")),
         "origin": imported.first(),
         "timeline": timeline_of(project.pk, steps),

@@ -1,0 +1,306 @@
+"""Agents whose models use tools: a local server speaks OpenAI's wire format, turn by turn."""
+
+import json
+
+import pytest
+
+from agents.models import ModelRun, TaskAttempt, ToolUse, WorkspaceFile
+from agents.protocols import Assignment
+from agents.selectors import workspace_of
+from agents.services import take_back_lost_tasks
+from agents.tool import Bench, ToolError, tools, use_tool
+from agents.worker.run import run
+from agents.workspace import Workspace
+from context.models import Artifact
+from tests.agents.conftest import whole_logs
+from tests.openai_server import OpenAIServer, call, refusal
+from tests.scenes import (
+    WORKER,
+    agent_status,
+    current,
+    event_data,
+    fresh,
+    let_lease_run_out,
+    make_due,
+    started,
+)
+
+__all__ = ["whole_logs"]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("whole_logs")]
+
+BUILD = """
+name: building
+version: 1
+title: Build something
+steps:
+  - {id: build, title: Build, phase: build, agent: coder, creates: [source_code],
+     instructions: Build it.}
+"""
+ADDING = "def add(first, second):\n    return first - second\n"
+TESTS = """import unittest
+
+from adding import add
+
+
+class AddingTest(unittest.TestCase):
+    def test_fr_1_adds(self):
+        self.assertEqual(add(2, 3), 5)
+"""
+DELIVERED = {
+    "title": "Adding",
+    "summary": "A function that adds, and a test of it.",
+    "entry_point": "adding.py",
+    "test_command": ["python3", "-m", "unittest"],
+    "covered": [{"requirement": "FR-1", "tests": ["test_fr_1_adds"]}],
+    "not_covered": [],
+}
+
+
+@pytest.fixture
+def server(settings):
+    with OpenAIServer() as running:
+        settings.AGENT_MODELS = settings.AGENT_MODELS | {"coder": "openai-chat:test-model"}
+        settings.OPENAI_API_KEY, settings.OPENAI_BASE_URL = "sk-test", running.base_url
+        yield running
+
+
+@pytest.fixture
+def task(project):
+    return current(started(project, BUILD), "build")
+
+
+@pytest.fixture
+def bench(task):
+    given = Assignment("A project", "coder", "build", "build", 1, "", "A brief.", ("source_code",))
+    return Bench(task, given, Workspace())
+
+
+def work_on(task):
+    return run(task_id=task.pk, worker=WORKER)
+
+
+def told(server, turn):
+    """What the calls of the turn before have brought, as the model was told."""
+    last = [m for m in server.requests[turn - 1]["messages"] if m["role"] != "assistant"]
+    return str(last[-1]["content"])
+
+
+def killed(task):
+    """The worker dies while it waits for this answer: its lease runs out, and nobody renews it."""
+
+    def lose(server, request):
+        let_lease_run_out(task)
+        take_back_lost_tasks()
+        return call("list", {})(server, request)
+
+    return lose
+
+
+def test_a_program_is_built_over_eight_turns_though_the_worker_is_killed(server, task):
+    server.then(
+        call("list", {}),
+        call("write", {"path": "adding.py", "content": ADDING}),
+        call("write", {"path": "tests/test_adding.py", "content": TESTS}),
+        call("run_tests", {}),
+        killed(task),
+        call("edit", {"path": "adding.py", "old": "first - second", "new": "first + second"}),
+        call("run_tests", {}),
+        call(
+            "run_command", {"command": ["python3", "-c", "import adding; print(adding.add(4, 5))"]}
+        ),
+        call("deliver_source_code", DELIVERED),
+    )
+
+    assert not work_on(task)
+    make_due(task)
+    assert work_on(fresh(task))
+
+    assert fresh(task).status == "completed"
+    assert "AssertionError" in told(server, 5)
+    # The second worker asks what the first one has not heard the answer of.
+    assert server.requests[5]["messages"] == server.requests[4]["messages"]
+    assert "1 tests: 1 passed" in told(server, 8)
+    assert "Exit code 0.\n9" in told(server, 9)
+    uses = ToolUse.objects.filter(task=task)
+    assert [(use.name, use.turn, use.outcome) for use in uses] == [
+        ("list", 1, "succeeded"),
+        ("write", 2, "succeeded"),
+        ("write", 3, "succeeded"),
+        ("run_tests", 4, "succeeded"),
+        ("edit", 5, "succeeded"),
+        ("run_tests", 6, "succeeded"),
+        ("run_command", 7, "succeeded"),
+    ]
+    versions = WorkspaceFile.objects.filter(task=task, path="adding.py")
+    assert [version.content for version in versions] == [ADDING, ADDING.replace("-", "+")]
+    content = Artifact.objects.get(artifact_type="source_code").versions.get().content
+    assert [file["path"] for file in content["files"]] == ["adding.py", "tests/test_adding.py"]
+    assert content["files"][0]["content"] == versions[1].content
+    assert content["covered"] == DELIVERED["covered"]
+
+
+def test_every_call_is_in_the_log_by_its_name_and_the_digest_of_its_arguments(server, task):
+    server.then(
+        call("write", {"path": "adding.py", "content": ADDING}), call("read", {"path": "x"})
+    )
+    server.contents["source_code"] = DELIVERED
+
+    work_on(task)
+
+    first, second = event_data(task, "tools_used")
+    assert first["turn"] == 1
+    assert first["calls"][0]["tool"] == "write"
+    assert first["calls"][0]["outcome"] == "succeeded"
+    assert second["calls"][0]["outcome"] == "failed"
+    use = ToolUse.objects.get(task=task, number=1)
+    assert first["calls"][0]["arguments_sha256"] == use.arguments_sha256
+    assert json.loads(use.arguments)["content"] == ADDING
+    assert "ADDING" not in json.dumps([first, second])
+
+
+def test_an_attempt_counts_all_its_turns_also_where_it_fails(server, task):
+    server.then(call("list", {}), refusal(500), call("list", {}), call("list", {}))
+    server.contents["source_code"] = DELIVERED | {"entry_point": "there_is_none.py"}
+
+    work_on(task)
+    first = TaskAttempt.objects.get(task=task)
+    make_due(task)
+    work_on(task)
+
+    second = TaskAttempt.objects.get(task=task, number=2)
+    assert (first.outcome, first.calls, first.input_tokens) == ("transient_error", 2, 100)
+    # Two turns with tools, and what does not fit is told twice: one more try each.
+    assert (second.outcome, second.error_code, second.calls) == (
+        *("permanent_error", "invalid_content"),
+        5,
+    )
+    assert "entry_point must be one of the files" in told(server, 6)
+    assert agent_status(task) == "waiting_for_hitl"
+
+
+def test_the_last_turn_has_no_tools(server, task, settings):
+    settings.AGENT_MAX_TURNS = 3
+    server.then(
+        call("write", {"path": "adding.py", "content": ADDING}),
+        call("write", {"path": "main.py", "content": "import adding\n"}),
+        call("deliver_source_code", DELIVERED),
+    )
+
+    work_on(task)
+
+    offered = [{tool["function"]["name"] for tool in r["tools"]} for r in server.requests]
+    assert "write" in offered[1]
+    assert offered[2] == {"deliver_source_code", "ask_person"}
+    assert "no tools any more" in told(server, 3)
+    assert fresh(task).status == "completed"
+
+
+@pytest.mark.parametrize("limit", ["AGENT_MAX_TOKENS", "AGENT_MAX_SECONDS"])
+def test_tokens_and_time_are_bounded_too(server, task, settings, limit):
+    setattr(settings, limit, 0)
+    server.contents["source_code"] = DELIVERED | {"files": []}
+
+    work_on(task)
+
+    assert {tool["function"]["name"] for tool in server.requests[0]["tools"]} == {
+        *("deliver_source_code", "ask_person"),
+    }
+
+
+def test_once_it_is_handed_in_the_conversation_is_forgotten(server, task):
+    server.then(call("write", {"path": "adding.py", "content": ADDING}))
+    server.contents["source_code"] = DELIVERED
+
+    work_on(task)
+
+    assert fresh(task).status == "completed"
+    assert ModelRun.objects.get(task=task).messages == ""
+
+
+def test_the_demo_model_needs_no_tools(task):
+    work_on(task)
+
+    assert not ToolUse.objects.filter(task=task).exists()
+
+
+def test_members_read_what_was_called_and_the_files_and_nobody_else(
+    server, task, viewer, outsider, client_of
+):
+    server.then(call("write", {"path": "adding.py", "content": ADDING}))
+    server.contents["source_code"] = DELIVERED
+    work_on(task)
+
+    uses = client_of(viewer).get(f"/api/v1/tasks/{task.pk}/tool-uses/").json()["results"]
+    files = client_of(viewer).get(f"/api/v1/tasks/{task.pk}/workspace/").json()["results"]
+
+    assert uses[0]["arguments"] == {"path": "adding.py", "content": ADDING}
+    assert (files[0]["path"], files[0]["content"]) == ("adding.py", ADDING)
+    for what in ("tool-uses", "workspace"):
+        assert client_of(outsider).get(f"/api/v1/tasks/{task.pk}/{what}/").status_code == 404
+
+
+# The tools themselves.
+
+
+def test_files_are_written_read_found_and_removed(bench):
+    use_tool("write", {"path": "a/b.txt", "content": "one\ntwo\nthree\n"}, bench)
+
+    assert use_tool("list", {}, bench) == "a/b.txt (14 bytes)"
+    assert use_tool("read", {"path": "a/b.txt"}, bench) == "one\ntwo\nthree\n"
+    two = use_tool("read", {"path": "a/b.txt", "first_line": 2, "lines": 1}, bench)
+    assert two == "Lines 2 to 2 of 3:\ntwo\n"
+    assert use_tool("search", {"text": "tw", "path": "a"}, bench) == "a/b.txt:2: two"
+    use_tool("edit", {"path": "a/b.txt", "old": "two", "new": "2"}, bench)
+    assert bench.workspace.files["a/b.txt"] == "one\n2\nthree\n"
+    use_tool("delete", {"path": "a/b.txt"}, bench)
+    assert use_tool("list", {}, bench) == "The workspace is empty."
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "why"),
+    [
+        ("write", {"path": "../out", "content": ""}, "must not contain"),
+        ("write", {"path": "/etc/passwd", "content": ""}, "relative path"),
+        ("write", {"path": "a.txt/b", "content": ""}, "stands in the way"),
+        ("write", {"path": "A.TXT", "content": ""}, "case alone"),
+        ("write", {"path": "n", "content": "a\0b"}, "NUL"),
+        ("write", {"path": "big", "content": "x" * 101}, "at most 100 bytes"),
+        ("write", {"path": "a.txt"}, "content: Field required"),
+        ("write", {"path": "a.txt", "content": "", "mode": 7}, "mode: Extra inputs"),
+        ("read", {"path": "none"}, "There is no file 'none'"),
+        ("edit", {"path": "a.txt", "old": "a", "new": "b"}, "stands 2 times"),
+        ("run_command", {"command": ["a\0b"]}, "NUL"),
+        ("dance", {}, "There is no tool 'dance'"),
+    ],
+)
+def test_what_cannot_be_done_says_why(bench, settings, name, arguments, why):
+    settings.WORKSPACE_MAX_BYTES = 100
+    bench.workspace.write("a.txt", "aa")
+
+    with pytest.raises(ToolError, match=why):
+        use_tool(name, arguments, bench)
+
+
+def test_a_program_that_is_not_there_is_said_to_be_missing(bench):
+    bench.workspace.write("main.rs", "fn main() {}\n")
+
+    told = use_tool("run_command", {"command": ["no-such-compiler", "main.rs"]}, bench)
+
+    assert "Exit code 127." in told
+    assert "could not be run" in told
+
+
+def test_a_file_that_was_removed_is_not_there_in_the_next_turn(task, bench):
+    bench.workspace.write("a.txt", "a")
+    bench.workspace.store(task, fence=1, turn=1)
+    bench.workspace.mark_stored()
+    bench.workspace.delete("a.txt")
+    bench.workspace.store(task, fence=1, turn=2)
+
+    assert Workspace.of(task).files == {}
+    assert not workspace_of(task).exists()
+
+
+def test_every_tool_tells_a_model_what_it_takes():
+    assert tools.values[:4] == ["list", "read", "write", "edit"]
+    assert all(item.description and item.arguments.model_json_schema() for item in tools)
