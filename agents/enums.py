@@ -30,12 +30,14 @@ class RequestKind(models.TextChoices):
     CLARIFICATION = "clarification", "Clarification"
     #: An agent cannot go on by itself.
     ESCALATION = "escalation", "Escalation"
-    #: May an agent do what it is about to do. Of an action, never of a task.
+    #: May an agent do what it is about to do. About an action; a task may wait for it.
     ACTION_APPROVAL = "action_approval", "Action approval"
 
 
-#: What a task can wait for.
+#: What the result of a task can need, and what a task can be asked about.
 TASK_REQUEST_KINDS = [kind.value for kind in RequestKind if kind != RequestKind.ACTION_APPROVAL]
+#: What a task can wait for: also for the word of a person on what its agent is about to do.
+TASK_WAITS = [*TASK_REQUEST_KINDS, RequestKind.ACTION_APPROVAL.value]
 
 
 class AgentState(models.TextChoices):

@@ -16,6 +16,7 @@ def _retried(event: Event, step: str) -> Message:
     else:
         cause = {
             "answered": "continues with the answer",
+            "decided": "continues with the decision",
             "tried_again": "is tried again",
             "worker_lost": "the worker was lost, trying again",
         }

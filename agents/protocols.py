@@ -188,7 +188,19 @@ class NeedsPerson:
     reason: str = ""
 
 
-Outcome = Completed | NeedsPerson
+@dataclass(frozen=True)
+class NeedsApproval:
+    """The agent's model wants to call a tool that people are asked about first.
+
+    `run` is the conversation that goes on once they have decided.
+    """
+
+    call: ToolCall
+    run: int
+    usage: Usage
+
+
+Outcome = Completed | NeedsPerson | NeedsApproval
 
 
 class WorkError(Exception):

@@ -70,6 +70,11 @@ def tools_of(agent_type: str) -> Sequence[str]:
     return getattr(role_for(agent_type), "tools", ())
 
 
+def asks_of(agent_type: str) -> Sequence[str]:
+    """Of those, the ones that people are asked about before each call, whatever the project."""
+    return getattr(role_for(agent_type), "asks", ())
+
+
 def limits_of(agent_type: str) -> Limits:
     return Limits(
         settings.AGENT_MAX_TURNS, settings.AGENT_MAX_TOKENS, float(settings.AGENT_MAX_SECONDS)
@@ -83,6 +88,8 @@ class ModelRole:
     instructions: str
     #: What it may call.
     tools: Sequence[str] = ()
+    #: Of those, what people are asked about before each call.
+    asks: Sequence[str] = ()
 
     def run(self, assignment: Assignment, model: Model) -> Outcome:
         """One artifact after the other; the next one may build on the one before."""

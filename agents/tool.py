@@ -72,18 +72,23 @@ def spec_of(name: str) -> ToolSpec:
 
 def use_tool(name: str, arguments: dict[str, Any], bench: Bench) -> str:
     """What the model is told. Raises ToolError, also for arguments that do not fit."""
+    checked = checked_arguments(name, arguments)
+    return cut(tools[name].run(bench, checked))
+
+
+def checked_arguments(name: str, arguments: dict[str, Any]) -> Arguments:
+    """Raises ToolError where there is no such tool, or they do not fit it."""
     item = tools.get(name)
     if item is None:
         raise ToolError(f"There is no tool {name!r}.")
     try:
-        checked = item.arguments.model_validate(arguments)
+        return item.arguments.model_validate(arguments)
     except ValidationError as error:
         faults = [
             f"{'.'.join(map(str, fault['loc'])) or 'arguments'}: {fault['msg']}"
             for fault in error.errors(include_url=False)[:10]
         ]
         raise ToolError(f"The arguments do not fit. {'; '.join(faults)}") from error
-    return cut(item.run(bench, checked))
 
 
 def cut(text: str, limit: int = RESULT_CHARACTERS) -> str:

@@ -13,6 +13,8 @@ class HitlConfig(AppConfig):
             inbox_items,
             requests_changed_behind_us,
         )
+        from hitl.agent_actions.own_agents import close_calls, finish_calls, tools_that_ask
+        from hitl.selectors import inbox_items, requests_changed_behind_us
         from hitl.services import cancel_requests, note_change, sync_deadlines
         from hitl.services.loosenings import oversight_changed, owner_removed
         from projects import hooks
@@ -20,6 +22,9 @@ class HitlConfig(AppConfig):
         hooks.register("status_changed", sync_deadlines)
         hooks.register("ended", close_actions_of_ended_project)
         hooks.register("tasks_cancelled", cancel_requests)
+        hooks.register("tasks_cancelled", close_calls)
+        hooks.register("tools_that_ask", tools_that_ask)
+        hooks.register("tools_used", finish_calls)
         hooks.register("oversight_changed", oversight_changed)
         hooks.register("owner_removed", owner_removed)
         hooks.register("content_changed", note_change)

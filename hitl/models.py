@@ -69,8 +69,22 @@ class AgentAction(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="agent_actions")
+    # Who asks: an agent that runs elsewhere, or one of ours at its task.
     credential = models.ForeignKey(
-        AgentCredential, on_delete=models.PROTECT, related_name="agent_actions"
+        AgentCredential,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="agent_actions",
+    )
+    # Looked up by `action_once_a_call`.
+    task = models.ForeignKey(
+        Task,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="agent_actions",
+        db_index=False,
     )
     idempotency_key = models.CharField(max_length=255)
     status = models.CharField(
@@ -147,6 +161,11 @@ class AgentAction(models.Model):
             models.UniqueConstraint(
                 fields=["credential", "idempotency_key"], name="action_once_a_key"
             ),
+            models.UniqueConstraint(fields=["task", "idempotency_key"], name="action_once_a_call"),
+            models.CheckConstraint(
+                condition=Q(credential__isnull=True) ^ Q(task__isnull=True),
+                name="action_of_a_credential_or_a_task",
+            ),
             models.UniqueConstraint(
                 fields=["project", "effect"],
                 condition=Q(status__in=BLOCKS_EFFECT) & ~Q(effect=""),
@@ -198,7 +217,14 @@ class StandingApproval(models.Model):
     project = models.ForeignKey(
         Project, on_delete=models.CASCADE, related_name="standing_approvals"
     )
-    credential = models.ForeignKey(AgentCredential, on_delete=models.CASCADE, related_name="+")
+    credential = models.ForeignKey(
+        AgentCredential,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="+",
+        help_text="Null: of our own agent of this name.",
+    )
     agent_name = models.CharField(max_length=200)
     tool = models.JSONField()
     bounds = models.JSONField(help_text="JSON Schema that the arguments must satisfy.")
@@ -538,6 +564,13 @@ class Policy(models.Model):
         blank=True,
         db_default=[],
         help_text="Kinds of requests for which people give their password again.",
+    )
+    ask_before_tools = ArrayField(
+        models.CharField(max_length=100),
+        default=list,
+        blank=True,
+        db_default=[],
+        help_text="Tools of our own agents that people are asked about before each call.",
     )
     # Seconds from when a request is opened; null: never.
     remind_after = models.PositiveIntegerField(null=True, blank=True)

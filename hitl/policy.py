@@ -48,8 +48,9 @@ def loosened(old: Policy, new: Policy) -> list[str]:
             names.append(name)
     if new.required_approvals < old.required_approvals:
         names.append("required_approvals")
-    if not set(old.reauthenticate) <= set(new.reauthenticate):
-        names.append("reauthenticate")
+    for name in ("reauthenticate", "ask_before_tools"):
+        if not set(getattr(old, name)) <= set(getattr(new, name)):
+            names.append(name)
     for kind, phase in product(RequestKind.values, ("", *Phase.values)):
         before = set(roles_for(old, kind, phase) or DECIDE)
         if not set(roles_for(new, kind, phase) or DECIDE) <= before:

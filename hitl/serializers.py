@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from agents.enums import RequestKind
+from agents.tool import tool_choices
 from context.models import Artifact, ArtifactVersion
 from context.rendering import render_markdown
 from context.serializers import IMPORTED, ClaimsSerializer, IntactFields
@@ -390,6 +391,12 @@ class PolicyChange(StrictSerializer):
         max_length=len(RequestKind),
         help_text="Kinds of requests for which people give their password again.",
     )
+    ask_before_tools = serializers.ListField(
+        child=KindField(choices=tool_choices),
+        required=False,
+        max_length=100,
+        help_text="Tools of the project's own agents that people are asked about before each call.",
+    )
     remind_after = NumberField(min_value=1, allow_null=True, required=False)
     due_after = NumberField(min_value=1, allow_null=True, required=False)
     expire_after = NumberField(min_value=1, allow_null=True, required=False)
@@ -410,6 +417,7 @@ class PolicySerializer(serializers.ModelSerializer):
     roles_by_kind = RolesField()
     roles_by_phase = RolesField()
     reauthenticate = serializers.ListField(child=serializers.ChoiceField(RequestKind.choices))
+    ask_before_tools = serializers.ListField(child=KindField(choices=tool_choices))
     floor = FloorSerializer(help_text="What this project can't go below.")
     awaits = LooseningSerializer(
         allow_null=True, help_text="A less strict rule that waits for another owner's word."
@@ -430,6 +438,7 @@ class PolicySerializer(serializers.ModelSerializer):
             "roles_by_kind",
             "roles_by_phase",
             "reauthenticate",
+            "ask_before_tools",
             "remind_after",
             "due_after",
             "expire_after",

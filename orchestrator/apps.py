@@ -1,7 +1,7 @@
 from django.apps import AppConfig
 from django.conf import settings
 
-from orchestrator.model_names import check_models
+from orchestrator.model_names import check_models, check_tools
 
 
 class OrchestratorConfig(AppConfig):
@@ -19,6 +19,7 @@ class OrchestratorConfig(AppConfig):
         hooks.register("advance_failed", note_failure)
 
         check_models(settings)
+        check_tools(settings.HITL_POLICY["ask_before_tools"])
         if settings.TRACES:
             from ops.tracing import tracing
 

@@ -280,6 +280,7 @@ class Environment(Variables):
     HITL_ON_TIMEOUT: Annotated[OnTimeout, BeforeValidator(str.lower)] = OnTimeout.HOLD
     HITL_CLAIM_SECONDS: PositiveCount = 14_400
     HITL_REAUTHENTICATE: Annotated[list[RequestKind], BeforeValidator(split_list)] = []
+    HITL_ASK_BEFORE_TOOLS: Annotated[list[str], BeforeValidator(split_list)] = []
     REAUTHENTICATION_SECONDS: PositiveCount = 300
     FLOOR_OVERSIGHT_LEVEL: Annotated[OversightLevel, BeforeValidator(str.lower)] = (
         OversightLevel.LOW

@@ -33,3 +33,14 @@ def check_models(settings: Any) -> None:
         providers = " or ".join([*settings.MODEL_PROVIDERS, EXTERNAL])
         detail = f"Use {providers}, or provider:model, such as openai:gpt-x."
         raise ImproperlyConfigured(f"{variable} is {name!r}. {detail}")
+
+
+def check_tools(names: list[str]) -> None:
+    """Of HITL_ASK_BEFORE_TOOLS: a slip would let a call through unseen. Raises as above."""
+    if not names:
+        return
+    from agents.tool import tools
+
+    if unknown := sorted(set(names) - set(tools.values)):
+        detail = f"There is no tool {unknown[0]!r}; use {', '.join(tools.values)}."
+        raise ImproperlyConfigured(f"HITL_ASK_BEFORE_TOOLS: {detail}")

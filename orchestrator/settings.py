@@ -380,6 +380,7 @@ HITL_POLICY = {
     "answers_count_as_content": env.HITL_ANSWERS_COUNT_AS_CONTENT,
     "required_approvals": env.HITL_REQUIRED_APPROVALS,
     "reauthenticate": [str(kind) for kind in env.HITL_REAUTHENTICATE],
+    "ask_before_tools": env.HITL_ASK_BEFORE_TOOLS,
     "roles_by_kind": {},
     "roles_by_phase": {},
     "remind_after": env.HITL_REMIND_AFTER or None,

@@ -28,6 +28,11 @@ _hooks: dict[str, list[Callable[..., Any]]] = {
     #: (tx, agent_types): tasks of these agents changed. Runs once, after the advance, and
     #: before events are appended.
     "agents_changed": [],
+    #: (task): the names of the tools that the project asks people about before a call.
+    "tools_that_ask": [],
+    #: (tx, task, uses): an agent's tools were called, each a row; those that people allowed have
+    #: their `action`.
+    "tools_used": [],
     #: (error): a ContentChanged, outside of any transaction of the project.
     "content_changed": [],
 }

@@ -5,7 +5,14 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from agents.enums import FINAL, TASK_REQUEST_KINDS, AgentState, AttemptOutcome, TaskStatus
+from agents.enums import (
+    FINAL,
+    TASK_REQUEST_KINDS,
+    TASK_WAITS,
+    AgentState,
+    AttemptOutcome,
+    TaskStatus,
+)
 from audit.canonical import canonical, digest
 from core.errors import Conflict
 from core.ids import new_id
@@ -111,7 +118,7 @@ class Task(models.Model):
             ),
             models.CheckConstraint(
                 condition=(
-                    Q(status=TaskStatus.WAITING_FOR_HITL, waits_for__in=TASK_REQUEST_KINDS)
+                    Q(status=TaskStatus.WAITING_FOR_HITL, waits_for__in=TASK_WAITS)
                     | (~Q(status=TaskStatus.WAITING_FOR_HITL) & Q(waits_for=""))
                 ),
                 name="task_waits_for_something_iff_waiting",

@@ -17,6 +17,7 @@ from agents.services.settlement import (
     expire_result,
     reject_result,
     requeue_with_answer,
+    resume_call,
     return_for_changes,
     try_again,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "release_emergency_stop",
     "request_task",
     "requeue_with_answer",
+    "resume_call",
     "retry_task",
     "return_for_changes",
     "take_back_lost_tasks",

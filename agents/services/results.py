@@ -1,5 +1,6 @@
 import json
 import random
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from agents.metrics import count_retry
 from agents.models import Task
 from agents.protocols import (
     Completed,
-    NeedsPerson,
+    NeedsApproval,
     Outcome,
     TransientError,
     Usage,
@@ -64,9 +65,15 @@ def finish_task(*, claim: Claim, outcome: Outcome) -> bool:
         task = lock_claimed(tx, claim)
         if task is None:
             return False
-        if not isinstance(outcome, NeedsPerson):
+        if isinstance(outcome, Completed):
             _complete(tx, task, outcome)
             _end_work(tx, task, AttemptOutcome.COMPLETED, outcome.usage)
+            return True
+        if isinstance(outcome, NeedsApproval):
+            task.wait_for(RequestKind.ACTION_APPROVAL)
+            task.result = {"call": asdict(outcome.call) | {"run": outcome.run}}
+            tx.record(TASK_PROGRESS, task=task, step=task.step, waits_for=task.waits_for)
+            _end_work(tx, task, AttemptOutcome.NEEDS_PERSON, outcome.usage)
             return True
         if not all(is_storable(text) for text in (*outcome.questions, outcome.reason)):
             raise InvalidInput.of("questions", "binary", "The questions are not plain text.")

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Max
@@ -15,6 +16,7 @@ from agents.protocols import Reply, ToolCall, Usage
 from agents.services.claims import Claim, lock_claimed
 from agents.workspace import Workspace
 from audit.actors import Actor
+from projects import hooks
 from projects.transaction import ProjectTransaction
 
 ANSWERED = [
@@ -48,6 +50,11 @@ def calls_of(run: ModelRun) -> list[ToolCall]:
 
 def results_of(run: ModelRun) -> dict[str, str]:
     return json.loads(run.results or "{}")
+
+
+def approvals_of(run: ModelRun) -> dict[str, dict[str, Any]]:
+    """What people said to calls of the last answer, by id; see `resume_call`."""
+    return json.loads(run.approvals or "{}")
 
 
 def keep_answer(
@@ -102,6 +109,7 @@ def keep_results(
             for number, item in enumerate(used, start=first)
         ]
         ToolUse.objects.bulk_create(rows)
+        hooks.run("tools_used", tx, task, rows)
         workspace.store(task, fence=claim.fence, turn=run.turns)
         done = {item.call.id: item.result for item in used}
         run.results = json.dumps(results_of(run) | done)

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any
+from uuid import UUID
 
-from agents.enums import TaskStatus
+from agents.enums import RequestKind, TaskStatus
 from agents.events import TASK_CANCELLED, TASK_COMPLETED, TASK_FAILED, TASK_RETRIED
-from agents.models import Task
+from agents.models import ModelRun, Task
 from agents.services.claims import give_up
 from agents.services.tasks import digest_key, requeue
 from audit.event_types import EventType
@@ -71,6 +72,28 @@ def requeue_with_answer(tx: ProjectTransaction, task: Task, answer: str) -> None
     reply = {"questions": questions, "answer": answer, "answered_by": tx.actor.name}
     task.answers = [*task.answers, reply]
     _put_back(tx, task, "answers", cause="answered")
+
+
+def resume_call(
+    tx: ProjectTransaction, task: Task, *, action: UUID, verdict: dict[str, Any]
+) -> bool:
+    """The agent goes on with what became of a call that people were asked about.
+
+    `verdict` is `{status: approved, denied, answered or expired, arguments?, text?}`. False where
+    the task waits for something else by now.
+    """
+    call = task.result.get("call", {})
+    is_waiting = task.waits_for == RequestKind.ACTION_APPROVAL
+    if not is_waiting or call.get("action") != str(action):
+        return False
+    run = ModelRun.objects.get(pk=call["run"], task=task)
+    known = json.loads(run.approvals or "{}")
+    run.approvals = json.dumps(known | {call["id"]: verdict | {"action": str(action)}})
+    run.save(update_fields=["approvals", "updated_at"])
+    requeue(task)
+    tx.record(TASK_RETRIED, task=task, step=task.step, cause="decided")
+    tx.refresh_agent(task.agent_type)
+    return True
 
 
 def try_again(tx: ProjectTransaction, task: Task) -> None:

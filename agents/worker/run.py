@@ -13,7 +13,7 @@ from agents.context_assembly import assemble_assignment
 from agents.enums import AttemptOutcome
 from agents.metrics import ATTEMPT_SECONDS, QUEUE_WAIT_SECONDS, count_usage
 from agents.protocols import (
-    NeedsPerson,
+    Completed,
     Outcome,
     PermanentError,
     TransientError,
@@ -39,7 +39,7 @@ from agents.worker.cancellation import (
     WorkerStopping,
 )
 from agents.worker.lease import hand_back_stopped, hold_lease
-from agents.worker.tool_loop import ToolUsingModel
+from agents.worker.tool_loop import ApprovalNeeded, ToolUsingModel
 from core.database import until_database_is_back
 from core.errors import DomainError
 from core.failpoints import failpoint
@@ -127,6 +127,8 @@ def _work(cancellation: Cancellation) -> Outcome:
         reporting = ProgressReportingModel(model, claim.task)
         using_tools = ToolUsingModel(reporting, cancellation)
         return role_for(agent_type).run(assemble_assignment(claim), using_tools)
+    except ApprovalNeeded as need:
+        return need.outcome
     except (WorkError, DatabaseAway):
         # Without the database nothing can be said of the attempt; the sweep takes the task back.
         raise
@@ -163,5 +165,5 @@ def record_outcome(claim: Claim, outcome: Outcome) -> AttemptOutcome | None:
     count_usage(outcome.usage)
     if not is_ours:
         return None
-    needs_person = isinstance(outcome, NeedsPerson)
-    return AttemptOutcome.NEEDS_PERSON if needs_person else AttemptOutcome.COMPLETED
+    is_completed = isinstance(outcome, Completed)
+    return AttemptOutcome.COMPLETED if is_completed else AttemptOutcome.NEEDS_PERSON

@@ -4,19 +4,24 @@ Each turn is kept in the database: what the model said, what the calls brought, 
 changed. So any worker goes on with an attempt that was killed, or that ended to wait for a person.
 """
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
+import rfc8785
 from pydantic import BaseModel, create_model
 
 from agents.context_assembly import work_key
 from agents.enums import ToolOutcome
+from agents.models import Task
 from agents.protocols import (
     Assignment,
     Model,
+    NeedsApproval,
     PermanentError,
     Questions,
     Reply,
@@ -26,26 +31,31 @@ from agents.protocols import (
     Usage,
     WorkError,
 )
-from agents.role import limits_of, tools_of, total
+from agents.role import NOTHING, asks_of, limits_of, tools_of, total
 from agents.sandbox.run import storable
 from agents.services.runs import (
     UsedTool,
+    approvals_of,
     calls_of,
     keep_answer,
     keep_results,
     open_run,
     results_of,
 )
-from agents.tool import Bench, ToolError, spec_of, tools, use_tool
+from agents.tool import Bench, ToolError, checked_arguments, spec_of, tools, use_tool
 from agents.worker.cancellation import Cancellation, LeaseLost
 from agents.workspace import Workspace
+from audit.canonical import canonical
 from context.artifact_types import ContentError, artifact_types, validate_content
 from context.content_fields import Content
+from projects import hooks
 
 # What was handed in and does not fit may be corrected so often.
 CORRECTIONS = 2
 # Of one answer.
 MAX_CALLS = 50
+# As much as an action may carry.
+SHOWN_CHARACTERS = 100_000
 LAST_TURN = (
     "The limit of this work is reached: there are no tools any more. Hand in what you have, and "
     "say in the fields meant for it what is missing."
@@ -60,6 +70,14 @@ Write files there. They are handed in as they are: do not repeat them when you d
 tests before you deliver, and repair what they show. What could not be run here, for want of the
 program that runs it, you list as not run, and never as passed.
 """
+
+
+class ApprovalNeeded(Exception):
+    """The attempt ends until people have decided; what was done so far is kept."""
+
+    def __init__(self, outcome: NeedsApproval) -> None:
+        super().__init__(outcome.call.name)
+        self.outcome = outcome
 
 
 class ToolUsingModel:
@@ -182,25 +200,78 @@ class _Work:
             raise LeaseLost
 
     def _use_tools(self, calls: Sequence[ToolCall]) -> None:
-        """One after the other: what a call writes, the next one sees."""
+        """One after the other: what a call writes, the next one sees.
+
+        Raises ApprovalNeeded at the first that people are to be asked about.
+        """
         bench = Bench(self.claim.task, self.assignment, self.workspace)
-        used = []
+        approvals, asking = approvals_of(self.run), tools_that_ask(self.claim.task)
+        used: list[UsedTool] = []
+        waits_for: ToolCall | None = None
         for number, call in enumerate(calls):
             self.cancellation.raise_if_requested()
+            verdict = approvals.get(call.id, {})
             began, outcome = time.monotonic(), ToolOutcome.SUCCEEDED
             try:
                 if number >= MAX_CALLS:
                     raise ToolError(f"At most {MAX_CALLS} calls a turn are done. Call it again.")
-                result = use_tool(call.name, call.arguments, bench)
+                if call.name in asking and not verdict:
+                    check_may_be_shown(call)
+                    waits_for = call
+                    break
+                if verdict and verdict["status"] != "approved":
+                    outcome, result = ToolOutcome.REFUSED, refusal(verdict)
+                else:
+                    arguments = verdict.get("arguments", call.arguments)
+                    result = use_tool(call.name, arguments, bench)
+                    if arguments != call.arguments:
+                        changed = json.dumps(arguments, ensure_ascii=False)
+                        result = f"A person changed the arguments to {changed}.\n{result}"
             except ToolError as error:
                 outcome, result = ToolOutcome.FAILED, str(error)
             seconds = time.monotonic() - began
             self.run.seconds += seconds
-            used.append(UsedTool(call, outcome, storable(result), round(seconds * 1000)))
-        if not keep_results(
+            action = UUID(verdict["action"]) if verdict else None
+            used.append(UsedTool(call, outcome, storable(result), round(seconds * 1000), action))
+        if used and not keep_results(
             self.claim, self.run, used=used, workspace=self.workspace, usage=self.usage
         ):
             raise LeaseLost
+        if waits_for is not None:
+            raise ApprovalNeeded(NeedsApproval(waits_for, self.run.pk, self.usage or NOTHING))
+
+
+def tools_that_ask(task: Task) -> set[str]:
+    """Those that the project, or the agent's type, asks people about before each call."""
+    asking = set(asks_of(task.agent_type))
+    return asking.union(*hooks.run("tools_that_ask", task))
+
+
+def check_may_be_shown(call: ToolCall) -> None:
+    """People are asked about calls that fit, and of which nothing is lost on the way to them.
+
+    Raises ToolError.
+    """
+    checked_arguments(call.name, call.arguments)
+    try:
+        text = canonical(call.arguments).decode()
+    except (rfc8785.CanonicalizationError, UnicodeError, RecursionError) as error:
+        raise ToolError(f"People cannot be shown these arguments exactly: {error}") from error
+    if "\\u0000" in text or len(text) > SHOWN_CHARACTERS:
+        raise ToolError(
+            "A person must allow this call. Its arguments have a NUL character, or more than "
+            f"{SHOWN_CHARACTERS:,} characters: make them smaller."
+        )
+
+
+def refusal(verdict: dict[str, Any]) -> str:
+    """What a model is told of a call that was not made."""
+    text = verdict.get("text", "")
+    if verdict["status"] == "answered":
+        return f"This was not done. A person answers instead: {text}"
+    if verdict["status"] == "denied":
+        return f"A person refused this call: {text} Go on without it."
+    return "Nobody allowed this call in time. Go on without it."
 
 
 @lru_cache(maxsize=64)

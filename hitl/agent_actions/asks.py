@@ -47,7 +47,7 @@ def ask_action(
     Raises NotFound, Forbidden, InvalidInput, Conflict (`project_not_active`, `effect_exists`),
     Unprocessable (`idempotency_key_reused` and what cannot be kept exactly).
     """
-    action = _action_of(project_id, credential, idempotency_key, data)
+    action = action_of_call(project_id, credential, idempotency_key, data)
     with ProjectTransaction(project_id, actor_of(credential)) as tx:
         lock_usable_credential(tx, credential)
         same_key = AgentAction.objects.filter(
@@ -81,10 +81,13 @@ def ask_action(
     return action, True
 
 
-def _action_of(
-    project_id: UUID, credential: AgentCredential, idempotency_key: str, data: dict[str, Any]
+def action_of_call(
+    project_id: UUID,
+    credential: AgentCredential | None,
+    idempotency_key: str,
+    data: dict[str, Any],
 ) -> AgentAction:
-    """Not saved."""
+    """Not saved. Raises Unprocessable for what cannot be kept exactly."""
     arguments = canonical_text(data["arguments"])
     if len(arguments.encode()) > ARGUMENTS_MAX:
         detail = f"The arguments have more than {ARGUMENTS_MAX // 1024} KiB. Store what is large "
@@ -199,9 +202,9 @@ def open_action_request(
     Where self-approval is forbidden, whoever made the credential may not approve what it asks.
     """
     policy = with_floor(policy_of(tx.project.pk), installation_floor())
-    barred = {*also_barred} | (
-        {action.credential.created_by_id} if policy.prevent_self_approval else set()
-    )
+    barred = {*also_barred}
+    if policy.prevent_self_approval and action.credential is not None:
+        barred.add(action.credential.created_by_id)
     times = deadlines_by(policy)
     if action.expires_at is not None and kind == RequestKind.ACTION_APPROVAL:
         is_held = action.on_expiry == OnExpiry.HOLD
@@ -231,7 +234,7 @@ def open_action_request(
         prevents_self_approval=policy.prevent_self_approval,
         needs_reauthentication=kind in policy.reauthenticate,
         barred_authors=sorted(barred) if kind == RequestKind.ACTION_APPROVAL else [],
-        deciding_roles=roles_for(policy, kind, ""),
+        deciding_roles=roles_for(policy, kind, action.task.phase if action.task else ""),
         **times,
     )
     note_created(tx, request, action=str(action.pk), action_digest=action.action_digest)

@@ -1,18 +1,28 @@
 """How an action changes its status, and what the log says of it."""
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 
+from agents.models import Task
+from agents.services import resume_call
 from audit.actors import Actor
 from hitl.enums import ActionStatus, RequestStatus
 from hitl.events import ACTION_CLOSED, ACTION_DECIDED, ACTION_FINISHED
-from hitl.models import AgentAction
+from hitl.models import AgentAction, Decision
 from hitl.services.records import close_request
 from projects.transaction import ProjectTransaction
 
 DECIDED = ["status", "decided_at", "approved_until", "answer", "rule", "finished_at"]
+#: What our own agent is told of a call that it asked for.
+VERDICTS = {
+    ActionStatus.APPROVED: "approved",
+    ActionStatus.DENIED: "denied",
+    ActionStatus.ANSWERED: "answered",
+    ActionStatus.EXPIRED: "expired",
+}
 ENDED = ["status", "lease_expires_at", "result", "error", "finished_at"]
 
 
@@ -24,7 +34,7 @@ def facts_of(action: AgentAction) -> dict[str, Any]:
         "server": action.tool.get("server", ""),
         "agent": action.agent["name"],
         "action_digest": action.action_digest,
-        "credential": str(action.credential_id),
+        "credential": str(action.credential_id) if action.credential_id else None,
     }
 
 
@@ -34,7 +44,8 @@ def settle_action(
     """By a person's word: their decision, or one that they gave ahead. `data` is for the event."""
     action.move(status)
     action.decided_at = now
-    if status == ActionStatus.APPROVED:
+    # One of our own agents goes on as soon as its worker can, and asks no more.
+    if status == ActionStatus.APPROVED and action.task_id is None:
         action.approved_until = now + timedelta(seconds=settings.ACTION_APPROVED_SECONDS)
     action.save(update_fields=DECIDED)
     until = action.approved_until
@@ -45,6 +56,7 @@ def settle_action(
         approved_until=until.isoformat() if until else None,
         **data,
     )
+    tell_own_agent(tx, action)
 
 
 def close_action(
@@ -72,6 +84,21 @@ def close_action(
         status=str(status),
         reason=reason[:500],
     )
+    tell_own_agent(tx, action)
+
+
+def tell_own_agent(tx: ProjectTransaction, action: AgentAction) -> None:
+    """Where one of ours waits at its task: it goes on with what became of its call."""
+    status = VERDICTS.get(ActionStatus(action.status))
+    if action.task_id is None or status is None:
+        return
+    decision = Decision.objects.filter(request__agent_action=action).order_by("created_at").last()
+    verdict = {"status": status, "text": decision.comment if decision else ""}
+    if action.status == ActionStatus.ANSWERED:
+        verdict["text"] = json.loads(action.answer)
+    if action.asked_arguments:
+        verdict["arguments"] = json.loads(action.arguments)
+    resume_call(tx, tx.lock(Task, action.task_id), action=action.pk, verdict=verdict)
 
 
 def finish_action(

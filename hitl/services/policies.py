@@ -6,6 +6,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from agents.enums import RequestKind
+from agents.tool import tools
 from audit.actors import Actor
 from core.errors import InvalidInput, Unprocessable
 from hitl.enums import LooseningStatus, OnTimeout
@@ -131,6 +132,9 @@ def check_policy(policy: Policy) -> None:
     if unknown := sorted(set(policy.reauthenticate) - set(RequestKind.values)):
         detail = f"{unknown[0]} is no kind of request. Use {', '.join(RequestKind.values)}."
         raise InvalidInput.of("reauthenticate", "invalid_choice", detail)
+    if unknown := sorted(set(policy.ask_before_tools) - set(tools.values)):
+        detail = f"There is no tool {unknown[0]!r}. Use {', '.join(tools.values)}."
+        raise InvalidInput.of("ask_before_tools", "invalid_choice", detail)
     # Times in the order in which they come, without those that are never.
     before = 0
     for name in TIMES:

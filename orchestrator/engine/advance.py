@@ -6,7 +6,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from prometheus_client import Counter, Histogram
 
-from agents.enums import TaskStatus
+from agents.enums import RequestKind, TaskStatus
 from agents.models import Task
 from agents.services import create_task
 from agents.stops.queries import all_agents
@@ -18,6 +18,7 @@ from core.errors import DomainError
 from core.failpoints import failpoint
 from core.metrics import SHORT_BUCKETS
 from core.tracing import span
+from hitl.agent_actions.own_agents import ask_for_task
 from hitl.services import open_request, record_change, supersede_request
 from orchestrator.engine.briefs import store_brief
 from orchestrator.engine.definition import Definition, definition_hash, gate_for, load_definition
@@ -34,7 +35,14 @@ from orchestrator.engine.plan import (
     plan,
 )
 from orchestrator.engine.rewind import apply_rewind
-from orchestrator.engine.state import Loaded, definition_of, is_outdated, load, open_side_tasks
+from orchestrator.engine.state import (
+    Loaded,
+    definition_of,
+    is_asked,
+    is_outdated,
+    load,
+    open_side_tasks,
+)
 from orchestrator.models import WorkflowRun
 from projects.enums import ProjectStatus
 from projects.integrity import ContentChanged
@@ -177,7 +185,7 @@ class _Advance:
                 with span("start step", {"paraph.step": step}) as step_span:
                     step_span.add({"paraph.resume_seconds": self._start(step, loaded)})
             case OpenRequest(step, _):
-                open_request(self.tx, loaded.tasks[step])
+                self._ask(loaded.tasks[step])
             case SupersedeRequest(step, _):
                 self._replace_request(loaded.tasks[step], loaded)
             case Rewind():
@@ -217,6 +225,12 @@ class _Advance:
         self.tx.on_commit(lambda: RESUME_SECONDS.observe(seconds))
         return seconds
 
+    def _ask(self, task: Task) -> None:
+        if task.waits_for == RequestKind.ACTION_APPROVAL:
+            ask_for_task(self.tx, task)
+        else:
+            open_request(self.tx, task)
+
     def _replace_request(self, task: Task, loaded: Loaded) -> None:
         supersede_request(self.tx, loaded.requests[str(task.pk)])
         open_request(self.tx, task)
@@ -234,8 +248,9 @@ class _Advance:
             if task.status != TaskStatus.WAITING_FOR_HITL:
                 continue
             if request is None:
-                open_request(self.tx, task)
-                count += 1
+                if not is_asked(task):
+                    self._ask(task)
+                    count += 1
             elif is_outdated(task, request):
                 self._replace_request(task, loaded)
                 count += 1

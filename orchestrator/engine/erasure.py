@@ -91,7 +91,7 @@ KEPT: dict[str, set[str]] = {
     "hitl.HitlRequest": {
         *("step", "agent_type", "subject_digest", "barred_authors", "deciding_roles"),
     },
-    "hitl.Policy": {"roles_by_kind", "roles_by_phase", "reauthenticate"},
+    "hitl.Policy": {"roles_by_kind", "roles_by_phase", "reauthenticate", "ask_before_tools"},
     "hitl.Decision": {"subject_digest", "channel", "loosenings"},
     "hitl.Loosening": {"changes"},
     "agents.Task": {"step", "dropped_by", "gate", "waits_for", "worker", "assignment_sha256"},

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from agents.enums import TASK_REQUEST_KINDS, TaskStatus
+from agents.enums import TASK_WAITS, TaskStatus
 from orchestrator.engine.definition import Definition
 
 Cause = Literal["loop", "changes_requested", "person", "stopped"]
@@ -28,7 +28,7 @@ class StepState:
         if self.status and self.status not in TaskStatus.values:
             raise ValueError(f"unknown task status {self.status!r}")
         is_waiting = self.status == TaskStatus.WAITING_FOR_HITL
-        if is_waiting and self.request_kind not in TASK_REQUEST_KINDS:
+        if is_waiting and self.request_kind not in TASK_WAITS:
             raise ValueError(f"a waiting task with an unknown request kind {self.request_kind!r}")
 
     @property

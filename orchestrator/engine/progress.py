@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from agents.enums import AttemptOutcome, TaskStatus
+from agents.enums import AttemptOutcome, RequestKind, TaskStatus
 from agents.models import Task, TaskAttempt
 from agents.selectors import no_worker_since
 from context.staleness import stale_steps
@@ -48,6 +48,7 @@ def progress_of(project: Project) -> dict[str, Any]:
         for task in open_side_tasks(loaded):
             who = "person" if task.waits_for else "agent"
             waits.append(Waiting("", task.waits_for or "agent_work", who, str(task.pk)))
+    asked = action_requests([*loaded.tasks.values(), *loaded.side_tasks])
     failures = last_failures([*loaded.tasks.values(), *loaded.side_tasks])
     absent = no_worker_since(project, [*loaded.tasks.values(), *loaded.side_tasks])
     stale = stale_steps(project.pk)
@@ -60,7 +61,7 @@ def progress_of(project: Project) -> dict[str, Any]:
         "waiting_for": [
             asdict(wait)
             | {
-                "hitl_request": _request_id(loaded, wait.task),
+                "hitl_request": _request_id(loaded, wait.task) or asked.get(wait.task or ""),
                 "no_worker_since": absent.get(wait.task or ""),
             }
             | failures[wait.task]
@@ -68,7 +69,7 @@ def progress_of(project: Project) -> dict[str, Any]:
         ],
         "brief": brief_state(run),
         "steps": [
-            step_progress(definition.step(step_id), loaded, is_stale=step_id in stale)
+            step_progress(definition.step(step_id), loaded, asked, is_stale=step_id in stale)
             | failures[_task_id(loaded, step_id)]
             | {"no_worker_since": absent.get(_task_id(loaded, step_id) or "")}
             for step_id in definition.order
@@ -126,7 +127,19 @@ def _task_id(loaded: Loaded, step_id: str) -> str | None:
     return str(task.pk) if task else None
 
 
-def step_progress(step: Step, loaded: Loaded, *, is_stale: bool) -> dict[str, Any]:
+def action_requests(tasks: Sequence[Task]) -> dict[str, str]:
+    """By task that waits for the word of a person on a call of its agent: the request about it."""
+    waiting = [task.pk for task in tasks if task.waits_for == RequestKind.ACTION_APPROVAL]
+    if not waiting:
+        return {}
+    requests = HitlRequest.objects.pending().filter(agent_action__task__in=waiting)
+    pairs = requests.values_list("agent_action__task", "pk")
+    return {str(task_id): str(request_id) for task_id, request_id in pairs}
+
+
+def step_progress(
+    step: Step, loaded: Loaded, asked: dict[str, str], *, is_stale: bool
+) -> dict[str, Any]:
     """A step without a task has not begun: `pending`, attempt 0, no task."""
     task = loaded.tasks.get(step.id)
     task_id = _task_id(loaded, step.id)
@@ -140,7 +153,7 @@ def step_progress(step: Step, loaded: Loaded, *, is_stale: bool) -> dict[str, An
         "round": task.round if task else 0,
         "attempt": task.attempt if task else 0,
         "task": task_id,
-        "hitl_request": _request_id(loaded, task_id),
+        "hitl_request": _request_id(loaded, task_id) or asked.get(task_id or ""),
         "stale": is_stale,
     }
 

@@ -7,6 +7,7 @@ from agents.models import Task
 from agents.services import cancel_tasks, drop_tasks
 from audit.actors import Actor
 from core.errors import Conflict, InvalidInput
+from hitl.agent_actions.own_agents import close_calls
 from hitl.services import cancel_requests
 from orchestrator.engine.briefs import PIN, pin_accepted_brief
 from orchestrator.engine.plan import Rewind, loops_after
@@ -86,7 +87,9 @@ def apply_rewind(
         dropped=[task.step for task in dropped],
         **({"brief": brief} if brief else {}),
     )
-    cancel_requests(tx, [task for task in dropped if task.status not in FINAL])
+    unfinished = [task for task in dropped if task.status not in FINAL]
+    cancel_requests(tx, unfinished)
+    close_calls(tx, unfinished)
     drop_tasks(tx, steps, rewind.cause)
 
 
@@ -100,4 +103,5 @@ def close_open_work(tx: ProjectTransaction) -> None:
     """The project has ended: cancel its open requests and tasks. A rewind starts them again."""
     unfinished = list(Task.objects.filter(project=tx.project).open())
     cancel_requests(tx, unfinished)
+    close_calls(tx, unfinished)
     cancel_tasks(tx, unfinished, "project_stopped")

@@ -79,7 +79,7 @@ def load(project: Project) -> Loaded:
             task=str(task.pk),
             verdict=task.result.get("verdict", ""),
             changes_requested="changes_requested" in task.result,
-            open_request=request is not None,
+            open_request=request is not None or is_asked(task),
             subject_changed=request is not None and is_outdated(task, request),
             request_kind=task.waits_for,
             reason=task.stop_reason,
@@ -88,6 +88,11 @@ def load(project: Project) -> Loaded:
     level = stricter(project.oversight_level, settings.POLICY_FLOOR["oversight_level"])
     level = stricter(level, least) if least else level
     return Loaded(run, agents_under(stops or ()), level, tasks, side_tasks, requests, state)
+
+
+def is_asked(task: Task) -> bool:
+    """Whether people are asked about a call of its agent, for which it waits."""
+    return "action" in task.result.get("call", {})
 
 
 def is_outdated(task: Task, request: HitlRequest) -> bool:

@@ -7,22 +7,28 @@ import pytest
 from agents.models import ModelRun, TaskAttempt, ToolUse, WorkspaceFile
 from agents.protocols import Assignment
 from agents.selectors import workspace_of
-from agents.services import take_back_lost_tasks
+from agents.services import cancel_task, take_back_lost_tasks
 from agents.tool import Bench, ToolError, tools, use_tool
 from agents.worker.run import run
 from agents.workspace import Workspace
+from audit.actors import Actor
 from context.models import Artifact
+from hitl.models import HitlRequest
+from orchestrator.engine.progress import progress_of
 from tests.agents.conftest import whole_logs
-from tests.openai_server import OpenAIServer, call, refusal
+from tests.openai_server import OpenAIServer, call, refusal, several
 from tests.scenes import (
     WORKER,
     agent_status,
     current,
+    decide_as,
     event_data,
     fresh,
     let_lease_run_out,
     make_due,
+    set_policy,
     started,
+    time_out,
 )
 
 __all__ = ["whole_logs"]
@@ -304,3 +310,131 @@ def test_a_file_that_was_removed_is_not_there_in_the_next_turn(task, bench):
 def test_every_tool_tells_a_model_what_it_takes():
     assert tools.values[:4] == ["list", "read", "write", "edit"]
     assert all(item.description and item.arguments.model_json_schema() for item in tools)
+
+
+# People are asked before a call.
+
+COMMAND = {"command": ["python3", "-c", "print(6 * 7)"]}
+
+
+@pytest.fixture
+def asked(server, task, project):
+    """The model wants to run a command, which the project's policy asks people about."""
+    set_policy(project, ask_before_tools=["run_command"])
+    server.then(
+        several_calls(("write", {"path": "adding.py", "content": ADDING}), ("run_command", COMMAND))
+    )
+    server.contents["source_code"] = DELIVERED
+    work_on(task)
+    return HitlRequest.objects.get(project=project)
+
+
+def several_calls(*calls):
+    return lambda server, request: several(request, *calls)
+
+
+def go_on(task):
+    assert fresh(task).status == "pending"
+    assert work_on(fresh(task))
+
+
+def test_the_job_ends_while_people_are_asked_and_goes_on_with_their_yes(
+    server, task, asked, approver, project
+):
+    waiting = fresh(task)
+    assert (waiting.status, waiting.waits_for) == ("waiting_for_hitl", "action_approval")
+    assert TaskAttempt.objects.get(task=task).outcome == "needs_person"
+    assert (asked.kind, asked.agent_action.status) == ("action_approval", "pending")
+    assert json.loads(asked.agent_action.arguments) == COMMAND
+    assert progress_of(fresh(project))["waiting_for"][0]["hitl_request"] == str(asked.pk)
+    assert Workspace.of(task).files == {"adding.py": ADDING}
+    assert len(server.requests) == 1
+
+    decide_as(approver, asked)
+    go_on(task)
+
+    assert "Exit code 0.\n42" in told(server, 2)
+    assert fresh(asked.agent_action).status == "succeeded"
+    assert ToolUse.objects.get(task=task, name="run_command").action == asked.agent_action_id
+    assert fresh(task).status == "completed"
+
+
+def test_a_model_is_told_no_with_the_reason_and_goes_on(server, task, asked, approver):
+    decide_as(approver, asked, "reject", comment="Not on my machine.")
+    go_on(task)
+
+    assert "refused this call: Not on my machine." in told(server, 2)
+    use = ToolUse.objects.get(task=task, name="run_command")
+    assert (use.outcome, fresh(asked.agent_action).status) == ("refused", "denied")
+    assert fresh(task).status == "completed"
+    assert fresh(task.project).status == "completed"
+
+
+def test_what_a_person_changed_is_what_runs(server, task, asked, approver, project, owner):
+    set_policy(project, prevent_self_approval=False)
+    asked.prevents_self_approval = False
+    asked.save(update_fields=["prevents_self_approval"])
+
+    decide_as(approver, asked, "amend", content={"command": ["python3", "-c", "print('mine')"]})
+    go_on(task)
+
+    assert "Exit code 0.\nmine" in told(server, 2)
+    assert "A person changed the arguments" in told(server, 2)
+
+
+def test_no_answer_in_time_is_no_yes(server, task, asked):
+    HitlRequest.objects.filter(pk=asked.pk).update(on_timeout="reject")
+    time_out(fresh(asked))
+    go_on(task)
+
+    assert "Nobody allowed this call in time." in told(server, 2)
+    assert fresh(asked.agent_action).status == "expired"
+
+
+def test_further_calls_like_it_need_no_word(server, task, asked, approver):
+    bounds = {"properties": {"command": {"const": COMMAND["command"]}}, "required": ["command"]}
+    decide_as(approver, asked, content={"follow_up": {"count": 1, "bounds": bounds}})
+    server.then(call("run_command", COMMAND), call("run_command", COMMAND))
+
+    go_on(task)
+    assert fresh(task).status == "pending"
+    go_on(task)
+
+    # Two were allowed; the third asks.
+    assert fresh(task).waits_for == "action_approval"
+    assert ToolUse.objects.filter(task=task, name="run_command").count() == 2
+
+
+def test_with_the_task_its_question_ends(task, asked, owner):
+    cancel_task(actor=Actor.of_user(owner), task_id=task.pk)
+
+    assert fresh(asked).status == "cancelled"
+    assert fresh(asked.agent_action).status == "cancelled"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"command": []}, {"command": ["\0"]}, {"command": ["x" * 200_000]}, {"command": [1e400]}],
+)
+def test_nobody_is_asked_about_a_call_that_cannot_be_shown_exactly(
+    server, task, project, arguments
+):
+    set_policy(project, ask_before_tools=["run_command"])
+    server.then(call("run_command", arguments))
+    server.contents["source_code"] = DELIVERED
+
+    work_on(task)
+
+    assert ToolUse.objects.get(task=task).outcome == "failed"
+    assert not HitlRequest.objects.filter(kind="action_approval").exists()
+
+
+def test_to_ask_about_fewer_tools_is_less_strict(project, owner, client_of):
+    url = f"/api/v1/projects/{project.pk}/policy/"
+    api = client_of(owner)
+
+    assert api.patch(url, {"ask_before_tools": ["run_comand"]}, "json").status_code == 400
+    assert api.patch(url, {"ask_before_tools": ["run_command"]}, "json").status_code == 200
+    api.patch(url, {"ask_before_tools": []}, "json")
+
+    assert fresh(project).policy_loosened_at is not None

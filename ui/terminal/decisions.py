@@ -44,6 +44,7 @@ POLICY_TYPES = {
     "roles_by_kind": dict,
     "roles_by_phase": dict,
     "reauthenticate": list,
+    "ask_before_tools": list,
     "on_timeout": str,
 }
 

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from agents.enums import RequestKind
+from agents.tool import tool_choices
 from audit.actors import Actor
 from core.errors import DomainError, NotFound
 from hitl.models import APPROVALS_MAX, Policy
@@ -65,6 +66,12 @@ class PolicyForm(forms.Form):
     reauthenticate = forms.MultipleChoiceField(
         label="Ask for the password again before a decision on",
         choices=[(kind, label(kind)) for kind in RequestKind.values],
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    ask_before_tools = forms.MultipleChoiceField(
+        label="Ask before each call of these tools of the project's own agents",
+        choices=tool_choices,
         required=False,
         widget=forms.CheckboxSelectMultiple,
     )
