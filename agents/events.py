@@ -74,6 +74,9 @@ TASK_COMPLETED = register_event_type("task_completed", message=_completed)
 TASK_FAILED = register_event_type("task_failed")
 TASK_CANCELLED = register_event_type("task_cancelled", message=_cancelled)
 TOOLS_USED = register_event_type("tools_used", message=_tools_used)
+# In the log of the installation.
+AGENT_TYPE_CHANGED = register_event_type("agent_type_changed")
+AGENT_TYPE_DELETED = register_event_type("agent_type_deleted")
 AGENT_STATUS_CHANGED = register_event_type("agent_status_changed")
 EMERGENCY_STOP_ACTIVATED = register_event_type(
     "emergency_stop_activated", message=_stop("Emergency stop", tone="bad"), changes_inbox=True

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from django.conf import settings
-
-from agents.providers import EXTERNAL
+from agents.providers import EXTERNAL, configured_models
 from projects.agent_types import agent_types
 from projects.models import AgentCredential, Project
 
@@ -12,19 +10,25 @@ from projects.models import AgentCredential, Project
 PREFIX = f"{EXTERNAL}:"
 
 
+def models_in(project: Project) -> dict[str, str]:
+    """The model that serves each agent in a project, which may say otherwise than everywhere."""
+    own = {name: model for name, model in project.agent_models.items() if model}
+    return configured_models() | own
+
+
 def model_of(project: Project, agent_type: str) -> str:
-    """The model that serves an agent in a project, which may say otherwise than the settings."""
-    return project.agent_models.get(agent_type) or settings.AGENT_MODELS.get(agent_type) or ""
+    return models_in(project).get(agent_type, "")
 
 
 def external_types(project: Project) -> list[str]:
     """Served from outside in this project."""
-    return [name for name in agent_types.values if model_of(project, name) == EXTERNAL]
+    models = models_in(project)
+    return [name for name in agent_types.values if models.get(name) == EXTERNAL]
 
 
 def outside_parameters() -> dict[str, Any]:
-    """Of `is_external`: the types that the settings leave to workers that run elsewhere."""
-    models = settings.AGENT_MODELS
+    """Of `is_external`: the types that are left to workers that run elsewhere in all projects."""
+    models = configured_models()
     return {"external_types": [name for name in models if models[name] == EXTERNAL]}
 
 

@@ -19,7 +19,7 @@ from agents.protocols import (
     Role,
     Usage,
 )
-from agents.providers import DEMO
+from agents.providers import DEMO, configured_models
 from context.artifact_types import ContentError, artifact_types, validate_content
 from projects.agent_types import agent_types
 from projects.enums import Phase
@@ -44,7 +44,7 @@ def role(agent_type: str, *, phase: Phase) -> Callable[[type], type]:
     """
 
     def register(role_class: type) -> type:
-        role_class.agent_type = agent_type
+        role_class.agent_type, role_class.phase = agent_type, phase
         agent_types.register(agent_type, role_class(), order=list(Phase).index(phase))
         return role_class
 
@@ -76,9 +76,13 @@ def asks_of(agent_type: str) -> Sequence[str]:
 
 
 def limits_of(agent_type: str) -> Limits:
-    return Limits(
-        settings.AGENT_MAX_TURNS, settings.AGENT_MAX_TOKENS, float(settings.AGENT_MAX_SECONDS)
+    """Its own, else those of the settings."""
+    role = role_for(agent_type)
+    names = ("max_turns", "max_tokens", "max_seconds")
+    turns, tokens, seconds = (
+        getattr(role, name, None) or getattr(settings, f"AGENT_{name.upper()}") for name in names
     )
+    return Limits(turns, tokens, float(seconds))
 
 
 class ModelRole:
@@ -112,7 +116,7 @@ NOTHING = Usage("none", calls=0, input_tokens=0, output_tokens=0, cost_micros=0)
 
 def usage_of_facts(agent_type: str) -> Usage:
     """Of work that called no model. Where the demo model serves, it is labelled as demo."""
-    provider = DEMO if settings.AGENT_MODELS.get(agent_type) == DEMO else "none"
+    provider = DEMO if configured_models().get(agent_type) == DEMO else "none"
     return replace(NOTHING, provider=provider, model="measured here")
 
 

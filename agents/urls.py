@@ -2,6 +2,7 @@ from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
 from agents.stops.views import EmergencyStopViewSet
+from agents.types_api import AgentTypeViewSet
 from agents.views import AgentHistoryViewSet, AgentViewSet, TaskViewSet
 
 router = SimpleRouter(use_regex_path=False)
@@ -12,6 +13,18 @@ router.register("emergency-stop", EmergencyStopViewSet, basename="emergency-stop
 urlpatterns = [
     path("", include(router.urls)),
     path("", include("agents.work.urls")),
+    path(
+        "agent-types/",
+        AgentTypeViewSet.as_view({"get": "list", "post": "create"}),
+        name="agent-types",
+    ),
+    path(
+        "agent-types/<slug:name>/",
+        AgentTypeViewSet.as_view(
+            {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
+        ),
+        name="agent-type",
+    ),
     path(
         "agents/<slug:agent_type>/history/",
         AgentHistoryViewSet.as_view({"get": "list"}),

@@ -40,7 +40,7 @@ from core.serializers import NoInput
 from core.viewsets import GenericViewSet
 from projects.agent_types import agent_types
 
-AGENT_TYPE = OpenApiParameter("agent_type", str, OpenApiParameter.PATH, enum=agent_types.values)
+AGENT_TYPE = OpenApiParameter("agent_type", str, OpenApiParameter.PATH)
 
 
 class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet):

@@ -305,6 +305,7 @@ SPECTACULAR_SETTINGS = {
         "AgentStateEnum": "agents.enums.AgentState",
         "AgentTypeEnum": "projects.agent_types.agent_type_choices",
         "ArtifactVersionStatusEnum": "context.enums.VersionStatus",
+        "AttemptOutcomeEnum": "agents.enums.AttemptOutcome",
         "AssuranceEnum": "hitl.enums.Assurance",
         "ChangeEnum": "context.enums.Change",
         "ConceptKindEnum": "context.enums.ConceptKind",
@@ -319,6 +320,8 @@ SPECTACULAR_SETTINGS = {
         "StopLevelEnum": "agents.enums.StopLevel",
         "CredentialScopeEnum": "projects.enums.CredentialScope",
         "TokenScopeEnum": "core.authentication.Scope",
+        "ToolEnum": "agents.tool.tool_choices",
+        "ToolOutcomeEnum": "agents.enums.ToolOutcome",
         "TaskStatusEnum": "agents.enums.TaskStatus",
     },
 }
@@ -340,6 +343,8 @@ CONTEXT_BUDGET = env.CONTEXT_BUDGET
 CONTEXT_BUDGETS = {"demo": 5_000_000} | env.CONTEXT_BUDGETS
 MODEL_TIMEOUT_SECONDS = env.MODEL_TIMEOUT_SECONDS
 # Of an agent that uses tools, for one artifact; after that it hands in what it has.
+# How old what a process knows of own agent types may be.
+AGENT_TYPES_SECONDS = 1.0
 AGENT_MAX_TURNS = env.AGENT_MAX_TURNS
 AGENT_MAX_TOKENS = env.AGENT_MAX_TOKENS
 AGENT_MAX_SECONDS = env.AGENT_MAX_SECONDS

@@ -1,10 +1,88 @@
-"""The types of agents. The roles in `agents` register here, where models can use them."""
+"""The types of agents: those that the product ships with, and those of the installation.
 
+The roles in `agents` register here, where models can use them. What an installation has changed, or
+added, are rows; `agents` says how they are read. Other processes know of a change within
+AGENT_TYPES_SECONDS.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
+
+from django.conf import settings
 
 from core.registry import Registry
 
-agent_types: Registry[Any] = Registry("agent type", place="roles")
+logger = logging.getLogger(__name__)
+
+# After a database that did not answer.
+PAUSE_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A type as its row says: `role` makes it of the one that ships, or of nothing."""
+
+    name: str
+    label: str
+    order: int
+    role: Callable[[Any], Any]
+
+
+class AgentTypes(Registry[Any]):
+    """As every registry; items are read anew when they are too old."""
+
+    #: All rows. Whatever it raises, what was known before holds.
+    read: Callable[[], list[Entry]] | None = None
+
+    def __init__(self) -> None:
+        super().__init__("agent type", place="roles")
+        self._shipped: dict[str, Any] = {}
+        self._read_again_at = 0.0
+
+    def register(self, name: str, item: Any, *, label: str = "", order: int = 0) -> Any:
+        self._shipped[name] = super().register(name, item, label=label, order=order)
+        return item
+
+    def unregister(self, name: str) -> None:
+        super().unregister(name)
+        del self._shipped[name]
+
+    def is_shipped(self, name: str) -> bool:
+        """The product has it without any row."""
+        self._all()
+        return name in self._shipped
+
+    def refresh(self) -> None:
+        """Read the rows now."""
+        with self._lock:
+            # First, so that other threads go on with what is known.
+            self._read_again_at = time.monotonic() + settings.AGENT_TYPES_SECONDS
+            try:
+                entries = self.read() if self.read else []
+            except Exception as error:
+                # No database, none that may be asked here, or one that has no such table yet.
+                self._read_again_at = time.monotonic() + PAUSE_SECONDS
+                logger.debug("agent types not read", extra={"error": repr(error)})
+                return
+            items = dict(self._shipped)
+            for entry in entries:
+                items[entry.name] = entry.role(self._shipped.get(entry.name))
+                self._order[entry.name] = (entry.order, entry.name)
+                self._labels[entry.name] = entry.label
+            # At once: other threads iterate over the one before.
+            self._items = items
+
+    def _all(self) -> dict[str, Any]:
+        super()._all()
+        if self.read is not None and time.monotonic() >= self._read_again_at:
+            self.refresh()
+        return self._items
+
+
+agent_types = AgentTypes()
 
 
 def agent_type_choices() -> list[tuple[str, str]]:

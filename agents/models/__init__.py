@@ -7,11 +7,13 @@ from agents.models.stops import (
     StopNotice,
     WorkerProcess,
 )
+from agents.models.types import AgentType
 from agents.models.work import AgentStatus, Task, TaskAttempt
 
 __all__ = [
     "WORKER_SEEN_SECONDS",
     "AgentStatus",
+    "AgentType",
     "EmergencyStop",
     "ModelRun",
     "ProviderCheck",

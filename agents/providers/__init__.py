@@ -7,6 +7,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from agents.protocols import Model, PermanentError, Usage
+from projects.agent_types import agent_types
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ VERBOSE_LIBRARIES = ("openai", "httpx", "httpx2", "httpcore", "httpcore2", "pyda
 
 def demo_hint() -> str:
     """For the first page and the terminal: how to connect a model; empty where none is needed."""
-    if DEMO not in settings.AGENT_MODELS.values():
+    if DEMO not in configured_models().values():
         return ""
     return (
         "The demo model serves here: it quotes a brief and builds nothing, or plays the recording "
@@ -36,9 +37,20 @@ def demo_hint() -> str:
     )
 
 
+def configured_models() -> dict[str, str]:
+    """The model of each agent type: its own, else the settings'."""
+    models = dict(settings.AGENT_MODELS)
+    for role in agent_types:
+        if model := getattr(role, "model", ""):
+            models[role.agent_type] = model
+        elif getattr(role, "is_own", False):
+            models.setdefault(role.agent_type, settings.MODEL_DEFAULT)
+    return models
+
+
 def model_for(agent_type: str) -> Model:
-    """The model that the settings name. Raises PermanentError `model_misconfigured`."""
-    model = getattr(settings, "AGENT_MODELS", {}).get(agent_type)
+    """The model that serves it. Raises PermanentError `model_misconfigured`."""
+    model = configured_models().get(agent_type)
     if not model:
         raise _misconfigured("", f"AGENT_MODELS names no model for the agent {agent_type!r}.")
     if model == EXTERNAL:
@@ -55,7 +67,7 @@ def model_for(agent_type: str) -> Model:
 
 def load_providers() -> None:
     """Import what the settings name, so that no call waits for that."""
-    for agent_type, model in settings.AGENT_MODELS.items():
+    for agent_type, model in configured_models().items():
         if model == EXTERNAL:
             continue
         try:

@@ -14,6 +14,7 @@ from django.db import connection
 
 from agents.external import outside_parameters
 from agents.models import WORKER_SEEN_SECONDS, Task
+from agents.providers import configured_models
 from agents.queue import RUN_TASK, enqueue
 from core import sql
 from projects.agent_types import agent_types
@@ -103,7 +104,7 @@ def unbounded() -> dict[str, Any]:
 
 def model_limit(agent_type: str) -> tuple[str, int, list[str]]:
     """The model, how many tasks may use it at once (0: any number), and the agents that do."""
-    models, limits = settings.AGENT_MODELS, settings.MODEL_CONCURRENCY
+    models, limits = configured_models(), settings.MODEL_CONCURRENCY
     model = models.get(agent_type, "")
     limit = limits.get(model, limits.get("", 0)) if calls_model(agent_type) else 0
     if not limit:

@@ -5,6 +5,7 @@ from django.contrib.auth.forms import AuthenticationForm
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, path
 
+from ui.web.agent_types import show_agent_type, show_agent_types
 from ui.web.floor import show_floor
 from ui.web.inbox.inbox import show_inbox
 from ui.web.profile import show_profile
@@ -41,6 +42,8 @@ class AdminSite(admin.AdminSite):
         return [
             path("reauthenticate/", again, name="reauthenticate"),
             path("profile/", self.admin_view(show_profile), name="profile"),
+            path("agent-types/", self.admin_view(show_agent_types), name="agent_types"),
+            path("agent-types/<slug:name>/", self.admin_view(show_agent_type), name="agent_type"),
             path("installation-floor/", floor, name="installation_floor"),
             path("search/", search, name="search"),
             # Nothing has a page outside; the view would only tell which ids there are.

@@ -1,10 +1,10 @@
 import json
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseAway
 
+from agents.providers import configured_models
 from agents.providers.probes import Probe, outside_models, probe_models, provider_of
 from agents.services import note_check
 from core.text import one_line
@@ -27,9 +27,9 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="one JSON object")
 
     def handle(self, *, provider: str | None, timeout: float, **options: Any) -> None:
-        models = outside_models(settings.AGENT_MODELS)
+        models = outside_models(configured_models())
         if provider:
-            used = {provider_of(model) for model in settings.AGENT_MODELS.values()}
+            used = {provider_of(model) for model in configured_models().values()}
             if provider not in used:
                 raise CommandError(
                     f"No agent uses the provider {one_line(provider)!r}. "
@@ -92,7 +92,7 @@ class Command(BaseCommand):
 
 
 def _nothing_called() -> str:
-    return NO_CALL if outside_models(settings.AGENT_MODELS) else f"{NOT_CONFIGURED} {NO_CALL}"
+    return NO_CALL if outside_models(configured_models()) else f"{NOT_CONFIGURED} {NO_CALL}"
 
 
 def _seconds(text: str) -> float:
