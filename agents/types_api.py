@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.urls import reverse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
@@ -24,7 +25,7 @@ from core.viewsets import GenericViewSet
 from projects.agent_types import agent_types
 from projects.enums import Phase
 
-NAME = OpenApiParameter("name", str, OpenApiParameter.PATH, pattern="^[a-z][a-z0-9_]{0,19}$")
+NAME = OpenApiParameter("agent_type", str, OpenApiParameter.PATH, pattern="^[a-z][a-z0-9_]{0,19}$")
 
 
 class ToolNames(serializers.ListField):
@@ -97,6 +98,10 @@ class AgentTypeViewSet(GenericViewSet):
     filter_backends = ()
     paged = ()
 
+    def visible(self) -> QuerySet:
+        """Everybody may know them all."""
+        return AgentType.objects.all()
+
     @extend_schema(operation_id="agent_types_list", responses=AgentTypesSerializer, filters=False)
     def list(self, request: Request) -> Response:
         """All of them, in the order of the work; one page."""
@@ -120,8 +125,8 @@ class AgentTypeViewSet(GenericViewSet):
     @extend_schema(
         operation_id="agent_types_retrieve", parameters=[NAME], responses=AgentTypeSerializer
     )
-    def retrieve(self, request: Request, name: str) -> Response:
-        return self.answer(name)
+    def retrieve(self, request: Request, agent_type: str) -> Response:
+        return self.answer(agent_type)
 
     @extend_schema(
         operation_id="agent_types_partial_update",
@@ -129,17 +134,18 @@ class AgentTypeViewSet(GenericViewSet):
         request=AgentTypeChange,
         responses=AgentTypeSerializer,
     )
-    def partial_update(self, request: Request, name: str) -> Response:
+    def partial_update(self, request: Request, agent_type: str) -> Response:
         """Also one that ships: `is_shipped` stays, and so does what is not sent."""
         values = self.input(request)
-        save_agent_type(actor=Actor.of_user(request.user), name=name, is_new=False, **values)
+        actor = Actor.of_user(request.user)
+        save_agent_type(actor=actor, name=agent_type, is_new=False, **values)
         agent_types.refresh()
-        return self.answer(name)
+        return self.answer(agent_type)
 
     @extend_schema(operation_id="agent_types_destroy", parameters=[NAME], responses={204: None})
-    def destroy(self, request: Request, name: str) -> Response:
+    def destroy(self, request: Request, agent_type: str) -> Response:
         """Only one of your own that has never worked."""
-        delete_agent_type(actor=Actor.of_user(request.user), name=name)
+        delete_agent_type(actor=Actor.of_user(request.user), name=agent_type)
         agent_types.refresh()
         return Response(status=status.HTTP_204_NO_CONTENT)
 

@@ -19,7 +19,7 @@ urlpatterns = [
         name="agent-types",
     ),
     path(
-        "agent-types/<slug:name>/",
+        "agent-types/<slug:agent_type>/",
         AgentTypeViewSet.as_view(
             {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
         ),

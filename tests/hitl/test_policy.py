@@ -13,6 +13,7 @@ DEFAULTS = {
     "roles_by_kind": {},
     "roles_by_phase": {},
     "reauthenticate": [],
+    "ask_before_tools": [],
     "remind_after": None,
     "due_after": None,
     "expire_after": None,

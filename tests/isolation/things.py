@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.models import PersonalToken
 from accounts.tokens import create_token
-from agents.models import Task
+from agents.models import ModelRun, Task, ToolUse, WorkspaceFile
 from audit.actors import Actor
 from audit.models import Event, Stream
 from context.models import Artifact, ContextBuild
@@ -117,6 +117,22 @@ class Things:
     def _build(self, task: Any) -> None:
         """What a worker notes of what it gave to an agent."""
         counts = {"budget": 9, "base_tokens": 1, "tokens": 1}
+        ModelRun.objects.create(task_id=task, work_key="1", messages="[]", note="Go on.")
+        WorkspaceFile.objects.create(
+            task_id=task, path="a.py", number=1, content="a", sha256="0" * 64, fence=1, turn=1
+        )
+        ToolUse.objects.create(
+            task_id=task,
+            number=1,
+            fence=1,
+            turn=1,
+            name="read",
+            arguments='{"path": "a.py"}',
+            arguments_sha256="0" * 64,
+            outcome="succeeded",
+            result="a",
+            duration_ms=1,
+        )
         ContextBuild.objects.create(
             project=self.project,
             task=task,

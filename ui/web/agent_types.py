@@ -100,7 +100,8 @@ def show_agent_types(request: HttpRequest) -> HttpResponse:
     return render_page(request, "ui/agent_types.html", context, status=status)
 
 
-def show_agent_type(request: HttpRequest, name: str) -> HttpResponse:
+def show_agent_type(request: HttpRequest, agent_type: str) -> HttpResponse:
+    name = agent_type
     try:
         item = describe(name)
     except NotFound as error:

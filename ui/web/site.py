@@ -43,7 +43,11 @@ class AdminSite(admin.AdminSite):
             path("reauthenticate/", again, name="reauthenticate"),
             path("profile/", self.admin_view(show_profile), name="profile"),
             path("agent-types/", self.admin_view(show_agent_types), name="agent_types"),
-            path("agent-types/<slug:name>/", self.admin_view(show_agent_type), name="agent_type"),
+            path(
+                "agent-types/<slug:agent_type>/",
+                self.admin_view(show_agent_type),
+                name="agent_type",
+            ),
             path("installation-floor/", floor, name="installation_floor"),
             path("search/", search, name="search"),
             # Nothing has a page outside; the view would only tell which ids there are.
