@@ -149,7 +149,8 @@ class Reply:
     """One answer of a model: content of the asked type, questions, or calls of tools.
 
     `prompt_sha256` is the hash of all that the model was given, so that one can show later what it
-    was, or that it was the same. `messages` is for the next turn.
+    was, or that it was the same. `messages` is for the next turn; `sources` are the versions of
+    artifacts that it has read by itself.
     """
 
     content: BaseModel | Questions | ToolCalls
@@ -157,6 +158,7 @@ class Reply:
     notes: str = ""
     prompt_sha256: str = ""
     messages: str = ""
+    sources: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -167,16 +169,22 @@ class Output:
     title: str
     content: dict[str, Any]
     prompt_sha256: str = ""
+    #: Versions of artifacts that it rests on, beside what was handed over.
+    sources: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
 class Completed:
-    """The work is done. `verdict` is '' where there is nothing to judge, else 'pass' or 'fail'."""
+    """The work is done. `verdict` is '' where there is nothing to judge, else 'pass' or 'fail'.
+
+    `files` are kept with the task, for people to read, and handed to no other agent.
+    """
 
     outputs: tuple[Output, ...]
     usage: Usage
     verdict: str = ""
     notes: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

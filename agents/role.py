@@ -149,7 +149,9 @@ def ask(
     if isinstance(reply.content, Questions):
         return CheckedReply(reply.usage, questions=reply.content, notes=reply.notes)
     content = checked(artifact_type, reply.content.model_dump(mode="json"), reply.usage)
-    output = replace(titled(artifact_type, content), prompt_sha256=reply.prompt_sha256)
+    output = replace(
+        titled(artifact_type, content), prompt_sha256=reply.prompt_sha256, sources=reply.sources
+    )
     return CheckedReply(reply.usage, output=output, notes=reply.notes)
 
 

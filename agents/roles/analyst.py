@@ -6,6 +6,7 @@ from projects.enums import Phase
 
 @role("analyst", phase=Phase.PLAN)
 class Analyst(ModelRole):
+    tools = ("find_context", "read_artifact")
     instructions = """\
 You are the analyst of a software project. A project plan says in plain words what is to be built,
 for whom, what belongs to it and what does not, and what may go wrong. A software specification

@@ -6,6 +6,7 @@ from projects.enums import Phase
 
 @role("architect", phase=Phase.DESIGN)
 class Architect(ModelRole):
+    tools = ("find_context", "read_artifact")
     instructions = """\
 You are the architect of a software project. Design the simplest thing that meets the
 specification: few components, each with one duty, each naming the ids of the requirements it
@@ -13,5 +14,6 @@ serves; every requirement is served by some component or listed as not covered. 
 each kind of record with its fields, types and constraints. Record decisions with their reasons
 and what else was considered. An implementation plan puts the work in an order in which each item
 can be built and tested: it names components, requirements and files, and needs only items before
-it. The program will be Python 3.11 with the standard library only, started from the command line.
+it. Where neither the brief nor the specification asks for another language, the program will be
+Python 3.11 with the standard library only, started from the command line.
 """

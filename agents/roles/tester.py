@@ -1,14 +1,15 @@
 """Runs the tests of the program, in isolation: facts, in which no model has a say."""
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from agents import sandbox
+from agents.acceptance import Acceptance, counts_of, write_acceptance
 from agents.protocols import Assignment, Completed, Material, Model, Outcome
-from agents.role import checked, needed, role, titled, usage_of_facts
+from agents.role import checked, needed, role, titled, usage_of_facts, with_ground_rules
 from context.types.test_results import tested_of
 from projects.enums import Phase
 
@@ -16,6 +17,8 @@ TIMEOUT_SECONDS = 60.0
 MEMORY_MEGABYTES = 512
 MAX_OUTPUT = 200_000
 
+#: As a shell has it for a program that is not there.
+NOT_FOUND = 127
 RUNNER = "Paraph's own runner of unittest tests, one process a file"
 # What a claim may leave out: `test_x`, `Case.test_x`, `module.test_x`, `module.Case.test_x`.
 CLAIM_PARTS = 3
@@ -39,12 +42,15 @@ NOTHING_RAN = {
 class Tester:
     """The verdict is about requirements that a test exercised; a skipped test shows nothing."""
 
-    # It counts for no model's limit.
-    calls_model = False
     instructions = """\
-You judge a program by really running its tests in isolation. You report what happened: the
-tests that there are, what each reported, the output, and for each requirement whether its tests
-passed. You never report a result that you have not seen.
+You judge a program by tests of your own, beside those that its programmer wrote. From the
+specification alone you write acceptance tests in Python's unittest: files named
+acceptance/test_*.py, each test a method named after the requirement it checks (test_fr_3_...). You
+have not seen the program's text; you know its entry point and the names of its files. Run it as a
+user would, by subprocess with a time limit, from the folder that holds its files (`sys.executable`
+for Python), and compare what it prints and its exit code with what the specification says. There is
+no network. Test only what the specification states; never guess at words that it leaves open. The
+tests are run for you, in isolation: you never report a result.
 """
 
     def run(self, assignment: Assignment, model: Model) -> Outcome:
@@ -53,11 +59,20 @@ passed. You never report a result that you have not seen.
         specification = assignment.newest("software_specification")
         requirements = specification.content["requirements"] if specification else []
         usage = usage_of_facts(self.agent_type)
-        results = results_of(code, {item["id"]: item["statement"] for item in requirements})
+        statements = {item["id"]: item["statement"] for item in requirements}
+        results = results_of(code, statements)
+        own: Acceptance | None = None
+        if statements and getattr(model, "takes_tools", False):
+            own = write_acceptance(assignment, model, with_ground_rules(self.instructions), code)
+            usage = own.usage
+            results["acceptance"] = own.results_on(code, statements)
+            results["summary"] += f" {results['acceptance']['summary']}"
         content = checked("test_results", results, usage)
         output = titled("test_results", content | {"title": code.content["title"]})
-        output = replace(output, content=content)
-        return Completed((output,), usage, verdict_of(code.content, content), content["summary"])
+        output = replace(output, content=content, prompt_sha256=own.prompt_sha256 if own else "")
+        verdict = verdict_of(code.content, content)
+        files = own.files if own else {}
+        return Completed((output,), usage, verdict, content["summary"], files)
 
 
 def verdict_of(code: Mapping[str, Any], results: Mapping[str, Any]) -> str:
@@ -66,6 +81,12 @@ def verdict_of(code: Mapping[str, Any], results: Mapping[str, Any]) -> str:
     A program that runs well and claims no requirement gets no verdict: there is nothing to judge,
     and a person decides.
     """
+    if is_foreign(code):
+        # Nobody here can say which of its tests ran: what a command's exit says is shown.
+        return "" if results["exit_code"] in (0, NOT_FOUND) else "fail"
+    own = results.get("acceptance")
+    if own and (own["counts"]["failed"] or own["counts"]["errors"]):
+        return "fail"
     if not ran_well(results):
         return "fail"
     if not code["covered"]:
@@ -88,6 +109,8 @@ def results_of(code: Material, requirements: Mapping[str, str]) -> dict[str, Any
 
     `requirements`: the text of each, by id.
     """
+    if is_foreign(code.content):
+        return results_of_command(code, requirements)
     if not has_tests(code.content):
         return NOTHING_RAN | {
             "coverage": _coverage(code.content, requirements, (), ()),
@@ -98,7 +121,7 @@ def results_of(code: Material, requirements: Mapping[str, str]) -> dict[str, Any
         timeout_seconds=TIMEOUT_SECONDS,
         memory_megabytes=MEMORY_MEGABYTES,
     )
-    counts = _counts(run.tests)
+    counts = counts_of(run.tests)
     coverage = _coverage(code.content, requirements, run.tests, run.problems)
     is_clean = run.exit_code == 0 and not run.timed_out and not run.problems
     return {
@@ -127,6 +150,52 @@ def results_of(code: Material, requirements: Mapping[str, str]) -> dict[str, Any
     }
 
 
+def is_foreign(content: Mapping[str, Any]) -> bool:
+    """Whether its tests are not Python's, so that no runner of ours can read them."""
+    command = content["test_command"]
+    return bool(command) and command[0] not in ("python", "python3")
+
+
+def results_of_command(code: Material, requirements: Mapping[str, str]) -> dict[str, Any]:
+    """Of a program in another language: what its own test command said, and no more than that."""
+    command = code.content["test_command"]
+    run = sandbox.run_program(
+        {file["path"]: file["content"] for file in code.content["files"]},
+        command=command,
+        timeout_seconds=TIMEOUT_SECONDS,
+        memory_megabytes=MEMORY_MEGABYTES,
+    )
+    ended = f"ended with exit code {run.exit_code}"
+    if run.exit_code == NOT_FOUND:
+        ended = f"could not be run: {command[0]} is not in the sandbox"
+    elif run.timed_out:
+        ended = f"did not end within {TIMEOUT_SECONDS:.0f} seconds"
+    elif run.excess:
+        ended = f"was ended: {run.excess}"
+    summary = (
+        f"The program's own test command {ended}. Which tests there are, and which of them ran, "
+        "is not known here: only Python's are read. No requirement counts as tested."
+    )
+    reason = "Its tests are in a language that is not read here."
+    claimed = {item["requirement"]: item["tests"] for item in code.content["covered"]}
+    coverage = _coverage(code.content, requirements, (), ())
+    for item in coverage:
+        if item["requirement"] in claimed:
+            item["reason"] = reason
+    return NOTHING_RAN | {
+        "summary": summary,
+        "command": " ".join(command)[:20_000],
+        "exit_code": run.exit_code,
+        "timed_out": run.timed_out,
+        "output": _cut(run.output),
+        "duration_ms": run.duration_ms,
+        "isolation": {str(key)[:300]: str(value)[:300] for key, value in run.isolation.items()},
+        "coverage": coverage,
+        "problems": [f"The test command {ended}."] if run.exit_code else [],
+        "source_sha256": code.sha256,
+    }
+
+
 def has_tests(content: Mapping[str, Any]) -> bool:
     """Whether there is a command, and a file with a test in it."""
     tests = (
@@ -137,18 +206,6 @@ def has_tests(content: Mapping[str, Any]) -> bool:
     return bool(content["test_command"]) and any(
         re.search(r"def test", f["content"]) for f in tests
     )
-
-
-def _counts(tests: Sequence[sandbox.TestRecord]) -> dict[str, int]:
-    """A failure that was expected is neither a failure nor a pass."""
-    figures = Counter(test.outcome for test in tests)
-    return {
-        "run": len(tests) - figures["not_run"],
-        "passed": figures["passed"],
-        "failed": figures["failed"],
-        "errors": figures["error"],
-        "skipped": figures["skipped"],
-    }
 
 
 def _tests_by_name(

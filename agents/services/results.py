@@ -27,6 +27,7 @@ from agents.services.claims import (
     end_of_attempt,
     lock_claimed,
 )
+from agents.workspace import keep_files
 from audit.actors import Actor
 from audit.events import SYSTEM_ERROR, SYSTEM_WARNING
 from context.enums import DerivationKind, Form
@@ -157,6 +158,8 @@ def _complete(tx: ProjectTransaction, task: Task, outcome: Completed) -> None:
     }
     for artifact, version in stored:
         record_version(tx, artifact, version)
+    if outcome.files:
+        keep_files(task, outcome.files)
     data = {"step": task.step, "round": task.round, "verdict": outcome.verdict}
     if waits_for:
         task.wait_for(waits_for)
@@ -189,7 +192,7 @@ def _store_outputs(
             model=outcome.usage.model,
             is_accepted=is_accepted,
             prompt_sha256=output.prompt_sha256,
-            sources=sources,
+            sources=[*sources, *(Source(UUID(pk), number) for pk, number in output.sources)],
         )
         sources.append(Source(artifact.pk, version.number))
         stored.append((artifact, version))

@@ -19,6 +19,8 @@ from audit.actors import Actor
 from projects import hooks
 from projects.transaction import ProjectTransaction
 
+# The tool that reads the store.
+READ = "read_artifact"
 ANSWERED = [
     *("messages", "calls", "results", "approvals", "note", "turns", "rejections"),
     *("tokens", "seconds", "updated_at"),
@@ -36,11 +38,10 @@ class UsedTool:
     action: UUID | None = None
 
 
-def open_run(task: Task, *, work_key: str, artifact_type: str) -> ModelRun:
-    """Where the work on this artifact stands, also after another worker began it."""
+def find_run(task: Task, *, work_key: str, artifact_type: str) -> ModelRun:
+    """Where the work on this artifact stands; not stored before the first answer."""
     of_work = {"task": task, "work_key": work_key, "artifact_type": artifact_type}
-    run, _ = ModelRun.objects.get_or_create(**of_work)
-    return run
+    return ModelRun.objects.filter(**of_work).first() or ModelRun(**of_work)
 
 
 def calls_of(run: ModelRun) -> list[ToolCall]:
@@ -140,6 +141,13 @@ def keep_results(
     return True
 
 
+def artifacts_read(task: Task) -> tuple[tuple[str, int], ...]:
+    """What of the store its agent has read by itself: ids and versions."""
+    uses = ToolUse.objects.filter(task=task, name=READ, outcome=ToolOutcome.SUCCEEDED)
+    read = [json.loads(text) for text in uses.values_list("arguments", flat=True)]
+    return tuple(dict.fromkeys((item["artifact"], item["version"]) for item in read))
+
+
 def empty_runs(task: Task) -> None:
     """Once the work is handed in, nobody goes on with what was said."""
     ModelRun.objects.filter(task=task).exclude(messages="").update(
@@ -155,6 +163,10 @@ def arguments_sha256(arguments: Mapping[str, object]) -> str:
 
 def _save(claim: Claim, run: ModelRun) -> bool:
     """Only who has claimed the task last may write."""
+    if run.pk is None:
+        of_work = {name: getattr(run, name) for name in ("task", "work_key", "artifact_type")}
+        run.pk = ModelRun.objects.get_or_create(**of_work)[0].pk
+        run._state.adding = False
     rows = ModelRun.objects.filter(pk=run.pk)
     mine = rows.filter(task__fence=claim.fence, task__status=TaskStatus.WORKING)
     return mine.update(**{name: getattr(run, name) for name in ANSWERED[:-1]}) == 1

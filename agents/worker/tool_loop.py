@@ -36,10 +36,11 @@ from agents.sandbox.run import storable
 from agents.services.runs import (
     UsedTool,
     approvals_of,
+    artifacts_read,
     calls_of,
+    find_run,
     keep_answer,
     keep_results,
-    open_run,
     results_of,
 )
 from agents.tool import Bench, ToolError, checked_arguments, spec_of, tools, use_tool
@@ -86,6 +87,7 @@ class ToolUsingModel:
     def __init__(self, model: Model, cancellation: Cancellation) -> None:
         self.model = model
         self.cancellation = cancellation
+        self.takes_tools = getattr(model, "takes_tools", False)
 
     def produce(
         self,
@@ -96,7 +98,8 @@ class ToolUsingModel:
         instructions: str,
     ) -> Reply:
         names = tools_of(assignment.agent_type)
-        if not names or not getattr(self.model, "takes_tools", False):
+        is_artifact = artifact_type in artifact_types
+        if not names or not is_artifact or not getattr(self.model, "takes_tools", False):
             return self.model.produce(
                 assignment,
                 artifact_type=artifact_type,
@@ -128,8 +131,8 @@ class _Work:
         self.files_field = kind.source_files_field if self.has_workspace else ""
         self.output_type = without_field(output_type, self.files_field)
         task = self.claim.task
-        self.run = open_run(task, work_key=work_key(task), artifact_type=artifact_type)
-        self.workspace = Workspace.of(task)
+        self.run = find_run(task, work_key=work_key(task), artifact_type=artifact_type)
+        self.workspace = Workspace.of(task) if self.has_workspace else Workspace()
         if self.workspace.is_new and self.files_field:
             # A later round goes on with what the earlier one made.
             earlier = assignment.newest(artifact_type)
@@ -163,7 +166,8 @@ class _Work:
                 self._keep_answer(reply, note=note)
                 continue
             whole = artifact_types[self.artifact_type].schema.model_validate(content)
-            return replace(reply, content=whole, usage=self.usage)
+            sources = artifacts_read(self.claim.task) if self.run.pk else ()
+            return replace(reply, content=whole, usage=self.usage, sources=sources)
 
     def _next_reply(self, instructions: str) -> Reply:
         run, limits = self.run, limits_of(self.assignment.agent_type)

@@ -83,6 +83,23 @@ class FailedTest(Content):
     detail: Text = Field(description="The end of its traceback.")
 
 
+class AcceptanceResults(Content):
+    """What the tester's own tests showed, which it wrote from the specification."""
+
+    summary: Text = Field(description="The result in one or two sentences.")
+    passed: bool = Field(description="True only if tests ran and every one of them passed.")
+    counts: TestCounts = Field(description="Tests by outcome.")
+    tests: list[TestOutcome] = Field(max_length=5000, description="Every test that the text has.")
+    failures: list[FailedTest] = Field(max_length=200, description="The tests that did not pass.")
+    problems: list[Text] = Field(max_length=100, description="What puts the run in doubt.")
+    requirements: list[RequirementId] = Field(
+        max_length=500, description="Requirements that the tests are said to check."
+    )
+    files: list[FilePath] = Field(
+        max_length=100, description="The files of the tests; the tester's workspace has them."
+    )
+
+
 class TestResults(Content):
     """What really running the tests showed."""
 
@@ -115,6 +132,9 @@ class TestResults(Content):
         description="Why the tests do not show what they seem to show; nothing passes then.",
     )
     source_sha256: OptionalLine = Field("", description="SHA-256 of the source code that was run.")
+    acceptance: AcceptanceResults | None = Field(
+        None, description="The tester's own tests, apart from those of the program; none written."
+    )
 
 
 # A test that was skipped has shown nothing.
@@ -158,6 +178,7 @@ class TestResultsType(ArtifactType):
             *section("By requirement", _by_requirement(content["coverage"])),
             *section("What this shows, and what not", WHAT_IT_SHOWS.splitlines() if tests else []),
             *section("Failures", failures),
+            *section("The tester's own tests", _acceptance(content.get("acceptance"))),
             *section("All tests", [*table(["File", "Test", "It reported"], rows), "", *more]
                      if tests else []),
             f"Run by: {plain(content['command']) or '(nothing ran)'}. Exit code: "
@@ -168,6 +189,36 @@ class TestResultsType(ArtifactType):
             *section("Output", fenced(content["output"]) if content["output"] else []),
             *section("Isolation", kept_apart),
         ]  # fmt: skip
+
+
+WHOSE = """\
+The tester wrote these from the specification. Whoever wrote the program had not seen them. They
+were run by the same runner, without the program's own tests. Their text is in the workspace of the
+tester's task."""
+
+
+def _acceptance(content: Values | None) -> list[str]:
+    if not content:
+        return []
+    rows = [[t["file"], t["name"], words(t["outcome"])] for t in content["tests"][:SHOWN_TESTS]]
+    failures = [
+        line
+        for f in content["failures"]
+        for line in (f"### {plain(f['name'])}", "", *fenced(f["detail"]), "")
+    ]
+    requirements = ", ".join(content["requirements"]) or "none"
+    return [
+        plain(content["summary"]),
+        "",
+        *WHOSE.splitlines(),
+        "",
+        f"Said to check: {plain(requirements)}.",
+        "",
+        *[f"- {plain(problem)}" for problem in content["problems"]],
+        *table(["File", "Test", "It reported"], rows),
+        "",
+        *failures,
+    ]
 
 
 def _by_requirement(coverage: Sequence[Values]) -> list[str]:

@@ -12,6 +12,7 @@ from agents.models import Task
 from agents.services import capacity, claim_task, hand_back, update_project_share
 from agents.services.capacity import ProjectShare, enqueue_refused, share_of
 from agents.worker.registry import report_process
+from projects.agent_types import agent_types
 from tests.scenes import WORKER, claim, first_task, fresh, release, side_task, stop
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("whole_logs")]
@@ -201,7 +202,8 @@ def test_one_number_holds_for_each_model(make_project, settings, limited):
     assert refused(side_task(project))
 
 
-def test_an_agent_that_calls_no_model_counts_for_none(project, settings):
+def test_an_agent_that_calls_no_model_counts_for_none(project, settings, monkeypatch):
+    monkeypatch.setattr(agent_types["tester"], "calls_model", False, raising=False)
     settings.AGENT_MODELS = {"analyst": "x:big", "tester": "x:big"}
     settings.MODEL_CONCURRENCY = {"x:big": 1}
     claim(side_task(project))

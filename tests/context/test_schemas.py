@@ -161,7 +161,6 @@ def test_paths_that_clash_are_refused(paths):
     "change",
     [
         {"entry_point": "other.py"},
-        {"test_command": ["bash", "-c", "ls"]},
         {"covered": [{"requirement": "one", "tests": []}]},
         {
             "covered": [{"requirement": "FR-1", "tests": []}],

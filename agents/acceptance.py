@@ -1,0 +1,143 @@
+"""The tester's own tests: written from the specification, and run without those of the program."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import Field
+
+from agents import sandbox
+from agents.protocols import Assignment, Material, Model, Questions, Usage
+from context.content_fields import Content, FilePath, LongText
+from context.types.source_code import CoveredRequirement
+
+FOLDER = "acceptance/"
+TIMEOUT_SECONDS = 60.0
+MEMORY_MEGABYTES = 512
+DETAIL_CHARACTERS = 500
+TEST_FILE = re.compile(r"(?:^|/)(?:test[^/]*|[^/]*_test)\.py$")
+# The line of a traceback that says what was wrong; what follows may be a difference.
+ERROR = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Timeout\w*)\b")
+UNSEEN = ("source_code", "test_results")
+
+
+class AcceptanceFile(Content):
+    """One file of tests."""
+
+    path: FilePath = Field(description="acceptance/test_....py")
+    content: LongText = Field(description="The whole text of the file.")
+
+
+class AcceptanceTests(Content):
+    """Tests of a program that are written from its specification alone."""
+
+    files: list[AcceptanceFile] = Field(max_length=20, description="Files of unittest tests.")
+    covered: list[CoveredRequirement] = Field(
+        max_length=500,
+        description="Requirements that the tests check, with the names of the tests.",
+    )
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """What the tester wrote; `why_none` where that is nothing."""
+
+    files: dict[str, str]
+    requirements: list[str]
+    usage: Usage
+    prompt_sha256: str
+    why_none: str = ""
+
+    def results_on(self, code: Material, statements: Mapping[str, str]) -> dict[str, Any]:
+        """As test results have them. `statements`: the requirements of the specification."""
+        if not self.files:
+            return self._results(f"The tester wrote no tests of its own{self.why_none}.", ())
+        program = {file["path"]: file["content"] for file in code.content["files"]}
+        files = {
+            path: text
+            for path, text in program.items()
+            if not TEST_FILE.search(path) and not path.startswith(FOLDER)
+        }
+        run = sandbox.run_tests(
+            files | self.files, timeout_seconds=TIMEOUT_SECONDS, memory_megabytes=MEMORY_MEGABYTES
+        )
+        checked = [name for name in self.requirements if name in statements]
+        counts = counts_of(run.tests)
+        summary = (
+            f"The tester's own tests, of {len(checked)} of {len(statements)} requirements, report: "
+            f"{counts['passed']} of {len(run.tests)} passed, {counts['failed']} failed, "
+            f"{counts['errors']} broke off."
+        )
+        if run.problems:
+            summary += f" The run is in doubt: {run.problems[0][:2_000]}"
+        return self._results(summary, run.tests, run.problems, checked)
+
+    def _results(
+        self,
+        summary: str,
+        tests: Sequence[sandbox.TestRecord],
+        problems: Sequence[str] = (),
+        checked: Sequence[str] = (),
+    ) -> dict[str, Any]:
+        counts = counts_of(tests)
+        return {
+            "summary": summary,
+            "passed": bool(tests) and counts["passed"] == len(tests) and not problems,
+            "counts": counts,
+            "tests": [{"file": t.file, "name": t.name, "outcome": t.outcome} for t in tests],
+            "failures": [
+                {"name": test.name, "outcome": test.outcome, "detail": last_line(test.detail)}
+                for test in tests
+                if test.outcome in ("failed", "error")
+            ][:200],
+            "problems": list(problems),
+            "requirements": list(checked),
+            "files": sorted(self.files),
+        }
+
+
+def write_acceptance(
+    assignment: Assignment, model: Model, instructions: str, code: Material
+) -> Acceptance:
+    """The model's tests, for which it is not shown the program. Raises as a model does."""
+    outline = {name: code.content[name] for name in ("title", "summary", "entry_point")}
+    outline["files"] = [file["path"] for file in code.content["files"]]
+    shown = [item for item in assignment.materials if item.artifact_type not in UNSEEN]
+    reply = model.produce(
+        replace(assignment, materials=(*shown, replace(code, content=outline))),
+        artifact_type="acceptance_tests",
+        output_type=AcceptanceTests,
+        instructions=instructions,
+    )
+    content = reply.content
+    if isinstance(content, Questions) or not isinstance(content, AcceptanceTests):
+        why = ": it would have had to ask"
+        return Acceptance({}, [], reply.usage, reply.prompt_sha256, why)
+    files = {
+        file.path: file.content
+        for file in content.files
+        if file.path.startswith(FOLDER) and TEST_FILE.search(file.path)
+    }
+    names = list(dict.fromkeys(item.requirement for item in content.covered))
+    return Acceptance(files, names, reply.usage, reply.prompt_sha256)
+
+
+def counts_of(tests: Sequence[sandbox.TestRecord]) -> dict[str, int]:
+    """A failure that was expected is neither a failure nor a pass."""
+    figures = Counter(test.outcome for test in tests)
+    return {
+        "run": len(tests) - figures["not_run"],
+        "passed": figures["passed"],
+        "failed": figures["failed"],
+        "errors": figures["error"],
+        "skipped": figures["skipped"],
+    }
+
+
+def last_line(detail: str) -> str:
+    """What was wrong, without the text of the test: the programmer has not seen that."""
+    lines = detail.strip().splitlines()
+    said = [line for line in lines if ERROR.match(line)]
+    return (said or lines or ["(no traceback)"])[-1][:DETAIL_CHARACTERS]
