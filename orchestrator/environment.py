@@ -296,6 +296,7 @@ class Environment(Variables):
     CONTEXT_BUDGET: PositiveCount = 100_000
     CONTEXT_BUDGETS: Budgets = {}
     MODEL_TIMEOUT_SECONDS: PositiveCount = 300
+    MODEL_STREAMING: bool = True
     AGENT_MAX_TURNS: PositiveCount = 40
     AGENT_MAX_TOKENS: PositiveCount = 2_000_000
     AGENT_MAX_SECONDS: PositiveCount = 3_600

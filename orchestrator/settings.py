@@ -343,6 +343,8 @@ CONTEXT_BUDGET = env.CONTEXT_BUDGET
 CONTEXT_BUDGETS = {"demo": 5_000_000} | env.CONTEXT_BUDGETS
 MODEL_TIMEOUT_SECONDS = env.MODEL_TIMEOUT_SECONDS
 # Of an agent that uses tools, for one artifact; after that it hands in what it has.
+# What a model is writing is shown to those who watch its project.
+MODEL_STREAMING = env.MODEL_STREAMING
 # How old what a process knows of own agent types may be.
 AGENT_TYPES_SECONDS = 1.0
 AGENT_MAX_TURNS = env.AGENT_MAX_TURNS

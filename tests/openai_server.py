@@ -185,6 +185,28 @@ def reply(request: dict[str, Any], message: dict[str, Any], finish_reason: str) 
     return Answer(json.dumps(body).encode())
 
 
+def streamed(answer: Answer, piece: int = 20) -> Answer:
+    """The same chat completion as server-sent events, its arguments in pieces."""
+    whole = json.loads(answer.body)
+    choice = whole["choices"][0]
+    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": choice["message"]["content"]}]
+    for index, item in enumerate(choice["message"].get("tool_calls", ())):
+        text = item["function"]["arguments"]
+        begin = {"name": item["function"]["name"], "arguments": ""}
+        deltas.append({"tool_calls": [item | {"index": index, "function": begin}]})
+        for start in range(0, len(text), piece):
+            part = {"index": index, "function": {"arguments": text[start : start + piece]}}
+            deltas.append({"tool_calls": [part]})
+    chunk = {key: whole[key] for key in ("id", "created", "model")}
+    chunk["object"] = "chat.completion.chunk"
+    chunks = [chunk | {"choices": [{"index": 0, "delta": delta}]} for delta in deltas]
+    end = {"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}
+    chunks += [chunk | {"choices": [end]}, chunk | {"choices": [], "usage": whole["usage"]}]
+    lines = [f"data: {json.dumps(item)}\n\n" for item in chunks]
+    body = "".join([*lines, "data: [DONE]\n\n"]).encode()
+    return Answer(body, headers={"Content-Type": "text/event-stream"})
+
+
 def embeddings(request: dict[str, Any], vectors: list[list[float]]) -> Answer:
     """The vectors, one for each text."""
     data = [{"object": "embedding", "index": n, "embedding": one} for n, one in enumerate(vectors)]
@@ -282,7 +304,9 @@ def _handler(server: OpenAIServer) -> type[BaseHTTPRequestHandler]:
                 return
             server.requests.append(json.loads(body))
             server.headers.append({name.lower(): value for name, value in self.headers.items()})
-            self._send(server.answer(server.requests[-1]))
+            answer = server.answer(server.requests[-1])
+            is_stream = server.requests[-1].get("stream") and answer and answer.status == 200
+            self._send(streamed(answer) if is_stream else answer)
 
         def _send(self, answer: Answer | None) -> None:
             if answer is None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +14,7 @@ from pydantic_ai.direct import model_request
 from pydantic_ai.exceptions import AgentRunError, ModelAPIError, UserError
 from pydantic_ai.messages import ModelResponse
 from pydantic_ai.models import Model as ProviderModel
-from pydantic_ai.models import infer_model
+from pydantic_ai.models import StreamedResponse, infer_model
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.providers import Provider, infer_provider
 from pydantic_ai.usage import RunUsage
@@ -32,6 +34,7 @@ from agents.providers import quiet_libraries
 from agents.providers.conversation import CORRECTIONS, history_of, toolsets_of
 from agents.providers.event_loop import shared_client
 from agents.providers.failures import UNREADABLE, work_error
+from agents.providers.partial import stream_handler
 from agents.providers.prompts import ASK, deliver_name, instructions_for, prompt_for, prompt_sha256
 from agents.worker.cancellation import check_before_next_request
 
@@ -146,6 +149,7 @@ class _Call:
                     seconds=float(getattr(settings, "MODEL_TIMEOUT_SECONDS", TIMEOUT_SECONDS)),
                 ),
                 usage=self.usage,
+                event_stream_handler=stream_handler(),
             )
         except UserError as error:
             return None, work_error(error, self.usage_so_far())
@@ -206,6 +210,14 @@ class _CheckedCorrections(WrapperModel):
             await check_before_next_request()
         self.is_first = False
         return await super().request(*arguments)
+
+    @asynccontextmanager
+    async def request_stream(self, *arguments: Any) -> AsyncIterator[StreamedResponse]:
+        if not self.is_first:
+            await check_before_next_request()
+        self.is_first = False
+        async with super().request_stream(*arguments) as stream:
+            yield stream
 
 
 def _model_settings(*, max_tokens: int, seconds: float) -> ModelSettings:

@@ -5,12 +5,15 @@ from contextlib import contextmanager
 from inspect import iscoroutine
 from typing import Any
 
+from django.conf import settings
 from pydantic import BaseModel
 
 from agents.models import Task
 from agents.protocols import Assignment, Model, Reply, Usage, WorkError
+from agents.providers.partial import Sink, partial_output
 from agents.worker.cancellation import Cancellation
 from audit.stream.notifier import publish_ephemeral
+from audit.stream.publisher import is_watched
 from context.rendering import render_markdown
 from core.database import release_connection
 from core.tracing import Facts, Span, span
@@ -92,15 +95,24 @@ class ProgressReportingModel:
         if turn is None or not turn.messages:
             self.number += 1
         self._publish("progress", artifact_type)
-        reply = self.model.produce(
-            assignment, artifact_type=artifact_type, output_type=output_type, **named
-        )
+        with partial_output(self._sink(artifact_type)):
+            reply = self.model.produce(
+                assignment, artifact_type=artifact_type, output_type=output_type, **named
+            )
         # The last output is stored in a moment, and an event will say so.
         is_last = self.number >= len(assignment.expected)
         if not is_last and isinstance(reply.content, output_type):
             text = excerpt(artifact_type, reply.content)
             self._publish("partial_output", artifact_type, text=text)
         return reply
+
+    def _sink(self, artifact_type: str) -> Sink | None:
+        """Only where somebody watches: a stream costs more than an answer in one piece."""
+        if not (self.takes_tools and settings.MODEL_STREAMING):
+            return None
+        if not is_watched(self.task.project_id):
+            return None
+        return lambda name, text: self._publish("writing", artifact_type, call=name, text=text)
 
     def _publish(self, kind: str, artifact_type: str, **extra: Any) -> None:
         content = {

@@ -80,6 +80,7 @@ def package_of(assignment: Assignment, code: Material) -> dict[str, Any]:
         digest = hashlib.sha256(content).hexdigest()
         files.append({"path": file["path"], "sha256": digest, "size_bytes": len(content)})
     entry = code.content["entry_point"]
+    is_python = entry.endswith(".py")
     return {
         "title": code.content["title"],
         "version": VERSION,
@@ -87,10 +88,12 @@ def package_of(assignment: Assignment, code: Material) -> dict[str, Any]:
         "files": files,
         "checksum": checksum_of(files),
         "entry_point": entry,
-        "requires": ["Python 3.11 or newer"],
+        "requires": ["Python 3.11 or newer"] if is_python else ["What its README asks for"],
         "how_to_run": [
             "Put the files into a folder of their own.",
-            f"python3 {entry} --help",
+            f"python3 {entry} --help"
+            if is_python
+            else f"Its README says how; it begins in {entry}.",
             f"Run the tests: {' '.join(code.content['test_command']) or '(there are none)'}",
         ],
         "tests": tests_of(assignment.newest("test_results")),

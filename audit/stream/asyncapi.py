@@ -65,7 +65,7 @@ EVENT = _object(EVENT_FIELDS)
 # What an agent at work shows: which of its outputs it writes, and the beginning of one it wrote.
 EPHEMERAL = _object(
     {
-        "kind": {"enum": ["progress", "partial_output"]},
+        "kind": {"enum": ["progress", "partial_output", "writing"]},
         "task": UUID,
         "step": TEXT,
         "agent_type": TEXT,
@@ -73,7 +73,7 @@ EPHEMERAL = _object(
         "number": {"type": "integer", "minimum": 1},
         "of": {"type": "integer", "minimum": 1},
     },
-    {"text": TEXT},
+    {"text": TEXT, "call": TEXT},
 )
 SERVER_FRAMES: dict[str, dict[str, Any]] = {
     "connection_ack": _frame(

@@ -1,6 +1,8 @@
 """Sends messages to groups of the channel layer, from a thread without an event loop."""
 
+from functools import cache
 from typing import Any
+from uuid import UUID
 
 import redis
 from asgiref.sync import async_to_sync
@@ -9,6 +11,8 @@ from channels_redis.pubsub import RedisPubSubChannelLayer
 from django.conf import settings
 
 TIMEOUT_SECONDS = 1.0
+# A question that holds up a call of a model may not take long.
+ASK_SECONDS = 0.3
 # A group, and what its consumers get.
 Message = tuple[str, dict[str, Any]]
 
@@ -25,7 +29,6 @@ class Publisher:
         self._layer = get_channel_layer()
         self._client: redis.Redis | None = None
         config = settings.CHANNEL_LAYERS["default"]["CONFIG"]
-        self._prefix = config.get("prefix", "asgi")
         # With several hosts the layer decides which of them has the group.
         if type(self._layer) is RedisPubSubChannelLayer and len(config["hosts"]) == 1:
             timeouts = dict.fromkeys(("socket_timeout", "socket_connect_timeout"), TIMEOUT_SECONDS)
@@ -41,5 +44,31 @@ class Publisher:
         with self._client.pipeline(transaction=False) as pipeline:
             for group, message in messages:
                 payload = self._layer.serialize(message)
-                pipeline.publish(f"{self._prefix}__group__{group}", payload)
+                pipeline.publish(channel_of(group), payload)
             pipeline.execute()
+
+
+def channel_of(group: str) -> str:
+    """Of a group, as the layer that publishes over Redis calls it."""
+    prefix = settings.CHANNEL_LAYERS["default"]["CONFIG"].get("prefix", "asgi")
+    return f"{prefix}__group__{group}"
+
+
+def is_watched(project_id: UUID | str) -> bool:
+    """Whether a server process listens for somebody who follows the project. False in doubt."""
+    config = settings.CHANNEL_LAYERS["default"]["CONFIG"]
+    if len(config.get("hosts", ())) != 1:
+        return False
+    channel = channel_of(f"project_{project_id}")
+    try:
+        ((_, listeners),) = _asking(config["hosts"][0]["address"]).pubsub_numsub(channel)
+    except (redis.RedisError, OSError, ValueError):
+        return False
+    return listeners > 0
+
+
+@cache
+def _asking(address: str) -> redis.Redis:
+    """For all threads: one that finds no connection free goes without an answer."""
+    timeouts = dict.fromkeys(("socket_timeout", "socket_connect_timeout"), ASK_SECONDS)
+    return redis.Redis.from_url(address, retry=None, max_connections=4, **timeouts)

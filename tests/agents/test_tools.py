@@ -441,3 +441,52 @@ def test_to_ask_about_fewer_tools_is_less_strict(project, owner, client_of):
     api.patch(url, {"ask_before_tools": []}, "json")
 
     assert fresh(project).policy_loosened_at is not None
+
+
+# What a model is writing, for those who watch.
+
+
+@pytest.fixture
+def frames(monkeypatch):
+    """Somebody watches; each piece of an answer would be a frame, were it not for the interval."""
+    sent = []
+    monkeypatch.setattr("agents.providers.wrappers.is_watched", lambda project: True)
+    monkeypatch.setattr(
+        "agents.providers.wrappers.publish_ephemeral", lambda project, content: sent.append(content)
+    )
+    return sent
+
+
+def test_who_watches_sees_the_end_of_what_is_written(server, task, frames, monkeypatch):
+    monkeypatch.setattr("agents.providers.partial.INTERVAL_SECONDS", 0)
+    server.then(call("write", {"path": "adding.py", "content": ADDING + "# \n" * 400}))
+    server.contents["source_code"] = DELIVERED
+
+    work_on(task)
+
+    writing = [frame for frame in frames if frame["kind"] == "writing"]
+    assert {frame["call"] for frame in writing} == {"write", "deliver_source_code"}
+    assert max(len(frame["text"]) for frame in writing) == 600
+    assert fresh(task).status == "completed"
+    assert TaskAttempt.objects.get(task=task).input_tokens == 200
+
+
+def test_frames_are_few_and_none_where_nobody_watches(server, task, frames, monkeypatch):
+    monkeypatch.setattr("agents.providers.partial.INTERVAL_SECONDS", 3600)
+    server.then(call("write", {"path": "adding.py", "content": ADDING * 20}))
+    server.contents["source_code"] = DELIVERED
+
+    work_on(task)
+
+    # The first of each answer at once; then the interval holds.
+    assert [frame["call"] for frame in frames if frame["kind"] == "writing"] == [
+        *("write", "deliver_source_code"),
+    ]
+
+
+def test_without_anybody_who_watches_nothing_is_streamed(server, task):
+    server.contents["source_code"] = DELIVERED | {"files": []}
+
+    work_on(task)
+
+    assert not any(request.get("stream") for request in server.requests)

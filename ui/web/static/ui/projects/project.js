@@ -2,6 +2,7 @@
 
 import { announce, askWaiting } from "../base.js";
 import { followProject, freshen, soon } from "../live.js";
+import { visible } from "../visible.js";
 
 const { project, head } = document.body.dataset;
 const state = document.getElementById("live-state");
@@ -28,10 +29,18 @@ followProject(
   },
   (content) => {
     const doing = document.getElementById("doing");
+    const writing = document.getElementById("writing");
+    if (content.kind === "writing") {
+      writing.hidden = false;
+      writing.textContent = visible(`${content.call ?? ""} ${content.text.replaceAll("\\n", "\n")}`.trim());
+    }
     const what = content.artifact_type.replaceAll("_", " ");
-    const verb = content.kind === "progress" ? "is writing" : "has written";
+    const verb = content.kind === "partial_output" ? "has written" : "is writing";
     doing.textContent = `The ${content.agent_type} ${verb} ${what} (${content.number} of ${content.of})`;
     clearTimeout(forgetting);
-    forgetting = setTimeout(() => doing.replaceChildren(), SHOWN_MILLISECONDS);
+    forgetting = setTimeout(() => {
+      doing.replaceChildren();
+      writing.hidden = true;
+    }, SHOWN_MILLISECONDS);
   },
 );
