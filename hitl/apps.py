@@ -8,13 +8,12 @@ class HitlConfig(AppConfig):
         from audit.rows import register_check, register_rows
         from audit.stream.subscription import register_inbox
         from hitl.agent_actions.asks import close_actions_of_ended_project
+        from hitl.agent_actions.own_agents import close_calls, finish_calls, tools_that_ask
         from hitl.selectors import (
             actions_changed_behind_us,
             inbox_items,
             requests_changed_behind_us,
         )
-        from hitl.agent_actions.own_agents import close_calls, finish_calls, tools_that_ask
-        from hitl.selectors import inbox_items, requests_changed_behind_us
         from hitl.services import cancel_requests, note_change, sync_deadlines
         from hitl.services.loosenings import oversight_changed, owner_removed
         from projects import hooks
