@@ -181,8 +181,6 @@ def test_over_the_api(staff, viewer, client_of):
 
 
 def test_on_the_page(staff, viewer):
-    viewer.is_staff = True
-    viewer.save()
     page, url = logged_in(staff), "/admin/agent-types/"
     values = TRANSLATOR | {"tools": ["read"], "ask_before": ["run_command"], "max_turns": 3}
 

@@ -34,78 +34,9 @@ NAVIGATION = [
             _item("All requests", "approval", "hitl_hitlrequest_changelist"),
             _item("Artifacts", "description", "context_artifact_changelist"),
             _item("Emergency stop", "front_hand", "agents_emergencystop_control"),
+            _item("Agents", "smart_toy", "agent_types"),
             _item("Statistics", "monitoring", "hitl_statistics"),
             _item("Search", "search", "search"),
-UNFOLD = {
-    "SITE_TITLE": "Paraph",
-    "SITE_HEADER": "Paraph",
-    "SITE_SUBHEADER": "Agents work, people sign",
-    "SITE_ICON": lambda request: static("ui/icon.svg"),
-    "SITE_URL": None,
-    "SITE_FAVICONS": [
-        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("ui/icon.svg")}
-    ],
-    "SHOW_HISTORY": False,
-    "SHOW_VIEW_ON_SITE": False,
-    "COLORS": {
-        "primary": {
-            "50": "#eef6f5",
-            "100": "#d5e9e6",
-            "200": "#aed4ce",
-            "300": "#7fb9b1",
-            "400": "#4f9a91",
-            "500": "#2f7f76",
-            "600": "#1f675f",
-            "700": "#19534d",
-            "800": "#15433f",
-            "900": "#113633",
-            "950": "#08211f",
-        },
-    },
-    "SIDEBAR": {
-        "show_search": False,
-        "navigation": [
-            {
-                "title": "Work",
-                "items": [
-                    _item("Inbox", "inbox", "index"),
-                    _item("Projects", "account_tree", "projects_project_changelist"),
-                    _item("All requests", "approval", "hitl_hitlrequest_changelist"),
-                    _item("Artifacts", "description", "context_artifact_changelist"),
-                    _item("Emergency stop", "front_hand", "agents_emergencystop_control"),
-                    _item("Agents", "smart_toy", "agent_types"),
-                    _item("Statistics", "monitoring", "hitl_statistics"),
-                    _item("Search", "search", "search"),
-                ],
-            },
-            {
-                "title": "Records",
-                "collapsible": True,
-                "items": [
-                    _item("Decisions", "how_to_reg", "hitl_decision_changelist"),
-                    _item("Artifact versions", "history", "context_artifactversion_changelist"),
-                    _item("Context builds", "visibility", "context_contextbuild_changelist"),
-                    _item("Tasks", "task_alt", "agents_task_changelist"),
-                    _item("Attempts", "replay", "agents_taskattempt_changelist"),
-                    _item("Agent status", "smart_toy", "agents_agentstatus_changelist"),
-                    _item("Workflow runs", "route", "orchestrator_workflowrun_changelist"),
-                    _item("Members", "group", "projects_membership_changelist"),
-                ],
-            },
-            {
-                "title": "Installation",
-                "collapsible": True,
-                "items": [
-                    _operator_item("Events", "event_note", "audit_event_changelist"),
-                    _operator_item("Streams", "stream", "audit_stream_changelist"),
-                    _operator_item(
-                        "Failed jobs", "error", "django_celery_results_taskresult_changelist"
-                    ),
-                    _operator_item("Installation floor", "rule", "installation_floor"),
-                    _operator_item("Users", "person", "auth_user_changelist"),
-                    _operator_item("API tokens", "key", "accounts_personaltoken_changelist"),
-                ],
-            },
         ],
     },
     {

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('hitl', '0016_own_agents_ask'),
+        ('hitl', '0018_own_agents_ask'),
     ]
 
     operations = [

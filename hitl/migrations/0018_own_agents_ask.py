@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('agents', '0019_own_agents_ask'),
-        ('hitl', '0015_actions_pending'),
+        ('hitl', '0017_decided_on_behalf_of'),
         ('projects', '0007_agent_models'),
     ]
 

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('hitl', '0017_ask_before_tools'),
+        ('hitl', '0019_ask_before_tools'),
     ]
 
     operations = [
