@@ -19,7 +19,7 @@ ADMINISTRATOR = pytest.StashKey[ExitStack]()
 
 # How long one example takes says something about the machine alone. Each run has others; many at
 # once are for who changes the thing: make test TESTS='tests/context --hypothesis-profile=thorough'
-hypothesis_settings.register_profile("ordinary", deadline=None, max_examples=40)
+hypothesis_settings.register_profile("ordinary", deadline=None, max_examples=20)
 hypothesis_settings.register_profile("thorough", deadline=None, max_examples=1000)
 hypothesis_settings.load_profile("ordinary")
 

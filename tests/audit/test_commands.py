@@ -29,18 +29,18 @@ def run_events(web_server: WebServer, *arguments: str, **environment: str) -> su
     )
 
 
-def test_events_prints_what_is_there(web_server: WebServer, project, viewer):
+def test_events_prints_what_is_there(web_server: WebServer, project, viewer, monkeypatch, capsys):
+    monkeypatch.setenv("PARAPH_URL", web_server.url)
+    monkeypatch.setenv("PARAPH_TOKEN", token_of(viewer))
     head = write(project.pk, 2)
 
-    shown = run_events(web_server, str(project.pk), "--json", PARAPH_TOKEN=token_of(viewer))
-    output, errors = shown.communicate(timeout=30)
+    call_command("events", str(project.pk), "--json")
 
-    assert shown.returncode == 0, errors
-    assert [json.loads(line)["sequence"] for line in output.splitlines()] == list(
-        range(1, head + 1)
-    )
+    lines = capsys.readouterr().out.splitlines()
+    assert [json.loads(line)["sequence"] for line in lines] == list(range(1, head + 1))
 
 
+@pytest.mark.slow
 def test_events_follows_on_as_a_user_of_this_machine(web_server: WebServer, project, viewer):
     head = write(project.pk)
 
@@ -81,12 +81,13 @@ def test_events_goes_on_after_the_server_was_killed(mortal, project, viewer):
     assert sequences == list(range(1, head + 9))
 
 
-def test_events_of_a_project_that_one_may_not_see(web_server: WebServer, project, outsider):
-    refused = run_events(web_server, str(project.pk), "--user", "outsider")
-    _, errors = refused.communicate(timeout=30)
+def test_events_of_a_project_that_one_may_not_see(
+    web_server: WebServer, project, outsider, monkeypatch
+):
+    monkeypatch.setenv("PARAPH_URL", web_server.url)
 
-    assert refused.returncode == 1
-    assert "no such project" in errors
+    with pytest.raises(CommandError, match="no such project"):
+        call_command("events", str(project.pk), "--user", "outsider")
 
 
 def test_verify_audit_says_that_all_is_well(project, make_project):
