@@ -73,6 +73,7 @@ def values(project):
         "proposal_id": project.pk,
         "cid": credential.pk,
         "rule": credential.pk,
+        "group": 1,
     }
 
 
