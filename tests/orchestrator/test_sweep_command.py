@@ -43,6 +43,7 @@ def test_with_nothing_to_repair_every_count_is_zero(db):
         "tokens_forgotten: 0",
         "plain_tokens_deleted: 0",
         "failed_logins_counted: 0",
+        "groups_brought_in_line: 0",
     ]
 
 
