@@ -10,6 +10,7 @@ from collections import ChainMap
 from collections.abc import Mapping
 from importlib.metadata import entry_points
 from importlib.util import find_spec
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -197,6 +198,16 @@ def check_log_keys(texts: list[str]) -> list[str]:
         raise ValueError(remedy) from None
 
 
+def split_networks(value: Any) -> Any:
+    """Networks in CIDR notation, or single addresses, separated by commas."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return [ip_network(entry) for entry in split_list(value)]
+    except ValueError:
+        raise ValueError("Use networks such as 10.0.0.0/8,fd00::/8, without spare bits.") from None
+
+
 # Up to what columns and intervals of time can hold.
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 PositiveCount = Annotated[int, Field(ge=1, le=2**31 - 1)]
@@ -221,6 +232,7 @@ Folders = Annotated[list[str], BeforeValidator(split_list)]
 # By model; "" stands for each that has no limit of its own.
 ModelLimits = Annotated[dict[str, int], BeforeValidator(split_model_limits)]
 Approvals = Annotated[dict[str, int], BeforeValidator(split_approvals)]
+Networks = Annotated[list[IPv4Network | IPv6Network], BeforeValidator(split_networks)]
 Budgets = Annotated[dict[str, int], BeforeValidator(split_budgets)]
 
 
@@ -312,6 +324,7 @@ class Environment(Variables):
     EMBEDDING_BASE_URL: WebUrl = ""
     SANDBOX_ALLOW_NETWORK: bool = False
     SANDBOX_ALLOW_FILES: bool = False
+    WEBHOOK_ALLOWED_NETWORKS: Networks = []
     CHECKPOINT_DIR: str = ""
     CHECKPOINT_KEY_FILE: str = ""
     CHECKPOINT_WITNESS_URL: WebUrl = ""

@@ -60,6 +60,7 @@ INSTALLED_APPS = [
     "agents",
     "hitl",
     "orchestrator",
+    "notifications",
     "ops",
     "ui.web",
     "ui.terminal",
@@ -238,6 +239,8 @@ CELERY_TASK_ROUTES = {
     "orchestrator.tasks.sweep": {"queue": "sweep"},
     # It waits for the database alone, among many that wait.
     "audit.tasks.verify_logs": {"queue": "agents"},
+    # As does this, for receivers that may be slow.
+    "notifications.tasks.*": {"queue": "agents"},
 }
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
@@ -257,6 +260,15 @@ CELERY_BEAT_SCHEDULE = {
     },
     "verify_signed_log": {
         "task": "audit.tasks.verify_signed_log",
+        "schedule": 3600.0,
+    },
+    "tell": {
+        "task": "notifications.tasks.tell",
+        "schedule": 3.0,
+        "options": {"expires": 30},
+    },
+    "forget_deliveries": {
+        "task": "notifications.tasks.forget_deliveries",
         "schedule": 3600.0,
     },
     # Celery runs it by itself at four in the morning, when a laptop sleeps.
@@ -310,6 +322,7 @@ SPECTACULAR_SETTINGS = {
         "ChangeEnum": "context.enums.Change",
         "ConceptKindEnum": "context.enums.ConceptKind",
         "DerivationKindEnum": "context.enums.DerivationKind",
+        "DeliveryStatusEnum": "notifications.enums.DeliveryStatus",
         "LooseningStatusEnum": "hitl.enums.LooseningStatus",
         "OversightLevelEnum": "projects.enums.OversightLevel",
         "ProjectStatusEnum": "projects.enums.ProjectStatus",
@@ -405,6 +418,9 @@ POLICY_FLOOR = {
 REAUTHENTICATION_SECONDS = env.REAUTHENTICATION_SECONDS
 # For how long a claimed request is reserved for the person who claimed it.
 HITL_CLAIM_SECONDS = env.HITL_CLAIM_SECONDS
+
+# Networks beside the internet to which webhooks may be sent.
+WEBHOOK_ALLOWED_NETWORKS = env.WEBHOOK_ALLOWED_NETWORKS
 
 # Seconds. A worker that does not renew its lease in time has lost the task.
 TASK_LEASE_SECONDS = 30

@@ -72,6 +72,7 @@ api_urls = [
     path("", include("context.urls")),
     path("hitl/", include("hitl.urls")),
     path("", include("hitl.agent_actions.urls")),
+    path("", include("notifications.urls")),
     path("audit/", include("audit.urls")),
     path("", include(stream_urls)),
 ]

@@ -21,7 +21,17 @@ from django.db.migrations.operations import (
 from django.db.migrations.operations.base import Operation
 from django.db.models import NOT_PROVIDED, Field, ManyToManyField
 
-OURS = ("orchestrator", "hitl", "agents", "context", "projects", "accounts", "audit", "api")
+OURS = (
+    "orchestrator",
+    "hitl",
+    "agents",
+    "context",
+    "projects",
+    "accounts",
+    "audit",
+    "api",
+    "notifications",
+)
 LOCKS = (AddField, AlterField, AddConstraint, RemoveConstraint)
 # Of a field; the database knows nothing of these.
 NOT_IN_DATABASE = {"choices", "help_text", "verbose_name", "blank"}

@@ -8,6 +8,7 @@ from django.db import connection
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from audit.installation import INSTALLATION
 from ops.health.check import Check, Finding, Status, checks, run_checks
 from ops.health.clients import database_cursor
 
@@ -21,6 +22,16 @@ COUNT_OPEN = """
     GROUP BY status
 """
 
+COUNT_NOTIFICATIONS = """
+    SELECT 'webhook', status, count(*), extract(epoch FROM clock_timestamp() - min(created_at))
+    FROM webhook_deliveries WHERE status IN ('pending', 'dead') GROUP BY status
+"""
+COUNT_UNREAD = """
+    SELECT count(*) FROM event_streams AS stream
+    LEFT JOIN notification_cursors AS mark ON mark.project = stream.project
+    WHERE stream.sequence <> coalesce(mark.sequence, 0) AND stream.project <> %s
+"""
+
 
 def count_open() -> Finding:
     with database_cursor() as cursor:
@@ -28,7 +39,16 @@ def count_open() -> Finding:
         return Finding(facts={"rows": cursor.fetchall()})
 
 
+def count_notifications() -> Finding:
+    with database_cursor() as cursor:
+        cursor.execute(COUNT_NOTIFICATIONS)
+        rows = cursor.fetchall()
+        cursor.execute(COUNT_UNREAD, [INSTALLATION])
+        return Finding(facts={"rows": rows, "unread": cursor.fetchone()[0]})
+
+
 OPEN_CHECK = Check("open", count_open)
+NOTIFICATIONS_CHECK = Check("notifications", count_notifications)
 
 
 class StateCollector(Collector):
@@ -38,7 +58,7 @@ class StateCollector(Collector):
         return []
 
     def collect(self) -> Iterator[Metric]:
-        findings = run_checks([*checks, OPEN_CHECK])
+        findings = run_checks([*checks, OPEN_CHECK, NOTIFICATIONS_CHECK])
         up = [((name,), findings[name].status != Status.UNHEALTHY) for name in checks.values]
         yield _gauge("component_up", "1 unless the component is unhealthy.", ["component"], up)
         version = [((settings.VERSION,), 1)]
@@ -47,6 +67,7 @@ class StateCollector(Collector):
         yield from queue_metrics(findings["queues"].facts)
         yield from open_metrics(findings["open"].facts)
         yield from integrity_metrics(findings["integrity"].facts)
+        yield from notification_metrics(findings["notifications"].facts)
         # Of the process that answers; only web processes have a pool.
         if connection.settings_dict["OPTIONS"].get("pool"):
             stats = connection.pool.get_stats()
@@ -107,6 +128,24 @@ def open_metrics(facts: dict[str, Any]) -> Iterator[Metric]:
     for subject, (name, meaning, label) in metrics.items():
         counts = [((value,), count) for kind, value, count in facts["rows"] if kind == subject]
         yield _gauge(name, meaning, [label], counts)
+
+
+def notification_metrics(facts: dict[str, Any]) -> Iterator[Metric]:
+    if not facts:
+        return
+    pending = [row for row in facts["rows"] if row[1] == "pending"]
+    dead = [row for row in facts["rows"] if row[1] == "dead"]
+    meaning = "Notifications that are to be sent, or tried again."
+    yield _gauge("pending_notifications", meaning, ["channel"], [((r[0],), r[2]) for r in pending])
+    meaning = "How long the first of them has waited."
+    oldest = [((r[0],), r[3]) for r in pending]
+    yield _gauge("oldest_notification_seconds", meaning, ["channel"], oldest)
+    meaning = "Notifications that were given up, and can be sent again."
+    yield _gauge("dead_notifications", meaning, ["channel"], [((r[0],), r[2]) for r in dead])
+    unread = [((), facts["unread"])]
+    yield _gauge(
+        "unread_logs", "Projects with events that notifications have not read.", [], unread
+    )
 
 
 def _gauge(

@@ -81,6 +81,8 @@ DROPPED: dict[str, str] = {
     "context.Section": "version__artifact__project",
     "context.Concept": "version__artifact__project",
     "context.Body": "project",
+    "notifications.WebhookDelivery": "webhook__project",
+    "notifications.Webhook": "project",
 }
 # Our own names, ids and hashes, which say nothing of the content.
 KEPT: dict[str, set[str]] = {

@@ -18,13 +18,15 @@ from context.models import Artifact, ContextBuild
 from hitl.agent_actions.asks import ask_action
 from hitl.models import AgentAction, Decision, HitlRequest, Loosening, StandingApproval
 from hitl.services import decide, delegate_decisions
+from notifications.models import Webhook, WebhookDelivery
+from notifications.webhooks import create_webhook
 from projects.credentials import create_credential
 from projects.groups import add_group
 from projects.invitations import invite_member
 from projects.models import AgentCredential, Project
 from tests.scenes import asked, stop
 
-OURS = ("orchestrator", "hitl", "agents", "context", "projects", "audit", "api")
+OURS = ("orchestrator", "hitl", "agents", "context", "projects", "audit", "api", "notifications")
 # What an id is called where a path, a query or a body takes it.
 NAMED = {
     "project": Project,
@@ -38,6 +40,8 @@ NAMED = {
     "cid": AgentCredential,
     "rule": StandingApproval,
     "agent_action": AgentAction,
+    "wid": Webhook,
+    "did": WebhookDelivery,
 }
 
 
@@ -85,6 +89,12 @@ class Things:
         )
         create_token(user=self.user, name="Of another", scopes=["read"])
         stop(self.user, project_id=project.pk, agent_type="deployer")
+        webhook, _ = create_webhook(
+            project_id=project.pk, actor=actor, url="https://example.org/hook"
+        )
+        WebhookDelivery.objects.create(
+            webhook=webhook, epoch="e", sequence=1, event_type="project_started"
+        )
 
     def _ask(self) -> None:
         """An agent elsewhere asks, and somebody has approved some calls ahead."""

@@ -31,6 +31,7 @@ from ui.web.admin.project_page import project_context
 from ui.web.artifacts.uploads import take_file
 from ui.web.inbox.policy import answer_proposal, show_policy
 from ui.web.members import show_members
+from ui.web.notifications.webhooks import show_webhooks
 from ui.web.pages import add_errors, render_page
 from ui.wording import OVERSIGHT
 
@@ -94,6 +95,7 @@ class ProjectAdmin(ProjectScopedAdmin):
         members = self.admin_site.admin_view(self.members_view)
         upload = self.admin_site.admin_view(self.upload_view)
         retry = self.admin_site.admin_view(self.retry_view)
+        webhooks = self.admin_site.admin_view(self.webhooks_view)
         return [
             *(
                 path(f"<uuid:project_id>/{verb}/", steer, {"verb": verb}, name=f"project_{verb}")
@@ -110,6 +112,7 @@ class ProjectAdmin(ProjectScopedAdmin):
                 )
                 for verb in ("confirm", "decline")
             ),
+            path("<uuid:project_id>/webhooks/", webhooks, name="project_webhooks"),
             path("<uuid:project_id>/upload/", upload, name="project_upload"),
             path("<uuid:project_id>/tasks/<uuid:task_id>/retry/", retry, name="project_retry"),
             *super().get_urls(),
@@ -154,6 +157,10 @@ class ProjectAdmin(ProjectScopedAdmin):
     @method_decorator(require_http_methods(["GET", "POST"]))
     def members_view(self, request: HttpRequest, project_id: UUID) -> HttpResponse:
         return show_members(request, self._get(request, project_id))
+
+    @method_decorator(require_http_methods(["GET", "POST"]))
+    def webhooks_view(self, request: HttpRequest, project_id: UUID) -> HttpResponse:
+        return show_webhooks(request, self._get(request, project_id))
 
     def proposal_view(
         self, request: HttpRequest, project_id: UUID, proposal_id: UUID, verb: str

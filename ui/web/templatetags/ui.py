@@ -27,6 +27,8 @@ TONES = {
     "pending": "warn",
     "paused": "warn",
     "expired": "bad",
+    "sent": "good",
+    "dead": "bad",
     "error": "bad",
     "failed": "bad",
     "fail": "bad",

@@ -1,0 +1,13 @@
+from django.apps import AppConfig
+
+
+class NotificationsConfig(AppConfig):
+    """Tells people and other systems what the log says, by its own cursor on each stream."""
+
+    name = "notifications"
+
+    def ready(self) -> None:
+        from notifications import cursor
+        from notifications.channels import webhook
+
+        cursor.register_reader(webhook.interest, webhook.read)
