@@ -19,6 +19,7 @@ POINTS = (
     "after_claim",
     "before_effect",
     "after_effect_before_record",
+    "after_notification_before_record",
     "before_commit",
     "after_commit_before_enqueue",
     "after_commit_before_hint",

@@ -29,6 +29,8 @@ class Assurance(models.TextChoices):
     REAUTHENTICATED = "reauthenticated", "Password asked again"
     #: On a terminal with access to the database.
     TERMINAL = "terminal", "Terminal"
+    #: By a chat account that was linked while logged in.
+    CHAT = "chat", "Linked chat account"
 
 
 class LooseningStatus(models.TextChoices):

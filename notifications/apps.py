@@ -7,7 +7,8 @@ class NotificationsConfig(AppConfig):
     name = "notifications"
 
     def ready(self) -> None:
-        from notifications import cursor
+        from notifications import cursor, people
         from notifications.channels import webhook
 
         cursor.register_reader(webhook.interest, webhook.read)
+        cursor.register_reader(people.interest, people.read)

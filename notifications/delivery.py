@@ -2,32 +2,33 @@
 
 import logging
 import time
-from collections.abc import Callable
 from datetime import timedelta
 
 from django.db.models.functions import Now
 
-from notifications.channels import webhook
-from notifications.models import WebhookDelivery
+from notifications.channel import channels
+from notifications.models import Notification, WebhookDelivery
 
 logger = logging.getLogger(__name__)
 
-CHANNELS: dict[str, Callable[[float], int]] = {webhook.CHANNEL: webhook.send}
 FORGET_BATCH = 5_000
 
 
 def send_all(deadline: float) -> int:
     """A channel that fails does not keep the others from sending."""
     sent = 0
-    for name, send in CHANNELS.items():
+    for channel in channels:
         try:
             # Each gets some time, also after one that took all of it.
-            sent += send(max(deadline, time.monotonic() + 1))
+            sent += channel.send(max(deadline, time.monotonic() + 1))
         except Exception:
-            logger.exception("channel failed", extra={"part": name})
+            logger.exception("channel failed", extra={"part": channel.name})
     return sent
 
 
 def forget_old(age: timedelta) -> int:
-    old = WebhookDelivery.objects.filter(finished_at__lt=Now() - age)
-    return WebhookDelivery.objects.filter(pk__in=old.values("pk")[:FORGET_BATCH]).delete()[0]
+    forgotten = 0
+    for model in (WebhookDelivery, Notification):
+        old = model.objects.filter(finished_at__lt=Now() - age).values("pk")[:FORGET_BATCH]
+        forgotten += model.objects.filter(pk__in=old).delete()[0]
+    return forgotten

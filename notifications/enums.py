@@ -7,9 +7,9 @@ class DeliveryStatus(models.TextChoices):
     #: The receiver has it.
     SENT = "sent", "Sent"
     #: Given up; somebody can send it again.
-    DEAD = "dead", "Dead"
+    DEAD = "dead", "Given up"
     #: Not sent, because it was no longer true, or no longer wanted.
-    DROPPED = "dropped", "Dropped"
+    DROPPED = "dropped", "Not sent"
 
 
 class WhenTold(models.TextChoices):

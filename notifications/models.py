@@ -190,3 +190,129 @@ class WebhookDelivery(Delivery):
     @property
     def is_test(self) -> bool:
         return self.sequence == 0
+
+
+class Preferences(models.Model):
+    """How one person wants to be told. Without a row: of everything, at once, by mail."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        primary_key=True,
+        on_delete=models.CASCADE,
+        related_name="notification_preferences",
+    )
+    kinds = models.JSONField(default=dict, help_text="By kind; one that is missing: at once.")
+    by_email = models.BooleanField(default=True)
+    by_slack = models.BooleanField(default=True)
+    digest_hour = models.PositiveSmallIntegerField(default=8)
+    quiet_from = models.TimeField(null=True)
+    quiet_until = models.TimeField(null=True)
+
+    class Meta:
+        db_table = "notification_preferences"
+        constraints = [
+            models.CheckConstraint(condition=Q(digest_hour__lte=23), name="digest_at_an_hour"),
+            models.CheckConstraint(
+                condition=Q(quiet_from=None, quiet_until=None)
+                | Q(quiet_from__isnull=False, quiet_until__isnull=False),
+                name="quiet_hours_have_two_ends",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"preferences of {self.user_id}"
+
+
+class Notification(Delivery):
+    """Something that one person is to be told, by one channel. Its text is made when it is sent."""
+
+    #: None: for whomever a channel of the operators' reaches.
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="notifications"
+    )
+    channel = models.CharField(max_length=20)
+    recipient = models.CharField(max_length=80, help_text="`user:7`, or by a channel's own name.")
+    kind = models.CharField(max_length=20)
+    #: None: about the installation.
+    project = models.ForeignKey(
+        Project, null=True, on_delete=models.CASCADE, related_name="notifications"
+    )
+    key = models.CharField(max_length=80, help_text="What it is about; the same over retries.")
+    epoch = models.CharField(max_length=32, blank=True, default="")
+    sequence = models.PositiveBigIntegerField(null=True, help_text="Of the event.")
+    batch = models.CharField(
+        max_length=60, blank=True, default="", help_text="What is sent together; '' alone."
+    )
+    run_at = models.DateTimeField()
+    leased_until = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "notifications"
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["channel", "recipient", "key"], name="notification_once_a_recipient"
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["channel", "run_at"],
+                name="notifications_to_send",
+                condition=Q(status=DeliveryStatus.PENDING),
+            ),
+            models.Index(fields=["user", "-created_at", "-id"], name="notifications_of_a_person"),
+            models.Index(
+                fields=["channel"],
+                name="notifications_given_up",
+                condition=Q(status=DeliveryStatus.DEAD),
+            ),
+            models.Index(fields=["finished_at"], name="notifications_to_forget"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.status}"
+
+
+class LocalMail(models.Model):
+    """A mail that no server took, because none is set: operators read it on a page."""
+
+    to = models.CharField(max_length=1000)
+    subject = models.CharField(max_length=1000)
+    text = models.TextField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "local_mails"
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.subject
+
+
+class SlackAccount(models.Model):
+    """Who in Slack is who here. Linked by a code from one's own page, that is typed in Slack."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        primary_key=True,
+        on_delete=models.CASCADE,
+        related_name="slack_account",
+    )
+    team = models.CharField(max_length=32, blank=True, default="")
+    slack_user = models.CharField(max_length=32, blank=True, default="", help_text="'': not yet.")
+    linked_at = models.DateTimeField(null=True)
+    code_sha256 = models.CharField(max_length=64, blank=True, default="", editable=False)
+    code_until = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        db_table = "slack_accounts"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["team", "slack_user"],
+                condition=~Q(slack_user=""),
+                name="slack_account_of_one_person",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.slack_user} is {self.user}"

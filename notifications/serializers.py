@@ -1,10 +1,14 @@
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from core.fields import TextField
+from core.fields import FlagField, NumberField, TextField
 from core.serializers import StrictSerializer
-from notifications.models import Webhook, WebhookDelivery
+from notifications.enums import WhenTold
+from notifications.models import Preferences, Webhook, WebhookDelivery
+from notifications.notices import kinds
+from notifications.preferences import time_zone_of, when_told
 from notifications.webhooks import URL_MAX
 
 
@@ -45,7 +49,11 @@ class WebhookSerializer(serializers.ModelSerializer):
 
 
 class NewWebhookSerializer(WebhookSerializer):
-    secret = serializers.CharField(help_text="`whsec_...`, shown once.")
+    secret = serializers.CharField(
+        allow_null=True,
+        read_only=True,
+        help_text="`whsec_...`, shown once: a repeat by Idempotency-Key answers null.",
+    )
 
     class Meta(WebhookSerializer.Meta):
         fields = (*WebhookSerializer.Meta.fields, "secret")
@@ -65,6 +73,59 @@ class DeliverySerializer(serializers.ModelSerializer):
             *("created_at", "attempted_at", "retry_until", "finished_at"),
         )
         read_only_fields = fields
+
+
+class PreferencesSerializer(serializers.Serializer):
+    """How the caller is told."""
+
+    email = serializers.CharField(
+        source="user.email", allow_blank=True, help_text="Where mails go. Empty: nowhere."
+    )
+    by_email = serializers.BooleanField()
+    by_slack = serializers.BooleanField(help_text="Where an account is linked.")
+    kinds = serializers.SerializerMethodField(
+        help_text="By kind: `at_once`, `digest` (once a day, together) or `off`."
+    )
+    digest_hour = serializers.IntegerField(help_text="0 to 23, in `time_zone`.")
+    quiet_from = serializers.TimeField(allow_null=True, format="%H:%M")
+    quiet_until = serializers.TimeField(
+        allow_null=True,
+        format="%H:%M",
+        help_text="What happens in quiet hours comes at their end, together.",
+    )
+    time_zone = serializers.SerializerMethodField(help_text="Of the profile.")
+
+    @extend_schema_field(serializers.DictField(child=serializers.CharField()))
+    def get_kinds(self, preferences: Preferences) -> dict[str, str]:
+        return {kind.name: str(when_told(preferences, kind.name)) for kind in kinds}
+
+    def get_time_zone(self, preferences: Preferences) -> str:
+        return str(time_zone_of(preferences.user))
+
+
+class ClockField(serializers.TimeField):
+    """`22:00`, by whatever clock."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(format="%H:%M", input_formats=["%H:%M"], **kwargs)
+
+    def to_internal_value(self, value: Any) -> Any:
+        if not isinstance(value, str):
+            self.fail("invalid", format="22:00")
+        return super().to_internal_value(value)
+
+
+class PreferencesInput(StrictSerializer):
+    by_email = FlagField(required=False)
+    by_slack = FlagField(required=False)
+    kinds = serializers.DictField(
+        child=serializers.ChoiceField(WhenTold.choices),
+        required=False,
+        help_text="Kinds that are not named stay as they are.",
+    )
+    digest_hour = NumberField(min_value=0, max_value=23, required=False)
+    quiet_from = ClockField(allow_null=True, required=False)
+    quiet_until = ClockField(allow_null=True, required=False)
 
 
 class SentAgainSerializer(serializers.Serializer):

@@ -45,3 +45,14 @@ def forget_deliveries() -> int:
         return 0
     with log_fields(channel="notifications", job="forget_deliveries"):
         return forget_old(timedelta(days=30))
+
+
+@shared_task
+def raise_alarms() -> int:
+    """Of logs that do not hold; to whom they concern, once a day."""
+    from notifications.people import raise_alarms as raise_them
+
+    if disk.is_full():
+        return 0
+    with log_fields(channel="notifications", job="raise_alarms"):
+        return raise_them()

@@ -1,10 +1,11 @@
 from django.urls import path
 
-from notifications.views import WebhookViewSet
+from notifications.views import PreferencesView, WebhookViewSet
 
 WEBHOOK = "projects/<uuid:project_id>/webhooks/<uuid:wid>/"
 
 urlpatterns = [
+    path("notifications/preferences/", PreferencesView.as_view(), name="notification-preferences"),
     path(
         "projects/<uuid:project_id>/webhooks/",
         WebhookViewSet.as_view({"get": "list", "post": "create"}),

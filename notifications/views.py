@@ -10,12 +10,15 @@ from rest_framework.response import Response
 
 from audit.actors import Actor
 from core.serializers import NoInput
-from core.viewsets import GenericViewSet
+from core.viewsets import APIView, GenericViewSet
 from notifications.models import Webhook
+from notifications.preferences import change_preferences, preferences_of
 from notifications.selectors import webhooks_of
 from notifications.serializers import (
     DeliverySerializer,
     NewWebhookSerializer,
+    PreferencesInput,
+    PreferencesSerializer,
     SentAgainSerializer,
     WebhookInput,
     WebhookSerializer,
@@ -30,6 +33,26 @@ from notifications.webhooks import (
 )
 from projects.access import MANAGE, get_visible_project, require_role
 from projects.models import Project
+
+NOT_KEPT = {"Cache-Control": "no-store"}
+
+
+class PreferencesView(APIView):
+    """What the caller is told, when and how."""
+
+    serializer_class = PreferencesInput
+
+    @extend_schema(responses=PreferencesSerializer)
+    def get(self, request: Request) -> Response:
+        return Response(PreferencesSerializer(preferences_of(request.user)).data)
+
+    @extend_schema(request=PreferencesInput, responses=PreferencesSerializer)
+    def patch(self, request: Request) -> Response:
+        """What is not named stays as it is."""
+        form = PreferencesInput(data=request.data)
+        form.is_valid(raise_exception=True)
+        preferences = change_preferences(user=request.user, **form.validated_data)
+        return Response(PreferencesSerializer(preferences).data)
 
 
 class WebhookViewSet(mixins.ListModelMixin, GenericViewSet):
@@ -60,7 +83,7 @@ class WebhookViewSet(mixins.ListModelMixin, GenericViewSet):
         """It is told of every event from now on, in order; its secret is shown once."""
         webhook, secret = create_webhook(**self.change(), **self.input(request))
         data = self.current(webhook.pk) | {"secret": secret}
-        return Response(data, status.HTTP_201_CREATED)
+        return Response(data, status.HTTP_201_CREATED, headers=NOT_KEPT)
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, project_id: UUID, wid: UUID) -> Response:
@@ -83,7 +106,7 @@ class WebhookViewSet(mixins.ListModelMixin, GenericViewSet):
         """A new secret, shown once. For 24 hours each message is signed by the old one, too."""
         self.input(request)
         webhook, secret = rotate_secret(**self.change(), webhook_id=wid)
-        return Response(self.current(webhook.pk) | {"secret": secret})
+        return Response(self.current(webhook.pk) | {"secret": secret}, headers=NOT_KEPT)
 
     @extend_schema(request=NoInput, responses=WebhookSerializer)
     @action(detail=True, methods=["post"])

@@ -29,7 +29,11 @@ KEPT = {
 # Written by the owner: by a migration, or by a trigger with its rights.
 OF_THE_OWNER = {"django_migrations", "event_epochs"}
 # Whoever reads these could act as somebody else.
-HIDDEN_FROM_READER = {"django_session", "authtoken_token", "personal_tokens", "idempotency_keys"}
+HIDDEN_FROM_READER = {
+    *("django_session", "authtoken_token", "personal_tokens", "idempotency_keys"),
+    # Links that set a password, and addresses that are a secret themselves.
+    *("local_mails", "webhooks"),
+}
 SECRET_COLUMN = re.compile(r"(^|_)(password|secret|token|key)(_key|_hash|_digest|_sha256)?$")
 
 ON_EVERYTHING = (

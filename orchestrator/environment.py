@@ -8,12 +8,13 @@ import os
 import re
 from collections import ChainMap
 from collections.abc import Mapping
+from email.utils import parseaddr
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import psycopg
 from django.core.exceptions import ImproperlyConfigured
@@ -33,11 +34,15 @@ SECRETS = (
     "DATABASE_URL",
     "MIGRATION_DATABASE_URL",
     "REDIS_URL",
+    "EMAIL_URL",
+    "SLACK_BOT_TOKEN",
+    "SLACK_SIGNING_SECRET",
+    "APPRISE_URLS",
     "OPENAI_API_KEY",
     "EMBEDDING_API_KEY",
     "METRICS_TOKEN",
 )
-SECRET_NAMES = re.compile(r"(_API_KEY|_TOKEN|_PASSWORD|SECRET_KEY)$")
+SECRET_NAMES = re.compile(r"(_API_KEY|_TOKEN|_PASSWORD|_SECRET|SECRET_KEY)$")
 # By the name of a variable that must be set, or by pydantic's name of an error.
 REMEDIES = {
     "SECRET_KEY": (
@@ -46,11 +51,16 @@ REMEDIES = {
     ),
     "DATABASE_URL": "Use postgresql://user:password@host:port/name.",
     "REDIS_URL": "Use redis://:password@host:port/0, or rediss:// for TLS.",
+    "EMAIL_URL": (
+        "Use smtp+tls://user:password@host:587 (STARTTLS), smtps://user:password@host:465, or "
+        "smtp://host:25 in the clear. Write @ and / within a password as %40 and %2F."
+    ),
     "bool_parsing": "Use true or false.",
     "int_parsing": "Use a whole number.",
     "float_parsing": "Use a number.",
 }
 HOST = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
+MAIL_PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
 TRACING_PACKAGES = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 
 
@@ -100,6 +110,34 @@ def check_database_url(text: str) -> str:
     return text
 
 
+def mail_settings(url: str) -> dict[str, Any]:
+    """The URL as Django's settings of a mail server."""
+    if not is_url(url, *MAIL_PORTS):
+        raise ValueError(REMEDIES["EMAIL_URL"])
+    parts = urlsplit(url)
+    return {
+        "EMAIL_HOST": parts.hostname,
+        "EMAIL_PORT": parts.port or MAIL_PORTS[parts.scheme],
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_TLS": parts.scheme == "smtp+tls",
+        "EMAIL_USE_SSL": parts.scheme == "smtps",
+    }
+
+
+def check_mail_url(text: str) -> str:
+    if text:
+        mail_settings(text)
+    return text
+
+
+def check_sender(text: str) -> str:
+    """`Name <address>`, or the address alone."""
+    if "@" not in parseaddr(text)[1] or not text.isprintable():
+        raise ValueError("Use paraph@example.org, or Paraph <paraph@example.org>.")
+    return text
+
+
 def check_listener(text: str) -> str:
     """No host is any of this machine's."""
     match = re.fullmatch(rf"(?:{HOST})?:([0-9]{{1,5}})", text)
@@ -135,6 +173,11 @@ def split_list(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     return [item.strip() for item in value.split(",") if item.strip()]
+
+
+def split_words(value: Any) -> Any:
+    """Separated by blanks: what stands between may hold commas."""
+    return value.split() if isinstance(value, str) else value
 
 
 def items_matching(pattern: str, remedy: str) -> AfterValidator:
@@ -324,6 +367,14 @@ class Environment(Variables):
     EMBEDDING_BASE_URL: WebUrl = ""
     SANDBOX_ALLOW_NETWORK: bool = False
     SANDBOX_ALLOW_FILES: bool = False
+    PUBLIC_URL: WebUrl = ""
+    EMAIL_URL: Annotated[str, AfterValidator(check_mail_url)] = ""
+    EMAIL_FROM: Annotated[str, AfterValidator(check_sender)] = "Paraph <paraph@localhost>"
+    SLACK_BOT_TOKEN: str = ""
+    SLACK_SIGNING_SECRET: str = ""
+    SLACK_API_URL: WebUrl = "https://slack.com/api/"
+    APPRISE_URLS: Annotated[list[str], BeforeValidator(split_words)] = []
+    APPRISE_KINDS: Annotated[list[str], BeforeValidator(split_list)] = []
     WEBHOOK_ALLOWED_NETWORKS: Networks = []
     CHECKPOINT_DIR: str = ""
     CHECKPOINT_KEY_FILE: str = ""

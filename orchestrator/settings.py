@@ -15,6 +15,7 @@ from orchestrator.environment import (
     TracingEnvironment,
     database_settings,
     load_env_file,
+    mail_settings,
     read_variables,
     secret_values,
     with_secrets,
@@ -267,6 +268,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3.0,
         "options": {"expires": 30},
     },
+    "raise_alarms": {
+        "task": "notifications.tasks.raise_alarms",
+        "schedule": 60.0,
+        "options": {"expires": 55},
+    },
     "forget_deliveries": {
         "task": "notifications.tasks.forget_deliveries",
         "schedule": 3600.0,
@@ -419,6 +425,23 @@ REAUTHENTICATION_SECONDS = env.REAUTHENTICATION_SECONDS
 # For how long a claimed request is reserved for the person who claimed it.
 HITL_CLAIM_SECONDS = env.HITL_CLAIM_SECONDS
 
+# Where people reach the installation: what links in mails and messages begin with.
+PUBLIC_URL = env.PUBLIC_URL or next(
+    (origin for origin in CSRF_TRUSTED_ORIGINS if "*" not in origin),
+    os.environ.get("PARAPH_URL") or "http://127.0.0.1:8000",
+)
+PUBLIC_URL = PUBLIC_URL.rstrip("/")
+# Without a mail server operators read on a page what would have been sent.
+OUTBOX_BACKEND = "notifications.outbox.OutboxBackend"
+EMAIL_BACKEND = OUTBOX_BACKEND
+if env.EMAIL_URL:
+    EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    globals().update(mail_settings(env.EMAIL_URL))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.EMAIL_FROM
+SLACK_BOT_TOKEN, SLACK_SIGNING_SECRET = env.SLACK_BOT_TOKEN, env.SLACK_SIGNING_SECRET
+SLACK_API_URL = f"{env.SLACK_API_URL.rstrip('/')}/"
+APPRISE_URLS, APPRISE_KINDS = env.APPRISE_URLS, env.APPRISE_KINDS
 # Networks beside the internet to which webhooks may be sent.
 WEBHOOK_ALLOWED_NETWORKS = env.WEBHOOK_ALLOWED_NETWORKS
 
@@ -473,6 +496,8 @@ _secrets = secret_values(
     DATABASES["default"]["PASSWORD"],
     (MIGRATION_DATABASE or {}).get("PASSWORD", ""),
     urlsplit(REDIS_URL).password or "",
+    globals().get("EMAIL_HOST_PASSWORD", ""),
+    *APPRISE_URLS,
 )
 LOGGING = {
     "version": 1,

@@ -13,6 +13,7 @@ from hitl.views import (
     PolicyView,
     ProposalListView,
 )
+from notifications import slack_requests
 from ops.health import views as health
 from ops.metrics.views import metrics
 from orchestrator.views import (
@@ -85,6 +86,7 @@ urlpatterns = [
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/asyncapi.yaml", asyncapi_document, name="asyncapi"),
     path("api/docs/", DocsPage.as_view(url_name="schema"), name="docs"),
+    path("slack/", slack_requests.receive, name="slack"),
     path(".well-known/paraph/jwks.json", jwks, name="jwks"),
     path("api/login/", include("rest_framework.urls")),
     re_path(r"^health/?$", health.basic, name="health"),

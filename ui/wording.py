@@ -14,6 +14,7 @@ from context.enums import VersionStatus
 from hitl.enums import OnTimeout, RequestStatus
 from hitl.models import Decision, HitlRequest, Loosening
 from hitl.presenter import Deadlines, PresentedRequest
+from notifications.enums import DeliveryStatus
 from projects.agent_types import agent_types
 from projects.enums import OversightLevel, Phase, ProjectStatus, Role
 from projects.floor import Floor
@@ -28,6 +29,7 @@ LABELS = {
         RequestKind,
         RequestStatus,
         VersionStatus,
+        DeliveryStatus,
     )
     for value, text in choices.choices
 }

@@ -14,6 +14,7 @@ from core.database import release_connection
 from core.encryption import Unreadable
 from core.errors import DomainError
 from core.failpoints import failpoint
+from notifications.channel import Channel, register_channel
 from notifications.cloud_events import body_of, headers_of
 from notifications.enums import DeliveryStatus
 from notifications.http_client import NotDelivered, post
@@ -52,6 +53,14 @@ CLAIM = """
         ORDER BY next_attempt_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING id, leased_until
 """
+
+
+@register_channel
+class Webhooks(Channel):
+    name, label = CHANNEL, "Webhooks"
+
+    def send(self, deadline: float) -> int:
+        return send(deadline)
 
 
 def interest(project: Project) -> set[str] | None:
@@ -144,7 +153,7 @@ def attempt(delivery: WebhookDelivery, event: Event | None) -> bool:
         error = UNREADABLE
     except NotDelivered as reason:
         error = f"{str(reason)[:1].upper()}{str(reason)[1:]}."
-    failpoint("after_effect_before_record")
+    failpoint("after_notification_before_record")
     seconds = time.monotonic() - began
     NOTIFICATION_SECONDS.labels(CHANNEL).observe(seconds)
     delivery.response_status, delivery.duration_ms = status, round(seconds * 1000)

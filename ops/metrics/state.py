@@ -9,6 +9,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from audit.installation import INSTALLATION
+from notifications.channel import channels
 from ops.health.check import Check, Finding, Status, checks, run_checks
 from ops.health.clients import database_cursor
 
@@ -25,6 +26,10 @@ COUNT_OPEN = """
 COUNT_NOTIFICATIONS = """
     SELECT 'webhook', status, count(*), extract(epoch FROM clock_timestamp() - min(created_at))
     FROM webhook_deliveries WHERE status IN ('pending', 'dead') GROUP BY status
+    UNION ALL
+    SELECT channel, status, count(*), extract(epoch FROM clock_timestamp() - min(run_at))
+    FROM notifications WHERE status = 'dead' OR (status = 'pending' AND run_at < clock_timestamp())
+    GROUP BY channel, status
 """
 COUNT_UNREAD = """
     SELECT count(*) FROM event_streams AS stream
@@ -133,15 +138,15 @@ def open_metrics(facts: dict[str, Any]) -> Iterator[Metric]:
 def notification_metrics(facts: dict[str, Any]) -> Iterator[Metric]:
     if not facts:
         return
-    pending = [row for row in facts["rows"] if row[1] == "pending"]
-    dead = [row for row in facts["rows"] if row[1] == "dead"]
-    meaning = "Notifications that are to be sent, or tried again."
-    yield _gauge("pending_notifications", meaning, ["channel"], [((r[0],), r[2]) for r in pending])
-    meaning = "How long the first of them has waited."
-    oldest = [((r[0],), r[3]) for r in pending]
-    yield _gauge("oldest_notification_seconds", meaning, ["channel"], oldest)
-    meaning = "Notifications that were given up, and can be sent again."
-    yield _gauge("dead_notifications", meaning, ["channel"], [((r[0],), r[2]) for r in dead])
+    counts = {(channel, status): (count, age) for channel, status, count, age in facts["rows"]}
+    kinds = {
+        "pending_notifications": ("Notifications that are due and not sent.", "pending", 0),
+        "oldest_notification_seconds": ("How long the first of them has waited.", "pending", 1),
+        "dead_notifications": ("Notifications that were given up.", "dead", 0),
+    }
+    for name, (meaning, status, place) in kinds.items():
+        values = [((c,), counts.get((c, status), (0, 0))[place]) for c in channels.values]
+        yield _gauge(name, meaning, ["channel"], values)
     unread = [((), facts["unread"])]
     yield _gauge(
         "unread_logs", "Projects with events that notifications have not read.", [], unread

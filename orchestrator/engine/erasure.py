@@ -46,6 +46,10 @@ BLANKED: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "projects.AgentCredential": ("project", {"name": ERASED_TEXT}),
     "projects.Invitation": ("project", {"email": ERASED_TEXT}),
+    "notifications.Webhook": (
+        "project",
+        dict.fromkeys(("url", "secret", "previous_secret", "disabled_reason"), ERASED_TEXT),
+    ),
     "hitl.Decision": ("request__project", {"comment": ERASED_TEXT, "content": ERASED_DATA}),
     "hitl.Comment": ("request__project", {"text": ERASED_TEXT}),
     "agents.EmergencyStop": (
@@ -81,8 +85,8 @@ DROPPED: dict[str, str] = {
     "context.Section": "version__artifact__project",
     "context.Concept": "version__artifact__project",
     "context.Body": "project",
+    "notifications.Notification": "project",
     "notifications.WebhookDelivery": "webhook__project",
-    "notifications.Webhook": "project",
 }
 # Our own names, ids and hashes, which say nothing of the content.
 KEPT: dict[str, set[str]] = {
@@ -101,6 +105,7 @@ KEPT: dict[str, set[str]] = {
         *("idempotency_key", "claim_key", "action_digest", "call_digest", "effect", "allowed"),
     },
     "projects.AgentCredential": {"scopes", "token_sha256"},
+    "notifications.Webhook": {"event_types"},
     "projects.Invitation": {"token_sha256"},
     "agents.StopAcknowledgement": {"worker"},
     "agents.TaskAttempt": {

@@ -4,6 +4,7 @@ from rest_framework.test import APIClient
 from audit.actors import Actor
 from audit.models import Event
 from hitl.agent_actions.asks import ask_action
+from notifications.webhooks import create_webhook
 from projects.credentials import create_credential
 from tests.core.routes import api_routes, fill
 from tests.scenes import asked, stop
@@ -55,6 +56,11 @@ def values(project):
         arguments={},
         agent={"name": "support"},
     )
+    webhook, _ = create_webhook(
+        project_id=project.pk,
+        actor=Actor.of_user(project.created_by),
+        url="https://example.org/hook",
+    )
     found = {
         "project": project.pk,
         "task": request.task_id,
@@ -74,6 +80,8 @@ def values(project):
         "cid": credential.pk,
         "rule": credential.pk,
         "group": 1,
+        "wid": webhook.pk,
+        "did": webhook.pk,
     }
 
 
@@ -131,6 +139,11 @@ def test_the_url_conf_has_the_routes_of_the_contract():
         "projects/<uuid:project_id>/actions/": "get post",
         "projects/<uuid:project_id>/credentials/": "get post",
         "projects/<uuid:project_id>/credentials/<uuid:cid>/": "delete",
+        "projects/<uuid:project_id>/webhooks/": "get post",
+        "projects/<uuid:project_id>/webhooks/<uuid:wid>/": "delete",
+        "projects/<uuid:project_id>/webhooks/<uuid:wid>/test/": "post",
+        "projects/<uuid:project_id>/webhooks/<uuid:wid>/deliveries/": "get",
+        "notifications/preferences/": "get patch",
         "actions/<uuid:pk>/": "get",
         "actions/<uuid:pk>/claim/": "post",
         "actions/<uuid:pk>/heartbeat/": "post",

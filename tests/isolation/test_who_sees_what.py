@@ -25,6 +25,8 @@ PAGES = {
     "admin:search": PEOPLE,
     "admin:reauthenticate": PEOPLE,
     "admin:profile": PEOPLE,
+    "admin:notification_preferences": PEOPLE,
+    "admin:outbox": ("staff",),
     "admin:password_change": PEOPLE,
     "admin:hitl_statistics": PEOPLE,
     "admin:hitl_waiting": PEOPLE,

@@ -18,7 +18,7 @@ from context.models import Artifact, ContextBuild
 from hitl.agent_actions.asks import ask_action
 from hitl.models import AgentAction, Decision, HitlRequest, Loosening, StandingApproval
 from hitl.services import decide, delegate_decisions
-from notifications.models import Webhook, WebhookDelivery
+from notifications.models import Notification, Webhook, WebhookDelivery
 from notifications.webhooks import create_webhook
 from projects.credentials import create_credential
 from projects.groups import add_group
@@ -94,6 +94,9 @@ class Things:
         )
         WebhookDelivery.objects.create(
             webhook=webhook, epoch="e", sequence=1, event_type="project_started"
+        )
+        Notification.objects.create(
+            user=self.user, recipient="user", project=project, key="k", run_at=timezone.now()
         )
 
     def _ask(self) -> None:

@@ -69,6 +69,9 @@ UNREADABLE = {
     "CONTEXT_BUDGETS": ("openai", "openai=", "=5", "openai=many", "openai=0", "a=1;b=2"),
     "EMBEDDING_MODEL": ("demo", *MODELS),
     "TRUSTED_LOG_KEYS": ("paraph-1", "paraph-1+00000000+AAAA"),
+    "EMAIL_URL": ("localhost", "http://host", "smtp://", "smtp://u:hidden@host:port"),
+    "EMAIL_FROM": ("paraph", "a\nb@example.org"),
+    "WEBHOOK_ALLOWED_NETWORKS": ("localhost", "10.0.0.1/8", "10.0.0.0/33", "a;b"),
 }
 UNREADABLE |= dict.fromkeys(
     ("MODEL_DEFAULT", *(name for name in DOCUMENTED if DOCUMENTED[name] == "demo")), MODELS
@@ -77,7 +80,11 @@ UNREADABLE |= dict.fromkeys(
     (name for name in DOCUMENTED if DOCUMENTED[name] in ("true", "false")), SWITCHES
 )
 UNREADABLE |= dict.fromkeys(
-    ("OPENAI_BASE_URL", "EMBEDDING_BASE_URL", "CHECKPOINT_WITNESS_URL"), URLS
+    (
+        *("OPENAI_BASE_URL", "EMBEDDING_BASE_URL", "CHECKPOINT_WITNESS_URL"),
+        *("PUBLIC_URL", "SLACK_API_URL"),
+    ),
+    URLS,
 )
 UNREADABLE |= dict.fromkeys(
     (
@@ -99,6 +106,7 @@ ANY_TEXT = {
     *("CHANNEL_PREFIX", "QUEUE_PREFIX", "ADMIN_PASSWORD", "DATA_DIR", "METRICS_TOKEN"),
     *("HEARTBEAT_FILE", "DISK_FOLDERS"),
     *("OPENAI_API_KEY", "EMBEDDING_API_KEY", "OTEL_EXPORTER_OTLP_HEADERS"),
+    *("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "APPRISE_URLS", "APPRISE_KINDS"),
     *("GRANT_KEY_FILE", "GRANT_ISSUER"),
     *("CHECKPOINT_DIR", "CHECKPOINT_KEY_FILE", "ARCHIVE_DIR"),
 }

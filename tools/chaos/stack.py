@@ -61,6 +61,8 @@ class Stack:
             self.supervisor.add(server)
         own = {"SECRET_KEY": secrets.token_urlsafe(50), "CHAOS_HOME": str(self.home)}
         own |= {"DJANGO_SETTINGS_MODULE": "tools.chaos.settings", "LOG_LEVEL": "INFO"}
+        # Receivers of notifications are on this machine.
+        own |= {"WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8"}
         os.environ.update(self.servers.environment() | own)
         # Servers and workers are the application; what breaks things here may be the owner.
         self.environment = dict(os.environ)

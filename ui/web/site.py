@@ -8,6 +8,8 @@ from django.urls import URLPattern, URLResolver, path
 from ui.web.agent_types import show_agent_type, show_agent_types
 from ui.web.floor import show_floor
 from ui.web.inbox.inbox import show_inbox
+from ui.web.notifications.outbox import send_notification_again, show_outbox
+from ui.web.notifications.preferences import show_preferences
 from ui.web.profile import show_profile
 from ui.web.reauthentication import show_reauthentication
 from ui.web.search import show_search
@@ -50,6 +52,15 @@ class AdminSite(admin.AdminSite):
             ),
             path("installation-floor/", floor, name="installation_floor"),
             path("search/", search, name="search"),
+            path(
+                "notifications/", self.admin_view(show_preferences), name="notification_preferences"
+            ),
+            path(
+                "notifications/<uuid:notification_id>/send-again/",
+                self.admin_view(send_notification_again),
+                name="notification_again",
+            ),
+            path("outbox/", self.admin_view(show_outbox), name="outbox"),
             # Nothing has a page outside; the view would only tell which ids there are.
             *(url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site"),
         ]

@@ -60,6 +60,7 @@ NAVIGATION = [
             _operator_item("Events", "event_note", "audit_event_changelist"),
             _operator_item("Streams", "stream", "audit_stream_changelist"),
             _operator_item("Failed jobs", "error", "django_celery_results_taskresult_changelist"),
+            _operator_item("Outbox", "outbox", "outbox"),
             _operator_item("Installation floor", "rule", "installation_floor"),
             _operator_item("Users", "person", "auth_user_changelist"),
             _operator_item("API tokens", "key", "accounts_personaltoken_changelist"),
@@ -69,6 +70,7 @@ NAVIGATION = [
 # Below the name of who is logged in, above "Log out".
 ACCOUNT_MENU = [
     _item("Your profile", "person", "profile"),
+    _item("Notifications", "notifications", "notification_preferences"),
 ]
 STOPS_SHOWN = 3
 

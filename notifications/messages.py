@@ -1,0 +1,181 @@
+"""What a notification says, as things are when it is sent. Text of agents is shown as it is
+written, with what is invisible made visible, and what is cut says so."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.urls import reverse
+
+from agents.enums import RequestKind
+from audit.event_types import EventType
+from audit.models import Event, LogVerification
+from audit.schedule import TREE
+from context.rendering import render_markdown
+from core.text import one_line, visible
+from hitl.models import HitlRequest
+from hitl.presenter import PresentedRequest, present_request
+from hitl.selectors import waiting_for_me
+from notifications.models import Notification
+from notifications.notices import Kind, kinds
+from projects.models import Project
+
+EXCERPT_MAX = 1_500
+SUBJECT_MAX = 150
+LEADS = {
+    "request": "A request waits for you.",
+    "reminder": "A reminder: this request still waits for you.",
+    "overdue": "This request is overdue.",
+    "escalation": "Nobody decided in time. Only an owner of the project can decide now.",
+}
+
+
+class NoLongerTrue(Exception):
+    """Nobody needs to be told any more; the text says why."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """`excerpt` is '' where there is nothing to quote; `cut` says how much is missing."""
+
+    subject: str
+    lead: str
+    facts: dict[str, str] = field(default_factory=dict)
+    excerpt: str = ""
+    cut: str = ""
+    link: str = ""
+    link_text: str = ""
+    #: Of a request that can be decided on.
+    presented: PresentedRequest | None = None
+
+
+def message_for(notification: Notification) -> Message:
+    """Raises NoLongerTrue."""
+    kind = kinds.get(notification.kind)
+    user = notification.user
+    if kind is None or (user is not None and not user.is_active):
+        raise NoLongerTrue("nobody is there to be told")
+    if notification.sequence is None:
+        return message_of_alarm(notification)
+    project = notification.project
+    if project is None or project.erased_at is not None:
+        raise NoLongerTrue("the project was erased")
+    if user is not None and not Project.objects.visible_to(user).filter(pk=project.pk).exists():
+        raise NoLongerTrue("the person no longer sees the project")
+    event = Event.objects.filter(
+        project=project.pk, sequence=notification.sequence, epoch=notification.epoch
+    ).first()
+    if event is None:
+        raise NoLongerTrue("the event is no longer in the log")
+    if kind.is_request:
+        return message_of_request(kind, event.hitl_request, user)
+    return message_of_event(kind, event, project)
+
+
+def message_of_request(kind: Kind, request_id: UUID | None, user: Any) -> Message:
+    requests = HitlRequest.objects.select_related("project", "task", "agent_action")
+    request = requests.filter(pk=request_id).first()
+    if request is None or not request.is_pending:
+        raise NoLongerTrue("the request is settled")
+    link = absolute("admin:hitl_hitlrequest_change", request.pk)
+    subject = f"{request.project.name}: {request.title}"
+    if user is None:
+        # To a room that may hold anybody: that there is something, and where.
+        return Message(cut_line(subject), LEADS[kind.name], {}, link=link, link_text="Open it")
+    if not waiting_for_me(HitlRequest.objects.filter(pk=request.pk), user).exists():
+        raise NoLongerTrue("the person cannot decide on it")
+    presented = present_request(request, user)
+    facts = {
+        "Project": one_line(request.project.name),
+        "Asked": one_line(request.title),
+        "Kind": RequestKind(request.kind).label,
+        "Agent": one_line(request.agent_type),
+        "Asked at": f"{request.created_at:%Y-%m-%d %H:%M} UTC",
+    }
+    if due := presented.deadlines.due_at:
+        facts["Due"] = f"{due:%Y-%m-%d %H:%M} UTC"
+    if expires := presented.deadlines.expires_at:
+        facts["Time limit"] = f"{expires:%Y-%m-%d %H:%M} UTC"
+    if presented.loosenings:
+        facts["Rules"] = "One person alone made this project's rules less strict."
+    excerpt, cut = excerpt_of(presented)
+    return Message(
+        subject=cut_line(subject),
+        lead=LEADS[kind.name],
+        facts=facts,
+        excerpt=excerpt,
+        cut=cut,
+        link=link,
+        link_text="Read it and decide",
+        presented=presented,
+    )
+
+
+def excerpt_of(presented: PresentedRequest) -> tuple[str, str]:
+    """The beginning of what is to be decided on, and what is said of the rest."""
+    if presented.differences:
+        return "", "Something was changed behind Paraph's back: nothing of it is shown here."
+    if presented.card is not None:
+        arguments = json.dumps(presented.card.arguments, ensure_ascii=False, indent=2)
+        text = f"{presented.card.action.tool['name']}\n{arguments}"
+    elif presented.contents:
+        version = presented.contents[0].version
+        content = version.shown_content or {}
+        text = render_markdown(version.artifact.artifact_type, content)
+        # Of Markdown that may become a page; here it is text, and escaped where it is HTML.
+        for entity, letter in (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")):
+            text = text.replace(entity, letter)
+    else:
+        text = "\n".join(str(question) for question in presented.subject.get("questions", []))
+    others = len(presented.contents) - 1
+    shown = visible(text).strip()
+    cut = []
+    if len(shown) > EXCERPT_MAX:
+        cut.append(f"{len(shown) - EXCERPT_MAX:,} more characters are cut off here")
+        shown = shown[:EXCERPT_MAX].rstrip()
+    if others > 0:
+        cut.append(f"{others} more {'document is' if others == 1 else 'documents are'} not shown")
+    return shown, f"{', and '.join(cut)}: read all of it before you decide." if cut else ""
+
+
+def message_of_event(kind: Kind, event: Event, project: Project) -> Message:
+    build = EventType.named(event.event_type).message
+    told = build(event, event.data.get("step") or "A separate task") if build else None
+    lead = visible(told.text) if told else kinds.label(kind.name)
+    facts = {
+        "Project": one_line(project.name),
+        "At": f"{event.created_at:%Y-%m-%d %H:%M} UTC",
+        "Event": f"{event.event_type}, number {event.sequence}",
+    }
+    link = absolute("admin:projects_project_change", project.pk)
+    subject = cut_line(f"{project.name}: {kinds.label(kind.name)}: {told.text if told else ''}")
+    return Message(subject, lead, facts, link=link, link_text="Open the project")
+
+
+def message_of_alarm(notification: Notification) -> Message:
+    project = notification.project
+    subject = str(project.pk) if project else TREE
+    found = LogVerification.objects.filter(subject=subject).exclude(problem="").first()
+    if found is None:
+        raise NoLongerTrue("the log holds again")
+    name = one_line(project.name) if project else "The signed log"
+    facts = {"About": name, "Found at": f"{found.verified_at:%Y-%m-%d %H:%M} UTC"}
+    return Message(
+        subject=cut_line(f"Integrity alarm: {name}"),
+        lead=f"The log does not hold: {visible(found.problem)}",
+        facts=facts,
+        link=absolute("admin:projects_project_change", project.pk) if project else absolute(),
+        link_text="Open Paraph",
+    )
+
+
+def absolute(name: str = "admin:index", *args: Any) -> str:
+    return f"{settings.PUBLIC_URL}{reverse(name, args=args)}"
+
+
+def cut_line(text: str) -> str:
+    """One line for a subject; `…` where something is missing."""
+    line = one_line(text)
+    return line if len(line) <= SUBJECT_MAX else f"{line[: SUBJECT_MAX - 1]}…"
