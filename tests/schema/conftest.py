@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 
@@ -15,8 +16,12 @@ def things(project) -> Things:
 
 @pytest.fixture
 def logins(owner, viewer, outsider) -> dict[str, dict[str, str]]:
+    return logins_of(owner, viewer, outsider)
+
+
+def logins_of(*users: User) -> dict[str, dict[str, str]]:
     """The headers of each who may ask, and of nobody."""
-    tokens = {user.username: token_of(user) for user in (owner, viewer, outsider)}
+    tokens = {user.username: token_of(user) for user in users}
     return {"nobody": {}} | {
         name: {"Authorization": f"Token {token}"} for name, token in tokens.items()
     }
