@@ -8,6 +8,8 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from accounts.logins import watch_logins
         from accounts.profiles import watch_time_zones
+        from accounts.second_factor import watch_second_factors
+        from accounts.single_sign_on import watch_single_sign_on
         from accounts.tokens import PersonalTokens
         from accounts.users import note_users, watch_users
         from audit.rows import register_rows
@@ -16,6 +18,8 @@ class AccountsConfig(AppConfig):
         register_scheme("token", PersonalTokens())
         watch_logins()
         watch_time_zones()
+        watch_second_factors()
+        watch_single_sign_on()
         watch_users()
         register_rows("rows_of_users")
         post_migrate.connect(note_users, self, dispatch_uid="accounts")

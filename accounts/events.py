@@ -8,6 +8,8 @@ LOGIN_FAILED = register_event_type("login_failed")
 LOGINS_FAILED = register_event_type("logins_failed", label="Logins failed, counted")
 TOKEN_CREATED = register_event_type("token_created")
 TOKEN_REVOKED = register_event_type("token_revoked")
+SECOND_FACTOR_ADDED = register_event_type("second_factor_added")
+SECOND_FACTOR_REMOVED = register_event_type("second_factor_removed")
 USER_CREATED = register_event_type("user_created")
 #: One who was there before the log of the installation, as they were when it began.
 USER_NOTED = register_event_type("user_noted")

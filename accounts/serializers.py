@@ -4,6 +4,7 @@ from django.contrib.auth import authenticate
 from rest_framework import serializers
 
 from accounts.models import PersonalToken
+from accounts.second_factor import check_password_is_enough
 from core.authentication import Scope
 from core.fields import TextField
 from core.serializers import StrictSerializer
@@ -20,6 +21,7 @@ class LoginInput(StrictSerializer):
                 "Username or password is wrong, or the account is not active.",
                 code="invalid_credentials",
             )
+        check_password_is_enough(user)
         return {"user": user}
 
 

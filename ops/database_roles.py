@@ -33,6 +33,8 @@ HIDDEN_FROM_READER = {
     *("django_session", "authtoken_token", "personal_tokens", "idempotency_keys"),
     # Links that set a password, and addresses that are a secret themselves.
     *("local_mails", "webhooks"),
+    *("mfa_authenticator", "socialaccount_socialapp", "socialaccount_socialtoken"),
+    *("account_emailconfirmation", "socialaccount_socialaccount"),
 }
 SECRET_COLUMN = re.compile(r"(^|_)(password|secret|token|key)(_key|_hash|_digest|_sha256)?$")
 

@@ -41,6 +41,7 @@ SECRETS = (
     "OPENAI_API_KEY",
     "EMBEDDING_API_KEY",
     "METRICS_TOKEN",
+    "OIDC_CLIENT_SECRET",
 )
 SECRET_NAMES = re.compile(r"(_API_KEY|_TOKEN|_PASSWORD|_SECRET|SECRET_KEY)$")
 # By the name of a variable that must be set, or by pydantic's name of an error.
@@ -251,6 +252,19 @@ def split_networks(value: Any) -> Any:
         raise ValueError("Use networks such as 10.0.0.0/8,fd00::/8, without spare bits.") from None
 
 
+def split_group_names(value: Any) -> Any:
+    """`theirs=ours`, separated by commas."""
+    if not isinstance(value, str):
+        return value
+    names = {}
+    for entry in split_list(value):
+        theirs, _, ours = (part.strip() for part in entry.rpartition("="))
+        if not theirs or not ours or len(ours) > 150:
+            raise ValueError("Use a list such as idp-approvers=Approvers,idp-guests=Guests.")
+        names[theirs] = ours
+    return names
+
+
 # Up to what columns and intervals of time can hold.
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 PositiveCount = Annotated[int, Field(ge=1, le=2**31 - 1)]
@@ -276,6 +290,8 @@ Folders = Annotated[list[str], BeforeValidator(split_list)]
 ModelLimits = Annotated[dict[str, int], BeforeValidator(split_model_limits)]
 Approvals = Annotated[dict[str, int], BeforeValidator(split_approvals)]
 Networks = Annotated[list[IPv4Network | IPv6Network], BeforeValidator(split_networks)]
+# Of groups: as the identity provider calls them, and as they are called here.
+GroupNames = Annotated[dict[str, str], BeforeValidator(split_group_names)]
 Budgets = Annotated[dict[str, int], BeforeValidator(split_budgets)]
 
 
@@ -304,6 +320,12 @@ class Environment(Variables):
     CSRF_TRUSTED_ORIGINS: Origins = []
     BEHIND_TLS_PROXY: bool = False
     LOGIN_TRIES: Count = 10
+    OIDC_SERVER_URL: WebUrl = ""
+    OIDC_CLIENT_ID: str = ""
+    OIDC_CLIENT_SECRET: str = ""
+    OIDC_NAME: str = "single sign-on"
+    OIDC_GROUPS_CLAIM: str = "groups"
+    OIDC_GROUPS: GroupNames = {}
     INVITATION_DAYS: Annotated[int, Field(ge=1, le=90)] = 7
     INVITATIONS_MAKE_ACCOUNTS: bool = True
     TOKEN_DAYS: Annotated[int, Field(ge=1, le=366)] = 30
@@ -394,6 +416,12 @@ class Environment(Variables):
                     f"MIGRATION_DATABASE_URL names the database {names}. Name one database in "
                     "both, with another user."
                 )
+        return self
+
+    @model_validator(mode="after")
+    def check_single_sign_on(self) -> "Environment":
+        if self.OIDC_SERVER_URL and not (self.OIDC_CLIENT_ID and self.OIDC_CLIENT_SECRET):
+            raise ValueError("OIDC_SERVER_URL needs OIDC_CLIENT_ID and OIDC_CLIENT_SECRET, too.")
         return self
 
     @model_validator(mode="after")

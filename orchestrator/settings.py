@@ -47,12 +47,19 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
+    # Templates of django-allauth use it.
+    "django.contrib.humanize",
     "rest_framework",
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "channels",
     "django_celery_results",
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.mfa",
     "core",
     "audit",
     "accounts",
@@ -78,6 +85,7 @@ MIDDLEWARE = [
     "orchestrator.middleware.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "accounts.current_actor.CurrentActorMiddleware",
     "accounts.profiles.TimeZoneMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -148,6 +156,41 @@ AUTHENTICATION_BACKENDS = ["core.login_throttle.GuardedBackend"]
 LOGIN_TRIES = env.LOGIN_TRIES
 # Of a token that is made without an expiry.
 TOKEN_DAYS = env.TOKEN_DAYS
+# Login by an identity provider, second factors, and passwords forgotten: django-allauth.
+OIDC_SERVER_URL, OIDC_NAME = env.OIDC_SERVER_URL, env.OIDC_NAME
+OIDC_GROUPS_CLAIM, OIDC_GROUPS = env.OIDC_GROUPS_CLAIM, env.OIDC_GROUPS
+ACCOUNT_ADAPTER = "ui.web.login.AccountAdapter"
+ACCOUNT_FORMS = {"reset_password": "accounts.single_sign_on.ResetPasswordForm"}
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if BEHIND_TLS_PROXY else "http"
+SOCIALACCOUNT_ADAPTER = "ui.web.login.SingleSignOnAdapter"
+# A form would be stopped by the content policy on its way to the provider; a link is not.
+SOCIALACCOUNT_LOGIN_ON_GET = True
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 5
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": "sso",
+                "name": OIDC_NAME,
+                "client_id": env.OIDC_CLIENT_ID,
+                "secret": env.OIDC_CLIENT_SECRET,
+                "settings": {"server_url": OIDC_SERVER_URL},
+            }
+        ]
+        if OIDC_SERVER_URL
+        else [],
+    }
+}
+MFA_ADAPTER = "ui.web.login.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_ISSUER = "Paraph"
+# Keys need HTTPS, or a browser on the machine itself.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not BEHIND_TLS_PROXY
 # How long the link of an invitation works, and whether it makes an account of somebody without one.
 INVITATION_DAYS = env.INVITATION_DAYS
 INVITATIONS_MAKE_ACCOUNTS = env.INVITATIONS_MAKE_ACCOUNTS

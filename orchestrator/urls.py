@@ -1,4 +1,5 @@
 from django.contrib import admin
+from django.contrib.auth.views import LogoutView
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView
@@ -29,6 +30,7 @@ from orchestrator.views import (
 )
 from semantic.views import SearchView
 from ui.web.invitation import show_invitation
+from ui.web.login import ApiLoginView
 from ui.web.pages import DocsPage
 
 project_urls = [
@@ -77,9 +79,15 @@ api_urls = [
     path("audit/", include("audit.urls")),
     path("", include(stream_urls)),
 ]
+# Named as the browsable pages expect them.
+login_urls = [
+    path("login/", ApiLoginView.as_view(), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+]
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
+    path("accounts/", include("ui.web.account_urls")),
     path("invitation/", show_invitation, name="invitation"),
     path("api/", RedirectView.as_view(pattern_name="api-root")),
     path("api/v1/", include(api_urls)),
@@ -88,7 +96,7 @@ urlpatterns = [
     path("api/docs/", DocsPage.as_view(url_name="schema"), name="docs"),
     path("slack/", slack_requests.receive, name="slack"),
     path(".well-known/paraph/jwks.json", jwks, name="jwks"),
-    path("api/login/", include("rest_framework.urls")),
+    path("api/login/", include((login_urls, "rest_framework"))),
     re_path(r"^health/?$", health.basic, name="health"),
     re_path(r"^health/live/?$", health.basic, name="health-live"),
     re_path(r"^health/ready/?$", health.ready, name="health-ready"),

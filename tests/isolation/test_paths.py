@@ -14,7 +14,9 @@ from tests.live import token_of
 pytestmark = pytest.mark.django_db
 
 # Whose places are no ids of anything that belongs to somebody.
-PUBLIC = re.compile(r"/static/|/api/v1/agent-types/")
+PUBLIC = re.compile(
+    r"/static/|/api/v1/agent-types/|/accounts/(password/reset/key|oidc|2fa/webauthn/keys)/"
+)
 WITH_ID = [route for route in routes() if route.places]
 OF_THE_API = [
     route for route in WITH_ID if route.path.startswith("/api/v1/") and not PUBLIC.match(route.path)

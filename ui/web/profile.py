@@ -17,6 +17,7 @@ from django.views.decorators.cache import never_cache
 
 from accounts.models import PersonalToken
 from accounts.profiles import NAME_MAX, change_profile, time_zone_of, time_zones
+from accounts.second_factor import has_second_factor
 from accounts.tokens import LONGEST_DAYS, create_token, revoke_token
 from audit.actors import Actor
 from core.authentication import Scope
@@ -116,6 +117,7 @@ def show_profile(request: HttpRequest) -> HttpResponse:
         "forms": bound,
         "key": key,
         "tokens": PersonalToken.objects.filter(user=user).order_by("-created_at", "-id"),
+        "has_second_factor": has_second_factor(user),
         "absences": absences_of(user),
         "memberships": Membership.objects.filter(user=user).select_related("project"),
         "now": timezone.now(),

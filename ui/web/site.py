@@ -1,13 +1,13 @@
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.auth.forms import AuthenticationForm
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, path
 
 from ui.web.agent_types import show_agent_type, show_agent_types
 from ui.web.floor import show_floor
 from ui.web.inbox.inbox import show_inbox
+from ui.web.login import LoginForm, refuse_password_alone
 from ui.web.notifications.outbox import send_notification_again, show_outbox
 from ui.web.notifications.preferences import show_preferences
 from ui.web.profile import show_profile
@@ -26,13 +26,17 @@ class AdminSite(admin.AdminSite):
     site_url = None
     # Ours is in the layout.
     enable_nav_sidebar = False
-    login_form = AuthenticationForm
+    login_form = LoginForm
 
     def has_permission(self, request: HttpRequest) -> bool:
         return request.user.is_active
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         return super().each_context(request) | layout_context(request)
+
+    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """By name and password, where they are enough."""
+        return refuse_password_alone(request, super().login(request, extra_context))
 
     def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         return show_inbox(request)

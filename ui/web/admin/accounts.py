@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -20,8 +23,11 @@ ACCOUNT = [name for _, part in DjangoUserAdmin.fieldsets for name in part["field
 # The password is never in this form.
 CHANGED_BY_STAFF = {"first_name", "last_name", "email", "is_active", "password"}
 
-# They come back with rules of our own.
-for model in (User, Group):
+# They come back with rules of our own, or not at all: apps and tokens hold secrets.
+for model in (
+    *(User, Group, Authenticator),
+    *(EmailAddress, SocialAccount, SocialApp, SocialToken),
+):
     admin.site.unregister(model)
 
 
@@ -65,6 +71,25 @@ class GroupAdmin(DjangoGroupAdmin, OperatorAdmin):
         return request.user.is_superuser and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return request.user.is_superuser and super().has_delete_permission(request, obj)
+
+
+@admin.register(Authenticator)
+class SecondFactorAdmin(OperatorAdmin):
+    """Who has which; for who has lost theirs, a superuser takes it away. Never its secret."""
+
+    list_display = ("user", "type", "created_at", "last_used_at")
+    list_select_related = ("user",)
+    search_fields = ("user__username",)
+    fields = readonly_fields = list_display
+
+    def has_add_permission(self, request) -> bool:
+        return False
+
+    def has_change_permission(self, request, obj=None) -> bool:
+        return False
+
+    def has_delete_permission(self, request, obj=None) -> bool:
         return request.user.is_superuser and super().has_delete_permission(request, obj)
 
 
