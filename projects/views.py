@@ -2,8 +2,8 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import QuerySet
-from django.http import HttpRequest
 from django.urls import reverse
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import mixins, status
@@ -203,10 +203,9 @@ class GroupViewSet(mixins.ListModelMixin, GenericViewSet):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-def invitation_link(request: Request | HttpRequest) -> Callable[[str], str]:
-    """The address of the page where an invitation is accepted, from its key."""
-    page = request.build_absolute_uri(reverse("invitation"))
-    return lambda key: f"{page}?key={key}"
+def invitation_link(key: str) -> str:
+    """The address of the page where an invitation is accepted."""
+    return f"{settings.PUBLIC_URL}{reverse('invitation')}?key={key}"
 
 
 class InvitationViewSet(mixins.ListModelMixin, GenericViewSet):
@@ -233,7 +232,7 @@ class InvitationViewSet(mixins.ListModelMixin, GenericViewSet):
         invitation = invite_member(
             project_id=project.pk,
             actor=Actor.of_user(request.user),
-            link_to=invitation_link(request),
+            link_to=invitation_link,
             **self.input(request),
         )
         return Response(self.output(invitation), status.HTTP_201_CREATED)

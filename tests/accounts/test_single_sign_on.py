@@ -134,9 +134,9 @@ def ask_for_a_link(client, address="grace@example.org"):
     assert answer.headers["Location"] == reverse("account_reset_password_done")
 
 
-def test_a_forgotten_password_is_chosen_anew_by_mail_once(client, grace):
+def test_a_forgotten_password_is_chosen_anew_by_mail_once(client, grace, settings):
     ask_for_a_link(client)
-    link = re.search(r"http://testserver(\S+)", mail.outbox[-1].body)[1]
+    link = re.search(rf"{settings.PUBLIC_URL}(\S+)", mail.outbox[-1].body)[1]
     # A scanner of mail opens it, and changes nothing.
     Client().get(link, follow=True)
     page = client.get(link, follow=True)

@@ -220,11 +220,11 @@ def test_the_last_owner_cannot_go(page, project, owner):
     assert [*role_of(owner, project)] == ["owner"]
 
 
-def test_the_page_invites_by_mail(page, django_capture_on_commit_callbacks):
+def test_the_page_invites_by_mail(page, settings, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         page(who="Grace@Example.org", role="viewer")
     assert mail.outbox[-1].to == ["grace@example.org"]
-    assert f"http://testserver{reverse('invitation')}?key=" in mail.outbox[-1].body
+    assert f"{settings.PUBLIC_URL}{reverse('invitation')}?key=" in mail.outbox[-1].body
     shown = page(verb="withdraw", invitation=Invitation.objects.get().pk)
     assert "grace@example.org" not in shown.text
     assert Invitation.objects.open().count() == 0

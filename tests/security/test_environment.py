@@ -60,6 +60,8 @@ UNREADABLE = {
     "FLOOR_REQUIRED_APPROVALS": ("2", "plan_approval", "plan_approval=0", "clarification=2"),
     "JOB_RESULT_DAYS": (*NUMBERS, "0"),
     "TOKEN_DAYS": (*NUMBERS, "0", "367"),
+    "INVITATION_DAYS": (*NUMBERS, "0", "91"),
+    "OIDC_GROUPS": ("approvers", "=Approvers", "approvers="),
     "MODEL_MAX_TOKENS": (*NUMBERS, "0"),
     "MODEL_TIMEOUT_SECONDS": (*NUMBERS, "0"),
     "AGENT_CONCURRENCY": (*NUMBERS, "0"),
@@ -82,7 +84,7 @@ UNREADABLE |= dict.fromkeys(
 UNREADABLE |= dict.fromkeys(
     (
         *("OPENAI_BASE_URL", "EMBEDDING_BASE_URL", "CHECKPOINT_WITNESS_URL"),
-        *("PUBLIC_URL", "SLACK_API_URL"),
+        *("PUBLIC_URL", "SLACK_API_URL", "OIDC_SERVER_URL"),
     ),
     URLS,
 )
@@ -107,6 +109,7 @@ ANY_TEXT = {
     *("HEARTBEAT_FILE", "DISK_FOLDERS"),
     *("OPENAI_API_KEY", "EMBEDDING_API_KEY", "OTEL_EXPORTER_OTLP_HEADERS"),
     *("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "APPRISE_URLS", "APPRISE_KINDS"),
+    *("OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET", "OIDC_NAME", "OIDC_GROUPS_CLAIM"),
     *("GRANT_KEY_FILE", "GRANT_ISSUER"),
     *("CHECKPOINT_DIR", "CHECKPOINT_KEY_FILE", "ARCHIVE_DIR"),
 }

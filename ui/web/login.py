@@ -3,6 +3,7 @@
 import logging
 import smtplib
 from typing import Any
+from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal.flows.login import perform_password_login
@@ -11,6 +12,7 @@ from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialAccount, SocialLogin
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView
@@ -90,6 +92,10 @@ class AccountAdapter(DefaultAccountAdapter):
         if not is_by_provider and SocialAccount.objects.filter(user=user).exists():
             return refusal(request, "Log in by single sign-on", BY_PROVIDER)
         return super().pre_login(request, user, signal_kwargs=signal_kwargs, **more)
+
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        """By the address that people know, not by a header of whoever asked."""
+        return f"{settings.PUBLIC_URL}{urlsplit(super().get_reset_password_from_key_url(key)).path}"
 
     def send_mail(self, template_prefix: str, email: str, context: dict) -> None:
         """Whether a mail server takes it tells nobody whether there is such an account."""

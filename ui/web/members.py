@@ -123,7 +123,7 @@ def invite(request: HttpRequest, project: Project, *, who: str, role: str) -> No
         actor=actor,
         email=who,
         role=role,
-        link_to=invitation_link(request),
+        link_to=invitation_link,
     )
     invitation.refresh_from_db(fields=["sent_at"])
     if invitation.sent_at is None:
