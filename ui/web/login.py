@@ -23,7 +23,6 @@ from django.shortcuts import render
 
 from accounts.second_factor import BY_PROVIDER, CODE, has_second_factor, why_not_by_password
 from core.encryption import decrypt, encrypt
-from core.errors import TooMany
 
 logger = logging.getLogger(__name__)
 
@@ -32,12 +31,6 @@ PURPOSE = "second factor"
 
 class LoginForm(AuthenticationForm):
     """For every active account, where Django's admin would ask for staff."""
-
-    def clean(self) -> dict[str, Any]:
-        try:
-            return super().clean()
-        except TooMany as error:
-            raise ValidationError(error.detail, code=error.code) from error
 
     def confirm_login_allowed(self, user: Any) -> None:
         """Raises ValidationError where a password alone is not enough."""
@@ -77,12 +70,6 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
-
-    def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
-        try:
-            return super().authenticate(request, **credentials)
-        except TooMany as error:
-            raise ValidationError(error.detail, code=error.code) from error
 
     def pre_login(
         self, request: HttpRequest, user: Any, *, signal_kwargs: Any, **more: Any
