@@ -4,7 +4,7 @@ import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.test import Client, RequestFactory
-from django.urls import reverse
+from django.urls import URLPattern, reverse
 
 from hitl.models import HitlRequest
 from projects.models import Project
@@ -32,8 +32,10 @@ PAGES = {
     "admin:hitl_waiting": PEOPLE,
     "admin:agents_emergencystop_control": PEOPLE,
     "admin:projects_project_add": PEOPLE,
+    "admin:agent_types": PEOPLE,
     "admin:installation_floor": ("staff",),
 }
+OF_DJANGO = ("login", "logout", "password_change_done", "jsi18n", "autocomplete")
 OF_ONE_PROJECT = (
     "admin:projects_project_change",
     "admin:project_policy",
@@ -120,6 +122,16 @@ def test_pages_of_the_site(people, page):
     answers = {name: logged_in(person).get(reverse(page)) for name, person in people.items()}
     assert {name for name, answer in answers.items() if answer.status_code == 200} == {*PAGES[page]}
     assert {answer.status_code for answer in answers.values()} <= {200, 403}
+
+
+def test_no_page_of_the_site_is_forgotten():
+    named = {
+        f"admin:{url.name}"
+        for url in admin.site.get_urls()
+        if isinstance(url, URLPattern) and url.name and "<" not in str(url.pattern)
+    }
+    of_models = {page for page in PAGES if page not in named}
+    assert named - {f"admin:{name}" for name in OF_DJANGO} == {*PAGES} - of_models
 
 
 @pytest.mark.parametrize("page", OF_ONE_PROJECT)
