@@ -5,6 +5,7 @@ VENV ?= .venv
 PEERS ?= .venv-peers
 SDK ?= .venv-sdk
 ADAPTERS ?= .venv-adapters
+CLIENTS ?= .venv-clients
 FRAMEWORKS ?= pydantic_ai langgraph openai_agents claude_agent
 BIN := $(VENV)/bin
 PORT ?= 8000
@@ -67,6 +68,20 @@ test-attacks: $(VENV)/.installed-dev ## Attack it as a person, an agent, an admi
 test-schema: $(VENV)/.installed-checks ## Send everything that the API's description allows (SCHEMA_EXAMPLES=)
 	@SCHEMA_TESTS=1 LOGIN_TRIES=0 THROTTLE_USER_PER_MINUTE=0 THROTTLE_ADDRESS_PER_MINUTE=0 \
 		$(BIN)/python -m pytest -n $(WORKERS) --show-capture=no tests/schema
+
+.PHONY: api-examples
+api-examples: $(VENV)/.installed-checks ## Write the examples of the API's description anew, as a server answers
+	@WRITE_EXAMPLES=1 SCHEMA_TESTS=1 $(BIN)/python -m pytest tests/schema/test_examples.py
+
+.PHONY: lint-api
+lint-api: $(VENV)/.installed ## Hold the API's description against the rules of Redocly and Spectral (needs Node)
+	@mkdir -p build && $(BIN)/python manage.py spectacular --file build/openapi.yaml
+	@npx --yes @redocly/cli@2.77.0 lint build/openapi.yaml
+	@npx --yes @stoplight/spectral-cli@6.16.3 lint build/openapi.yaml --fail-severity warn
+
+.PHONY: test-clients
+test-clients: $(CLIENTS)/.installed $(VENV)/.installed-dev ## Drive a project and an action with generated clients (TypeScript where Node is)
+	@CLIENTS_TESTS=1 CLIENTS='$(abspath $(CLIENTS))' $(BIN)/python -m pytest tests/clients
 
 .PHONY: test-schema-long
 test-schema-long: ## The same with a hundred examples of each operation: an hour
@@ -156,7 +171,7 @@ lock: $(VENV)/.installed-dev ## Compile the pinned requirements from requirement
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --all-extras sdk/pyproject.toml -o sdk/requirements.txt
 
 clean: ## Remove the virtual environment and caches; the data folder stays
-	rm -rf $(VENV) $(PEERS) $(SDK) $(ADAPTERS) .pytest_cache .ruff_cache .import_linter_cache .hypothesis staticfiles build
+	rm -rf $(VENV) $(PEERS) $(SDK) $(ADAPTERS) $(CLIENTS) .pytest_cache .ruff_cache .import_linter_cache .hypothesis staticfiles build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.made:
@@ -209,6 +224,15 @@ $(SDK)/.installed: sdk/pyproject.toml sdk/requirements.txt $(VENV)/.made
 		echo "Installing the client library in $(SDK), apart from the server" && \
 		$(PYTHON) -m venv $(SDK) && \
 		$(SDK)/bin/python -m pip install --quiet --disable-pip-version-check -c sdk/requirements.txt -e './sdk[grants,test]' && \
+		echo "$$digest" > $@; }
+	@touch $@
+
+# With a generator of clients, and what its clients import.
+$(CLIENTS)/.installed: tests/clients/requirements.txt $(VENV)/.made
+	@digest=$$(cksum tests/clients/requirements.txt); [ "$$(cat $@ 2>/dev/null)" = "$$digest" ] || { \
+		echo "Installing what generates clients in $(CLIENTS), apart from the server" && \
+		$(PYTHON) -m venv $(CLIENTS) && \
+		$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/clients/requirements.txt && \
 		echo "$$digest" > $@; }
 	@touch $@
 

@@ -30,7 +30,9 @@ class LoginView(APIView):
     permission_classes = (AllowAny,)
     serializer_class = LoginInput
 
-    @extend_schema(operation_id="auth_token", request=LoginInput, responses=LoginOutput, auth=[])
+    @extend_schema(
+        operation_id="auth_token_create", request=LoginInput, responses=LoginOutput, auth=[]
+    )
     def post(self, request: Request) -> Response:
         form = LoginInput(data=request.data, context={"request": request})
         form.is_valid(raise_exception=True)
@@ -56,7 +58,7 @@ class TokenViewSet(mixins.ListModelMixin, GenericViewSet):
 
     @extend_schema(request=TokenInput, responses={201: NewTokenSerializer})
     def create(self, request: Request) -> Response:
-        """A new token. One that is made with a token opens no more than that, for no longer."""
+        """Create a token. One that is made with a token opens no more than that, for no longer."""
         token, key = create_token(user=request.user, through=request.auth, **self.input(request))
         answer = self.output(token) | {"token": key}
         return Response(answer, status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})

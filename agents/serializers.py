@@ -1,11 +1,13 @@
 import json
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from agents.enums import AgentState
 from agents.models import AgentStatus, Task, TaskAttempt, ToolUse, WorkspaceFile
 from audit.models import Event
+from context.artifact_types import artifact_type_choices
 from core.fields import IdField, KindField, TextField
 from core.serializers import StrictSerializer
 from projects.agent_types import agent_type_choices
@@ -44,8 +46,55 @@ class AttemptSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
+class OutputReference(serializers.Serializer):
+    """A version that the work brought, or that a person put in its place."""
+
+    artifact = serializers.UUIDField()
+    artifact_type = KindField(choices=artifact_type_choices)
+    title = serializers.CharField()
+    version = serializers.IntegerField()
+    sha256 = serializers.CharField()
+
+
+class TaskError(serializers.Serializer):
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class EndedBy(serializers.Serializer):
+    reason = serializers.CharField(required=False)
+    comment = serializers.CharField(required=False)
+    by = serializers.CharField(required=False)
+
+
+class TaskResult(serializers.Serializer):
+    """What came of a task so far; a field that does not apply is left out."""
+
+    outputs = OutputReference(many=True, required=False)
+    verdict = serializers.CharField(
+        required=False, allow_blank=True, help_text="Of a check: pass, fail or accepted."
+    )
+    notes = serializers.CharField(required=False, allow_blank=True)
+    provider = serializers.CharField(required=False, allow_blank=True)
+    model = serializers.CharField(required=False, allow_blank=True)
+    questions = serializers.ListField(child=serializers.CharField(), required=False)
+    reason = serializers.CharField(
+        required=False, allow_blank=True, help_text="Why the questions are asked."
+    )
+    error = TaskError(required=False)
+    rejected = EndedBy(required=False)
+    expired = EndedBy(required=False)
+    changes_requested = EndedBy(required=False)
+    cancelled_by = serializers.CharField(required=False)
+
+
+@extend_schema_field(TaskResult())
+class ResultField(serializers.DictField):
+    """As it was stored."""
+
+
 class TaskListSerializer(serializers.ModelSerializer):
-    result = serializers.DictField(read_only=True)
+    result = ResultField(read_only=True)
     answers = serializers.ListField(child=serializers.DictField(), read_only=True)
 
     class Meta:

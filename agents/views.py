@@ -139,4 +139,5 @@ class AgentHistoryViewSet(mixins.ListModelMixin, GenericViewSet):
 
     @extend_schema(operation_id="agents_history_list", parameters=[AGENT_TYPE, HistoryQuery])
     def list(self, request: Request, agent_type: str) -> Response:
+        """Every change of an agent's status in a project, newest first."""
         return super().list(request)

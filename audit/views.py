@@ -65,7 +65,7 @@ class EventViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericView
             project__in=access_policy().visible_project_ids(self.request.user)
         )
 
-    @extend_schema(operation_id="audit_event_proof", responses=ProofSerializer)
+    @extend_schema(responses=ProofSerializer)
     @action(detail=True)
     def proof(self, request: Request, **kwargs: Any) -> Response:
         """Shows that the last signed checkpoint covers this event."""
@@ -103,9 +103,7 @@ class LatestCheckpointView(APIView):
 
     content_negotiation_class = AsItIs
 
-    @extend_schema(
-        operation_id="audit_checkpoint_latest", responses={(200, "text/plain"): OpenApiTypes.STR}
-    )
+    @extend_schema(responses={(200, "text/plain"): OpenApiTypes.STR})
     def get(self, request: Request) -> HttpResponse:
         last = Checkpoint.objects.last()
         if last is None:
@@ -120,7 +118,6 @@ class ConsistencyView(APIView):
     queries = {"get": ConsistencyQuerySerializer}
 
     @extend_schema(
-        operation_id="audit_consistency",
         parameters=[ConsistencyQuerySerializer],
         responses=ConsistencySerializer,
     )
@@ -200,7 +197,9 @@ class TicketView(CheckedQuery, views.APIView):
     # A ticket opens what may be read, and nothing else.
     scopes = {"post": Scope.READ}
 
-    @extend_schema(operation_id="auth_ws_ticket", request=None, responses={201: TicketSerializer})
+    @extend_schema(
+        operation_id="auth_ws_ticket_create", request=None, responses={201: TicketSerializer}
+    )
     def post(self, request: Request) -> Response:
         if request.auth is not None:
             credentials = Credentials(request.auth.scheme, request.auth.key_hash)

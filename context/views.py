@@ -95,7 +95,7 @@ class ArtifactViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
 
     @extend_schema(request=ArtifactInput, responses={201: ArtifactDetailSerializer})
     def create(self, request: Request) -> Response:
-        """A person's own artifact."""
+        """Create a person's own artifact."""
         values = self.input(request)
         artifact = create_artifact(
             actor=Actor.of_user(request.user), project_id=values.pop("project"), **values
@@ -107,7 +107,7 @@ class ArtifactViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
     )
     @action(detail=False, methods=["post"], parser_classes=[MultiPartParser])
     def upload(self, request: Request) -> Response:
-        """A person's text file as `user_input`."""
+        """Hand in a text file, as `user_input`."""
         # Before any of it is read. The form around the file needs some room, too.
         if int(request.META.get("CONTENT_LENGTH") or 0) > UPLOAD_MAX_BYTES + FORM_BYTES:
             raise too_large()
@@ -142,7 +142,7 @@ class ArtifactViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
     )
     @versions.mapping.post
     def add(self, request: Request, pk: UUID) -> Response:
-        """A person's next version, a draft until someone else decides on it."""
+        """Add a person's next version, a draft until someone else decides on it."""
         artifact = self.get_object()
         version = add_version(
             actor=Actor.of_user(request.user), artifact_id=artifact.pk, **self.input(request)
@@ -200,7 +200,10 @@ class ArtifactViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
     )
     @action(detail=True)
     def diff(self, request: Request, pk: UUID) -> Response | HttpResponse:
-        """By section, by file and by field; as a page side by side with `as=html`."""
+        """Compare two versions by section, by file and by field.
+
+        With `as=html`, as a page that shows them side by side.
+        """
         artifact = self.get_object()
         query = validated_query(request, DiffQuery)
         number = query.get("to", artifact.version)

@@ -17,7 +17,8 @@ from core.errors import InvalidInput, Unprocessable
 from core.models import IdempotencyKey
 from core.problems import label
 
-KEY = re.compile(r"[\x20-\x7e]{1,255}")
+KEY_MAX_LENGTH = 255
+KEY = re.compile(rf"[\x20-\x7e]{{1,{KEY_MAX_LENGTH}}}")
 KEPT_HOURS = 24
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 

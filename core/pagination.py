@@ -1,4 +1,5 @@
 import re
+from typing import Any
 
 from rest_framework import pagination
 from rest_framework.exceptions import NotFound
@@ -21,6 +22,24 @@ class CheckedSize:
             detail = f"Send a number from 1 to {self.max_page_size}."
             raise InvalidInput.of("page_size", "invalid", detail)
         return super().get_page_size(request)
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        limits = {
+            "page": {"minimum": 1},
+            "page_size": {
+                "minimum": 1,
+                "maximum": self.max_page_size,
+                "default": self.page_size,
+                "description": "A larger one counts as the largest.",
+            },
+            "cursor": {"pattern": f"^{CURSOR.pattern}$", "description": "From `next`."},
+        }
+        parameters = super().get_schema_operation_parameters(view)
+        for parameter in parameters:
+            limit = dict(limits[parameter["name"]])
+            parameter["description"] = limit.pop("description", parameter["description"])
+            parameter["schema"] |= limit
+        return parameters
 
 
 class PageNumberPagination(CheckedSize, pagination.PageNumberPagination):

@@ -5,9 +5,12 @@ from typing import Any
 from django.db.models import TextChoices
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema as BaseAutoSchema
+from drf_spectacular.plumbing import get_doc
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework.serializers import ChoiceField
 
+from core.api_names import TAGS
+from core.idempotency import KEY_MAX_LENGTH
 from core.serializers import ProblemSerializer
 
 SAFE = {"GET", "HEAD", "OPTIONS"}
@@ -17,13 +20,29 @@ ERRORS = {
     "401": "Not logged in.",
     "403": "The caller may see it, but may not do this; `code` says why.",
     "404": "It does not exist, or the caller may not see it.",
-    "409": "Its state does not allow it; `code` and `detail` say what to do.",
+    "409": "Its state does not allow it; `code` and `detail` say what to do. "
+    "`erased`: what the project held is gone for good.",
     "413": "Over a limit, which `detail` names.",
     "415": "The body is not JSON.",
     "429": "Too many requests, or tries to log in; `Retry-After` says when to come back.",
     "422": "Well-formed, but not acceptable; `code` says why.",
 }
 ERRORS_OF_READING = ("400", "401", "403", "404", "429")
+IDEMPOTENCY_KEY_SCHEMA = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": KEY_MAX_LENGTH,
+    "pattern": "^[ -~]+$",
+}
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    IDEMPOTENCY_KEY_SCHEMA,
+    OpenApiParameter.HEADER,
+    description="The same key and body replays the first answer. Visible ASCII characters.",
+)
+SENTENCE = re.compile(r"(.+?)\.?(?=\s*$|\.\s)", re.DOTALL)
+# What is said of operations that have no words of their own.
+SUMMARIES = {"list": "List {things}", "retrieve": "Show one {thing}"}
 
 
 class KeyScheme(OpenApiAuthenticationExtension):
@@ -42,19 +61,34 @@ class KeyScheme(OpenApiAuthenticationExtension):
 
 
 class AutoSchema(BaseAutoSchema):
-    """Adds what every operation has: the idempotency key and the shape of errors."""
+    """Adds what every operation has: names, the idempotency key and the shape of errors."""
+
+    method_mapping = BaseAutoSchema.method_mapping | {"patch": "update"}
+
+    def get_operation_id(self) -> str:
+        """The words of the path, and what is done with it unless its last word is a verb."""
+        operation_id = super().get_operation_id()
+        is_verb = self.method == "POST" and getattr(self.view, "action", "") != "create"
+        return operation_id.removesuffix("_create") if is_verb else operation_id
+
+    def get_summary(self) -> str:
+        """The first sentence of the description."""
+        name = getattr(self.view, "action", self.method.lower())
+        is_plain = name in SUMMARIES and not get_doc(getattr(self.view, name))
+        # What can only be listed says so itself.
+        if is_plain and hasattr(self.view, "retrieve"):
+            model = self.view.queryset.model._meta
+            things = {"thing": model.verbose_name, "things": model.verbose_name_plural}
+            return SUMMARIES[name].format(**things)
+        return " ".join(SENTENCE.match(self.get_description())[1].split())
+
+    def get_tags(self) -> list[str]:
+        """What is below a project belongs to its own kind of thing, where that has a tag."""
+        words = self._tokenize_path()
+        return [next((word for word in words[1:2] if word in TAGS), words[0])]
 
     def get_override_parameters(self) -> list[OpenApiParameter]:
-        if self.method in SAFE:
-            return []
-        return [
-            OpenApiParameter(
-                "Idempotency-Key",
-                str,
-                OpenApiParameter.HEADER,
-                description="The same key and body replays the first answer.",
-            )
-        ]
+        return [] if self.method in SAFE else [IDEMPOTENCY_KEY]
 
     def _map_serializer_field(self, field: Any, direction: Any, *args: Any) -> Any:
         """What may be blank in the database may be blank in an answer."""

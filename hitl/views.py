@@ -92,13 +92,13 @@ class ThreadMixin:
     @extend_schema(request=NoInput, responses=RequestSerializer)
     @action(detail=True, methods=["post"])
     def claim(self, request: Request, pk: UUID) -> Response:
-        """For a while nobody else can decide on it."""
+        """Claim a request: for a while nobody else can decide on it."""
         return self._hand(request, claim_request)
 
     @extend_schema(request=NoInput, responses=RequestSerializer)
     @action(detail=True, methods=["post"])
     def release(self, request: Request, pk: UUID) -> Response:
-        """Everyone who may decide can do so again."""
+        """Give up a claim: everyone who may decide can do so again."""
         return self._hand(request, release_request)
 
     @extend_schema(request=ReassignInput, responses=RequestSerializer)
@@ -184,7 +184,9 @@ class RequestViewSet(ThreadMixin, mixins.ListModelMixin, mixins.RetrieveModelMix
         }
         return Response(answer, status.HTTP_201_CREATED)
 
-    @extend_schema(request=BulkInput, responses=BulkResults)
+    @extend_schema(
+        operation_id="hitl_requests_decide_many", request=BulkInput, responses=BulkResults
+    )
     @action(detail=False, methods=["post"], url_path="bulk-decisions")
     def bulk_decisions(self, request: Request) -> Response:
         """The same decision on up to 200 requests: one result an item, never all or nothing."""
@@ -207,7 +209,6 @@ class StatisticsView(APIView):
     queries = {"get": StatisticsQuery}
 
     @extend_schema(
-        operation_id="hitl_statistics",
         parameters=[StatisticsQuery],
         responses=StatisticsSerializer,
     )
@@ -229,13 +230,12 @@ class PolicyView(APIView):
     def get_serializer(self, *args: Any, **kwargs: Any) -> PolicyChange:
         return PolicyChange(*args, **kwargs)
 
-    @extend_schema(operation_id="projects_policy", responses=PolicySerializer)
+    @extend_schema(responses=PolicySerializer)
     def get(self, request: Request, project_id: UUID) -> Response:
         project = get_visible_project(request.user, project_id)
         return Response(self.shown(policy_of(project.pk), project))
 
     @extend_schema(
-        operation_id="projects_policy_change",
         request=PolicyChange,
         responses={
             200: PolicySerializer,
@@ -243,7 +243,10 @@ class PolicyView(APIView):
         },
     )
     def patch(self, request: Request, project_id: UUID) -> Response:
-        """For requests that are opened from now on. Less strict rules wait for another owner."""
+        """Change how requests that are opened from now on are decided.
+
+        Less strict rules wait for another owner.
+        """
         project = get_visible_project(request.user, project_id)
         form = self.get_serializer(data=request.data)
         form.is_valid(raise_exception=True)
@@ -266,11 +269,9 @@ class ProposalListView(APIView):
 
     serializer_class = LooseningSerializer
 
-    @extend_schema(
-        operation_id="projects_policy_proposals", responses=LooseningSerializer(many=True)
-    )
+    @extend_schema(responses=LooseningSerializer(many=True))
     def get(self, request: Request, project_id: UUID) -> Response:
-        """The newest 100 first."""
+        """Less strict rules that were proposed: the newest 100 first."""
         project = get_visible_project(request.user, project_id)
         rows = project.loosenings.select_related("proposed_by", "decided_by")
         newest = rows.order_by("-created_at", "-id")[:PROPOSALS_MAX]
@@ -282,11 +283,9 @@ class ConfirmView(APIView):
 
     serializer_class = NoInput
 
-    @extend_schema(
-        operation_id="projects_policy_confirm", request=NoInput, responses=LooseningSerializer
-    )
+    @extend_schema(request=NoInput, responses=LooseningSerializer)
     def post(self, request: Request, project_id: UUID, proposal_id: UUID) -> Response:
-        """They hold from now on. Not for who proposed them."""
+        """Agree to less strict rules: they hold from now on. Not for who proposed them."""
         return answer_proposal(request, project_id, proposal_id, confirm_loosening)
 
 
@@ -295,11 +294,9 @@ class DeclineView(APIView):
 
     serializer_class = NoInput
 
-    @extend_schema(
-        operation_id="projects_policy_decline", request=NoInput, responses=LooseningSerializer
-    )
+    @extend_schema(request=NoInput, responses=LooseningSerializer)
     def post(self, request: Request, project_id: UUID, proposal_id: UUID) -> Response:
-        """The rules stay as they are."""
+        """Decline less strict rules, or take back an own proposal: the rules stay."""
         return answer_proposal(request, project_id, proposal_id, decline_loosening)
 
 

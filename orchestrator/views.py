@@ -102,11 +102,7 @@ class ProjectVerbView(APIView):
         return Response(ProjectSerializer(project).data)
 
 
-@extend_schema_view(
-    post=extend_schema(
-        operation_id="projects_rewind", request=RewindInput, responses=ProjectSerializer
-    )
-)
+@extend_schema_view(post=extend_schema(request=RewindInput, responses=ProjectSerializer))
 class RewindView(ProjectVerbView):
     """Run a step and its dependents again. What is dropped stays in history."""
 
@@ -114,11 +110,7 @@ class RewindView(ProjectVerbView):
     service = staticmethod(rewind_project)
 
 
-@extend_schema_view(
-    post=extend_schema(
-        operation_id="projects_erase", request=EraseInput, responses=ProjectSerializer
-    )
-)
+@extend_schema_view(post=extend_schema(request=EraseInput, responses=ProjectSerializer))
 class EraseView(ProjectVerbView):
     """Erase the contents of a finished project for good; a tombstone and a valid log stay."""
 
@@ -129,7 +121,7 @@ class EraseView(ProjectVerbView):
 class ProgressView(APIView):
     """How far a project is, and what it waits for."""
 
-    @extend_schema(operation_id="projects_progress", responses=ProgressSerializer)
+    @extend_schema(responses=ProgressSerializer)
     def get(self, request: Request, project_id: UUID) -> Response:
         with consistent_snapshot():
             return Response(progress_of(get_visible_project(request.user, project_id)))
@@ -138,7 +130,7 @@ class ProgressView(APIView):
 class SnapshotView(APIView):
     """The state of a project as of one event; the stream continues from there."""
 
-    @extend_schema(operation_id="projects_snapshot", responses=SnapshotSerializer)
+    @extend_schema(responses=SnapshotSerializer)
     def get(self, request: Request, project_id: UUID) -> Response:
         with consistent_snapshot():
             project = get_visible_project(request.user, project_id)
@@ -210,7 +202,6 @@ class DocumentView(APIView):
     queries = {"get": ("as",)}
 
     @extend_schema(
-        operation_id="projects_document",
         parameters=[FORM],
         responses={
             (200, kind.split(";")[0]): OpenApiResponse(OpenApiTypes.BINARY)
@@ -249,7 +240,6 @@ class ImportView(APIView):
         return ImportInput(*args, **kwargs)
 
     @extend_schema(
-        operation_id="projects_import",
         request={"multipart/form-data": ImportInput},
         responses={201: ProjectSerializer},
     )
@@ -271,7 +261,7 @@ class ImportView(APIView):
 class OriginView(APIView):
     """Whether a project came from another installation, and the state of its log."""
 
-    @extend_schema(operation_id="projects_origin", responses=OriginSerializer)
+    @extend_schema(responses=OriginSerializer)
     def get(self, request: Request, project_id: UUID) -> Response:
         project = get_visible_project(request.user, project_id)
         origin = ProjectImport.objects.filter(project=project).select_related("imported_by").first()

@@ -72,6 +72,7 @@ class ProjectViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVi
 
     @extend_schema(request=ProjectInput, responses={201: ProjectSerializer})
     def create(self, request: Request) -> Response:
+        """Create a project, and start it unless `auto_start` is false."""
         project = create_project(actor=Actor.of_user(request.user), **self.input(request))
         location = {"Location": reverse("project-detail", args=[project.pk])}
         return Response(self.current(project.pk), status.HTTP_201_CREATED, headers=location)
@@ -86,6 +87,7 @@ class ProjectViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVi
         },
     )
     def partial_update(self, request: Request, pk: UUID) -> Response:
+        """Change a project. Less oversight while it runs waits for another owner's word."""
         actor, project = Actor.of_user(request.user), self.get_object()
         changed = update_project(project_id=project.pk, actor=actor, **self.input(request))
         proposal = getattr(changed, "awaits", None)
@@ -96,31 +98,31 @@ class ProjectViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVi
     @extend_schema(request=NoInput, responses=ProjectSerializer)
     @action(detail=True, methods=["post"])
     def start(self, request: Request, pk: UUID) -> Response:
-        """Only a draft can be started."""
+        """Start a project that is a draft."""
         return self.change(request, start_project)
 
     @extend_schema(request=NoInput, responses=ProjectSerializer)
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: UUID) -> Response:
-        """Nothing new starts until resumed; what is running may finish."""
+        """Pause a project: nothing new starts until resumed; what is running may finish."""
         return self.change(request, pause_project)
 
     @extend_schema(request=NoInput, responses=ProjectSerializer)
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: UUID) -> Response:
-        """Only a paused project can be resumed."""
+        """Go on with a paused project."""
         return self.change(request, resume_project)
 
     @extend_schema(request=NoInput, responses=ProjectSerializer)
     @action(detail=True, methods=["post"])
     def complete(self, request: Request, pk: UUID) -> Response:
-        """For a project without a workflow: nothing more will be asked in it."""
+        """Complete a project without a workflow: nothing more will be asked in it."""
         return self.change(request, finish_project)
 
     @extend_schema(request=CancelInput, responses=ProjectSerializer)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: UUID) -> Response:
-        """Final: open work and requests end with it."""
+        """Cancel a project for good: open work and requests end with it."""
         return self.change(request, cancel_project)
 
     def change(self, request: Request, service: Callable[..., Project]) -> Response:

@@ -19,6 +19,7 @@ from projects.enums import Phase
 from semantic.search import search_as
 
 TEXT_MAX_CHARACTERS = 300
+SIZE_MAX = PageNumberPagination.max_page_size
 MODES = ("words", "semantic", "hybrid")
 
 
@@ -100,8 +101,8 @@ class SearchView(APIView):
         operation_id="search",
         parameters=[
             SearchQuery,
-            OpenApiParameter("page", int),
-            OpenApiParameter("page_size", int),
+            OpenApiParameter("page", {"type": "integer", "minimum": 1}),
+            OpenApiParameter("page_size", {"type": "integer", "minimum": 1, "maximum": SIZE_MAX}),
         ],
         responses=SearchPageSerializer,
     )

@@ -12,7 +12,9 @@ from tests.databases import close_administrators, grant_only
 
 pytest_plugins = ["tests.fixtures"]
 # They need a browser, more packages or much time, and run by `make test-browser` and its like.
-SLOW = {name: f"{name.upper()}_TESTS" for name in ("browser", "stream", "schema", "deploy")}
+SLOW = {
+    name: f"{name.upper()}_TESTS" for name in ("browser", "stream", "schema", "deploy", "clients")
+}
 collect_ignore = [folder for folder, variable in SLOW.items() if not os.environ.get(variable)]
 
 ADMINISTRATOR = pytest.StashKey[ExitStack]()

@@ -57,7 +57,6 @@ class WorkViewSet(GenericViewSet):
     filter_backends = ()
 
     @extend_schema(
-        operation_id="work_claim",
         request=WorkClaimInput,
         responses={200: WorkClaimSerializer, 204: NO_WORK},
     )
@@ -74,33 +73,29 @@ class WorkViewSet(GenericViewSet):
             return Response(status=status.HTTP_204_NO_CONTENT)
         return Response(WorkClaimSerializer(claim).data)
 
-    @extend_schema(
-        operation_id="work_heartbeat", request=HeartbeatInput, responses=HeartbeatSerializer
-    )
+    @extend_schema(request=HeartbeatInput, responses=HeartbeatSerializer)
     def heartbeat(self, request: Request, task_id: UUID) -> Response:
         """Still at it: the lease begins anew. `stop` says that the work must end now."""
         lease_expires_at, stop = renew_lease(**self.report(request, task_id))
         facts = {"lease_expires_at": lease_expires_at, "stop": stop}
         return Response(HeartbeatSerializer(facts).data)
 
-    @extend_schema(
-        operation_id="work_complete", request=CompleteInput, responses=ReportedSerializer
-    )
+    @extend_schema(request=CompleteInput, responses=ReportedSerializer)
     def complete(self, request: Request, task_id: UUID) -> Response:
         """Bring the result: exactly the artifacts that the assignment expects."""
         return self.reported(task_id, complete_work(**self.report(request, task_id)))
 
-    @extend_schema(operation_id="work_ask", request=AskInput, responses=ReportedSerializer)
+    @extend_schema(request=AskInput, responses=ReportedSerializer)
     def ask(self, request: Request, task_id: UUID) -> Response:
         """Ask a person; with the answer, the task is to be claimed again."""
         return self.reported(task_id, ask_person(**self.report(request, task_id)))
 
-    @extend_schema(operation_id="work_fail", request=FailInput, responses=ReportedSerializer)
+    @extend_schema(request=FailInput, responses=ReportedSerializer)
     def fail(self, request: Request, task_id: UUID) -> Response:
         """It failed: what is transient is tried again after a while, else a person is asked."""
         return self.reported(task_id, fail_work(**self.report(request, task_id)))
 
-    @extend_schema(operation_id="work_release", request=ReleaseInput, responses=ReportedSerializer)
+    @extend_schema(request=ReleaseInput, responses=ReportedSerializer)
     def release(self, request: Request, task_id: UUID) -> Response:
         """Give it back, undone: at once it is there for others, and this attempt does not count."""
         return self.reported(task_id, release_work(**self.report(request, task_id)))

@@ -16,6 +16,7 @@ from projects.enums import CredentialScope
 from projects.models import AgentCredential
 
 AnyJson = ContentField
+OUTCOME_CHOICES = [(status.value, status.label) for status in OUTCOMES]
 
 
 class ToolInput(StrictSerializer):
@@ -232,7 +233,7 @@ class ActionHeartbeat(serializers.Serializer):
 class OutcomeInput(StrictSerializer):
     fence = NumberField(min_value=1)
     status = serializers.ChoiceField(
-        choices=[(status.value, status.label) for status in OUTCOMES],
+        choices=OUTCOME_CHOICES,
         help_text="`not_executed` only where it certainly did not happen.",
     )
     result = AnyJson(required=False, allow_null=True)

@@ -17,6 +17,7 @@ from audit.actors import Actor
 from audit.stream.waits import WAIT_MAX_SECONDS
 from core.errors import InvalidInput, TooLarge
 from core.idempotency import KEY
+from core.schema import IDEMPOTENCY_KEY_SCHEMA
 from core.serializers import ProblemSerializer
 from core.viewsets import GenericViewSet
 from hitl.agent_actions.asks import ask_action, cancel_action
@@ -54,9 +55,16 @@ ASK, READ = CredentialScope.ASK, CredentialScope.READ
 RETRY_AFTER = "5"
 BODY_MAX = 2 * 1024 * 1024
 GONE = OpenApiResponse(ProblemSerializer, "`approval_expired`: its time is over; ask anew.")
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    IDEMPOTENCY_KEY_SCHEMA,
+    OpenApiParameter.HEADER,
+    required=True,
+    description="Of this ask, as long as the action lives: a lost answer is repeated.",
+)
 WAIT = OpenApiParameter(
     "wait",
-    int,
+    {"type": "integer", "minimum": 0, "maximum": WAIT_MAX_SECONDS, "default": 0},
     description=f"Answer after so many seconds (0 to {WAIT_MAX_SECONDS}), or once it has changed.",
 )
 
@@ -138,8 +146,11 @@ class ActionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
 
     @extend_schema(parameters=[WAIT])
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """An action as it is now. With `wait`, as soon as it is no longer as `If-None-Match` says,
-        or, without that, no longer pending."""
+        """Show one action as it is now.
+
+        With `wait`, as soon as it is no longer as `If-None-Match` says, or, without that, no longer
+        pending.
+        """
         self.check_wait()
         response = super().retrieve(request, *args, **kwargs)
         etag = etag_of(response.data)
@@ -151,8 +162,8 @@ class ActionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
         return response
 
     @extend_schema(
-        operation_id="actions_ask",
-        parameters=[WAIT],
+        operation_id="projects_actions_ask",
+        parameters=[WAIT, IDEMPOTENCY_KEY],
         request=ActionInput,
         responses={201: ActionSerializer, 202: ActionSerializer},
     )
@@ -191,7 +202,7 @@ class ActionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
     )
     @action(detail=True, methods=["post"])
     def claim(self, request: Request, pk: UUID) -> Response:
-        """Take it, once, when it was approved. What is handed out is what runs.
+        """Claim an action that was approved, once. What is handed out is what runs.
 
         With the same `Idempotency-Key` a lost answer is repeated, as long as the claim holds.
         """
@@ -219,7 +230,7 @@ class ActionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
     @extend_schema(request=FenceInput, responses=ActionHeartbeat)
     @action(detail=True, methods=["post"])
     def heartbeat(self, request: Request, pk: UUID) -> Response:
-        """Still at it: the lease begins anew."""
+        """Keep a claim: the lease begins anew."""
         action_id = self.get_object().pk
         credential, values = credential_of(request), self.input(request)
         row, stop = renew_action_lease(action_id=action_id, credential=credential, **values)
@@ -229,7 +240,7 @@ class ActionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
     @extend_schema(request=OutcomeInput, responses=ActionSerializer)
     @action(detail=True, methods=["post"])
     def outcome(self, request: Request, pk: UUID) -> Response:
-        """How it ended. The same report again is replayed."""
+        """Report how an action ended. The same report again is replayed."""
         action_id = self.get_object().pk
         credential, values = credential_of(request), self.input(request)
         row = report_outcome(action_id=action_id, credential=credential, **values)
@@ -238,7 +249,7 @@ class ActionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
     @extend_schema(request=ActionCancelInput, responses=ActionSerializer)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: UUID) -> Response:
-        """Who asked no longer wants it."""
+        """Take an action back, by who asked."""
         action_id = self.get_object().pk
         credential, values = credential_of(request), self.input(request)
         row = cancel_action(action_id=action_id, credential=credential, **values)
@@ -270,7 +281,7 @@ class CredentialViewSet(mixins.ListModelMixin, GenericViewSet):
 
     @extend_schema(request=CredentialInput, responses={201: NewCredentialSerializer})
     def create(self, request: Request, project_id: UUID) -> Response:
-        """A credential; its token is shown once."""
+        """Create a credential; its token is shown once."""
         project = get_visible_project(request.user, project_id)
         credential, token = create_credential(
             project_id=project.pk, actor=Actor.of_user(request.user), **self.input(request)
@@ -280,7 +291,7 @@ class CredentialViewSet(mixins.ListModelMixin, GenericViewSet):
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, project_id: UUID, cid: UUID) -> Response:
-        """Revoke it: from now on it is worth nothing, also for what was approved."""
+        """Revoke a credential: it is worth nothing from now on, also for what was approved."""
         project = get_visible_project(request.user, project_id)
         actor = Actor.of_user(request.user)
         revoke_credential(project_id=project.pk, actor=actor, credential_id=cid)
@@ -301,7 +312,7 @@ class StandingApprovalViewSet(mixins.ListModelMixin, GenericViewSet):
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, project_id: UUID, rule: UUID) -> Response:
-        """Revoke it; what was approved by it and not claimed yet stays approved."""
+        """Revoke a standing approval; what was approved by it stays approved."""
         project = get_visible_project(request.user, project_id)
         actor = Actor.of_user(request.user)
         revoke_standing_approval(project_id=project.pk, actor=actor, rule_id=rule)

@@ -1,5 +1,7 @@
 """Every route from the URL conf, every id that one can send from the description of the API."""
 
+import functools
+import operator
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -116,13 +118,18 @@ def operations() -> list[Operation]:
 
 
 def resolved(schema: dict[str, Any]) -> dict[str, Any]:
-    for one in schema.get("allOf") or schema.get("oneOf") or []:
-        if one.get("enum") != [""]:
-            schema = {**one, **{k: v for k, v in schema.items() if k not in ("allOf", "oneOf")}}
-            break
+    """With what it refers to, all that it is made of, and the first of what it may be."""
     if "$ref" in schema:
         return resolved(description()["components"]["schemas"][schema["$ref"].split("/")[-1]])
-    return schema
+    forms = (schema.get("oneOf") or schema.get("anyOf") or [])[:1]
+    parts = [resolved(part) for part in (*schema.get("allOf", ()), *forms)]
+    whole = {name: value for part in (*parts, schema) for name, value in part.items()}
+    for name, empty in (("properties", {}), ("required", [])):
+        values = [part[name] for part in (*parts, schema) if name in part]
+        whole[name] = functools.reduce(operator.add if empty == [] else operator.or_, values, empty)
+    if isinstance(whole.get("type"), list):
+        whole["type"] = next(kind for kind in whole["type"] if kind != "null")
+    return whole
 
 
 def id_names(schema: dict[str, Any], name: str) -> Iterator[str]:
@@ -139,6 +146,8 @@ def example(schema: dict[str, Any], name: str, things: Things) -> Any:
     schema = resolved(schema)
     if schema.get("format") == "uuid":
         return str(things.named(name))
+    if "const" in schema:
+        return schema["const"]
     if "enum" in schema:
         return schema["enum"][0]
     kind = schema.get("type")
