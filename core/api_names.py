@@ -41,6 +41,8 @@ def name_things(result: dict[str, Any], **_: Any) -> dict[str, Any]:
         names = {short: long_name(word) for word, short in SHORT_PLACE.findall(path)}
         names = {short: long for short, long in names.items() if short in SHORT_NAMES}
         for operation in methods.values():
+            # Nothing said would mean that nothing is known.
+            operation.setdefault("security", [])
             for parameter in operation.get("parameters", ()):
                 if parameter["in"] == "path":
                     parameter["name"] = names.get(parameter["name"], parameter["name"])

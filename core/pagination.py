@@ -41,6 +41,13 @@ class CheckedSize:
             parameter["schema"] |= limit
         return parameters
 
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        page = super().get_paginated_response_schema(schema)
+        for name in ("next", "previous"):
+            page["properties"][name] = {"type": ["string", "null"], "format": "uri"}
+        page["required"] = list(page["properties"])
+        return page
+
 
 class PageNumberPagination(CheckedSize, pagination.PageNumberPagination):
     page_size_query_param = "page_size"

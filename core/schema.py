@@ -91,13 +91,16 @@ class AutoSchema(BaseAutoSchema):
         return [] if self.method in SAFE else [IDEMPOTENCY_KEY]
 
     def _map_serializer_field(self, field: Any, direction: Any, *args: Any) -> Any:
-        """What may be blank in the database may be blank in an answer."""
+        """What may be blank in the database may be blank in an answer; anything may be null."""
         if isinstance(field, ChoiceField) and field.read_only:
             model = getattr(getattr(field.parent, "Meta", None), "model", None)
             columns = model._meta.concrete_fields if model else ()
             if any(column.name == field.source and column.blank for column in columns):
                 field.allow_blank = True
-        return super()._map_serializer_field(field, direction, *args)
+        schema = super()._map_serializer_field(field, direction, *args)
+        if {} in schema.get("oneOf", ()):
+            del schema["oneOf"]
+        return schema
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         responses = super()._get_response_bodies(direction)

@@ -82,6 +82,9 @@ class Teller:
 
     def plain(self, value: Any, name: str = "") -> Any:
         """Short, without secrets, and the same in each telling where that is possible."""
+        if isinstance(value, dict) and "$defs" in value:
+            # Its references lead nowhere in the description.
+            return {"type": value["type"], "title": value["title"]}
         if isinstance(value, dict):
             return {key: self.plain(part, key) for key, part in value.items()}
         if isinstance(value, list):
