@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from audit.stream.sse import KEEP_ALIVE_SECONDS
 from context.artifact_types import artifact_types
@@ -21,12 +21,23 @@ STREAM = "/api/v1/projects/{project_id}/stream/"
 EXAMPLES_FILE = Path(__file__).with_name("openapi_examples.json")
 
 
+class WithoutTitles(GenerateJsonSchema):
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
 def describe_contents(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """`content` has the schema of its artifact type, and `artifact_type` tells which one."""
     schemas = {name: artifact_types[name].schema for name in artifact_types.values}
-    models = [(schema, "validation") for schema in schemas.values()]
-    _, definitions = models_json_schema(models, ref_template=f"{COMPONENT}{{model}}Content")
+    _, definitions = models_json_schema(
+        [(schema, "validation") for schema in schemas.values()],
+        ref_template=f"{COMPONENT}{{model}}Content",
+        schema_generator=WithoutTitles,
+    )
     parts = {f"{name}Content": schema for name, schema in definitions["$defs"].items()}
+    for schema in parts.values():
+        # Generated clients would call it so, and there are others of the name.
+        del schema["title"]
     parts[ERASED] = {
         "type": "object",
         "description": "Of a project whose contents were erased.",

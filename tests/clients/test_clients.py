@@ -61,8 +61,9 @@ def check_what_happened() -> None:
 
 def test_a_client_of_python(description, environment, tmp_path):
     client = tmp_path / "paraph_api"
-    generate = [PYTHON / "openapi-python-client", "generate", "--meta=none", "--fail-on-warning"]
-    run(*generate, f"--path={description}", f"--output-path={client}")
+    command = [PYTHON / "openapi-python-client", "generate", "--meta=none", "--fail-on-warning"]
+    config = HERE / "openapi_python_client.yaml"
+    run(*command, f"--config={config}", f"--path={description}", f"--output-path={client}")
 
     run(
         PYTHON / "python",
