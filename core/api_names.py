@@ -7,6 +7,9 @@ from typing import Any
 TAGS = {
     "projects": "From a brief to a product: state, progress, export, erasure.",
     "members": "Who belongs to a project, and in which role.",
+    "groups": "Groups that are members of a project.",
+    "invitations": "Invitations to a project by mail.",
+    "delegations": "Who is away, and who decides for them.",
     "policy": "How a project decides: who, how many, by when.",
     "hitl": "Requests to people, their decisions and comments, and statistics.",
     "actions": "What agents that run elsewhere are about to do: asked, decided by people, claimed "

@@ -6,10 +6,9 @@ import time
 import zipfile
 from typing import Any
 
-from paraph_api import AuthenticatedClient, Client
+from paraph_api import AuthenticatedClient
 from paraph_api.api.actions import actions_claim, actions_outcome, projects_actions_ask
 from paraph_api.api.artifacts import artifacts_list, artifacts_retrieve
-from paraph_api.api.auth import auth_token_create
 from paraph_api.api.credentials import projects_credentials_create
 from paraph_api.api.hitl import hitl_requests_decide, hitl_requests_list
 from paraph_api.api.members import projects_members_create
@@ -26,7 +25,6 @@ from paraph_api.models import (
     DecisionActionEnum,
     DecisionInputRequest,
     HitlRequestsListStatus,
-    LoginInputRequest,
     MemberInputRequest,
     OutcomeInputRequest,
     ProjectInputRequest,
@@ -59,10 +57,7 @@ def main() -> None:
 
 
 def login(variable: str) -> AuthenticatedClient:
-    username, password = os.environ[variable].split(":")
-    body = LoginInputRequest(username=username, password=password)
-    answer = done(auth_token_create, client=Client(base_url=URL), body=body, code=200)
-    return AuthenticatedClient(base_url=URL, token=answer.token, prefix="Token")
+    return AuthenticatedClient(base_url=URL, token=os.environ[variable], prefix="Token")
 
 
 def done(operation: Any, *places: Any, code: int = 200, **sent: Any) -> Any:

@@ -14,7 +14,7 @@ from django.core.management import call_command
 
 from hitl.models import AgentAction
 from projects.models import Project
-from tests.live import WebServer
+from tests.live import WebServer, token_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
 
@@ -36,8 +36,8 @@ def environment(owner, approver, start_worker):
     start_worker()
     yield os.environ | {
         "PARAPH_URL": server.url,
-        "PARAPH_OWNER": "owner:owner-password",
-        "PARAPH_APPROVER": "approver:approver-password",
+        "PARAPH_OWNER": token_of(owner),
+        "PARAPH_APPROVER": token_of(approver),
     }
     server.stop()
 

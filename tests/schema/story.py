@@ -4,10 +4,12 @@ The answers become the examples of the API's description: `make api-examples`.
 """
 
 import re
+from datetime import timedelta
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db.models.functions import Now
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from agents.models import Task
@@ -138,6 +140,19 @@ def projects(teller: Teller, clients: dict[str, APIClient]) -> str:
         teller.call(owner, "projects_members_create", {"user": user, "role": role}, **own)
     teller.call(owner, "projects_members_list", **own)
     teller.call(owner, "projects_members_destroy", user="viewer", **own)
+    group = {"group": "Librarians", "role": "viewer"}
+    made = teller.call(owner, "projects_groups_create", group, **own)
+    teller.call(owner, "projects_groups_list", **own)
+    teller.call(owner, "projects_groups_destroy", group=made["group"], **own)
+    tomorrow = (timezone.now() + timedelta(days=1)).isoformat()
+    absence = {"delegate": "second", "ends_at": tomorrow}
+    made = teller.call(owner, "projects_delegations_create", absence, **own)
+    teller.call(owner, "projects_delegations_list", **own)
+    teller.call(owner, "projects_delegations_destroy", delegation_id=made["id"], **own)
+    guest = {"email": "guest@example.org", "role": "viewer"}
+    made = teller.call(owner, "projects_invitations_create", guest, **own)
+    teller.call(owner, "projects_invitations_list", **own)
+    teller.call(owner, "projects_invitations_destroy", invitation_id=made["id"], **own)
     teller.call(owner, "projects_update", {"name": "Lending library"}, **own)
     teller.call(owner, "projects_start", **own)
     teller.call(owner, "projects_pause", **own)
