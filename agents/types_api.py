@@ -129,7 +129,7 @@ class AgentTypeViewSet(GenericViewSet):
         return self.answer(agent_type)
 
     @extend_schema(
-        operation_id="agent_types_partial_update",
+        operation_id="agent_types_update",
         parameters=[NAME],
         request=AgentTypeChange,
         responses=AgentTypeSerializer,

@@ -33,7 +33,7 @@ TAGS = {
     "auth": "Tokens of people.",
 }
 # What the URL conf calls the one thing that a path is about.
-SHORT_NAMES = {"id", "cid", "wid", "rule"}
+SHORT_NAMES = {"id", "cid", "did", "wid", "rule"}
 SHORT_PLACE = re.compile(r"([\w-]+)/\{(\w+)\}")
 
 
@@ -64,4 +64,5 @@ def name_things(result: dict[str, Any], **_: Any) -> dict[str, Any]:
 
 def long_name(word: str) -> str:
     """`standing-approvals` -> `standing_approval_id`."""
-    return word.replace("-", "_").removesuffix("s") + "_id"
+    one = f"{word.removesuffix('ies')}y" if word.endswith("ies") else word.removesuffix("s")
+    return one.replace("-", "_") + "_id"

@@ -371,7 +371,6 @@ SPECTACULAR_SETTINGS = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "ActionOutcomeEnum": "hitl.agent_actions.serializers.OUTCOME_CHOICES",
-        "AttemptOutcomeEnum": "agents.enums.AttemptOutcome",
         "ContextFormEnum": "context.enums.Form",
         "ContextNeedEnum": "context.enums.Need",
         "DecisionActionEnum": "hitl.actions.action_choices",
