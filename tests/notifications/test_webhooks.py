@@ -20,6 +20,7 @@ from notifications.webhooks import create_webhook
 from orchestrator.engine.erasure import erase_project
 from projects.services import cancel_project, pause_project, resume_project, start_project
 from tests.scenes import types_of
+from tests.ui.web.conftest import logged_in
 
 pytestmark = pytest.mark.django_db
 
@@ -370,3 +371,28 @@ def test_the_pause_between_attempts_grows_to_ten_minutes():
 
     assert 4 < pauses[0] < 6
     assert all(500 < pause < 700 for pause in pauses[6:])
+
+
+def test_an_owner_makes_tries_and_deletes_one_on_the_page(project, owner, receiver, tell):
+    client, path = logged_in(owner), f"/admin/projects/project/{project.pk}/webhooks/"
+    made = client.post(path, {"verb": "create", "url": receiver.url})
+    webhook = Webhook.objects.get()
+    assert "whsec_" in made.content.decode()
+    assert "whsec_" not in client.get(path).content.decode()
+
+    client.post(path, {"verb": "test", "webhook": webhook.pk})
+    tell()
+    assert receiver.ids[0].startswith("evt_")
+    assert "A test" in client.get(path).content.decode()
+    refused = client.post(path, {"verb": "create", "url": "http://10.0.0.1/"})
+    assert refused.status_code == 400
+    assert "not an address of the internet" in refused.content.decode()
+    client.post(path, {"verb": "delete", "webhook": webhook.pk})
+    assert not Webhook.objects.exists()
+
+
+def test_the_page_is_for_owners(project, approver, outsider):
+    path = f"/admin/projects/project/{project.pk}/webhooks/"
+    answers = [logged_in(user).get(path).status_code for user in (approver, outsider)]
+
+    assert answers == [403, 404]
