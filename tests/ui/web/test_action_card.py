@@ -110,6 +110,12 @@ def test_a_person_changes_the_arguments_in_a_form(asks, client):
     assert change.path == "amount"
 
 
+def test_no_argument_is_folded_away(asks, client):
+    page = client.get(page_of(asks("k", {"a": {"b": {"c": {"d": [{"deep": "x"}]}}}})))
+    assert page.context["arguments"].count("<details") == 6
+    assert page.context["arguments"].count(" open>") == 6
+
+
 def test_arguments_are_compared_with_the_last_call_of_the_tool(asks, client):
     asks("k1", {"order": "1", "amount": 10, "note": "old-note"})
     page = client.get(page_of(asks("k2", {"order": "1", "amount": 99, "by": "new-one"})))

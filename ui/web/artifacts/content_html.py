@@ -48,14 +48,15 @@ def code_html(code: str, *, path: str = "", language: str = "") -> SafeString:
     )
 
 
-def json_tree(value: Any) -> SafeString:
+def json_tree(value: Any, *, open_levels: int = 2) -> SafeString:
     """Any JSON as a tree that folds; beyond a limit the rest is only counted."""
-    return _Tree().node(value, depth=0)
+    return _Tree(open_levels).node(value, depth=0)
 
 
 class _Tree:
-    def __init__(self) -> None:
+    def __init__(self, open_levels: int) -> None:
         self.left = TREE_MAX_NODES
+        self.open_levels = open_levels
 
     def node(self, value: Any, depth: int) -> SafeString:
         self.left -= 1
@@ -78,7 +79,7 @@ class _Tree:
         )
         return format_html(
             '<details class="tree"{}><summary>{}</summary><ul>{}</ul></details>',
-            mark_safe(" open") if depth < 2 else "",
+            mark_safe(" open") if depth < self.open_levels else "",
             counted(len(pairs), noun),
             rows,
         )

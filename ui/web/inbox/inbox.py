@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET
 
 from agents.enums import RequestKind
 from audit.models import Stream
+from core.fields import MAX_DEPTH
 from hitl.actions import registered_actions
 from hitl.agent_actions.digests import changed_call
 from hitl.models import AgentAction, HitlRequest
@@ -243,7 +244,9 @@ def _describe(groups: dict[Any, dict[str, Any]], chosen: InboxFilter) -> None:
         group["total"] = totals.get(call, len(group["rows"]))
         group["tool"] = action.tool["name"] if is_shown else ""
         group["arguments"] = (
-            json_tree(json.loads(action.arguments)) if is_shown and is_short else ""
+            json_tree(json.loads(action.arguments), open_levels=MAX_DEPTH)
+            if is_shown and is_short
+            else ""
         )
 
 

@@ -16,6 +16,7 @@ from context.html import read_markdown
 from context.models import Artifact, ArtifactVersion
 from context.side_by_side import ComparedFile, compare_contents
 from core.errors import DomainError
+from core.fields import MAX_DEPTH
 from core.reauthentication import is_fresh
 from core.text import escaped_json, visible
 from hitl.agent_actions.card import Card
@@ -152,7 +153,8 @@ def card_context(card: Card) -> dict[str, Any]:
     asked = card.asked_arguments
     return {
         "card": card,
-        "arguments": json_tree(card.arguments),
+        # Nobody approves what is folded away.
+        "arguments": json_tree(card.arguments, open_levels=MAX_DEPTH),
         "asked_arguments": "" if asked is None else json_tree(asked),
         "amended": shown_changes([] if asked is None else changes_between(asked, card.arguments)),
         "changes": shown_changes(card.last.changes if card.last else []),
