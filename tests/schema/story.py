@@ -24,7 +24,7 @@ from tests.scenes import CONTENT, finish, first_task, side_task, work
 SHORT = 240
 UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 MOMENT = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
-SECRETS = {"token", "ticket", "grant", "password"}
+SECRETS = {"token", "ticket", "grant", "password", "secret"}
 CALL = {
     "tool": {"name": "refund", "server": "payments"},
     "arguments": {"order": "1234", "amount": 12.5, "currency": "EUR"},
@@ -115,6 +115,8 @@ def tell(clients: dict[str, APIClient]) -> dict[str, dict[str, Any]]:
     reads(teller, clients["owner"], {"project_id": project})
     actions(teller, clients)
     tasks(teller, clients)
+    told(teller, clients["owner"], {"project_id": project})
+    agent_types(teller, clients["staff"])
     artifacts(teller, clients, project)
     log(teller, clients, project)
     ends(teller, clients)
@@ -302,7 +304,7 @@ def tasks(teller: Teller, clients: dict[str, APIClient]) -> None:
     usage = {"model": "mine", "calls": 2, "input_tokens": 1200, "output_tokens": 300}
     result = {"outputs": [OUTPUT], "usage": usage}
     teller.call(worker, "work_complete", claim() | result, **task)
-    for name in ("retrieve", "context_list"):
+    for name in ("retrieve", "context_list", "tool_uses_list", "workspace_list"):
         teller.call(owner, f"tasks_{name}", **task)
     teller.call(owner, "tasks_list", query={"project": own["project_id"]})
     scope = {"project": own["project_id"], "reason": "It deletes what it should read."}
@@ -311,6 +313,25 @@ def tasks(teller: Teller, clients: dict[str, APIClient]) -> None:
     teller.call(owner, "emergency_stop_list", query={"project": own["project_id"]})
     teller.call(owner, "emergency_stop_retrieve", **stop)
     teller.call(owner, "emergency_stop_release", scope | {"reason": "It was a drill."})
+
+
+def told(teller: Teller, owner: APIClient, own: dict[str, Any]) -> None:
+    teller.call(owner, "notifications_preferences_retrieve")
+    teller.call(owner, "notifications_preferences_update", {"digest_hour": 8})
+    body = {"url": "https://example.org/paraph", "event_types": ["hitl_request_created"]}
+    hook = {"webhook_id": teller.call(owner, "projects_webhooks_create", body, **own)["id"]}
+    teller.call(owner, "projects_webhooks_list", **own)
+    for name in ("test", "rotate", "send_again", "deliveries_list", "destroy"):
+        teller.call(owner, f"projects_webhooks_{name}", **own, **hook)
+
+
+def agent_types(teller: Teller, staff: APIClient) -> None:
+    body = {"name": "writer", "title": "Writer", "phase": "build", "instructions": "Write it."}
+    teller.call(staff, "agent_types_create", body)
+    own = {"agent_type": "writer"}
+    teller.call(staff, "agent_types_update", {"max_turns": 5}, **own)
+    for name in ("list", "retrieve", "destroy"):
+        teller.call(staff, f"agent_types_{name}", **({} if name == "list" else own))
 
 
 def artifacts(teller: Teller, clients: dict[str, APIClient], project: str) -> None:
