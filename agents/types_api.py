@@ -82,13 +82,6 @@ class AgentTypeSerializer(serializers.Serializer):
     is_shipped = serializers.BooleanField(help_text="It comes with the product.")
 
 
-class AgentTypesSerializer(serializers.Serializer):
-    count = serializers.IntegerField()
-    next = serializers.CharField(allow_null=True)
-    previous = serializers.CharField(allow_null=True)
-    results = AgentTypeSerializer(many=True)
-
-
 class AgentTypeViewSet(GenericViewSet):
     """Who the agents are: what they are told, and which tools, model and limits they have."""
 
@@ -102,7 +95,7 @@ class AgentTypeViewSet(GenericViewSet):
         """Everybody may know them all."""
         return AgentType.objects.all()
 
-    @extend_schema(operation_id="agent_types_list", responses=AgentTypesSerializer, filters=False)
+    @extend_schema(responses=AgentTypeSerializer(many=True), filters=False)
     def list(self, request: Request) -> Response:
         """All of them, in the order of the work; one page."""
         results = [self.output(describe(name)) for name in agent_types.values]
