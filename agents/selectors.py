@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from agents.enums import TaskStatus
@@ -20,6 +21,13 @@ from projects.models import Project
 LOOK_SECONDS = 0.05
 # A worker that waits for work comes again at least as often.
 WORKER_COMES = timedelta(seconds=60)
+# What attempts took together; a call whose price is not known is no free call.
+USED = {
+    "attempts": Count("pk"),
+    "tokens": Coalesce(Sum("input_tokens"), 0) + Coalesce(Sum("output_tokens"), 0),
+    "cost": Sum("cost_micros"),
+    "unknown_costs": Count("pk", filter=Q(cost_micros=None, calls__gt=0)),
+}
 
 
 def no_worker_since(project: Project, tasks: Iterable[Task]) -> dict[str, datetime]:

@@ -1,10 +1,11 @@
-"""Two texts side by side, with what differs marked, for a page without scripts."""
+"""Two texts side by side, with the words that differ marked, for a page without scripts."""
 
 import difflib
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from context.parts.sections import program_files
@@ -14,17 +15,54 @@ from core.text import visible
 # Comparing lines takes quadratic time at worst.
 MAX_LINES = 8_000
 CONTEXT_LINES = 3
+# Of a line that is compared word by word, and how alike two lines must be for that to help.
+MAX_WORDS = 600
+LEAST_ALIKE = 0.3
+WORDS = re.compile(r"\w+|\s+|[^\w\s]")
+
+
+@dataclass(frozen=True)
+class Words:
+    """A piece of a line, and whether the other line lacks it."""
+
+    text: str
+    differs: bool
 
 
 @dataclass(frozen=True)
 class Line:
-    """A pair of lines. `kind`: same, changed, added, removed, or gap for lines left out."""
+    """A pair of lines. `kind`: same, changed, added, removed, or gap for `left_out` lines."""
 
     kind: str
     old_number: int | None = None
     old: str = ""
     new_number: int | None = None
     new: str = ""
+    left_out: int = 0
+
+    @cached_property
+    def words(self) -> tuple[list[Words], list[Words]]:
+        """Both lines in pieces; each is one piece where they have little in common."""
+        if self.kind != "changed":
+            return [Words(self.old, False)], [Words(self.new, False)]
+        old, new = WORDS.findall(self.old), WORDS.findall(self.new)
+        if max(len(old), len(new)) <= MAX_WORDS:
+            matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
+            if matcher.ratio() >= LEAST_ALIKE:
+                codes = matcher.get_opcodes()
+                return (
+                    [
+                        Words("".join(old[i:j]), tag != "equal")
+                        for tag, i, j, _, _ in codes
+                        if j > i
+                    ],
+                    [
+                        Words("".join(new[i:j]), tag != "equal")
+                        for tag, _, _, i, j in codes
+                        if j > i
+                    ],
+                )
+        return [Words(self.old, True)], [Words(self.new, True)]
 
 
 @dataclass(frozen=True)
@@ -34,6 +72,11 @@ class ComparedFile:
     path: str
     status: str
     lines: list[Line] | None
+
+    @property
+    def changes(self) -> int:
+        """How many lines differ."""
+        return sum(line.kind not in {"same", "gap"} for line in self.lines or [])
 
 
 def compare_contents(
@@ -85,11 +128,15 @@ def _split(text: str | None) -> list[str]:
 
 def _lines(old: list[str], new: list[str]) -> Iterator[Line]:
     matcher = difflib.SequenceMatcher(None, old, new)
-    for number, group in enumerate(matcher.get_grouped_opcodes(CONTEXT_LINES)):
-        if number:
-            yield Line("gap")
+    shown = 0
+    for group in matcher.get_grouped_opcodes(CONTEXT_LINES):
+        if left_out := group[0][3] - shown:
+            yield Line("gap", left_out=left_out)
+        shown = group[-1][4]
         for tag, i1, i2, j1, j2 in group:
             yield from _block(tag, old[i1:i2], new[j1:j2], i1 + 1, j1 + 1)
+    if left_out := len(new) - shown:
+        yield Line("gap", left_out=left_out)
 
 
 def _block(tag: str, old: list[str], new: list[str], first_old: int, first_new: int):

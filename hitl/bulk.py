@@ -45,7 +45,7 @@ def decide_each(
     for place in places:
         item = items[place]
         if not item.subject_digest:
-            detail = "It was not on the page that you saw. Select it where it is shown."
+            detail = "You have not read it as it is now. Open or preview it, then decide."
             results[place] = Result(item.request, error=Conflict("not_shown", detail))
             continue
         try:

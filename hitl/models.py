@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.functional import cached_property
 
@@ -543,6 +544,32 @@ class Comment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.author}: {self.text[:60]}"
+
+
+class Reading(models.Model):
+    """A person was shown exactly this of a request: nothing is decided from a list without."""
+
+    # Looked up by `reading_once_a_digest`.
+    request = models.ForeignKey(
+        HitlRequest, on_delete=models.CASCADE, related_name="readings", db_index=False
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+    subject_digest = models.CharField(max_length=64)
+    shown_at = models.DateTimeField(db_default=Now(), help_text="For the first time.")
+
+    class Meta:
+        db_table = "hitl_readings"
+        ordering = ["shown_at", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["request", "user", "subject_digest"], name="reading_once_a_digest"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} of {self.request_id}"
 
 
 class Policy(models.Model):

@@ -6,14 +6,14 @@ from typing import Any
 
 from django.utils import timezone
 
-from agents.enums import AgentState, RequestKind, TaskStatus
+from agents.enums import AgentState, AttemptOutcome, RequestKind, TaskStatus
 from audit.event_types import EventType, Message
 from audit.models import Event
 from context.artifact_types import artifact_types
 from context.enums import VersionStatus
 from hitl.enums import OnTimeout, RequestStatus
 from hitl.models import Decision, HitlRequest, Loosening
-from hitl.presenter import Deadlines, PresentedRequest
+from hitl.presenter import Deadlines, PresentedRequest, PresentedVersion
 from notifications.enums import DeliveryStatus
 from projects.agent_types import agent_types
 from projects.enums import OversightLevel, Phase, ProjectStatus, Role
@@ -26,6 +26,7 @@ LABELS = {
         Phase,
         TaskStatus,
         AgentState,
+        AttemptOutcome,
         RequestKind,
         RequestStatus,
         VersionStatus,
@@ -122,6 +123,44 @@ def why_asked(request: HitlRequest) -> str:
     if request.agent_action is not None and request.kind == RequestKind.ESCALATION:
         return "The agent began it and never said how it ended. Did it happen?"
     return WHY_ASKED[RequestKind(request.kind)].format(agent=request.agent_type)
+
+
+def changed_text(content: PresentedVersion, changed: int | None) -> str:
+    """`changed`: how many lines; None where nothing was decided before, or it can't be compared."""
+    title = content.artifact.title
+    if content.last_decided is None:
+        return f"{title} is new: there is no earlier version to compare it with."
+    before = content.last_decided.number
+    if changed is None:
+        return f"{title} can't be compared with version {before}."
+    lines = counted(changed, "line") if changed else "nothing"
+    return f"{title}: {lines} changed since version {before}."
+
+
+def money(micros: int) -> str:
+    """In US dollars, as providers bill: `$0.0042`, `$12.30`."""
+    dollars = micros / 1_000_000
+    return f"${dollars:,.2f}" if dollars >= 1 or not micros else f"${dollars:.4f}"
+
+
+def cost_text(used: dict[str, Any]) -> str:
+    """Of the sums `agents.selectors.USED`."""
+    parts = [counted(used["attempts"], "attempt"), counted(used["tokens"], "token")]
+    if not used["unknown_costs"]:
+        return ", ".join([*parts, money(used["cost"] or 0)])
+    known = f"at least {money(used['cost'])}, the rest" if used["cost"] else "cost"
+    return ", ".join([*parts, f"{known} unknown"])
+
+
+def field_name(path: str) -> str:
+    """`content.requirements.0.statement` as people say it: `requirements 1, statement`."""
+    names: list[str] = []
+    for part in path.removeprefix("content.").split("."):
+        if part.isdigit() and names:
+            names[-1] = f"{names[-1]} {int(part) + 1}"
+        else:
+            names.append(part.replace("_", " "))
+    return ", ".join(names)
 
 
 def approvals_given(request: HitlRequest) -> str:

@@ -99,6 +99,7 @@ KEPT: dict[str, set[str]] = {
     },
     "hitl.Policy": {"roles_by_kind", "roles_by_phase", "reauthenticate", "ask_before_tools"},
     "hitl.Decision": {"subject_digest", "channel", "loosenings"},
+    "hitl.Reading": {"subject_digest"},
     "hitl.Loosening": {"changes"},
     "agents.Task": {"step", "dropped_by", "gate", "waits_for", "worker", "assignment_sha256"},
     "hitl.AgentAction": {

@@ -113,6 +113,7 @@ def test_a_session_decides_by_rest_once_the_page_has_asked(sensitive, browser):
 def test_break_glass_and_many_at_once_do_not_go_past_it(sensitive, project, owner, browser):
     with pytest.raises(rules.Forbidden):
         decide_as(owner, sensitive, break_glass=True, assurance="session")
+    browser.get(f"/admin/hitl/hitlrequest/{sensitive.pk}/change/")
     browser.post(
         "/admin/hitl/hitlrequest/",
         {

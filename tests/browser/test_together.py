@@ -45,6 +45,7 @@ def test_two_people_approve_one_after_the_other(running, approver, owner, person
         one.opens(request_page(request))
         expect(one.page.get_by_text(f"{given} approvals")).to_be_visible()
         one.page.keyboard.press("a")
+        one.page.keyboard.press("Enter")
         one.page.wait_for_url(f"{one.server}/admin/")
     assert HitlRequest.objects.get().status == "approved"
 

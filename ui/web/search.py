@@ -39,7 +39,10 @@ def show_search(request: HttpRequest) -> HttpResponse:
         "projects": visible.order_by("name")[:PROJECTS_MAX],
     }
     if not form.is_valid():
-        context["errors"] = [f"{name}: {errors[0]}" for name, errors in form.errors.items()]
+        titles = {"q": "Words", "project": "Project"} | {name: title for name, title, _ in filters}
+        context["errors"] = [
+            f"{titles.get(name, name)}: {errors[0]}" for name, errors in form.errors.items()
+        ]
         return render_page(request, "ui/search.html", context)
     try:
         result = search_as(request.user, **form.validated_data)

@@ -10,6 +10,7 @@ from ui.web.inbox.inbox import show_inbox
 from ui.web.login import LoginForm, refuse_password_alone
 from ui.web.notifications.outbox import send_notification_again, show_outbox
 from ui.web.notifications.preferences import show_preferences
+from ui.web.inbox.saved_filters import remove_filter, save_filter
 from ui.web.profile import show_profile
 from ui.web.reauthentication import show_reauthentication
 from ui.web.search import show_search
@@ -45,7 +46,10 @@ class AdminSite(admin.AdminSite):
         again = self.admin_view(show_reauthentication)
         floor = self.admin_view(show_floor)
         search = self.admin_view(show_search)
+        save, remove = self.admin_view(save_filter), self.admin_view(remove_filter)
         return [
+            path("filters/", save, name="inbox_filter_save"),
+            path("filters/<int:filter_id>/remove/", remove, name="inbox_filter_remove"),
             path("reauthenticate/", again, name="reauthenticate"),
             path("profile/", self.admin_view(show_profile), name="profile"),
             path("agent-types/", self.admin_view(show_agent_types), name="agent_types"),

@@ -33,3 +33,8 @@ def logged_in(user: User) -> Client:
     client = Client()
     client.force_login(user)
     return client
+
+
+def open_request(client: Client, request: HitlRequest) -> None:
+    """Nothing is decided from a list that was not opened."""
+    assert client.get(f"/admin/hitl/hitlrequest/{request.pk}/change/").status_code in {200, 404}

@@ -8,7 +8,7 @@ from agents.services import claim_task, fail_attempt
 from context.models import Artifact
 from hitl.models import HitlRequest
 from orchestrator.engine.advance import advance_project
-from tests.ui.web.conftest import logged_in
+from tests.ui.web.conftest import logged_in, open_request
 
 pytestmark = pytest.mark.django_db
 
@@ -55,5 +55,7 @@ def test_it_cannot_be_approved_in_bulk_as_there_is_nothing_to_approve(escalation
         "_selected_action": [str(escalation.pk)],
         f"digest-{escalation.pk}": escalation.subject_digest,
     }
-    page = logged_in(approver).post("/admin/hitl/hitlrequest/", data, follow=True)
+    client = logged_in(approver)
+    open_request(client, escalation)
+    page = client.post("/admin/hitl/hitlrequest/", data, follow=True)
     assert "(action_not_allowed)" in page.content.decode()

@@ -9,9 +9,10 @@ from hitl.models import HitlRequest
 from orchestrator.engine.advance import advance_project
 from projects.services import add_member
 from tests.scenes import agent_returns, questions, work
-from tests.ui.web.conftest import logged_in
+from tests.ui.web.conftest import logged_in, open_request
 from tools.benchmarks.queue import Queue
 from ui.web.inbox.inbox import next_for
+from ui.web.models import SavedFilter
 
 pytestmark = pytest.mark.django_db
 
@@ -63,11 +64,51 @@ def test_many_are_approved_from_the_inbox_and_each_has_its_own_answer(
     both = [plan_request, asked]
     data |= {f"digest-{one.pk}": one.subject_digest for one in both}
     data["_selected_action"] = [str(one.pk) for one in both]
-    response = logged_in(approver).post("/admin/hitl/hitlrequest/", data, follow=True)
+    client = logged_in(approver)
+    for request in both:
+        open_request(client, request)
+    response = client.post("/admin/hitl/hitlrequest/", data, follow=True)
     said = [str(message) for message in response.context["messages"]]
     assert response.redirect_chain[-1][0] == "/admin/"
     assert any("approved" in one for one in said)
     assert any("(action_not_allowed)" in one for one in said)
+
+
+def test_a_row_says_what_it_is_about_and_whether_i_have_opened_it(running, approver):
+    asked = agent_returns(running, questions())
+    client = logged_in(approver)
+    row = client.get("/admin/").context["rows"][0]
+    assert (row["preview"], row["is_read"]) == (asked.subject["questions"][0], False)
+    open_request(client, asked)
+    assert client.get("/admin/").context["rows"][0]["is_read"]
+
+
+def test_a_decision_in_the_preview_leads_back_to_the_inbox(plan_request, make_project, approver):
+    agent_returns(make_project(name="Ferry", auto_start=True), questions())
+    data = {"action": "approve", "subject_digest": plan_request.subject_digest, "origin": "inbox"}
+    path = f"/admin/hitl/hitlrequest/{plan_request.pk}/decide/"
+    assert logged_in(approver).post(path, data).url == "/admin/"
+
+
+def test_a_filter_is_kept_by_name_for_oneself(plan_request, approver, owner):
+    client = logged_in(approver)
+    data = {"name": "Plans", "query": "kind=plan_approval&page=7&evil=1"}
+    assert client.post("/admin/filters/", data).url == "/admin/?kind=plan_approval"
+    client.post("/admin/filters/", data | {"query": "kind=result_approval"})
+    [saved] = client.get("/admin/").context["saved_filters"]
+    assert (saved.name, saved.query) == ("Plans", "kind=result_approval")
+    assert inbox(owner).context["saved_filters"] == []
+    logged_in(owner).post(f"/admin/filters/{saved.pk}/remove/")
+    assert SavedFilter.objects.exists()
+    client.post(f"/admin/filters/{saved.pk}/remove/")
+    assert not SavedFilter.objects.exists()
+
+
+@pytest.mark.parametrize("query", ["", "page=2", "evil=1"])
+def test_a_filter_that_filters_nothing_is_not_kept(staff_members, approver, query):
+    page = logged_in(approver).post("/admin/filters/", {"name": "x", "query": query}, follow=True)
+    assert "Filter: " in page.content.decode()
+    assert not SavedFilter.objects.exists()
 
 
 def test_what_an_agent_wrote_is_never_markup(running, approver):

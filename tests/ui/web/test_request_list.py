@@ -4,10 +4,12 @@ from django.contrib.messages import get_messages
 from django.urls import reverse
 
 from audit.actors import Actor
-from hitl.models import Decision
+from context.services import add_version
+from hitl.models import Decision, HitlRequest
+from orchestrator.engine.advance import advance_project
 from projects.services import start_project
 from tests.scenes import agent_returns, work
-from tests.ui.web.conftest import logged_in
+from tests.ui.web.conftest import logged_in, open_request
 
 LIST = "/admin/hitl/hitlrequest/"
 OURS = {"projects", "context", "agents", "hitl", "orchestrator", "audit"}
@@ -15,6 +17,8 @@ pytestmark = pytest.mark.django_db
 
 
 def bulk(client, action, *requests, **fields):
+    for request in requests:
+        open_request(client, request)
     digests = {f"digest-{one.pk}": one.subject_digest for one in requests}
     data = {"action": action, "_selected_action": [str(one.pk) for one in requests]}
     return client.post(LIST, data | digests | fields)
@@ -75,8 +79,42 @@ def test_what_was_not_shown_is_not_approved(plan_request, approver):
     response = bulk(client, "approve", plan_request, **{f"digest-{plan_request.pk}": ""})
     assert "(not_shown)" in said(response)[0]
     response = bulk(client, "approve", plan_request, **{f"digest-{plan_request.pk}": "0" * 64})
-    assert "(subject_changed)" in said(response)[-1]
+    assert "(not_shown)" in said(response)[-1]
     assert not Decision.objects.exists()
+
+
+@pytest.mark.parametrize("action", ["approve", "reject"])
+def test_what_was_never_opened_is_not_decided_from_the_list(plan_request, approver, owner, action):
+    open_request(logged_in(owner), plan_request)
+    digest = {f"digest-{plan_request.pk}": plan_request.subject_digest}
+    data = {"action": action, "_selected_action": [str(plan_request.pk)], "comment": "All of it"}
+    response = logged_in(approver).post(LIST, data | digest)
+    assert "Open or preview it, then decide. (not_shown)" in said(response)[0]
+    assert not Decision.objects.exists()
+
+
+def test_a_preview_is_enough_until_something_newer_takes_its_place(
+    plan_request, approver, owner, running
+):
+    client = logged_in(approver)
+    preview = client.get(f"/admin/hitl/hitlrequest/{plan_request.pk}/preview/")
+    assert plan_request.subject_digest in preview.content.decode()
+    artifact = plan_request.subject["outputs"][0]["artifact"]
+    newer = {"summary": "Another.", "body": "By hand."}
+    add_version(actor=Actor.of_user(owner), artifact_id=artifact, content=newer)
+    advance_project(running.pk)
+    request = HitlRequest.objects.pending().get()
+    digest = {f"digest-{request.pk}": request.subject_digest}
+    data = {"action": "approve", "_selected_action": [str(request.pk)]}
+    assert "(not_shown)" in said(client.post(LIST, data | digest))[0]
+    client.get(f"/admin/hitl/hitlrequest/{request.pk}/preview/")
+    client.post(LIST, data | digest)
+    assert Decision.objects.get().subject_digest == request.subject_digest
+
+
+def test_nobody_previews_what_they_may_not_see(plan_request, outsider):
+    path = f"/admin/hitl/hitlrequest/{plan_request.pk}/preview/"
+    assert logged_in(outsider).get(path).status_code == 404
 
 
 def test_a_viewer_and_a_superuser_without_membership_are_refused_by_name(

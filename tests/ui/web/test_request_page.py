@@ -147,7 +147,7 @@ def test_an_invalid_amendment_keeps_what_was_written(plan_request, approver):
     response = post(logged_in(approver), plan_request, "amend", content='{"summary": "mine"}')
     page = response.content.decode()
     assert response.status_code == 400
-    assert "content.body" in page
+    assert "Body: " in page
     assert "&quot;mine&quot;" in page
     assert not Decision.objects.exists()
 

@@ -53,7 +53,7 @@ def test_a_filter_that_cannot_be_is_said(page):
     response = page(q="x", phase="lunch")
 
     assert response.status_code == 200
-    assert "phase:" in response.content.decode()
+    assert "Phase:" in response.content.decode()
 
 
 def test_without_words_there_is_the_form_alone(page):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -16,9 +17,10 @@ from audit.actors import Actor
 from hitl.actions import Action, registered_actions
 from hitl.bulk import Item, decide_each
 from hitl.models import Decision, HitlRequest
+from hitl.readings import readings_of
 from ui.web.admin.base import ProjectScopedAdmin, as_uuid
 from ui.web.inbox.inbox import count_waiting
-from ui.web.inbox.request_page import get_request, show_request
+from ui.web.inbox.request_page import get_request, show_preview, show_request
 from ui.web.inbox.request_views import VERBS, change_assignment, check_draft, decide_on_request
 from ui.web.inbox.statistics import show_statistics
 from ui.web.pages import render_page
@@ -60,6 +62,7 @@ class HitlRequestAdmin(ProjectScopedAdmin):
         return [
             path("statistics/", wrap(show_statistics), name="hitl_statistics"),
             path("waiting/", wrap(count_waiting), name="hitl_waiting"),
+            path("<uuid:request_id>/preview/", wrap(show_preview), name="hitl_preview"),
             path("<uuid:request_id>/decide/", wrap(decide_on_request), name="hitl_decide"),
             path("<uuid:request_id>/check/", wrap(check_draft), name="hitl_check"),
             *(
@@ -105,7 +108,7 @@ def _bulk_handler(action: Action) -> Callable[..., HttpResponse | None]:
         results = decide_each(
             actor=Actor.of_user(request.user),
             action=action.key,
-            items=[Item(item.pk, _digest_on_page(request, item)) for item in requests.values()],
+            items=_items_read(request, requests),
             comment=comment,
             channel="admin",
             assurance=assurance_of(request),
@@ -120,6 +123,17 @@ def _bulk_handler(action: Action) -> Callable[..., HttpResponse | None]:
         return redirect("admin:index") if request.POST.get("origin") == "inbox" else None
 
     return handle
+
+
+def _items_read(request: HttpRequest, requests: dict[UUID, HitlRequest]) -> list[Item]:
+    """Without a digest where it waits and was never opened: a title is not what one decides on."""
+    read = readings_of(request.user, requests)
+    items = []
+    for pk, item in requests.items():
+        digest = _digest_on_page(request, item)
+        is_known = (pk, digest) in read or not item.is_pending
+        items.append(Item(pk, digest if is_known else ""))
+    return items
 
 
 def _digest_on_page(request: HttpRequest, item: HitlRequest) -> str:

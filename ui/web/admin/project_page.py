@@ -1,13 +1,14 @@
 """Everything that the project's page shows, in a constant number of reads."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from agents.models import AgentStatus, EmergencyStop, Task
-from agents.selectors import latest_tool_uses
+from agents.models import AgentStatus, EmergencyStop, Task, TaskAttempt
+from agents.selectors import USED, latest_tool_uses
 from audit.models import Event
 from context.models import Artifact
 from hitl.models import HitlRequest
@@ -20,11 +21,20 @@ from projects.enums import Role
 from projects.floor import installation_floor
 from projects.models import Project
 from ui.web.inbox.inbox import stream_heads
-from ui.wording import ON_TIMEOUT, changes_text, event_message, floor_text, loosening_text
+from ui.wording import (
+    ON_TIMEOUT,
+    changes_text,
+    cost_text,
+    event_message,
+    floor_text,
+    loosening_text,
+)
 
 DECIDED_MAX = 10
 TOOL_USES_MAX = 20
 TIMELINE_MAX = 80
+# Of the steps as they stand; a step is tried a handful of times.
+ATTEMPTS_MAX = 300
 # Not every event has a message, so more are read than are shown.
 TIMELINE_READ = 3 * TIMELINE_MAX
 ICONS = {
@@ -58,6 +68,9 @@ def project_context(project: Project, user: Any) -> dict[str, Any]:
     tasks = {task.pk: task for task in current}
     for step in steps:
         step["work"] = tasks.get(UUID(step["task"])) if step["task"] else None
+    attempts, cost = attempts_of(project)
+    for step in steps:
+        step["attempts"] = attempts.get(step["work"].pk, []) if step["work"] else []
     titles = {step["task"]: step["title"] for step in steps}
     retries = [
         wait | {"title": titles.get(wait["task"]) or tasks[UUID(wait["task"])].title}
@@ -79,6 +92,7 @@ def project_context(project: Project, user: Any) -> dict[str, Any]:
     return {
         "project": project,
         "progress": progress,
+        "cost": cost,
         "phases": [(phase, list(group)) for phase, group in groupby(steps, itemgetter("phase"))],
         "rewindable": [step for step in steps if step["task"]],
         "retries": retries,
@@ -106,6 +120,17 @@ def project_context(project: Project, user: Any) -> dict[str, Any]:
         "may_manage": may_manage,
         "may_upload": user.pk in deciders,
     }
+
+
+def attempts_of(project: Project) -> tuple[dict[UUID, list[TaskAttempt]], str]:
+    """The attempts of current work by task, oldest first; and what all work has cost."""
+    rows = TaskAttempt.objects.filter(task__project=project)
+    current = rows.filter(task__is_current=True).order_by("-pk")[:ATTEMPTS_MAX]
+    attempts: dict[UUID, list[TaskAttempt]] = defaultdict(list)
+    for attempt in reversed(current):
+        attempts[attempt.task_id].append(attempt)
+    used = rows.aggregate(**USED)
+    return attempts, cost_text(used) if used["attempts"] else ""
 
 
 def timeline_of(project_id: UUID, steps: list[dict[str, Any]]) -> list[TimelineEntry]:

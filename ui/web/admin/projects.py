@@ -4,12 +4,13 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from django import forms
 from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods, require_POST
 
 from agents.models import Task
@@ -17,7 +18,6 @@ from agents.services import retry_task
 from audit.actors import Actor
 from core.errors import DomainError, NotFound
 from orchestrator.engine.rewind import rewind_project
-from projects.enums import OversightLevel
 from projects.models import Project
 from projects.services import (
     cancel_project,
@@ -27,13 +27,17 @@ from projects.services import (
     start_project,
 )
 from ui.web.admin.base import ProjectScopedAdmin, as_uuid
+from ui.web.admin.project_list import ProjectChangeList
 from ui.web.admin.project_page import project_context
 from ui.web.artifacts.uploads import take_file
 from ui.web.inbox.policy import answer_proposal, show_policy
 from ui.web.members import show_members
 from ui.web.notifications.webhooks import show_webhooks
 from ui.web.pages import add_errors, render_page
-from ui.wording import OVERSIGHT
+from ui.web.projects.new_project import NewProjectForm, example_named, examples, workflow_pictures
+from ui.web.projects.project_views import show_traceability, show_verification
+from ui.web.templatetags.ui import chip
+from ui.wording import time_since
 
 VERBS: dict[str, Callable[..., Project]] = {
     "start": start_project,
@@ -53,34 +57,11 @@ DONE = {
 }
 
 
-class NewProjectForm(forms.Form):
-    """Shape only: what a project needs is up to `create_project`."""
-
-    name = forms.CharField(
-        label="Name", required=False, widget=forms.TextInput(attrs={"autofocus": True})
-    )
-    brief = forms.CharField(
-        label="Brief",
-        required=False,
-        strip=False,
-        help_text="What should be built, and for whom. Text or Markdown, up to 100,000 characters.",
-        widget=forms.Textarea(attrs={"rows": 14}),
-    )
-    oversight_level = forms.ChoiceField(
-        label="When should people be asked?",
-        choices=[(level, f"{level.capitalize()}: {text}") for level, text in OVERSIGHT.items()],
-        initial=OversightLevel.HIGH,
-        widget=forms.RadioSelect,
-    )
-    workflow = forms.CharField(label="Workflow", initial="sdlc", required=False)
-    auto_start = forms.BooleanField(label="Start right away", initial=True, required=False)
-
-
 @admin.register(Project)
 class ProjectAdmin(ProjectScopedAdmin):
     project_path = ""
-    list_display = ("name", "status", "oversight_level", "workflow", "created_by", "created_at")
-    list_filter = ("status", "oversight_level")
+    list_display = ("name", "state", "progress", "waits_for", "cost", "owner", "created_at")
+    list_filter = ("status", "workflow", "oversight_level")
     list_select_related = ("created_by",)
     search_fields = ("name",)
     ordering = ("-created_at", "-id")
@@ -88,6 +69,40 @@ class ProjectAdmin(ProjectScopedAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         """As by REST; how many is up to `PROJECTS_PER_USER`."""
         return True
+
+    def get_changelist(self, request: HttpRequest, **options: Any) -> type[ProjectChangeList]:
+        return ProjectChangeList
+
+    @admin.display(description="state", ordering="status")
+    def state(self, project: Project) -> SafeString:
+        return chip(project.status)
+
+    @admin.display(description="progress")
+    def progress(self, project: Project) -> SafeString | str:
+        figures = project.figures
+        if not figures.total:
+            return ""
+        return format_html(
+            '<progress max="{}" value="{}" aria-label="Steps done"></progress> {} of {}',
+            *(figures.total, figures.completed, figures.completed, figures.total),
+        )
+
+    @admin.display(description="waits for")
+    def waits_for(self, project: Project) -> SafeString | str:
+        figures = project.figures
+        age = f", {time_since(figures.since)}" if figures.since else ""
+        if figures.request is None:
+            return f"{figures.waits_for}{age}"
+        url = reverse("admin:hitl_hitlrequest_change", args=[figures.request])
+        return format_html('<a href="{}">{}</a>{}', url, figures.waits_for, age)
+
+    @admin.display(description="cost")
+    def cost(self, project: Project) -> str:
+        return project.figures.cost
+
+    @admin.display(description="made by", ordering="created_by__username")
+    def owner(self, project: Project) -> str:
+        return project.created_by.get_username()
 
     def get_urls(self) -> list[URLPattern]:
         steer = self.admin_site.admin_view(self.steer_view)
@@ -113,6 +128,16 @@ class ProjectAdmin(ProjectScopedAdmin):
                 for verb in ("confirm", "decline")
             ),
             path("<uuid:project_id>/webhooks/", webhooks, name="project_webhooks"),
+            path(
+                "<uuid:project_id>/requirements/",
+                self.admin_site.admin_view(self.traceability_view),
+                name="project_traceability",
+            ),
+            path(
+                "<uuid:project_id>/verify/",
+                self.admin_site.admin_view(self.verify_view),
+                name="project_verify",
+            ),
             path("<uuid:project_id>/upload/", upload, name="project_upload"),
             path("<uuid:project_id>/tasks/<uuid:task_id>/retry/", retry, name="project_retry"),
             *super().get_urls(),
@@ -121,11 +146,12 @@ class ProjectAdmin(ProjectScopedAdmin):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        form = NewProjectForm(request.POST or None)
+        example = example_named(request.GET.get("example", ""))
+        form = NewProjectForm(request.POST or None, request.FILES or None, initial=example)
         if request.method == "POST" and form.is_valid():
             actor = Actor.of_user(request.user)
             try:
-                project = create_project(actor=actor, **form.cleaned_data)
+                project = create_project(actor=actor, **form.project_fields())
             except DomainError as error:
                 add_errors(form, error)
             else:
@@ -135,6 +161,8 @@ class ProjectAdmin(ProjectScopedAdmin):
             "title": "New project",
             "trail": [("Projects", reverse("admin:projects_project_changelist"))],
             "form": form,
+            "examples": examples(),
+            "workflows": workflow_pictures(),
         }
         status = 400 if form.errors else 200
         return render_page(request, "ui/projects/new_project.html", context, status=status)
@@ -161,6 +189,12 @@ class ProjectAdmin(ProjectScopedAdmin):
     @method_decorator(require_http_methods(["GET", "POST"]))
     def webhooks_view(self, request: HttpRequest, project_id: UUID) -> HttpResponse:
         return show_webhooks(request, self._get(request, project_id))
+
+    def traceability_view(self, request: HttpRequest, project_id: UUID) -> HttpResponse:
+        return show_traceability(request, self._get(request, project_id))
+
+    def verify_view(self, request: HttpRequest, project_id: UUID) -> HttpResponse:
+        return show_verification(request, self._get(request, project_id))
 
     def proposal_view(
         self, request: HttpRequest, project_id: UUID, proposal_id: UUID, verb: str

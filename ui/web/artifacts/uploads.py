@@ -20,7 +20,7 @@ class NextVersion(forms.Form):
 
     text = forms.CharField(strip=False)
     base_version = forms.IntegerField(min_value=1)
-    comment = forms.CharField(max_length=10_000, required=False)
+    comment = forms.CharField(label="What did you change?", max_length=10_000, required=False)
 
 
 def may_upload(user: Any, project_id: UUID) -> bool:
@@ -54,7 +54,7 @@ def take_version(request: HttpRequest, artifact: Artifact) -> ArtifactVersion:
     form = NextVersion(request.POST)
     if not form.is_valid():
         field, [error, *_] = next(iter(form.errors.items()))
-        raise InvalidInput.of(field, "invalid", f"{field}: {error}")
+        raise InvalidInput.of(field, "invalid", f"{form[field].label}: {error}")
     fields = form.cleaned_data
     return add_version(
         actor=Actor.of_user(request.user),

@@ -10,6 +10,8 @@ from uuid import UUID
 from django import forms
 from django.core.paginator import Paginator
 from django.db.models import Count, F, Q, QuerySet
+from django.db.models.fields.json import KT, KeyTextTransform
+from django.db.models.functions import Left
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
@@ -17,20 +19,24 @@ from django.views.decorators.http import require_GET
 from agents.enums import RequestKind
 from audit.models import Stream
 from core.fields import MAX_DEPTH
+from core.text import one_line
 from hitl.actions import registered_actions
 from hitl.agent_actions.digests import changed_call
 from hitl.models import AgentAction, HitlRequest
 from hitl.presenter import deadlines_of
+from hitl.readings import readings_of
 from hitl.selectors import overdue, waiting_for_me
 from orchestrator.engine.progress import blocked_steps
 from projects.agent_types import agent_types
 from projects.enums import Phase
 from projects.models import Project
 from ui.web.artifacts.content_html import json_tree
+from ui.web.models import SavedFilter
 from ui.web.pages import render_page
 from ui.wording import deadline_text, label
 
 PER_PAGE = 50
+PREVIEW_MAX = 240
 PROJECTS_SHOWN = 12
 # More than anybody reads through; a search finds the others.
 PROJECT_CHOICES = 100
@@ -52,6 +58,30 @@ def most_pressing_first(requests: QuerySet[HitlRequest]) -> QuerySet[HitlRequest
     ordered = requests.order_by(F("due_at").asc(nulls_last=True), "created_at", "id")
     # Subjects and briefs may be long, and no list shows them.
     return ordered.select_related("project", "claimed_by").defer("subject", "project__brief")
+
+
+def with_preview(requests: QuerySet[HitlRequest]) -> QuerySet[HitlRequest]:
+    """With what `preview_of` puts in one line."""
+    return requests.annotate(
+        first_question=KT("subject__questions__0"),
+        reason=KT("subject__reason"),
+        error=KT("subject__error__detail"),
+        verdict=KT("subject__verdict"),
+        outputs=F("subject__outputs"),
+        notes=Left(KeyTextTransform("notes", "task__result"), PREVIEW_MAX),
+        why=Left("agent_action__why", PREVIEW_MAX),
+    )
+
+
+def preview_of(request: Any) -> str:
+    """What it asks or shows, in the agent's own words, for a list."""
+    made = ", ".join(
+        f"{output.get('title', '')}, version {output['version']}"
+        for output in request.outputs or []
+    )
+    verdict = f"Verdict: {request.verdict}." if request.verdict else ""
+    asked = request.first_question or request.error or request.reason or request.why
+    return one_line(asked or f"{verdict} {request.notes or made}".strip())[:PREVIEW_MAX]
 
 
 def next_for(user: Any, *, exclude: UUID | None = None) -> HitlRequest | None:
@@ -151,13 +181,15 @@ class InboxFilter(forms.Form):
 
 def show_inbox(request: HttpRequest) -> HttpResponse:
     chosen = InboxFilter(request.GET, user=request.user)
-    pages = Paginator(most_pressing_first(chosen.requests()), PER_PAGE)
+    pages = Paginator(with_preview(most_pressing_first(chosen.requests())), PER_PAGE)
     if not chosen.is_narrow:
         # Already counted for the summary above the list.
         pages.count = chosen.by_kind.total()
     page = pages.get_page(request.GET.get("page"))
-    unfinished = Project.objects.visible_to(request.user).filter(finished_at__isnull=True)
+    visible = Project.objects.visible_to(request.user)
+    unfinished = visible.filter(finished_at__isnull=True)
     followed = unfinished.order_by("-created_at").values_list("pk", flat=True)[:FOLLOWED_MAX]
+    followed = list(followed)
     query = request.GET.copy()
     query.pop("page", None)
     context = {
@@ -168,8 +200,10 @@ def show_inbox(request: HttpRequest) -> HttpResponse:
         "by_kind": chosen.by_kind.most_common(),
         "page": page,
         "rows": _grouped(_rows(list(page.object_list), request.user), chosen),
-        "heads": stream_heads(list(followed)),
+        "heads": stream_heads(followed),
+        "has_projects": bool(followed) or visible.exists(),
         "query": query.urlencode(),
+        "saved_filters": list(SavedFilter.objects.filter(user=request.user)),
         "bulk_actions": [
             action
             for action in registered_actions()
@@ -185,10 +219,13 @@ def _rows(requests: list[HitlRequest], user: Any) -> list[dict[str, Any]]:
     blocked = blocked_steps(requests)
     on_page = HitlRequest.objects.filter(pk__in=[request.pk for request in requests])
     mine = set(waiting_for_me(on_page, user).values_list("pk", flat=True))
+    read = readings_of(user, [request.pk for request in requests])
     now = timezone.now()
     return [
         {
             "request": request,
+            "preview": preview_of(request),
+            "is_read": (request.pk, request.subject_digest) in read,
             "blocks": blocked[request.pk],
             "may_decide": request.pk in mine,
             "deadline": deadline_text(deadlines_of(request, now), now),

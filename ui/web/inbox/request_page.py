@@ -4,10 +4,13 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
+from django.views.decorators.http import require_GET
 
 from context.artifact_types import artifact_types
 from context.diff import changes_between
@@ -22,9 +25,12 @@ from core.text import escaped_json, visible
 from hitl.agent_actions.card import Card
 from hitl.models import HitlRequest
 from hitl.presenter import PresentedAction, PresentedRequest, PresentedVersion, present_request
+from hitl.readings import note_reading
 from hitl.selectors import requests_for
 from orchestrator.engine.progress import blocked_steps, progress_of
 from ui.web.artifacts.content_html import content_html, json_tree
+from ui.web.artifacts.requirement_texts import requirement_texts, with_requirement_texts
+from ui.web.inbox.decide_first import points_of
 from ui.web.inbox.inbox import next_for, stream_heads
 from ui.web.pages import render_page
 from ui.wording import OBSTACLES, deadline_text, loosening_text, missing_text, why_asked
@@ -45,6 +51,13 @@ class ShownVersion:
     tree: SafeString
     last_decided: ArtifactVersion | None
     compared: list[ComparedFile]
+
+    @property
+    def changes(self) -> int | None:
+        """How many lines; None where there is nothing to compare with, or it is too long."""
+        if self.last_decided is None or any(file.lines is None for file in self.compared):
+            return None
+        return sum(file.changes for file in self.compared)
 
 
 @dataclass(frozen=True)
@@ -80,6 +93,24 @@ def get_request(user: Any, request_id: Any) -> HitlRequest:
     return hitl_request
 
 
+@require_GET
+def show_preview(request: HttpRequest, request_id: UUID) -> HttpResponse:
+    """What is decided on, for the pane beside the inbox. Raises Http404."""
+    hitl_request = get_request(request.user, request_id)
+    presented = present_request(hitl_request, request.user)
+    context = request_context(presented) | {
+        "asks_password": hitl_request.needs_reauthentication and not is_fresh(request),
+    }
+    note_shown(presented)
+    return TemplateResponse(request, "ui/inbox/preview.html", context)
+
+
+def note_shown(presented: PresentedRequest) -> None:
+    """What was withheld, because it was changed behind our back, nobody has read."""
+    if presented.request.is_pending and not presented.differences:
+        note_reading(presented.request, presented.user)
+
+
 def show_request(
     request: HttpRequest, hitl_request: HitlRequest, refusal: DomainError | None = None
 ) -> HttpResponse:
@@ -91,11 +122,14 @@ def show_request(
         "trail": [("Inbox", reverse("admin:index"))],
         "next": next_for(request.user, exclude=hitl_request.pk),
         "blocked": blocked,
+        "asks_here": presented.can_decide.allowed
+        and any(action.key == "answer" for action in presented.actions),
         "refusal": refusal,
         "typed": request.POST,
         "asks_password": hitl_request.needs_reauthentication and not is_fresh(request),
         "editor": _editor(presented, request.POST.get("content")),
     }
+    note_shown(presented)
     status = refusal.status if refusal else 200
     return render_page(request, "ui/inbox/request.html", context, status=status)
 
@@ -103,6 +137,8 @@ def show_request(
 def request_context(presented: PresentedRequest) -> dict[str, Any]:
     hitl_request = presented.request
     project, task = hitl_request.project, hitl_request.task
+    texts = requirement_texts(project.pk) if presented.contents else {}
+    documents = [shown_version(content, texts) for content in presented.contents]
     assignees = presented.deciders.exclude(user=presented.claimant or presented.user)
     given = task.handoff if task else {}
     handoff = {name: part for name, part in given.items() if name not in ON_THE_PAGE}
@@ -115,7 +151,8 @@ def request_context(presented: PresentedRequest) -> dict[str, Any]:
         "task": task,
         "subject": presented.subject,
         "why": why_asked(hitl_request),
-        "documents": [shown_version(content) for content in presented.contents],
+        "documents": documents,
+        "points": points_of(presented, [document.changes for document in documents]),
         "progress": progress_of(project),
         "forms": [action_form(action) for action in presented.actions],
         "loosenings": [loosening_text(loosening) for loosening in presented.loosenings],
@@ -135,12 +172,13 @@ def request_context(presented: PresentedRequest) -> dict[str, Any]:
     }
 
 
-def shown_version(presented: PresentedVersion) -> ShownVersion:
+def shown_version(presented: PresentedVersion, texts: dict[str, str]) -> ShownVersion:
     """Exactly the version that the digest is over, though a newer one may exist."""
     artifact, version, before = presented.artifact, presented.version, presented.last_decided
     html = tree = SafeString()
     if version.difference is None:
         html = content_html(artifact.artifact_type, version.content)
+        html = with_requirement_texts(html, artifact.artifact_type, texts)
         tree = json_tree(version.content)
     compared = []
     if presented.is_comparable:

@@ -47,7 +47,7 @@ def decide_on_request(request: HttpRequest, request_id: UUID) -> HttpResponse:
             actor=Actor.of_user(request.user),
             action=request.POST.get("action", ""),
             subject_digest=request.POST.get("subject_digest", ""),
-            comment=request.POST.get("comment", ""),
+            comment=comment_from(request.POST),
             content=content_from(request.POST, hitl_request),
             channel="admin",
             assurance=assurance_of(request, request.POST.get("password", "")),
@@ -60,7 +60,7 @@ def decide_on_request(request: HttpRequest, request_id: UUID) -> HttpResponse:
     following = next_for(request.user)
     rest = "" if following else " Nothing else is waiting for you."
     messages.success(request, f"{hitl_request.title}: {outcome(decision)}{rest}")
-    if following is None:
+    if following is None or request.POST.get("origin") == "inbox":
         return redirect("admin:index")
     return redirect("admin:hitl_hitlrequest_change", following.pk)
 
@@ -101,6 +101,14 @@ def change_assignment(request: HttpRequest, request_id: UUID, verb: str) -> Http
     messages.success(request, DONE[verb])
     page = reverse("admin:hitl_hitlrequest_change", args=[hitl_request.pk])
     return redirect(f"{page}#thread" if verb == "comment" else page)
+
+
+def comment_from(form: QueryDict) -> str:
+    """The comment, and below it those on single parts, each with the place that it is about."""
+    notes = zip(form.getlist("note-place"), form.getlist("note-text"), strict=False)
+    parts = [form.get("comment", "").strip()]
+    parts += [f"On {place.strip()}: {text.strip()}" for place, text in notes if text.strip()]
+    return "\n\n".join(filter(None, parts))
 
 
 def content_from(form: QueryDict, hitl_request: HitlRequest) -> Any:

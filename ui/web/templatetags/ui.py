@@ -3,12 +3,15 @@ from datetime import datetime
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
+from agents.models import TaskAttempt
 from agents.providers import demo_hint
 from ui import wording
+from ui.web.projects.new_project import examples
 
 register = template.Library()
 
@@ -32,6 +35,11 @@ TONES = {
     "error": "bad",
     "failed": "bad",
     "fail": "bad",
+    "running": "info",
+    "needs_person": "warn",
+    "transient_error": "warn",
+    "permanent_error": "bad",
+    "crashed": "bad",
     "rejected": "bad",
 }
 STATE_ICONS = {
@@ -48,6 +56,7 @@ register.filter("label", wording.label)
 register.filter("duration", wording.duration)
 register.filter("age", wording.time_since)
 register.filter("timestamp", wording.timestamp)
+register.filter("field_name", wording.field_name)
 
 
 @register.filter
@@ -76,9 +85,28 @@ def show_demo_hint() -> dict[str, Any]:
     return {"hint": demo_hint()}
 
 
+@register.inclusion_tag("ui/projects/first_project.html")
+def first_project() -> dict[str, Any]:
+    """What somebody without any project needs: examples, which model serves, and who is who."""
+    served = settings.AGENT_MODELS.items()
+    return {
+        "examples": examples(),
+        "served": [(wording.label(agent), model) for agent, model in served],
+    }
+
+
 @register.filter
 def took(since: datetime | None, until: datetime) -> str:
     return wording.duration((until - (since or until)).total_seconds())
+
+
+@register.filter
+def used(attempt: TaskAttempt) -> str:
+    """The tokens of an attempt and what they cost."""
+    tokens = (attempt.input_tokens or 0) + (attempt.output_tokens or 0)
+    known = attempt.cost_micros is not None or not attempt.calls
+    cost = wording.money(attempt.cost_micros or 0) if known else "cost unknown"
+    return f"{wording.counted(tokens, 'token')}, {cost}"
 
 
 @register.filter

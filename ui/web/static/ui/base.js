@@ -29,8 +29,16 @@ export async function askWaiting() {
 }
 
 // As the system has it, or as it was chosen here; theme.js reads it before the first paint.
+function chosenTheme() {
+  try {
+    return JSON.parse(localStorage.getItem("adminTheme")) ?? "";
+  } catch {
+    return "";
+  }
+}
+
 function showTheme() {
-  const chosen = JSON.parse(localStorage.getItem("adminTheme") ?? "null") ?? "";
+  const chosen = chosenTheme();
   const isDark = chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   document.documentElement.dataset.theme = isDark ? "dark" : "light";
   for (const button of document.querySelectorAll("[data-theme-choice]")) {

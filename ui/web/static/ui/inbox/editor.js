@@ -274,7 +274,7 @@ class Editor {
   }
 
   report({ is_valid: isValid, errors }) {
-    const lines = errors.map((error) => element("p", `${error.field}: ${error.detail}`, "problem"));
+    const lines = errors.map((error) => element("p", `${placed(error.field)}: ${error.detail}`, "problem"));
     this.problems.replaceChildren(...(isValid ? [element("p", "This is valid.", "quiet")] : lines));
     this.text.setAttribute("aria-invalid", String(!isValid));
     const wrong = new Map(errors.map((error) => [error.field.replace(/^content\.?/, ""), error.detail]));
@@ -294,6 +294,16 @@ function element(tag, text, className = "") {
 
 function readable(name) {
   return String(name).replaceAll("_", " ");
+}
+
+// `content.requirements.0.statement` as the fields are called: `requirements 1, statement`.
+function placed(path) {
+  const names = [];
+  for (const part of path.replace(/^content\.?/, "").split(".")) {
+    if (/^\d+$/.test(part) && names.length) names[names.length - 1] += ` ${Number(part) + 1}`;
+    else names.push(readable(part));
+  }
+  return names.join(", ") || "the content";
 }
 
 function read(field, before) {

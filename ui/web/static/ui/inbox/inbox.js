@@ -1,7 +1,9 @@
 // The inbox follows what happens: new requests appear, decided ones leave; selections stay.
 
 import { announce, askWaiting, setWaiting } from "../base.js";
+import { bringForward, listen, showKeys } from "../keys.js";
 import { followRequests, freshen, soon } from "../live.js";
+import { isPreviewed, preview, previewFocused } from "./preview.js";
 
 const POLL_MILLISECONDS = 10_000;
 const form = document.getElementById("bulk");
@@ -31,9 +33,9 @@ function showCount() {
   all.checked = number > 0 && number === boxes().length;
   all.indeterminate = number > 0 && !all.checked;
   all.parentElement.hidden = boxes().length < 2;
-  counter.textContent = number
-    ? `${number} selected.`
-    : "None selected.";
+  const unread = boxes().filter((box) => box.checked && !("read" in box.closest("li").dataset)).length;
+  counter.textContent = number ? `${number} selected.` : "None selected.";
+  if (unread) counter.textContent += ` ${unread} not opened yet: those are not decided.`;
   document.getElementById("bulk-bar").classList.toggle("idle", number === 0);
   for (const button of form.querySelectorAll("#bulk-bar button")) button.disabled = number === 0;
 }
@@ -47,19 +49,52 @@ function keepSelection(before) {
   showCount();
 }
 
+function rows() {
+  return [...document.querySelectorAll("li.request")];
+}
+
+function move(step) {
+  const links = rows().map((row) => row.querySelector("a[data-preview]"));
+  const place = links.findIndex((link) => link.closest("li").matches("[aria-current]"));
+  const link = links[Math.max(0, Math.min(links.length - 1, place + step))];
+  if (!link) return false;
+  link.focus({ focusVisible: true });
+  link.scrollIntoView({ block: "nearest" });
+  return true;
+}
+
+function toggle() {
+  const box = document.querySelector("li.request[aria-current] input[type=checkbox]");
+  if (!box) return false;
+  box.click();
+  return true;
+}
+
+function onKey(key) {
+  if (key === "j") return move(1);
+  if (key === "k") return move(-1);
+  if (key === "x") return toggle();
+  const button = document.querySelector(`#preview [data-key="${CSS.escape(key)}"]`);
+  if (!button || !isPreviewed()) return false;
+  bringForward(button);
+  return true;
+}
+
 function headsIn(page) {
   return JSON.parse(page.getElementById("heads").textContent);
 }
 
 const refresh = soon(async () => {
   const before = selected();
-  const known = new Set([...document.querySelectorAll(".waiting > li:not(.same)")].map((row) => row.id));
+  const known = new Set(rows().map((row) => row.id));
+  const current = document.querySelector("li.request[aria-current]")?.id;
   const fresh = await freshen();
   if (fresh === null) return;
   setWaiting(Number(fresh.body.dataset.waiting));
   follow(headsIn(fresh));
   keepSelection(before);
-  const added = [...document.querySelectorAll(".waiting > li:not(.same)")].filter((row) => !known.has(row.id));
+  document.getElementById(current)?.setAttribute("aria-current", "true");
+  const added = rows().filter((row) => !known.has(row.id));
   for (const row of added) row.classList.add("just-changed");
   if (added.length) announce(`New: ${added.map((row) => row.querySelector("a").textContent).join("; ")}`);
 });
@@ -68,7 +103,15 @@ all.addEventListener("change", () => {
   for (const box of boxes()) box.checked = all.checked;
 });
 form.addEventListener("change", showCount);
+addEventListener("previewed", showCount);
 showCount();
+showKeys();
+listen(onKey);
+previewFocused(document.querySelector(".split"));
+form.addEventListener("click", (event) => {
+  const row = event.target.closest("li.request");
+  if (row && !event.target.closest("a, input, label, button")) preview(row);
+});
 const follow = followRequests({ inbox: 0, ...headsIn(document) }, refresh, (state) => {
   isLive = state;
   if (state) refresh();

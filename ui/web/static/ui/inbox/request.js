@@ -2,11 +2,15 @@
 
 import { followRequests, freshen, soon } from "../live.js";
 import { askWaiting } from "../base.js";
+import { areOn, bringForward, listen, showKeys, turn } from "../keys.js";
 import { startEditor } from "./editor.js";
 import "./materials.js";
+import { startNotes } from "./notes.js";
+import { startViewed } from "./viewed.js";
 
 const body = document.body;
 const keys = document.getElementById("keys");
+const SECOND_PRESS_MILLISECONDS = 700;
 
 function open(id) {
   const section = document.getElementById(id);
@@ -15,42 +19,39 @@ function open(id) {
   section.querySelector("textarea:not([hidden]), input:not([type=hidden])")?.focus();
 }
 
-function isTyping(target) {
-  return target.matches("input:not([type=checkbox]), textarea, select, [contenteditable]");
-}
-
 function press(target) {
   if (target.matches("summary")) {
     target.parentElement.open = true;
     target.parentElement.querySelector("textarea").focus();
   } else if (target.dataset.opens) open(target.dataset.opens);
-  else target.click();
+  else bringForward(target);
 }
 
-function onKey(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-  if (event.key === "Escape" && isTyping(event.target)) event.target.blur();
-  if (!keys?.checked && keys) return;
-  if (isTyping(event.target)) return;
+function onKey(key) {
+  if (key === "n") document.getElementById("next")?.click();
   const target = document.querySelector(
-    `[data-key="${CSS.escape(event.key)}"], [data-focus="${CSS.escape(event.key)}"]`,
+    `[data-key="${CSS.escape(key)}"], [data-focus="${CSS.escape(key)}"]`,
   );
-  if (event.key === "n") document.getElementById("next")?.click();
-  if (!target) return;
-  event.preventDefault();
+  if (!target) return false;
   if (target.dataset.focus) target.focus();
   else press(target);
+  return true;
 }
 
 function rememberKeys() {
   if (!keys) return;
-  keys.checked = localStorage.getItem("keyboardShortcuts") !== "off";
-  const show = () => body.classList.toggle("no-keys", !keys.checked);
-  keys.addEventListener("change", () => {
-    localStorage.setItem("keyboardShortcuts", keys.checked ? "on" : "off");
-    show();
-  });
-  show();
+  keys.checked = areOn();
+  keys.addEventListener("change", () => turn(keys.checked));
+}
+
+// Who presses twice meant the request before: the buttons of the one that follows wait a moment.
+function waitAfterADecision() {
+  const cameFrom = document.referrer && new URL(document.referrer).pathname;
+  if (!cameFrom?.includes("/hitlrequest/") || !document.querySelector(".messages .success")) return;
+  for (const button of document.querySelectorAll(".decide button[type=submit]")) {
+    button.disabled = true;
+    setTimeout(() => (button.disabled = false), SECOND_PRESS_MILLISECONDS);
+  }
 }
 
 // Somebody decided, or another version took the place: say so before the person decides on it.
@@ -64,7 +65,9 @@ const look = soon(async () => {
   document.getElementById("changed").hidden = isSame;
 });
 
-document.addEventListener("keydown", onKey);
+listen(onKey);
+showKeys();
+waitAfterADecision();
 for (const opener of document.querySelectorAll("[data-opens]")) {
   opener.addEventListener("click", (event) => {
     event.preventDefault();
@@ -78,5 +81,7 @@ for (const closer of document.querySelectorAll("[data-closes]")) {
 }
 rememberKeys();
 startEditor();
+startNotes();
+startViewed();
 followRequests({ [body.dataset.project]: Number(body.dataset.head) }, look);
 setInterval(() => document.hidden || look(), 30_000);
