@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('hitl', '0017_decided_on_behalf_of'),
+        ('hitl', '0020_standing_approvals_of_own_agents'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
