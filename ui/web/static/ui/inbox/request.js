@@ -48,7 +48,7 @@ function rememberKeys() {
 function waitAfterADecision() {
   const cameFrom = document.referrer && new URL(document.referrer).pathname;
   if (!cameFrom?.includes("/hitlrequest/") || !document.querySelector(".messages .success")) return;
-  for (const button of document.querySelectorAll(".decide button[type=submit]")) {
+  for (const button of document.querySelectorAll(".decide button[type=submit][data-key]")) {
     button.disabled = true;
     setTimeout(() => (button.disabled = false), SECOND_PRESS_MILLISECONDS);
   }
