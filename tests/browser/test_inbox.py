@@ -265,7 +265,7 @@ def test_a_project_is_created_and_followed_live(owner, staff_members, person):
     one.page.get_by_role("button", name="Create the project").click()
     expect(one.page.get_by_text("Give the project a name")).to_be_visible()
     one.page.get_by_label("Name").fill("Ferry")
-    one.page.get_by_label("Brief").fill("A timetable for the ferry, for passengers.")
+    one.page.locator("#id_brief").fill("A timetable for the ferry, for passengers.")
     one.shoots("new_project")
     one.page.get_by_role("button", name="Create the project").click()
     expect(one.page.get_by_role("heading", name="Ferry")).to_be_visible()

@@ -85,15 +85,19 @@ function headsIn(page) {
 }
 
 const refresh = soon(async () => {
-  const before = selected();
-  const known = new Set(rows().map((row) => row.id));
-  const current = document.querySelector("li.request[aria-current]")?.id;
-  const fresh = await freshen();
+  let before = new Map();
+  let known = new Set();
+  // As it is when the rows are swapped, not when they were asked for.
+  const fresh = await freshen((page) => {
+    before = selected();
+    known = new Set(rows().map((row) => row.id));
+    const current = document.querySelector("li.request[aria-current]")?.id;
+    if (current) page.getElementById(current)?.setAttribute("aria-current", "true");
+  });
   if (fresh === null) return;
   setWaiting(Number(fresh.body.dataset.waiting));
   follow(headsIn(fresh));
   keepSelection(before);
-  document.getElementById(current)?.setAttribute("aria-current", "true");
   const added = rows().filter((row) => !known.has(row.id));
   for (const row of added) row.classList.add("just-changed");
   if (added.length) announce(`New: ${added.map((row) => row.querySelector("a").textContent).join("; ")}`);

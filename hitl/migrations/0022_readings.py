@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('hitl', '0020_standing_approvals_of_own_agents'),
+        ('hitl', '0021_assurance_of_chat'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
