@@ -6,6 +6,8 @@ AGENT_TYPES_SECONDS.
 """
 
 import logging
+import os
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,6 +43,12 @@ class AgentTypes(Registry[Any]):
         super().__init__("agent type", place="roles")
         self._shipped: dict[str, Any] = {}
         self._read_again_at = 0.0
+        self._renew_lock()
+        os.register_at_fork(after_in_child=self._renew_lock)
+
+    def _renew_lock(self) -> None:
+        """A forked child has none of the threads that held it."""
+        self._reading = threading.Lock()
 
     def register(self, name: str, item: Any, *, label: str = "", order: int = 0) -> Any:
         self._shipped[name] = super().register(name, item, label=label, order=order)
@@ -57,28 +65,36 @@ class AgentTypes(Registry[Any]):
 
     def refresh(self) -> None:
         """Read the rows now."""
-        with self._lock:
-            # First, so that other threads go on with what is known.
-            self._read_again_at = time.monotonic() + settings.AGENT_TYPES_SECONDS
-            try:
-                entries = self.read() if self.read else []
-            except Exception as error:
-                # No database, none that may be asked here, or one that has no such table yet.
-                self._read_again_at = time.monotonic() + PAUSE_SECONDS
-                logger.debug("agent types not read", extra={"error": repr(error)})
-                return
-            items = dict(self._shipped)
-            for entry in entries:
-                items[entry.name] = entry.role(self._shipped.get(entry.name))
-                self._order[entry.name] = (entry.order, entry.name)
-                self._labels[entry.name] = entry.label
-            # At once: other threads iterate over the one before.
-            self._items = items
+        super()._all()
+        with self._reading:
+            self._read_rows()
+
+    def _read_rows(self) -> None:
+        self._read_again_at = time.monotonic() + settings.AGENT_TYPES_SECONDS
+        try:
+            entries = self.read() if self.read else []
+        except Exception as error:
+            # No database, none that may be asked here, or one that has no such table yet.
+            self._read_again_at = time.monotonic() + PAUSE_SECONDS
+            logger.debug("agent types not read", extra={"error": repr(error)})
+            return
+        items = dict(self._shipped)
+        for entry in entries:
+            items[entry.name] = entry.role(self._shipped.get(entry.name))
+            self._order[entry.name] = (entry.order, entry.name)
+            self._labels[entry.name] = entry.label
+        # At once: other threads iterate over the one before.
+        self._items = items
 
     def _all(self) -> dict[str, Any]:
         super()._all()
-        if self.read is not None and time.monotonic() >= self._read_again_at:
-            self.refresh()
+        is_old = self.read is not None and time.monotonic() >= self._read_again_at
+        # While one thread reads, the others go on with what is known: the database may be away.
+        if is_old and self._reading.acquire(blocking=False):
+            try:
+                self._read_rows()
+            finally:
+                self._reading.release()
         return self._items
 
 

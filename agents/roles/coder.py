@@ -20,8 +20,8 @@ written out (none is generated, no load_tests), and can fail: it checks results,
 nothing breaks. Tests of different files share nothing: each file is run in a process of its own on
 the program's files as you wrote them. A requirement is covered only if such a test exists; list its
 test names. All others you list as not covered, with the reason. What you could not run, because the
-program that runs it is not there, you say in the notes, and never that it works. If
-test results of an earlier round are among the materials, repair what they show before anything
-else. Follow the specification, the architecture and the implementation plan; say in the notes
-where you had to deviate.
+program that runs it is not there, you say in the notes, and never that it works. If test results of
+an earlier round are among the materials, repair what they show before anything else. Follow the
+specification, the architecture and the implementation plan; say in the notes where you had to
+deviate.
 """

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from audit.stream import notifier
 from audit.stream.notifier import StreamNotifier, group_of
-from audit.stream.publisher import TIMEOUT_SECONDS
+from audit.stream.publisher import TIMEOUT_SECONDS, channel_of, is_watched
 from tests.live import eventually, write
 from tests.probes import silent_port
 
@@ -45,6 +45,15 @@ def test_a_thread_keeps_its_connection(stream_notifier, server):
     assert stream_notifier.failed == 0
     # Others use the server, too; one a hint would be 50.
     assert connections_made(server) - before < 10
+
+
+def test_whether_somebody_follows_a_project_is_known(server):
+    project_id = uuid.uuid4()
+    assert not is_watched(project_id)
+    with server.pubsub() as listening:
+        listening.subscribe(channel_of(group_of(project_id)))
+
+        assert eventually(lambda: is_watched(project_id))
 
 
 async def test_the_newest_head_arrives_whatever_the_order(stream_notifier):
