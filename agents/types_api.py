@@ -89,7 +89,6 @@ class AgentTypeViewSet(GenericViewSet):
     serializer_class = AgentTypeSerializer
     inputs = {"create": AgentTypeInput, "partial_update": AgentTypeChange}
     filter_backends = ()
-    paged = ()
 
     def visible(self) -> QuerySet:
         """Everybody may know them all."""
@@ -97,10 +96,9 @@ class AgentTypeViewSet(GenericViewSet):
 
     @extend_schema(responses=AgentTypeSerializer(many=True), filters=False)
     def list(self, request: Request) -> Response:
-        """All of them, in the order of the work; one page."""
-        results = [self.output(describe(name)) for name in agent_types.values]
-        pages = {"next": None, "previous": None}
-        return Response({"count": len(results)} | pages | {"results": results})
+        """All of them, in the order of the work."""
+        page = self.paginate_queryset([describe(name) for name in agent_types.values])
+        return self.get_paginated_response(AgentTypeSerializer(page, many=True).data)
 
     @extend_schema(
         operation_id="agent_types_create",

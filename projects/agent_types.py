@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.db import Error as DatabaseAway
 
 from core.registry import Registry
 
@@ -73,9 +74,14 @@ class AgentTypes(Registry[Any]):
         self._read_again_at = time.monotonic() + settings.AGENT_TYPES_SECONDS
         try:
             entries = self.read() if self.read else []
-        except Exception as error:
-            # No database, none that may be asked here, or one that has no such table yet.
+        except DatabaseAway as error:
+            # There is none, or it has no such table yet.
             self._read_again_at = time.monotonic() + PAUSE_SECONDS
+            logger.debug("agent types not read", extra={"error": repr(error)})
+            return
+        except Exception as error:
+            # Not from here, as on an event loop; whoever comes next may.
+            self._read_again_at = 0.0
             logger.debug("agent types not read", extra={"error": repr(error)})
             return
         items = dict(self._shipped)
