@@ -8,10 +8,13 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobil
 # By name: how somebody looks at it.
 WAYS = {"laptop": {}, "phone": PHONE, "dark": {"color_scheme": "dark"}}
 EXCESS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+# All else is the same in the dark.
+OF_COLOURS = ("color-contrast", "link-in-text-block")
 
 
-def faults_of(one: Person) -> list[str]:
+def faults_of(one: Person, rules: tuple[str, ...] = ()) -> list[str]:
     """Serious faults of accessibility, and whether the page is wider than the window."""
-    found = Axe().run(one.page).response["violations"]
+    options = {"resultTypes": ["violations"]} | ({"runOnly": [*rules]} if rules else {})
+    found = Axe().run(one.page, options=options).response["violations"]
     grave = [fault["id"] for fault in found if fault["impact"] in {"serious", "critical"}]
     return grave + ["too wide"] * (one.page.evaluate(EXCESS) > 0)

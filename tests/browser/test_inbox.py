@@ -9,7 +9,7 @@ from audit.actors import Actor
 from hitl.models import Decision, HitlRequest
 from hitl.services import decide
 from projects.models import Project
-from tests.browser.faults import WAYS, faults_of
+from tests.browser.faults import OF_COLOURS, WAYS, faults_of
 from tests.scenes import agent_returns, ask_of_agent, questions, stop, work
 
 
@@ -282,7 +282,7 @@ def test_a_project_is_created_and_followed_live(owner, staff_members, person):
 def test_no_page_has_a_serious_fault_of_accessibility_or_is_too_wide(
     plan_request, approver, person, way
 ):
-    one = person(approver, **WAYS[way])
+    one, rules = person(approver, **WAYS[way]), OF_COLOURS if way == "dark" else ()
     stop(plan_request.project.created_by, project_id=plan_request.project_id)
     artifact = plan_request.subject["outputs"][0]["artifact"]
     paths = [
@@ -304,7 +304,7 @@ def test_no_page_has_a_serious_fault_of_accessibility_or_is_too_wide(
     ]
     for path in paths:
         one.opens(path)
-        assert (path, faults_of(one)) == (path, [])
+        assert (path, faults_of(one, rules)) == (path, [])
 
 
 def test_what_an_agent_wrote_cannot_run(running, approver, person):

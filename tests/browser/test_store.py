@@ -13,7 +13,7 @@ from context.models import Artifact, ContextBuild
 from context.services import add_version
 from hitl.models import Decision
 from orchestrator.engine.advance import advance_project
-from tests.browser.faults import PHONE, WAYS, faults_of
+from tests.browser.faults import OF_COLOURS, PHONE, WAYS, faults_of
 from tests.scenes import agent_returns, pending_task, stop, work
 
 SEARCH = "/admin/search/"
@@ -169,7 +169,7 @@ def test_these_pages_have_no_serious_fault_either(stale, owner, staff, person, w
     Artifact.objects.filter(pk=made(stale).pk).update(title=LONG)
     stop(owner, project_id=stale.pk)
     build = ContextBuild.objects.get().pk
-    one = person(staff, **WAYS[way])
+    one, rules = person(staff, **WAYS[way]), OF_COLOURS if way == "dark" else ()
     for number, path in enumerate(
         (
             f"{SEARCH}?q=borrow",
@@ -182,7 +182,7 @@ def test_these_pages_have_no_serious_fault_either(stale, owner, staff, person, w
     ):
         one.opens(path)
         one.shoots(f"{way}_{number}")
-        assert (path, faults_of(one)) == (path, [])
+        assert (path, faults_of(one, rules)) == (path, [])
 
 
 def test_the_page_for_a_comment_on_many_has_none_on_a_phone(two_requests, approver, person):
