@@ -19,7 +19,7 @@ from paraph_api.models import (
     ActionInputRequestArguments,
     ActionOutcomeEnum,
     AgentInputRequest,
-    ArtifactTypeEnum,
+    ArtifactsListArtifactType,
     CredentialInputRequest,
     CredentialScopeEnum,
     DecisionActionEnum,
@@ -87,10 +87,11 @@ def approve_all(approver: AuthenticatedClient, project: Any) -> None:
 
 def read_plan(owner: AuthenticatedClient, project: Any) -> None:
     """The content of an artifact comes in the type of its kind."""
-    plans = done(artifacts_list, client=owner, project=project, artifact_type="project_plan")
+    kind = ArtifactsListArtifactType.PROJECT_PLAN
+    plans = done(artifacts_list, client=owner, project=project, artifact_type=kind)
     plan = done(artifacts_retrieve, plans.results[0].id, client=owner)
     assert isinstance(plan, ProjectPlanArtifactDetail)
-    assert plan.artifact_type == ArtifactTypeEnum.PROJECT_PLAN
+    assert plan.artifact_type == "project_plan"
     assert isinstance(plan.content, ProjectPlanContent)
     assert plan.content.title
 
