@@ -7,9 +7,10 @@ from dataclasses import replace
 from django.conf import settings
 from django.db import connection
 
+from agents.enums import AttemptOutcome
 from agents.external import model_of
 from agents.models import Task
-from agents.protocols import Answer, Assignment, Excerpt, Material, PermanentError
+from agents.protocols import MALFORMED_ANSWER, Answer, Assignment, Excerpt, Material, PermanentError
 from agents.providers.prompts import excerpt_block, instructions_for, material_block, prompt_for
 from agents.role import role_for, with_ground_rules
 from agents.services import Claim
@@ -160,10 +161,18 @@ def bare_assignment(task: Task) -> Assignment:
             for stored in task.answers
         ),
         feedback=tuple(entry["comment"] for entry in handoff.get("feedback", [])),
+        fault=fault_of_last_answer(task) if task.failures else "",
         workflow=handoff.get("workflow", {}),
         key=work_key(task),
         fence=task.fence,
     )
+
+
+def fault_of_last_answer(task: Task) -> str:
+    """Where the last attempt brought an answer that did not fit, what was wrong with it."""
+    ended = task.attempts.exclude(outcome=AttemptOutcome.RUNNING).order_by("-fence")
+    last = ended.values_list("error_code", "error_detail").first()
+    return last[1] if last and last[0] == MALFORMED_ANSWER else ""
 
 
 def work_key(task: Task) -> str:

@@ -69,6 +69,17 @@ class ToolOutcome(models.TextChoices):
     REFUSED = "refused", "Refused"
 
 
+class CallState(models.TextChoices):
+    """Of one request to a provider of models."""
+
+    #: Under way: the most that it can cost is held back.
+    RESERVED = "reserved", "Reserved"
+    #: Answered, or failed: what it cost is counted.
+    SETTLED = "settled", "Settled"
+    #: Its attempt ended without it: nothing is counted.
+    RETURNED = "returned", "Returned"
+
+
 class StopLevel(models.TextChoices):
     """From where an emergency stop was set, and from where alone it is released."""
 

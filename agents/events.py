@@ -84,3 +84,13 @@ EMERGENCY_STOP_ACTIVATED = register_event_type(
 EMERGENCY_STOP_RELEASED = register_event_type(
     "emergency_stop_released", message=_stop("Emergency stop released"), changes_inbox=True
 )
+
+
+def _endpoint(text: str) -> MessageBuilder:
+    return lambda event, step: Message(
+        f"{who(event)} {text} the models' endpoint {event.data.get('name')}", stands_out=True
+    )
+
+
+MODEL_ENDPOINT_CHANGED = register_event_type("model_endpoint_changed", message=_endpoint("set"))
+MODEL_ENDPOINT_DELETED = register_event_type("model_endpoint_deleted", message=_endpoint("removed"))

@@ -4,11 +4,14 @@ The vocabulary between the engine, the roles and the providers.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
 
 from pydantic import BaseModel
+
+# The code of a failed attempt whose answer did not have the form that was asked for.
+MALFORMED_ANSWER = "model_malformed_answer"
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,8 @@ class Assignment:
     excerpts: tuple[Excerpt, ...] = ()
     answers: tuple[Answer, ...] = ()
     feedback: tuple[str, ...] = ()
+    # Why the last answer to this was not taken; empty where none was.
+    fault: str = ""
     workflow: dict[str, Any] = field(default_factory=dict)
     # For services outside: an idempotency key, the same for each attempt of the same work, and a
     # number that grows with each, by which a late caller is known.
@@ -95,6 +100,14 @@ class Usage:
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost_micros: int | None = None
+    # Whether the metrics have it already, request by request.
+    is_counted: bool = False
+
+    def columns(self) -> dict[str, Any]:
+        """As an attempt has it."""
+        columns = asdict(self)
+        del columns["is_counted"]
+        return columns
 
 
 @dataclass(frozen=True)
@@ -216,6 +229,8 @@ class WorkError(Exception):
 
     #: More for the log: ids and hashes.
     facts: Mapping[str, Any] = MappingProxyType({})
+    #: More for people, beside code and detail.
+    shown: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, code: str, detail: str, usage: Usage | None = None) -> None:
         super().__init__(f"{code}: {detail}")

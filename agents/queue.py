@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 RUN_TASK = "agents.tasks.run_task"
 ADVANCE = "orchestrator.tasks.advance"
+TEST_ENDPOINT = "agents.tasks.test_endpoint"
 MAKE_DOCUMENT = "orchestrator.tasks.make_document"
 INLINE_CHAIN_SECONDS = 2.0
 # The same where other tasks wait in the queue for a worker.

@@ -197,6 +197,7 @@ def total(before: Usage | None, new: Usage) -> Usage:
         _sum(before.input_tokens, new.input_tokens),
         _sum(before.output_tokens, new.output_tokens),
         _sum(before.cost_micros, new.cost_micros),
+        before.is_counted or new.is_counted,
     )
 
 

@@ -4,7 +4,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from agents.enums import AgentState
+from agents.enums import AgentState, AttemptOutcome
 from agents.models import AgentStatus, Task, TaskAttempt, ToolUse, WorkspaceFile
 from audit.models import Event
 from context.artifact_types import artifact_type_choices
@@ -56,9 +56,20 @@ class OutputReference(serializers.Serializer):
     sha256 = serializers.CharField()
 
 
+class FaultSerializer(serializers.Serializer):
+    """One thing that is wrong with an answer of a model."""
+
+    field = serializers.CharField()
+    detail = serializers.CharField()
+
+
 class TaskError(serializers.Serializer):
     code = serializers.CharField()
     detail = serializers.CharField()
+    faults = FaultSerializer(many=True, required=False)
+    raises_soft_limit_to_micros = serializers.IntegerField(
+        required=False, help_text="Whoever has it tried again raises the project's soft limit so."
+    )
 
 
 class EndedBy(serializers.Serializer):
@@ -91,6 +102,39 @@ class TaskResult(serializers.Serializer):
 @extend_schema_field(TaskResult())
 class ResultField(serializers.DictField):
     """As it was stored."""
+
+
+class ExchangeErrorSerializer(serializers.Serializer):
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class ExchangeSerializer(serializers.Serializer):
+    """One request to a provider, and its answer, as lists of messages with their parts."""
+
+    provider = serializers.CharField()
+    model = serializers.CharField()
+    ended_at = serializers.DateTimeField()
+    request = serializers.JSONField(
+        help_text="What was new in it; what came before is in the exchanges before."
+    )
+    response = serializers.JSONField(allow_null=True)
+    error = ExchangeErrorSerializer(allow_null=True)
+
+
+class TranscriptAttemptSerializer(serializers.Serializer):
+    number = serializers.IntegerField()
+    outcome = serializers.ChoiceField(choices=AttemptOutcome.choices)
+    error_code = serializers.CharField(allow_blank=True)
+    error_detail = serializers.CharField(allow_blank=True)
+    exchanges = ExchangeSerializer(many=True)
+
+
+class TranscriptSerializer(serializers.Serializer):
+    """Prompts, answers and calls of tools. Whatever looks like a key is hidden."""
+
+    task = serializers.UUIDField()
+    attempts = TranscriptAttemptSerializer(many=True)
 
 
 class TaskListSerializer(serializers.ModelSerializer):

@@ -65,6 +65,14 @@ def run_task(task_id: str) -> int:
         return sum(run(task_id=task, worker=worker) for task in tasks)
 
 
+@shared_task
+def test_endpoint(endpoint_id: int) -> str:
+    """One call of a few tokens at an endpoint of a project; the code of what failed."""
+    from agents.endpoints.trial import try_endpoint
+
+    return try_endpoint(endpoint_id)
+
+
 @celeryd_init.connect
 def note_options(options: dict[str, Any], **kwargs: Any) -> None:
     global _is_concurrency_given

@@ -28,9 +28,11 @@ from agents.serializers import (
     TaskListSerializer,
     TaskSerializer,
     ToolUseSerializer,
+    TranscriptSerializer,
     WorkspaceFileSerializer,
 )
 from agents.services import cancel_task, request_task, retry_task
+from agents.services.exchanges import transcript_of
 from audit.actors import Actor
 from audit.models import Event
 from context.models import ContextBuild
@@ -98,6 +100,15 @@ class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
         """The files that the agent works on, as they are now."""
         page = self.paginate_queryset(workspace_of(self.get_object()))
         return self.get_paginated_response(WorkspaceFileSerializer(page, many=True).data)
+
+    @extend_schema(responses=TranscriptSerializer)
+    @action(detail=True)
+    def transcript(self, request: Request, pk: UUID) -> Response:
+        """What models were told and answered in each attempt, as long as it is kept; as a file."""
+        task = self.get_object()
+        body = TranscriptSerializer({"task": task.pk, "attempts": transcript_of(task)}).data
+        name = f'attachment; filename="transcript-{task.pk}.json"'
+        return Response(body, headers={"Content-Disposition": name})
 
     def change(self, request: Request, service: Callable[..., Task]) -> Response:
         task = self.get_object()

@@ -7,8 +7,6 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, views
 from rest_framework.decorators import action
-from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -38,6 +36,7 @@ from audit.stream.authentication import (
 from audit.verification import verify_stream
 from core.authentication import Scope
 from core.errors import Conflict, DomainError, Forbidden, InvalidInput, NotFound
+from core.negotiation import AsItIs
 from core.pagination import CursorPagination
 from core.query_parameters import CheckedQuery
 from core.viewsets import APIView, GenericViewSet
@@ -86,16 +85,6 @@ class CheckpointViewSet(mixins.ListModelMixin, GenericViewSet):
     def visible(self) -> QuerySet:
         """They say how many events there are, and nothing of them: whoever logs in may see them."""
         return Checkpoint.objects.all()
-
-
-class AsItIs(BaseContentNegotiation):
-    """The note is text whatever is asked for; errors are JSON as everywhere."""
-
-    def select_parser(self, request: Request, parsers: Any) -> Any:
-        return parsers[0]
-
-    def select_renderer(self, request: Request, renderers: Any, format_suffix: Any = None) -> Any:
-        return JSONRenderer(), JSONRenderer.media_type
 
 
 class LatestCheckpointView(APIView):

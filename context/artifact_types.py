@@ -1,6 +1,6 @@
 """The types of artifacts: each is a module of `context/types`, with what is special about it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from context.parts.concepts import ConceptPart
 
 Values = dict[str, Any]
+# What people said: the brief, and their answers and comments by number.
+Texts = Mapping[tuple[str, int], str]
 TOO_LONG = {"string_too_long", "files_too_long"}
 
 
@@ -19,12 +21,21 @@ class ArtifactType:
     """What a content of the type looks like, and how it is shown and cut into parts."""
 
     schema: type[BaseModel]
+    #: What a model writes, where that is easier for it than the schema: see `from_written`.
+    written_schema: type[BaseModel] | None = None
     #: Agents never create it.
     comes_from_people = False
     #: Fields of Markdown, which have a section for each heading.
     markdown_fields: frozenset[str] = frozenset()
     #: The field with the files of a program, which have a section each.
     source_files_field = ""
+
+    def from_written(self, content: Values, texts: Texts) -> Values:
+        """A content of `schema`, from one of `written_schema`. Raises ContentError.
+
+        `texts` are the words of people, by source and number.
+        """
+        return content
 
     def render(self, content: Values) -> list[str]:
         """The lines of a Markdown document. What a content has in common with others follows."""

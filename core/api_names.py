@@ -25,6 +25,7 @@ TAGS = {
     "artifact-types": "What contents look like, by JSON Schema.",
     "search": "Search in all that one may see.",
     "workflows": "The steps from a brief to a product.",
+    "model-endpoints": "Where models are served for a project.",
     "usage": "What the calls of models cost.",
     "audit": "The log: events, verification, signed checkpoints, proofs.",
     "stream": "Events as they happen.",

@@ -1,6 +1,7 @@
 """Spans of a trace, to see where time goes from a request to its last effect.
 
-They are OpenTelemetry's, named `paraph.<name>`, which is imported only if TRACES is on. Spans leave
+They are OpenTelemetry's, which is imported only if TRACES is on; named `paraph.<name>`, or as its
+conventions say. Spans leave
 the installation: they hold ids and names, never contents.
 """
 
@@ -23,6 +24,11 @@ class Tracing(Protocol):
     def span(self, name: str, facts: Facts) -> AbstractContextManager[Span]:
         """Lasts as long as the context; an exception that leaves it fails the span."""
 
+    def named_span(
+        self, name: str, facts: Facts, *, is_client: bool
+    ) -> AbstractContextManager[Span]:
+        """The same, with exactly this name; `is_client`: of a request to somebody else."""
+
 
 class _NullSpan:
     def add(self, facts: Facts) -> None:
@@ -44,3 +50,12 @@ def trace_with(tracing: Tracing | None) -> None:
 
 def span(name: str, facts: Facts | None = None) -> AbstractContextManager[Span]:
     return _OFF if _tracing is None else _tracing.span(name, facts or {})
+
+
+def named_span(
+    name: str, facts: Facts | None = None, *, is_client: bool = False
+) -> AbstractContextManager[Span]:
+    """With a name of OpenTelemetry's conventions."""
+    if _tracing is None:
+        return _OFF
+    return _tracing.named_span(name, facts or {}, is_client=is_client)

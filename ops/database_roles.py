@@ -25,6 +25,7 @@ KEPT = {
     *("hitl_comments", "hitl_policies", "hitl_loosenings", "standing_approvals", "agent_actions"),
     *("agent_credentials", "project_invitations", "hitl_delegations", "installation_floor"),
     "hitl_readings",
+    *("model_calls", "budget_accounts"),
     *("emergency_stops", "emergency_stop_acknowledgements"),
 }
 # Written by the owner: by a migration, or by a trigger with its rights.

@@ -44,6 +44,7 @@ class Span:
 
     def __init__(self, span: OtelSpan) -> None:
         self._span = span
+        self.has_failed = False
 
     def name(self, name: str) -> None:
         self._span.update_name(name)
@@ -52,6 +53,7 @@ class Span:
         self._span.set_attributes({key: value for key, value in facts.items() if value is not None})
 
     def fail(self, code: str) -> None:
+        self.has_failed = True
         self._span.set_status(StatusCode.ERROR)
         self._span.set_attribute("error.type", code)
 
@@ -71,6 +73,12 @@ class OpenTelemetry:
         own_name = f"paraph.{name.replace(' ', '_')}"
         return self.continue_trace({}, own_name, facts, SpanKind.INTERNAL)
 
+    def named_span(
+        self, name: str, facts: Facts, *, is_client: bool
+    ) -> AbstractContextManager[Span]:
+        kind = SpanKind.CLIENT if is_client else SpanKind.INTERNAL
+        return self.continue_trace({}, name, facts, kind)
+
     @contextmanager
     def continue_trace(
         self, carrier: dict[str, str], name: str, facts: Facts, kind: SpanKind
@@ -88,6 +96,8 @@ class OpenTelemetry:
             try:
                 yield span
             except BaseException as error:
+                if span.has_failed:
+                    raise
                 # Not its message, which may quote contents.
                 code = getattr(error, "code", None)
                 span.fail(code if isinstance(code, str) else type(error).__name__)

@@ -8,6 +8,7 @@ import os
 import re
 from collections import ChainMap
 from collections.abc import Mapping
+from decimal import Decimal
 from email.utils import parseaddr
 from importlib.metadata import entry_points
 from importlib.util import find_spec
@@ -20,11 +21,21 @@ import psycopg
 from django.core.exceptions import ImproperlyConfigured
 from dotenv import dotenv_values
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from agents.enums import RequestKind
+from agents.providers.endpoints import KINDS, OUTPUTS, Endpoint
+from agents.providers.options import REASONING, ModelOptions
+from agents.providers.prices import Price, parse_price
 from hitl.enums import OnTimeout
 from projects.enums import OversightLevel
 
@@ -39,6 +50,8 @@ SECRETS = (
     "SLACK_SIGNING_SECRET",
     "APPRISE_URLS",
     "OPENAI_API_KEY",
+    "ANTHROPIC_API_KEY",
+    "GOOGLE_API_KEY",
     "EMBEDDING_API_KEY",
     "METRICS_TOKEN",
     "OIDC_CLIENT_SECRET",
@@ -203,6 +216,43 @@ def split_budgets(value: Any) -> Any:
     return budgets
 
 
+def read_price(value: Any) -> Any:
+    try:
+        return parse_price(value) if isinstance(value, str) else value
+    except (ValueError, ArithmeticError):
+        raise ValueError("Use input/output for a million tokens, such as 2.50/10.") from None
+
+
+def split_prices(value: Any) -> Any:
+    """`provider:model=input/output`, or `provider=...`, separated by commas."""
+    if not isinstance(value, str):
+        return value
+    prices = {}
+    for entry in split_list(value):
+        name, _, price = (part.strip() for part in entry.rpartition("="))
+        try:
+            prices[name] = parse_price(price)
+        except (ValueError, ArithmeticError):
+            name = ""
+        if not name or "=" in name:
+            example = "openai-chat:x=2.50/10,local=0/0"
+            raise ValueError(f"Use a list such as {example}, for a million tokens.")
+    return prices
+
+
+def split_headers(value: Any) -> Any:
+    """`Name: value`, separated by semicolons."""
+    if not isinstance(value, str):
+        return value
+    headers = {}
+    for entry in filter(None, (part.strip() for part in value.split(";"))):
+        name, colon, text = (part.strip() for part in entry.partition(":"))
+        if not colon or not re.fullmatch("[A-Za-z0-9-]+", name) or not text.isprintable():
+            raise ValueError("Use Name: value, separated by semicolons.")
+        headers[name] = text
+    return headers
+
+
 def split_model_limits(value: Any) -> Any:
     """One number for each model, or `provider:model=number`, separated by commas."""
     if not isinstance(value, str):
@@ -288,6 +338,16 @@ Origins = Annotated[
 Folders = Annotated[list[str], BeforeValidator(split_list)]
 # By model; "" stands for each that has no limit of its own.
 ModelLimits = Annotated[dict[str, int], BeforeValidator(split_model_limits)]
+ModelPrice = Annotated[Price, BeforeValidator(read_price)]
+ModelPrices = Annotated[dict[str, Price], BeforeValidator(split_prices)]
+Money = Annotated[Decimal, Field(ge=0, le=10**9, max_digits=18, decimal_places=6)]
+Temperature = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
+Reasoning = Literal["", *REASONING]
+Fallbacks = Annotated[
+    list[str],
+    BeforeValidator(split_list),
+    items_matching("[^:,]+:[^,]+", "Use provider:model, separated by commas, the first one first."),
+]
 Approvals = Annotated[dict[str, int], BeforeValidator(split_approvals)]
 Networks = Annotated[list[IPv4Network | IPv6Network], BeforeValidator(split_networks)]
 # Of groups: as the identity provider calls them, and as they are called here.
@@ -380,8 +440,29 @@ class Environment(Variables):
     WORKSPACE_MAX_BYTES: PositiveCount = 2_000_000
     OPENAI_API_KEY: str = ""
     OPENAI_BASE_URL: WebUrl = ""
+    ANTHROPIC_API_KEY: str = ""
+    GOOGLE_API_KEY: str = ""
+    OLLAMA_BASE_URL: WebUrl = "http://127.0.0.1:11434/v1"
+    MODEL_ENDPOINTS: Annotated[
+        list[str],
+        BeforeValidator(split_list),
+        items_matching("[a-z][a-z0-9-]{0,29}", "Use names of small letters, digits and hyphens."),
+    ] = []
+    MODEL_ENDPOINT_HOSTS: Hosts = []
+    MODEL_TEMPERATURE: Temperature | None = None
+    MODEL_SEED: Count | None = None
+    MODEL_REASONING: Annotated[Reasoning, BeforeValidator(str.lower)] = ""
+    MODEL_FALLBACKS: Fallbacks = []
     AGENT_CONCURRENCY: PositiveCount = 32
     MODEL_CONCURRENCY: ModelLimits = {}
+    MODEL_TRANSCRIPTS: Annotated[
+        Literal["keep", "on_failure", "never"], BeforeValidator(str.lower)
+    ] = "keep"
+    MODEL_TRANSCRIPT_DAYS: Annotated[int, Field(ge=1, le=3650)] = 30
+    MODEL_PRICES: ModelPrices = {}
+    MODEL_PRICE_UNKNOWN: ModelPrice = parse_price("10/50")
+    BUDGET: Money | None = None
+    BUDGET_DAY: Money | None = None
     SANDBOX_CONCURRENCY: Count = 0
     SEMANTIC_SEARCH: bool = False
     EMBEDDING_MODEL: Annotated[str, AfterValidator(check_model)] = ""
@@ -433,6 +514,37 @@ class Environment(Variables):
         return self
 
 
+class PrefixedVariables(BaseModel):
+    """Their names begin with that of an endpoint or an agent. An empty one leaves the default."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def drop_empty(cls, values: dict[str, Any]) -> dict[str, Any]:
+        stripped = {name: v.strip() if isinstance(v, str) else v for name, v in values.items()}
+        return {name: value for name, value in stripped.items() if value != ""}
+
+
+class EndpointVariables(PrefixedVariables):
+    """Of one endpoint, with its own prefix: ENDPOINT_NAME itself is `speaks`."""
+
+    speaks: Annotated[Literal[KINDS], BeforeValidator(str.lower)]
+    URL: WebUrl = ""
+    API_KEY: str = ""
+    API_KEY_FILE: str = ""
+    HEADERS: Annotated[dict[str, str], BeforeValidator(split_headers)] = {}
+    OUTPUT: Annotated[Literal[OUTPUTS], BeforeValidator(str.lower)] = OUTPUTS[0]
+
+
+class OptionVariables(PrefixedVariables):
+    """Of one agent, with its own prefix: MODEL_CODER_TEMPERATURE, say."""
+
+    MAX_TOKENS: PositiveCount | None = None
+    TEMPERATURE: Temperature | None = None
+    SEED: Count | None = None
+    REASONING: Annotated[Reasoning, BeforeValidator(str.lower)] = ""
+    FALLBACKS: Fallbacks = []
+
+
 class TracingEnvironment(Variables):
     """OpenTelemetry reads these itself, and takes its default where it cannot. Ours must not."""
 
@@ -460,6 +572,7 @@ def is_installed(package: str) -> bool:
 
 
 V = TypeVar("V", bound=Variables)
+P = TypeVar("P", bound=PrefixedVariables)
 
 
 def read_variables(kind: type[V]) -> V:
@@ -471,7 +584,63 @@ def read_variables(kind: type[V]) -> V:
         raise ImproperlyConfigured("\n".join(lines)) from None
 
 
-def explain(problem: ErrorDetails) -> str:
+def read_prefixed(kind: type[P], prefix: str, **named: str) -> P:
+    """The variables that begin so. Raises ImproperlyConfigured with a line for each at fault."""
+    own = {
+        name: os.environ[f"{prefix}_{name}"]
+        for name in kind.model_fields
+        if f"{prefix}_{name}" in os.environ
+    }
+    try:
+        return kind(**own, **named)
+    except ValidationError as error:
+        lines = [explain(problem, prefix) for problem in error.errors(include_input=False)]
+        raise ImproperlyConfigured("\n".join(lines)) from None
+
+
+def read_endpoints(names: list[str]) -> dict[str, Endpoint]:
+    endpoints = {}
+    for name in names:
+        prefix = f"ENDPOINT_{name.upper().replace('-', '_')}"
+        if name in (*KINDS, "demo", "external"):
+            raise ImproperlyConfigured(f"MODEL_ENDPOINTS names {name!r}, which is taken.")
+        speaks = os.environ.get(prefix, "").strip()
+        if not speaks:
+            kinds = ", ".join(KINDS)
+            raise ImproperlyConfigured(f"{prefix} is not set. It says what {name} speaks: {kinds}.")
+        values = read_prefixed(EndpointVariables, prefix, speaks=speaks)
+        key = values.API_KEY
+        if values.API_KEY_FILE:
+            key = secret_from_file(f"{prefix}_API_KEY", values.API_KEY_FILE)
+        endpoints[name] = Endpoint(
+            name, values.speaks, values.URL, key, values.HEADERS, values.OUTPUT
+        )
+    return endpoints
+
+
+def read_options(env: Environment, agents: list[str]) -> dict[str, ModelOptions]:
+    """By agent; "" is for each that has none of its own."""
+    common = ModelOptions(
+        None,
+        env.MODEL_TEMPERATURE,
+        env.MODEL_SEED,
+        env.MODEL_REASONING,
+        tuple(env.MODEL_FALLBACKS),
+    )
+    options = {"": common}
+    for agent in agents:
+        own = read_prefixed(OptionVariables, f"MODEL_{agent.upper()}")
+        options[agent] = ModelOptions(
+            own.MAX_TOKENS,
+            common.temperature if own.TEMPERATURE is None else own.TEMPERATURE,
+            common.seed if own.SEED is None else own.SEED,
+            own.REASONING or common.reasoning,
+            tuple(own.FALLBACKS) or common.fallbacks,
+        )
+    return options
+
+
+def explain(problem: ErrorDetails, prefix: str = "") -> str:
     if problem["type"] == "value_error":
         remedy = str(problem["ctx"]["error"])
     else:
@@ -480,9 +649,12 @@ def explain(problem: ErrorDetails) -> str:
     if not problem["loc"]:
         return remedy
     name = str(problem["loc"][0])
+    if prefix:
+        name = prefix if name == "speaks" else f"{prefix}_{name}"
     if problem["type"] == "missing":
         return f"{name} is not set. {REMEDIES[name]}"
-    state = "cannot be read" if name in SECRETS else f"is {os.environ.get(name)!r}"
+    is_secret = name in SECRETS or SECRET_NAMES.search(name)
+    state = "cannot be read" if is_secret else f"is {os.environ.get(name)!r}"
     return f"{name} {state}. {remedy}"
 
 
@@ -505,17 +677,21 @@ def secrets_from_files(environment: Mapping[str, str]) -> dict[str, str]:
     """
     secrets = {}
     for name in SECRETS:
-        if not (path := environment.get(f"{name}_FILE")):
-            continue
-        try:
-            secrets[name] = Path(path).read_text().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not text"
-            message = f"{name}_FILE names {path}, which cannot be read: {reason}."
-            raise ImproperlyConfigured(message) from None
-        if not secrets[name]:
-            raise ImproperlyConfigured(f"{name}_FILE names {path}, which is empty.")
+        if path := environment.get(f"{name}_FILE"):
+            secrets[name] = secret_from_file(name, path)
     return secrets
+
+
+def secret_from_file(name: str, path: str) -> str:
+    try:
+        secret = Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        message = f"{name}_FILE names {path}, which cannot be read: {reason}."
+        raise ImproperlyConfigured(message) from None
+    if not secret:
+        raise ImproperlyConfigured(f"{name}_FILE names {path}, which is empty.")
+    return secret
 
 
 def with_secrets(environment: Mapping[str, str]) -> Mapping[str, str]:

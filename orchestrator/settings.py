@@ -16,6 +16,8 @@ from orchestrator.environment import (
     database_settings,
     load_env_file,
     mail_settings,
+    read_endpoints,
+    read_options,
     read_variables,
     secret_values,
     with_secrets,
@@ -415,6 +417,10 @@ AGENT_MODELS = {
     agent: os.environ.get(f"MODEL_{agent.upper()}", "").strip() or MODEL_DEFAULT
     for agent in AGENT_TYPES
 }
+# Where models are served, by the name that stands before the colon of a model.
+MODEL_ENDPOINTS = read_endpoints(env.MODEL_ENDPOINTS)
+# What is asked of a model beside the work, by agent; "" for those without options of their own.
+MODEL_OPTIONS = read_options(env, AGENT_TYPES)
 MODEL_PROVIDERS = {"demo": "agents.providers.demo.DemoModel"}
 MODEL_MAX_TOKENS = env.MODEL_MAX_TOKENS
 # Estimated tokens of a whole prompt: for all models, and for single ones.
@@ -432,6 +438,11 @@ AGENT_MAX_SECONDS = env.AGENT_MAX_SECONDS
 WORKSPACE_MAX_BYTES = env.WORKSPACE_MAX_BYTES
 OPENAI_API_KEY = env.OPENAI_API_KEY
 OPENAI_BASE_URL = env.OPENAI_BASE_URL
+ANTHROPIC_API_KEY = env.ANTHROPIC_API_KEY
+GOOGLE_API_KEY = env.GOOGLE_API_KEY
+OLLAMA_BASE_URL = env.OLLAMA_BASE_URL
+# Hosts that owners of projects may name in endpoints of their own, beside those of big providers.
+MODEL_ENDPOINT_HOSTS = env.MODEL_ENDPOINT_HOSTS
 # Search by meaning. The app, and its table, are there only where it is on.
 SEMANTIC_SEARCH = env.SEMANTIC_SEARCH
 EMBEDDING_MODEL = env.EMBEDDING_MODEL
@@ -448,6 +459,15 @@ if SEMANTIC_SEARCH:
 AGENT_CONCURRENCY = env.AGENT_CONCURRENCY
 # Tasks at work, in the whole installation, whose agent uses the model. None or 0: any number.
 MODEL_CONCURRENCY = env.MODEL_CONCURRENCY
+# What models were told and answered: keep, on_failure or never; and for how long.
+MODEL_TRANSCRIPTS = env.MODEL_TRANSCRIPTS
+MODEL_TRANSCRIPT_DAYS = env.MODEL_TRANSCRIPT_DAYS
+# For a million tokens. A model whose price is not known counts as much against budgets.
+MODEL_PRICES = env.MODEL_PRICES
+MODEL_PRICE_UNKNOWN = env.MODEL_PRICE_UNKNOWN
+# The most that all models may cost, ever and on one day (UTC). None: no limit.
+BUDGET_MICROS = None if env.BUDGET is None else int(env.BUDGET * 1_000_000)
+BUDGET_DAY_MICROS = None if env.BUDGET_DAY is None else int(env.BUDGET_DAY * 1_000_000)
 # Programs that a worker process runs at once: they need processor time, which models do not.
 SANDBOX_CONCURRENCY = env.SANDBOX_CONCURRENCY or os.cpu_count() or 1
 SANDBOX_ALLOW_NETWORK = env.SANDBOX_ALLOW_NETWORK
@@ -555,10 +575,15 @@ _secrets = secret_values(
     SECRET_KEY,
     DATABASES["default"]["PASSWORD"],
     (MIGRATION_DATABASE or {}).get("PASSWORD", ""),
+    *(endpoint.key for endpoint in MODEL_ENDPOINTS.values()),
+    # Short ones are words.
+    *(h for one in MODEL_ENDPOINTS.values() for h in one.headers.values() if len(h) >= 12),
     urlsplit(REDIS_URL).password or "",
     globals().get("EMAIL_HOST_PASSWORD", ""),
     *APPRISE_URLS,
 )
+# What neither a log nor a transcript may show.
+SECRET_VALUES = _secrets
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

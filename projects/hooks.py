@@ -9,6 +9,8 @@ from typing import Any
 _hooks: dict[str, list[Callable[..., Any]]] = {
     #: (workflow): a project is to have this workflow. Raises InvalidInput for an unknown one.
     "workflow_chosen": [],
+    #: (project, models by agent): models of its own. Raises InvalidInput for one it may not use.
+    "agent_models_chosen": [],
     #: (tx, level): a project that was started is to have this oversight. False: not yet.
     "oversight_changed": [],
     #: (tx, user): an owner is removed, or is none any more.

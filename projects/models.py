@@ -61,6 +61,22 @@ class Project(models.Model):
         db_default=models.Value({}, models.JSONField()),
         help_text="By agent type: `external` for work that is done elsewhere. Else the settings.",
     )
+    # Micro-units of the currency that prices are in. What is spent is in `agents.BudgetAccount`.
+    budget_micros = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="The most that its models may cost. Empty: no limit."
+    )
+    budget_soft_micros = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="From here on a person is asked before it costs more."
+    )
+    budget_day_micros = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="The most that its models may cost on one day (UTC)."
+    )
+    agent_budgets_micros = models.JSONField(
+        blank=True,
+        default=dict,
+        db_default=models.Value({}, models.JSONField()),
+        help_text="By agent type: the most that its models may cost in this project.",
+    )
     status = models.CharField(
         max_length=10, choices=ProjectStatus, default=ProjectStatus.DRAFT, editable=False
     )

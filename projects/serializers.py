@@ -1,9 +1,10 @@
+from collections.abc import Iterable
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from core.fields import FlagField, TextField
+from core.fields import FlagField, NumberField, TextField
 from core.serializers import StrictSerializer
 from projects.agent_types import agent_types
 from projects.enums import OversightLevel, Role
@@ -16,22 +17,48 @@ from projects.models import (
 )
 from projects.selectors import EXCERPT_LENGTH, find_user
 
+# Integers that JSON can hold.
+MOST_MICROS = 2**53
 TOO_LONG = f"Shorten the brief to at most {BRIEF_MAX_LENGTH:,} characters."
 
 
 class AgentModelsField(serializers.DictField):
-    """Which agents are served from outside in this project; for the others the settings count."""
+    """Models of agents in this project; for the others the settings count."""
 
-    child = serializers.ChoiceField(
-        choices=["external"], help_text="A worker that runs elsewhere does its tasks."
+    child = TextField(
+        max_length=230,
+        help_text="external: a worker that runs elsewhere does its tasks. Else endpoint:model of "
+        "an endpoint of the project, or a model that the installation uses.",
     )
 
     def to_internal_value(self, data: Any) -> dict[str, str]:
         models = super().to_internal_value(data)
-        if unknown := sorted(set(models) - set(agent_types.values)):
-            detail = f"There is no such agent type. Use one of: {', '.join(agent_types.values)}."
-            raise serializers.ValidationError({unknown[0]: [detail]}, code="invalid_choice")
+        check_agent_types(models)
         return models
+
+
+def check_agent_types(named: Iterable[str]) -> None:
+    if unknown := sorted(set(named) - set(agent_types.values)):
+        detail = f"There is no such agent type. Use one of: {', '.join(agent_types.values)}."
+        raise serializers.ValidationError({unknown[0]: [detail]}, code="invalid_choice")
+
+
+class MicrosField(NumberField):
+    """Micro-units of the currency that prices are in; null: no limit."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(min_value=0, max_value=MOST_MICROS, **options)
+
+
+class AgentBudgetsField(serializers.DictField):
+    """By agent type: the most that its models may cost in this project."""
+
+    child = MicrosField()
+
+    def to_internal_value(self, data: Any) -> dict[str, int]:
+        budgets = super().to_internal_value(data)
+        check_agent_types(budgets)
+        return budgets
 
 
 class ProjectInput(StrictSerializer):
@@ -43,6 +70,10 @@ class ProjectInput(StrictSerializer):
     )
     auto_start = FlagField(default=True)
     agent_models = AgentModelsField(required=False)
+    budget_micros = MicrosField(required=False, allow_null=True)
+    budget_soft_micros = MicrosField(required=False, allow_null=True)
+    budget_day_micros = MicrosField(required=False, allow_null=True)
+    agent_budgets_micros = AgentBudgetsField(required=False)
 
 
 class ProjectChange(StrictSerializer):
@@ -56,6 +87,10 @@ class ProjectChange(StrictSerializer):
     oversight_level = serializers.ChoiceField(choices=OversightLevel.choices, required=False)
     auto_start = FlagField(required=False)
     agent_models = AgentModelsField(required=False)
+    budget_micros = MicrosField(required=False, allow_null=True)
+    budget_soft_micros = MicrosField(required=False, allow_null=True)
+    budget_day_micros = MicrosField(required=False, allow_null=True)
+    agent_budgets_micros = AgentBudgetsField(required=False)
 
 
 class CancelInput(StrictSerializer):
@@ -67,7 +102,12 @@ class ProjectSerializer(serializers.ModelSerializer):
     agent_models = serializers.DictField(
         child=serializers.CharField(),
         read_only=True,
-        help_text="Agents served from outside, whatever the settings say.",
+        help_text="Models of agents in this project, whatever the settings say.",
+    )
+    agent_budgets_micros = serializers.DictField(
+        child=serializers.IntegerField(),
+        read_only=True,
+        help_text="By agent type: the most that its models may cost here.",
     )
     role = serializers.ChoiceField(
         choices=Role.choices,
@@ -86,6 +126,10 @@ class ProjectSerializer(serializers.ModelSerializer):
             "oversight_level",
             "auto_start",
             "agent_models",
+            "budget_micros",
+            "budget_soft_micros",
+            "budget_day_micros",
+            "agent_budgets_micros",
             "status",
             "status_reason",
             "policy_loosened_at",

@@ -41,6 +41,7 @@ def create_project(
     oversight_level: str = OversightLevel.HIGH,
     auto_start: bool = True,
     agent_models: dict[str, str] | None = None,
+    **budgets: Any,
 ) -> Project:
     """A new project with the actor as owner, started by default. Raises InvalidInput, Conflict."""
     _check_text(name=name, brief=brief)
@@ -54,7 +55,10 @@ def create_project(
         auto_start=auto_start,
         agent_models=agent_models or {},
         created_by=actor.user,
+        **budgets,
     )
+    _check_budgets(project, budgets)
+    hooks.run("agent_models_chosen", project, project.agent_models)
     if auto_start:
         project.start()
     with ProjectTransaction.creating(project, actor) as tx:
@@ -90,7 +94,7 @@ def _check_text(*, name: str, brief: str) -> None:
 
 
 def update_project(*, project_id: UUID, actor: Actor, **changes: Any) -> Project:
-    """Change name, oversight level or, before the start, brief and workflow.
+    """Change name, oversight level, budgets or, before the start, brief and workflow.
 
     Less oversight of a project that was started may wait for another owner: `project.awaits` is
     the proposal then. Raises Conflict, InvalidInput, Unprocessable (`below_floor`).
@@ -111,6 +115,8 @@ def update_project(*, project_id: UUID, actor: Actor, **changes: Any) -> Project
             )
         name, brief = changes.get("name", project.name), changes.get("brief", project.brief)
         _check_text(name=name, brief=brief)
+        _check_budgets(project, changes)
+        hooks.run("agent_models_chosen", project, changes.get("agent_models", {}))
         hooks.run("workflow_chosen", changes.get("workflow", project.workflow))
         level = changes.get("oversight_level")
         if level is not None and project.status != ProjectStatus.DRAFT:
@@ -138,6 +144,27 @@ def set_oversight(tx: ProjectTransaction, level: str) -> None:
     tx.project.save(update_fields=["oversight_level", "updated_at"])
     tx.record(PROJECT_UPDATED, changed=["oversight_level"], fields=fields)
     tx.request_advance()
+
+
+def _check_budgets(project: Project, changes: dict[str, Any]) -> None:
+    soft = changes.get("budget_soft_micros", project.budget_soft_micros)
+    hard = changes.get("budget_micros", project.budget_micros)
+    if soft is not None and hard is not None and soft > hard:
+        detail = f"The soft limit may be at most the budget, {hard} micro-units."
+        raise InvalidInput.of("budget_soft_micros", "max_value", detail)
+
+
+def raise_soft_limit(tx: ProjectTransaction, micros: int) -> None:
+    """With the word of the person who was asked. Never above the hard limit, nor lower than now."""
+    project = tx.project
+    old, hard = project.budget_soft_micros, project.budget_micros
+    raised = micros if hard is None else min(micros, hard)
+    if old is None or raised <= old:
+        return
+    project.budget_soft_micros = raised
+    project.save(update_fields=["budget_soft_micros", "updated_at"])
+    fields = {"budget_soft_micros": {"old": old, "new": raised}}
+    tx.record(PROJECT_UPDATED, changed=["budget_soft_micros"], fields=fields)
 
 
 def start_project(*, project_id: UUID, actor: Actor) -> Project:

@@ -128,9 +128,7 @@ class OpenAIServer:
             return reply(request, {"content": "ok"}, "stop")
         function = _deliverable(request)
         name = function["name"]
-        content = self.contents.get(name.removeprefix(DELIVER))
-        if content is None:
-            content = instance_of(function["parameters"])
+        content = self.content(name, function["parameters"])
         content = content(request) if callable(content) else content
         if "files" in content and "files" not in function["parameters"]["properties"]:
             # They go into the workspace first.
@@ -138,6 +136,11 @@ class OpenAIServer:
                 return several(request, *(("write", _written(file)) for file in content["files"]))
             content = {key: value for key, value in content.items() if key != "files"}
         return completion(request, name, content)
+
+    def content(self, name: str, schema: dict[str, Any]) -> Any:
+        """What a test has put there for a deliverable, or what fits its schema."""
+        content = self.contents.get(name.removeprefix(DELIVER))
+        return instance_of(schema) if content is None else content
 
 
 class _PatientServer(ThreadingHTTPServer):

@@ -42,7 +42,7 @@ def read_by_settings() -> dict[str, str]:
 
 
 def written(default: Any) -> str:
-    if default is PydanticUndefined or default in ([], {}):
+    if default is PydanticUndefined or default in ([], {}, None):
         return ""
     if isinstance(default, list):
         return ",".join(default)

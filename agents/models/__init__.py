@@ -1,5 +1,8 @@
+from agents.models.endpoints import ModelEndpoint
+from agents.models.exchanges import ModelExchange
 from agents.models.provider_checks import ProviderCheck
 from agents.models.runs import ModelRun, ToolUse, WorkspaceFile
+from agents.models.spending import BudgetAccount, ModelCall
 from agents.models.stops import (
     WORKER_SEEN_SECONDS,
     EmergencyStop,
@@ -14,7 +17,11 @@ __all__ = [
     "WORKER_SEEN_SECONDS",
     "AgentStatus",
     "AgentType",
+    "BudgetAccount",
     "EmergencyStop",
+    "ModelCall",
+    "ModelEndpoint",
+    "ModelExchange",
     "ModelRun",
     "ProviderCheck",
     "StopAcknowledgement",

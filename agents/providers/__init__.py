@@ -1,12 +1,15 @@
 """Which model serves which agent. Importing this loads no provider library: a job does that."""
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
 from agents.protocols import Model, PermanentError, Usage
+from agents.providers.endpoints import Endpoint, endpoint_named
+from agents.providers.options import options_of
 from projects.agent_types import agent_types
 
 logger = logging.getLogger(__name__)
@@ -24,7 +27,10 @@ CONNECT = (
 )
 LLM_MODEL = "agents.providers.llm.LLMModel"
 # At level DEBUG these write whole requests, prompts included; at INFO where each one went.
-VERBOSE_LIBRARIES = ("openai", "httpx", "httpx2", "httpcore", "httpcore2", "pydantic_ai")
+VERBOSE_LIBRARIES = (
+    *("openai", "anthropic", "google_genai", "pydantic_ai"),
+    *("httpx", "httpx2", "httpcore", "httpcore2"),
+)
 
 
 def demo_hint() -> str:
@@ -48,9 +54,16 @@ def configured_models() -> dict[str, str]:
     return models
 
 
-def model_for(agent_type: str) -> Model:
-    """The model that serves it. Raises PermanentError `model_misconfigured`."""
-    model = configured_models().get(agent_type)
+def model_for(
+    agent_type: str,
+    model: str = "",
+    endpoint_for: Callable[[str], Endpoint] | None = None,
+) -> Model:
+    """The model that the settings name, or this one. Raises PermanentError `model_misconfigured`.
+
+    `endpoint_for` knows endpoints beside those of the settings.
+    """
+    model = model or configured_models().get(agent_type, "")
     if not model:
         raise _misconfigured("", f"AGENT_MODELS names no model for the agent {agent_type!r}.")
     if model == EXTERNAL:
@@ -62,7 +75,7 @@ def model_for(agent_type: str) -> Model:
     if not (colon and name):
         detail = f"{model!r} is neither 'demo' nor of the form 'provider:model'."
         raise _misconfigured(prefix, detail)
-    return _load(prefix, LLM_MODEL, model)
+    return _load(prefix, LLM_MODEL, model, options_of(agent_type), endpoint_for or endpoint_named)
 
 
 def load_providers() -> None:

@@ -2,24 +2,29 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
 from pydantic import BaseModel, Field
-from pydantic_ai import Agent, DeferredToolRequests, ModelRequest, ModelSettings, ToolOutput
+from pydantic_ai import (
+    Agent,
+    DeferredToolRequests,
+    ModelRequest,
+    ModelSettings,
+    NativeOutput,
+    PromptedOutput,
+    ToolOutput,
+)
 from pydantic_ai.direct import model_request
-from pydantic_ai.exceptions import AgentRunError, ModelAPIError, UserError
-from pydantic_ai.messages import ModelResponse
+from pydantic_ai.exceptions import AgentRunError, FallbackExceptionGroup, UserError
 from pydantic_ai.models import Model as ProviderModel
-from pydantic_ai.models import StreamedResponse, infer_model
-from pydantic_ai.models.wrapper import WrapperModel
-from pydantic_ai.providers import Provider, infer_provider
-from pydantic_ai.usage import RunUsage
+from pydantic_ai.models import infer_model
+from pydantic_ai.models.fallback import FallbackModel
 
 from agents.protocols import (
+    MALFORMED_ANSWER,
     Assignment,
     PermanentError,
     Questions,
@@ -31,16 +36,18 @@ from agents.protocols import (
     WorkError,
 )
 from agents.providers import quiet_libraries
+from agents.providers.breaker import closed_of
 from agents.providers.conversation import CORRECTIONS, history_of, toolsets_of
+from agents.providers.endpoints import SCHEMA, TOOLS, Endpoint, endpoint_named
 from agents.providers.event_loop import shared_client
-from agents.providers.failures import UNREADABLE, work_error
+from agents.providers.failures import UNREADABLE, permanent_if_repeated, work_error
+from agents.providers.metered import Meter, MeteredModel
+from agents.providers.options import ModelOptions, options_of
 from agents.providers.partial import stream_handler
+from agents.providers.prices import Rate
 from agents.providers.prompts import ASK, deliver_name, instructions_for, prompt_for, prompt_sha256
-from agents.worker.cancellation import check_before_next_request
+from agents.providers.written import WrittenAnswer, check_written, texts_of
 
-MAX_TOKENS = 16_000
-TIMEOUT_SECONDS = 300
-OPENAI = ("openai", "openai-chat", "openai-responses")
 # Some providers take no smaller limit.
 TINY_TOKENS = 16
 
@@ -59,9 +66,30 @@ class LLMModel:
 
     takes_tools = True
 
-    def __init__(self, name: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        options: ModelOptions | None = None,
+        endpoint_for: Callable[[str], Endpoint] = endpoint_named,
+    ) -> None:
         self.name = name
         self.provider, _, self.model = name.partition(":")
+        self.options = options or options_of("")
+        # Looked up here, in the thread of the work: the event loop asks no database.
+        names = (name, *self.options.fallbacks)
+        self.endpoints = {one: endpoint_for(one.partition(":")[0]) for one in names}
+        self.endpoint = self.endpoints[name]
+
+    async def metered(self, meter: Meter) -> ProviderModel:
+        """It, with the models that stand in for it; those that keep failing are left out."""
+        models = []
+        for name in closed_of((self.name, *self.options.fallbacks)):
+            endpoint_name, _, model = name.partition(":")
+            endpoint = self.endpoints[name]
+            shared = await _shared_model(endpoint, model)
+            rate = Rate(endpoint_name, model, endpoint.kind, endpoint.is_listed)
+            models.append(MeteredModel(shared, rate, meter, endpoint.headers))
+        return FallbackModel(*models) if len(models) > 1 else models[0]
 
     async def produce(
         self,
@@ -73,9 +101,12 @@ class LLMModel:
         turn: Turn | None = None,
     ) -> Reply:
         """One answer, over the connections that all calls of this process share."""
-        call = _Call(self, artifact_type, output_type, instructions, turn)
+        answer = WrittenAnswer(artifact_type, output_type, texts_of(assignment))
+        call = _Call(self, artifact_type, answer, instructions, turn)
         prompt = prompt_for(assignment, artifact_type)
         content, failure = await call.outcome(prompt)
+        if failure is not None and failure.code == MALFORMED_ANSWER:
+            failure = permanent_if_repeated(failure, assignment.fault)
         if failure is not None:
             # Raised here, outside of the handler, so that no log shows the provider's own words.
             raise failure
@@ -84,21 +115,24 @@ class LLMModel:
         if isinstance(content, DeferredToolRequests):
             calls = (ToolCall(c.tool_call_id, c.tool_name, c.args_as_dict()) for c in content.calls)
             content = ToolCalls(tuple(calls))
-        sha256 = prompt_sha256(call.instructions, prompt, output_type, turn)
-        return Reply(
-            content, call.usage_so_far(), prompt_sha256=sha256, messages=call.messages_so_far
-        )
+        sha256 = prompt_sha256(call.instructions, prompt, answer.output_type, turn)
+        usage = call.meter.usage()
+        return Reply(content, usage, prompt_sha256=sha256, messages=call.messages_so_far)
 
     def try_out(self, seconds: float) -> tuple[float, WorkError | None]:
         """One call of a few tokens: how many seconds it took, and what failed."""
         usage = Usage(provider=self.provider, model=self.model, calls=1)
         messages = [ModelRequest.user_text_prompt("Answer with the single word: ok")]
-        model_settings = _model_settings(max_tokens=TINY_TOKENS, seconds=seconds)
+        chosen = self.options.settings() | {"max_tokens": TINY_TOKENS}
+        endpoint = self.endpoint
+        if endpoint.headers:
+            chosen["extra_headers"] = dict(endpoint.headers)
+        model_settings = _model_settings(chosen, seconds=seconds)
 
         async def call() -> tuple[float, WorkError | None]:
             started, failure = time.monotonic(), None
             try:
-                async with _provider_model(self.name) as provider_model:
+                async with _provider_model(endpoint, self.model) as provider_model:
                     # Without the time that loading the library takes.
                     started = time.monotonic()
                     await model_request(provider_model, messages, model_settings=model_settings)
@@ -120,18 +154,19 @@ class _Call:
         self,
         model: LLMModel,
         artifact_type: str,
-        output_type: type[BaseModel],
+        answer: WrittenAnswer,
         role: str,
         turn: Turn | None = None,
     ) -> None:
         self.model = model
         self.turn = turn
         self.messages_so_far = ""
-        self.usage = RunUsage()
-        self.unanswered = 0
+        self.meter = Meter(model.provider, model.model)
         self.deliver = deliver_name(artifact_type)
-        self.output_type = output_type
-        self.instructions = instructions_for(role, artifact_type)
+        self.answer = answer
+        self.output = model.endpoint.output
+        by_function = self.output == TOOLS
+        self.instructions = instructions_for(role, artifact_type, by_function=by_function)
 
     async def outcome(self, prompt: str) -> tuple[Any, WorkError | None]:
         """The content, or why there is none."""
@@ -139,119 +174,79 @@ class _Call:
         try:
             has_tools = self.turn is not None and bool(self.turn.tools)
             history = history_of(self.turn) if self.turn else []
-            result = await _agent(self.deliver, self.output_type, self.instructions, has_tools).run(
+            agent = _agent(
+                self.deliver, self.answer.output_type, self.instructions, has_tools, self.output
+            )
+            result = await agent.run(
                 None if history else prompt,
+                deps=self.answer,
                 message_history=history or None,
                 toolsets=toolsets_of(self.turn) if has_tools else None,
-                model=_CheckedCorrections(await _shared_model(self.model.name)),
+                model=await self.model.metered(self.meter),
                 model_settings=_model_settings(
-                    max_tokens=getattr(settings, "MODEL_MAX_TOKENS", MAX_TOKENS),
-                    seconds=float(getattr(settings, "MODEL_TIMEOUT_SECONDS", TIMEOUT_SECONDS)),
+                    self.model.options.settings(), seconds=float(settings.MODEL_TIMEOUT_SECONDS)
                 ),
-                usage=self.usage,
                 event_stream_handler=stream_handler(),
             )
-        except UserError as error:
-            return None, work_error(error, self.usage_so_far())
-        except AgentRunError as error:
-            # A call without a usable answer is not always counted by the library.
-            self.unanswered = int(isinstance(error, ModelAPIError) or self.usage.requests == 0)
-            return None, work_error(error, self.usage_so_far())
-        except UNREADABLE as error:
-            self.unanswered = 1
-            return None, work_error(error, self.usage_so_far())
+        except (AgentRunError, UserError, WorkError, FallbackExceptionGroup, *UNREADABLE) as error:
+            return None, work_error(error, self.meter.usage())
         except ImportError:
-            return None, _not_installed(self.usage_so_far())
+            return None, _not_installed(self.meter.usage())
         if self.turn is not None:
             self.messages_so_far = result.all_messages_json().decode()
-        return result.output, None
-
-    def usage_so_far(self) -> Usage:
-        """The known usage, also when the call failed."""
-        usage, provider = self.usage, self.model.provider
-        # Prices are known for the provider's own service only, whatever a model is called.
-        is_own_server = provider in OPENAI and bool(getattr(settings, "OPENAI_BASE_URL", ""))
-        is_cost_known = usage.cost is not None and not is_own_server
-        return Usage(
-            provider=provider,
-            model=self.model.model,
-            calls=usage.requests + self.unanswered,
-            input_tokens=usage.input_tokens or None,
-            output_tokens=usage.output_tokens or None,
-            cost_micros=int(usage.cost * 1_000_000) if is_cost_known else None,
-        )
+        return self.answer.content or result.output, None
 
 
 @lru_cache(maxsize=256)
 def _agent(
-    deliver: str, output_type: type[BaseModel], instructions: str, has_tools: bool = False
+    deliver: str,
+    output_type: type[BaseModel],
+    instructions: str,
+    has_tools: bool = False,
+    output: str = TOOLS,
 ) -> Agent:
     """Without a model, for all calls of its kind: its schemas take as long as half a call."""
-    return Agent(
+    tools: list[Any] = [DeferredToolRequests] if has_tools else []
+    if output == TOOLS:
+        by_function = ToolOutput(output_type, name=deliver, description="Hand in the work.")
+        outputs = [by_function, ToolOutput(QuestionsForPerson, name=ASK)]
+    else:
+        as_json = NativeOutput if output == SCHEMA else PromptedOutput
+        outputs = [as_json([output_type, QuestionsForPerson], name=deliver)]
+    agent = Agent(
         name=deliver,
-        output_type=[
-            ToolOutput(output_type, name=deliver, description="Hand in the work."),
-            ToolOutput(QuestionsForPerson, name=ASK),
-            *([DeferredToolRequests] if has_tools else []),
-        ],
+        deps_type=WrittenAnswer,
+        output_type=[*outputs, *tools],
         instructions=instructions,
         # A tool that there is not is corrected as an answer that does not fit.
         retries={"tools": CORRECTIONS if has_tools else 0, "output": CORRECTIONS},
     )
+    agent.output_validator(check_written)
+    return agent
 
 
-class _CheckedCorrections(WrapperModel):
-    """Checks for cancellation before each request but the first, before which the worker has."""
-
-    is_first = True
-
-    async def request(self, *arguments: Any) -> ModelResponse:
-        if not self.is_first:
-            await check_before_next_request()
-        self.is_first = False
-        return await super().request(*arguments)
-
-    @asynccontextmanager
-    async def request_stream(self, *arguments: Any) -> AsyncIterator[StreamedResponse]:
-        if not self.is_first:
-            await check_before_next_request()
-        self.is_first = False
-        async with super().request_stream(*arguments) as stream:
-            yield stream
-
-
-def _model_settings(*, max_tokens: int, seconds: float) -> ModelSettings:
+def _model_settings(chosen: Mapping[str, Any], *, seconds: float) -> ModelSettings:
     return ModelSettings(
-        max_tokens=max_tokens,
+        **chosen,
         max_retries=0,
         timeout=seconds,
         # `timeout` counts the silence between bytes; this counts the whole answer.
         request_timeout=seconds,
+        # Where the provider has a cache that must be asked for: rules, tools and what was said.
+        cache=True,
     )
 
 
-async def _shared_model(name: str) -> ProviderModel:
-    key = (name, getattr(settings, "OPENAI_API_KEY", ""), getattr(settings, "OPENAI_BASE_URL", ""))
-    return await shared_client(key, lambda: _provider_model(name))
+async def _shared_model(endpoint: Endpoint, model: str) -> ProviderModel:
+    key = (*endpoint.fingerprint, model)
+    return await shared_client(key, lambda: _provider_model(endpoint, model))
 
 
-def _provider_model(name: str) -> ProviderModel:
+def _provider_model(endpoint: Endpoint, model: str) -> ProviderModel:
     try:
-        return infer_model(name, _provider)
+        return infer_model(f"{endpoint.kind}:{model}", lambda name: endpoint.provider())
     except ValueError:
         raise UserError("unknown provider") from None
-
-
-def _provider(name: str) -> Provider[Any]:
-    if name not in OPENAI:
-        return infer_provider(name)
-    from pydantic_ai.providers.openai import OpenAIProvider
-
-    key, url = getattr(settings, "OPENAI_API_KEY", ""), getattr(settings, "OPENAI_BASE_URL", "")
-    if url and not key:
-        # Self-hosted servers often need none, but the client insists on one.
-        key = "not-set"
-    return OpenAIProvider(api_key=key or None, base_url=url or None)
 
 
 def _not_installed(usage: Usage) -> PermanentError:

@@ -9,14 +9,15 @@ from django.conf import settings
 from pydantic import BaseModel
 
 from agents.models import Task
-from agents.protocols import Assignment, Model, Reply, Usage, WorkError
+from agents.protocols import Assignment, Model, Reply, WorkError
+from agents.providers.gen_ai import INVOKE_AGENT, agent_facts, span_name, usage_facts
 from agents.providers.partial import Sink, partial_output
 from agents.worker.cancellation import Cancellation
 from audit.stream.notifier import publish_ephemeral
 from audit.stream.publisher import is_watched
 from context.rendering import render_markdown
 from core.database import release_connection
-from core.tracing import Facts, Span, span
+from core.tracing import Span, named_span
 
 EXCERPT_LENGTH = 2_000
 
@@ -38,7 +39,7 @@ class CancellableModel:
         # A call takes long: others may use the connection meanwhile.
         release_connection()
         try:
-            with call_span(artifact_type) as call:
+            with agent_span(self.cancellation.claim.task, artifact_type) as call:
                 reply = self.model.produce(*arguments, artifact_type=artifact_type, **named)
                 if iscoroutine(reply):
                     reply = self.cancellation.run(reply)
@@ -50,28 +51,16 @@ class CancellableModel:
 
 
 @contextmanager
-def call_span(artifact_type: str) -> Iterator[Span]:
-    """Which model served a call and how much it took, never what it wrote."""
-    with span("model call", {"paraph.artifact_type": artifact_type}) as call:
+def agent_span(task: Task, artifact_type: str) -> Iterator[Span]:
+    """Which model served the work and how much it took, never what it wrote."""
+    facts = agent_facts(str(task.agent_type), str(task.pk))
+    facts = {**facts, "paraph.artifact_type": artifact_type}
+    with named_span(span_name(INVOKE_AGENT, str(task.agent_type)), facts) as call:
         try:
             yield call
         except WorkError as error:
             call.add(usage_facts(error.usage))
             raise
-
-
-def usage_facts(usage: Usage | None) -> Facts:
-    """In the words of OpenTelemetry, where it has them."""
-    if usage is None:
-        return {}
-    return {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": usage.provider,
-        "gen_ai.request.model": usage.model or None,
-        "gen_ai.usage.input_tokens": usage.input_tokens,
-        "gen_ai.usage.output_tokens": usage.output_tokens,
-        "paraph.model_calls": usage.calls,
-    }
 
 
 class ProgressReportingModel:

@@ -1,7 +1,9 @@
 """Every write to tasks. Times come from the database's clock only."""
 
+from agents.services.budgets import return_dead_reservations
 from agents.services.capacity import enqueue_refused, update_project_share
 from agents.services.claims import Claim, claim_task, hand_back, hand_back_claims
+from agents.services.exchanges import forget_exchanges
 from agents.services.provider_checks import note_check
 from agents.services.recovery import enqueue_due_tasks, take_back_lost_tasks
 from agents.services.results import (
@@ -44,6 +46,7 @@ __all__ = [
     "expire_result",
     "fail_attempt",
     "finish_task",
+    "forget_exchanges",
     "hand_back",
     "hand_back_claims",
     "may_stop_everything",
@@ -56,6 +59,7 @@ __all__ = [
     "requeue_with_answer",
     "resume_call",
     "retry_task",
+    "return_dead_reservations",
     "return_for_changes",
     "take_back_lost_tasks",
     "try_again",

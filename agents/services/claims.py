@@ -1,6 +1,6 @@
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -188,5 +188,5 @@ def close_attempt(
 
 def end_of_attempt(task: Task, outcome: AttemptOutcome, usage: Usage | None) -> dict[str, Any]:
     """Parameters of `close_attempt`, without those of an error."""
-    spent = asdict(usage or NO_USAGE)
+    spent = (usage or NO_USAGE).columns()
     return {"task": task.pk, "fence": task.fence, "outcome": str(outcome)} | spent

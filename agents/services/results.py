@@ -1,5 +1,6 @@
 import json
 import random
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -102,7 +103,7 @@ def fail_attempt(*, claim: Claim, error: WorkError) -> bool:
         task.failures += 1
         delays = settings.TASK_RETRY_DELAYS_SECONDS
         if not is_transient or task.failures > len(delays):
-            escalate(tx, task, error.code, error.detail, **error.facts)
+            escalate(tx, task, error.code, error.detail, shown=error.shown, **error.facts)
             return True
         # Up to a quarter more, so that tasks that failed together do not return together.
         jitter = 1 + random.random() / 4  # noqa: S311 - no secret
@@ -122,10 +123,18 @@ def fail_attempt(*, claim: Claim, error: WorkError) -> bool:
     return True
 
 
-def escalate(tx: ProjectTransaction, task: Task, code: str, detail: str, **facts: Any) -> None:
-    """Stop and wait for a person. `facts` are for the log."""
+def escalate(
+    tx: ProjectTransaction,
+    task: Task,
+    code: str,
+    detail: str,
+    *,
+    shown: Mapping[str, Any] | None = None,
+    **facts: Any,
+) -> None:
+    """Stop and wait for a person. `shown` is for them, `facts` are for the log."""
     task.wait_for(RequestKind.ESCALATION)
-    task.result = {"error": {"code": code, "detail": detail}}
+    task.result = {"error": {"code": code, "detail": detail, **(shown or {})}}
     data = {"code": code, "detail": detail, "step": task.step, "attempt": task.attempt}
     tx.record(SYSTEM_ERROR if code == INTEGRITY else SYSTEM_WARNING, task=task, **data | facts)
     task.save(update_fields=RESULT)

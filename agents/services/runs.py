@@ -118,7 +118,7 @@ def keep_results(
         run.save(update_fields=ANSWERED)
         if usage is not None:
             attempt = TaskAttempt.objects.filter(task=task, fence=claim.fence)
-            attempt.update(**asdict(usage))
+            attempt.update(**usage.columns())
         if rows:
             tx.record(
                 TOOLS_USED,

@@ -12,6 +12,7 @@ from agents.services.claims import give_up
 from agents.services.tasks import digest_key, requeue
 from audit.event_types import EventType
 from core import sql
+from projects.services import raise_soft_limit
 from projects.transaction import ProjectTransaction
 
 REVISED_FIELDS = ("artifact", "version", "artifact_type", "title")
@@ -97,7 +98,12 @@ def resume_call(
 
 
 def try_again(tx: ProjectTransaction, task: Task) -> None:
-    """The same work once more, after what went wrong."""
+    """The same work once more, after what went wrong.
+
+    Whoever lets it go on past the project's soft limit has raised that.
+    """
+    if raised := task.result.get("error", {}).get("raises_soft_limit_to_micros"):
+        raise_soft_limit(tx, raised)
     requeue(task)
     tx.record(TASK_RETRIED, task=task, step=task.step, cause="tried_again")
     tx.refresh_agent(task.agent_type)

@@ -28,6 +28,7 @@ from agents.protocols import (
     Usage,
 )
 from agents.roles.tester import ran_well
+from agents.services.budgets import add_spending
 from agents.services.claims import Claim, claim_task, hand_back_claims
 from agents.services.recovery import take_back_task
 from agents.services.results import fail_attempt, finish_task
@@ -325,7 +326,9 @@ def _counted(reported: tuple[TaskAttempt, bool], usage: Usage | None = None) -> 
     attempt, is_new = reported
     outcome = AttemptOutcome(attempt.outcome)
     if is_new:
-        count_usage(usage)
+        if usage is not None:
+            count_usage(usage)
+            add_spending(attempt.task, usage)
         seconds = (attempt.finished_at - attempt.started_at).total_seconds()
         ATTEMPT_SECONDS.labels(str(attempt.task.agent_type), str(outcome)).observe(seconds)
     return outcome

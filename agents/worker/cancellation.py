@@ -14,8 +14,6 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
-from django.db import connection
-
 from agents.providers.event_loop import run_on_loop
 
 if TYPE_CHECKING:
@@ -136,19 +134,3 @@ def as_current(cancellation: Cancellation) -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
-
-
-async def check_before_next_request() -> None:
-    """For a model that makes several requests for one answer. Raises as `Cancellation.check`."""
-    cancellation = current_cancellation()
-    if cancellation is None:
-        return
-
-    def check() -> None:
-        try:
-            cancellation.check()
-        finally:
-            # Of the other thread, which has one of its own.
-            connection.close()
-
-    await asyncio.to_thread(check)

@@ -3,6 +3,7 @@
 import logging
 import time
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from celery.exceptions import SoftTimeLimitExceeded
@@ -10,13 +11,16 @@ from django.conf import settings
 from django.db import Error as DatabaseAway
 
 from agents.context_assembly import assemble_assignment
+from agents.endpoints.services import endpoint_of
 from agents.enums import AttemptOutcome
+from agents.external import model_of
 from agents.metrics import ATTEMPT_SECONDS, QUEUE_WAIT_SECONDS, count_usage
 from agents.protocols import (
     Completed,
     Outcome,
     PermanentError,
     TransientError,
+    Usage,
     WorkError,
 )
 from agents.providers import model_for
@@ -30,6 +34,7 @@ from agents.services import (
     fail_attempt,
     finish_task,
 )
+from agents.services.budgets import add_spending
 from agents.services.runs import empty_runs
 from agents.worker.cancellation import (
     Cancellation,
@@ -123,7 +128,11 @@ def _work(cancellation: Cancellation) -> Outcome:
     claim = cancellation.claim
     agent_type = claim.task.agent_type
     try:
-        model = CancellableModel(model_for(agent_type), cancellation)
+        project = claim.task.project
+        served_by = model_for(
+            agent_type, model_of(project, agent_type), partial(endpoint_of, project)
+        )
+        model = CancellableModel(served_by, cancellation)
         reporting = ProgressReportingModel(model, claim.task)
         using_tools = ToolUsingModel(reporting, cancellation)
         return role_for(agent_type).run(assemble_assignment(claim), using_tools)
@@ -144,11 +153,18 @@ def _work(cancellation: Cancellation) -> Outcome:
 
 
 def _fail(claim: Claim, error: WorkError) -> AttemptOutcome | None:
-    count_usage(error.usage)
+    _count(claim, error.usage)
     if not fail_attempt(claim=claim, error=error):
         return None
     is_transient = isinstance(error, TransientError)
     return AttemptOutcome.TRANSIENT_ERROR if is_transient else AttemptOutcome.PERMANENT_ERROR
+
+
+def _count(claim: Claim, usage: Usage | None) -> None:
+    """What was not counted request by request: of the demo model, and of providers of one's own."""
+    count_usage(usage)
+    if usage is not None and not usage.is_counted:
+        add_spending(claim.task, usage)
 
 
 def record_outcome(claim: Claim, outcome: Outcome) -> AttemptOutcome | None:
@@ -162,7 +178,7 @@ def record_outcome(claim: Claim, outcome: Outcome) -> AttemptOutcome | None:
     except DomainError as error:
         detail = f"The agent's output cannot be stored: {error}"
         return _fail(claim, TransientError("invalid_output", detail[:2000], usage=outcome.usage))
-    count_usage(outcome.usage)
+    _count(claim, outcome.usage)
     if not is_ours:
         return None
     is_completed = isinstance(outcome, Completed)

@@ -1,11 +1,12 @@
 """What the product must do, each requirement traceable to the words it came from."""
 
+import re
 from collections.abc import Iterator
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from context.artifact_types import ArtifactType, Values, artifact_type
+from context.artifact_types import ArtifactType, ContentError, Texts, Values, artifact_type
 from context.content_fields import (
     Clarifications,
     Content,
@@ -23,6 +24,8 @@ from context.markdown import bullets, document_title, plain, section
 from context.parts.concepts import ConceptPart, find_questions
 from context.parts.headings import TITLE_MAX_CHARACTERS
 from context.parts.sections import as_lines
+
+PLAIN_MARKS = str.maketrans("“”„«»‘’‚–—", '"""""\'\'\'--')
 
 
 class Span(Content):
@@ -65,6 +68,24 @@ class Requirement(Content):
     )
 
 
+class Quote(Content):
+    """Words of a person, as they stand in their text."""
+
+    source: Literal["brief", "answer", "feedback"] = Field(
+        description="Which text: the brief, an answer to a clarification, or a comment."
+    )
+    number: Count = Field(0, description="Which answer or comment, from 0; 0 for the brief.")
+    quote: LongText = Field(min_length=1, description="The words, exactly as they stand there.")
+
+
+class WrittenRequirement(Requirement):
+    """One thing that the product must do or be."""
+
+    spans: list[Quote] = Field(
+        max_length=20, description="The words it came from; empty if it came from nobody's words."
+    )
+
+
 class SoftwareSpecification(Content):
     """All requirements of the product."""
 
@@ -88,9 +109,39 @@ class SoftwareSpecification(Content):
         return self
 
 
+class WrittenSpecification(SoftwareSpecification):
+    """All requirements of the product."""
+
+    requirements: list[WrittenRequirement] = Field(
+        min_length=1, max_length=300, description="The requirements, in the order of the brief."
+    )
+
+
 @artifact_type("software_specification", title="Software specification", order=20)
 class SoftwareSpecificationType(ArtifactType):
     schema = SoftwareSpecification
+    # No model counts characters.
+    written_schema = WrittenSpecification
+
+    def from_written(self, content: Values, texts: Texts) -> Values:
+        """Each quote gets its place in the text that it is from."""
+        errors, requirements = [], []
+        for number, requirement in enumerate(content["requirements"]):
+            spans = []
+            for position, span in enumerate(requirement["spans"]):
+                text = texts.get((span["source"], span["number"]), "")
+                if place := find_quote(text, span["quote"]):
+                    start, end = place
+                    spans.append(span | {"start": start, "end": end, "quote": text[start:end]})
+                else:
+                    field = f"requirements.{number}.spans.{position}.quote"
+                    where = f"{span['source']} {span['number']}".removesuffix(" 0")
+                    detail = f"These words do not stand in the {where}; quote them word for word."
+                    errors.append({"field": field, "code": "not_found", "detail": detail})
+            requirements.append(requirement | {"spans": spans})
+        if errors:
+            raise ContentError(errors)
+        return content | {"requirements": requirements}
 
     def render(self, content: Values) -> list[str]:
         requirements = [line for r in content["requirements"] for line in _requirement(r)]
@@ -109,6 +160,17 @@ class SoftwareSpecificationType(ArtifactType):
             title = f"{item['id']} {item['title']}"[:TITLE_MAX_CHARACTERS]
             yield ConceptPart(ConceptKind.REQUIREMENT, item["id"], title, as_lines(item))
         yield from find_questions(content)
+
+
+def find_quote(text: str, quote: str) -> tuple[int, int] | None:
+    """Where words stand in a text; spaces, quotation marks and capitals may differ."""
+    if (start := text.find(quote)) >= 0:
+        return start, start + len(quote)
+    words = quote.translate(PLAIN_MARKS).split()
+    pattern = r"\s+".join(re.escape(word) for word in words)
+    # One character each, so places stay what they are.
+    found = re.search(pattern, text.translate(PLAIN_MARKS), re.IGNORECASE) if words else None
+    return found.span() if found else None
 
 
 def _requirement(item: Values) -> list[str]:

@@ -1,6 +1,7 @@
 from agents.enums import RequestKind
 from agents.models import Task
 from agents.services import try_again
+from agents.services.budgets import money
 from hitl.actions.base import Action, DecisionInput
 from hitl.actions.registry import register
 from hitl.enums import RequestStatus
@@ -24,7 +25,9 @@ class TryAgain(Action):
         return request.kind == RequestKind.ESCALATION and is_error
 
     def consequence(self, request: HitlRequest, follows: str) -> str:
-        return "The agent tries the same work again at once; it is told nothing new."
+        raised = request.subject["error"].get("raises_soft_limit_to_micros")
+        raises = f" The project's soft limit becomes {money(raised)}." if raised else ""
+        return f"The agent tries the same work again at once; it is told nothing new.{raises}"
 
     def apply(
         self, tx: ProjectTransaction, request: HitlRequest, task: Task, data: DecisionInput

@@ -81,6 +81,8 @@ DROPPED: dict[str, str] = {
     "agents.ModelRun": "task__project",
     "agents.WorkspaceFile": "task__project",
     "agents.ToolUse": "task__project",
+    "agents.ModelExchange": "project",
+    "agents.ModelEndpoint": "project",
     "context.ContextBuild": "project",
     "context.Section": "version__artifact__project",
     "context.Concept": "version__artifact__project",
@@ -109,6 +111,7 @@ KEPT: dict[str, set[str]] = {
     "notifications.Webhook": {"event_types"},
     "projects.Invitation": {"token_sha256"},
     "agents.StopAcknowledgement": {"worker"},
+    "agents.ModelCall": {"agent_type", "provider", "model", "error_code", "day"},
     "agents.TaskAttempt": {
         *("worker", "error_code", "provider", "model", "report_sha256", "lease_seconds"),
     },

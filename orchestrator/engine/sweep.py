@@ -10,7 +10,13 @@ from accounts.logins import record_counted_logins
 from accounts.plain_tokens import delete_plain_tokens
 from accounts.tokens import forget_expired_tokens
 from agents.queue import ADVANCE, enqueue, redelivery_timeout
-from agents.services import enqueue_due_tasks, record_stop_notices, take_back_lost_tasks
+from agents.services import (
+    enqueue_due_tasks,
+    forget_exchanges,
+    record_stop_notices,
+    return_dead_reservations,
+    take_back_lost_tasks,
+)
 from core.disk import disk
 from core.idempotency import forget_old_keys
 from core.metrics import SHORT_BUCKETS
@@ -46,12 +52,14 @@ def sweep() -> dict[str, int]:
     """
     repairs: dict[str, Callable[[], int]] = {
         "tasks_taken_back": take_back_lost_tasks,
+        "reservations_returned": return_dead_reservations,
         "stop_notices_recorded": record_stop_notices,
         "deadlines_applied": apply_deadlines,
         "actions_closed": close_overdue_actions,
         "tasks_enqueued": enqueue_due_tasks,
         "projects_enqueued": enqueue_waiting_projects,
         "idempotency_keys_forgotten": forget_old_keys,
+        "exchanges_forgotten": forget_exchanges,
         "tokens_forgotten": forget_expired_tokens,
         "plain_tokens_deleted": delete_plain_tokens,
         "failed_logins_counted": record_counted_logins,

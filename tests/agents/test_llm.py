@@ -27,7 +27,7 @@ from agents.providers.event_loop import run_on_loop
 from agents.providers.llm import LLMModel
 from agents.providers.prompts import prompt_for
 from context.artifact_types import artifact_types, validate_content
-from tests.openai_server import OpenAIServer, ask, call, hang, raw, refusal
+from tests.openai_server import OpenAIServer, ask, call, hang, instance_of, raw, refusal
 
 KEY = "sk-not-to-be-seen-anywhere"
 BRIEF = "A brief that no log may show."
@@ -136,12 +136,69 @@ def test_an_answer_that_does_not_fit_is_corrected_once_told(model, server):
     assert (reply.usage.calls, reply.usage.input_tokens) == (2, 200)
 
 
-def test_a_model_that_never_fits_is_one_error_with_all_usage(model, server):
+def test_a_fault_that_repeats_ends_early_with_its_field_and_all_usage(model, server):
     server.contents["project_plan"] = {"title": "x"}
-    error = failure(model, TransientError)
+    error = failure(model, PermanentError)
     assert error.code == "model_malformed_answer"
-    assert (error.usage.calls, error.usage.input_tokens, error.usage.output_tokens) == (3, 300, 60)
+    assert "title: String should have at least 3 characters" in error.detail
+    assert {"field": "steps", "detail": "Field required"} in error.shown["faults"]
+    assert (error.usage.calls, error.usage.input_tokens, error.usage.output_tokens) == (2, 200, 40)
     assert error.usage.cost_micros is None
+
+
+def test_faults_that_change_are_tried_again_and_the_next_attempt_is_told(model, server):
+    wrong = ({"title": "x"}, {"title": "Library"}, {"title": "Library", "steps": []})
+    server.then(*[call("deliver_project_plan", answer) for answer in wrong])
+    error = failure(model, TransientError)
+    assert error.usage.calls == 3
+    assert "steps: List should have at least 1 item" in error.detail
+    prompt = prompt_for(assignment(fault=error.detail), "project_plan")
+    assert "steps: List should have at least 1 item" in prompt
+
+
+def test_the_same_fault_in_the_next_attempt_is_for_a_person(model, server):
+    wrong = ({"title": "x"}, {"title": "Library"}, {"title": "Library", "steps": []})
+    server.then(*[call("deliver_project_plan", answer) for answer in wrong] * 2)
+    fault = failure(model, TransientError).detail
+    with pytest.raises(PermanentError, match="steps"):
+        produce(model, fault=fault)
+
+
+def test_a_correction_is_sent_the_fault_and_not_the_answer_once_more(model, server):
+    long = "words " * 500
+    server.then(call("deliver_project_plan", {"title": "x", "steps": [long]}))
+    produce(model)
+    messages = server.requests[1]["messages"]
+    assert "title: String should have at least 3 characters" in messages[-1]["content"]
+    assert long not in messages[-1]["content"]
+
+
+def test_the_brief_stands_once_in_a_prompt(model, server):
+    brief = Material("a", 1, "user_input", "Brief", {"text": BRIEF}, "", "", "")
+    produce(model, materials=(brief,))
+    assert json.dumps(server.requests[0]).count(BRIEF) == 1
+
+
+def test_quotes_get_their_places_from_the_text(model, server):
+    kind = artifact_types["software_specification"]
+    content = instance_of(kind.schema.model_json_schema())
+    requirement = instance_of(kind.schema.model_json_schema()["$defs"]["Requirement"])
+    quote = {"source": "brief", "quote": "that no  LOG may show"}
+    requirement |= {"id": "FR-1", "spans": [quote]}
+    server.contents["software_specification"] = content | {"requirements": [requirement]}
+    reply = produce(model, kind.schema, "software_specification")
+    span = reply.content.requirements[0].spans[0]
+    assert span.quote == BRIEF[span.start : span.end] == "that no log may show"
+
+
+def test_a_quote_that_nobody_said_is_named(model, server):
+    kind = artifact_types["software_specification"]
+    content = instance_of(kind.schema.model_json_schema())
+    requirement = instance_of(kind.schema.model_json_schema()["$defs"]["Requirement"])
+    requirement |= {"id": "FR-1", "spans": [{"source": "brief", "quote": "Invented."}]}
+    server.contents["software_specification"] = content | {"requirements": [requirement]}
+    with pytest.raises(PermanentError, match=r"requirements\.0\.spans\.0\.quote"):
+        produce(model, kind.schema, "software_specification")
 
 
 @pytest.mark.parametrize(
@@ -169,7 +226,7 @@ def test_a_malformed_answer_is_one_error(model, server, behaviour):
 
 def test_arguments_that_are_no_json_are_malformed(model, server):
     server.then(*[call("deliver_project_plan", "{nope")] * 3)
-    assert failure(model, TransientError).code == "model_malformed_answer"
+    assert failure(model, PermanentError).code == "model_malformed_answer"
 
 
 def test_an_unknown_function_is_malformed(model, server):
@@ -260,7 +317,8 @@ def test_a_closed_port_is_a_connection_error(model, settings):
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         settings.OPENAI_BASE_URL = f"http://127.0.0.1:{held.getsockname()[1]}/v1"
-        assert failure(model, TransientError).code == "model_connection"
+        closed = LLMModel("openai-chat:test-model")
+        assert failure(closed, TransientError).code == "model_connection"
 
 
 def test_a_provider_that_hangs_up_is_a_connection_error(model, server):

@@ -43,6 +43,8 @@ OF_ONE_PROJECT = (
     "admin:project_policy",
     "admin:project_traceability",
     "admin:project_members",
+    "admin:project_usage",
+    "admin:project_models",
 )
 
 

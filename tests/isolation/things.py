@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.models import PersonalToken
 from accounts.tokens import create_token
-from agents.models import ModelRun, Task, ToolUse, WorkspaceFile
+from agents.models import ModelEndpoint, ModelRun, Task, ToolUse, WorkspaceFile
 from audit.actors import Actor
 from audit.models import Event, Stream
 from context.models import Artifact, ContextBuild
@@ -86,6 +86,9 @@ class Things:
         add_group(project_id=project.pk, actor=actor, group="Friends", role="viewer")
         delegate_decisions(
             project_id=project.pk, actor=actor, ends_at=timezone.now() + timedelta(days=1)
+        )
+        ModelEndpoint.objects.create(
+            project=project, name="mine", speaks="anthropic", created_by=self.user
         )
         create_token(user=self.user, name="Of another", scopes=["read"])
         stop(self.user, project_id=project.pk, agent_type="deployer")
@@ -177,6 +180,7 @@ class Things:
         plain = {"user": self.user.username, "agent_type": "coder", "number": 1, "format": "json"}
         if name == "group":
             return self.id_of(Group)
+        plain["name"] = "mine"
         if name in plain:
             return plain[name]
         model = NAMED.get(name) or NAMED.get(name.removesuffix("_id").removesuffix("_ids"))

@@ -7,6 +7,7 @@ from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, models, transaction
 
+from agents.models import ModelExchange
 from audit.actors import Actor
 from audit.models import Event
 from audit.verification import verify_stream
@@ -70,6 +71,8 @@ def full(things, owner, approver):
         archive_sha256="0" * 64,
         trail_events=0,
     )
+    said = {"task": request.task_id, "fence": 1, "provider": "x", "model": "y"}
+    ModelExchange.objects.create(project=project, request=SECRET, **said)
     ImportedFile.objects.create(origin=origin, path="imported/x", sha256="", body=b"")
     return things
 

@@ -34,12 +34,14 @@ def task(project):
 def test_with_nothing_to_repair_every_count_is_zero(db):
     assert sweep() == [
         "tasks_taken_back: 0",
+        "reservations_returned: 0",
         "stop_notices_recorded: 0",
         "deadlines_applied: 0",
         "actions_closed: 0",
         "tasks_enqueued: 0",
         "projects_enqueued: 0",
         "idempotency_keys_forgotten: 0",
+        "exchanges_forgotten: 0",
         "tokens_forgotten: 0",
         "plain_tokens_deleted: 0",
         "failed_logins_counted: 0",

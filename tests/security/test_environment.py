@@ -71,6 +71,18 @@ UNREADABLE = {
     "MODEL_CONCURRENCY": ("openai", "openai=", "=5", "openai=many", "-1", "1.5", "a=1;b=2"),
     "CONTEXT_BUDGET": (*NUMBERS, "0"),
     "CONTEXT_BUDGETS": ("openai", "openai=", "=5", "openai=many", "openai=0", "a=1;b=2"),
+    "MODEL_ENDPOINTS": ("My box", "a;b", "-a", "openai"),
+    "MODEL_ENDPOINT_HOSTS": ("https://example.org", "a b"),
+    "MODEL_TEMPERATURE": ("warm", "-1", "2.5", "nan"),
+    "MODEL_SEED": NUMBERS,
+    "MODEL_REASONING": ("some", "true"),
+    "MODEL_FALLBACKS": ("x", "a:x;b", ":x", "demo:x"),
+    "MODEL_TRANSCRIPTS": ("sometimes", "true"),
+    "MODEL_TRANSCRIPT_DAYS": (*NUMBERS, "0"),
+    "MODEL_PRICES": ("x", "x=1", "x=1/-1", "x=a/b", "=1/1", "a=1/1;b"),
+    "MODEL_PRICE_UNKNOWN": ("1", "a/b", "-1/1", "1/2/3/4"),
+    "BUDGET": ("much", "-1", "nan"),
+    "BUDGET_DAY": ("much", "-1", "inf"),
     "EMBEDDING_MODEL": ("demo", *MODELS),
     "TRUSTED_LOG_KEYS": ("paraph-1", "paraph-1+00000000+AAAA"),
     "EMAIL_URL": ("localhost", "http://host", "smtp://", "smtp://u:hidden@host:port"),
@@ -85,7 +97,7 @@ UNREADABLE |= dict.fromkeys(
 )
 UNREADABLE |= dict.fromkeys(
     (
-        *("OPENAI_BASE_URL", "EMBEDDING_BASE_URL", "CHECKPOINT_WITNESS_URL"),
+        *("OPENAI_BASE_URL", "OLLAMA_BASE_URL", "EMBEDDING_BASE_URL", "CHECKPOINT_WITNESS_URL"),
         *("PUBLIC_URL", "SLACK_API_URL", "OIDC_SERVER_URL"),
     ),
     URLS,
@@ -109,6 +121,7 @@ OF_TRACES = {
 ANY_TEXT = {
     *("CHANNEL_PREFIX", "QUEUE_PREFIX", "ADMIN_PASSWORD", "DATA_DIR", "METRICS_TOKEN"),
     *("HEARTBEAT_FILE", "DISK_FOLDERS"),
+    *("ANTHROPIC_API_KEY", "GOOGLE_API_KEY"),
     *("OPENAI_API_KEY", "EMBEDDING_API_KEY", "OTEL_EXPORTER_OTLP_HEADERS"),
     *("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "APPRISE_URLS", "APPRISE_KINDS"),
     "HITL_ASK_BEFORE_TOOLS",

@@ -61,7 +61,7 @@ def test_attempts_waits_and_calls_are_counted_by_agent(make_project, owner):
         "paraph_attempt_seconds_count", agent_type="orchestrator", outcome="completed"
     )
     waits = Counted("paraph_queue_wait_seconds_count", agent_type="orchestrator")
-    calls = Counted("paraph_model_calls_total", provider="demo")
+    calls = Counted("paraph_model_calls_total", provider="demo", model="quotes-1")
     project = make_project()
     start_project(project_id=project.pk, actor=Actor.of_user(owner))
     advance_project(project.pk)

@@ -48,11 +48,11 @@ def test_one_trace_joins_request_job_and_model_call_and_the_next_one_begins_with
     answer, created = ask("projects/", {"name": "Library", "brief": BRIEF})
     project = answer.json()["id"]
 
-    call = eventually(lambda: receiver.of_trace(created, "paraph.model_call"))[0]
+    call = eventually(lambda: receiver.of_trace(created, "invoke_agent orchestrator"))[0]
     eventually(lambda: receiver.of_trace(created, "POST api/v1/projects/"))
     way = eventually(lambda: way_from_request(receiver, call, "POST api/v1/projects/"))
     assert way == [
-        "paraph.model_call",
+        "invoke_agent orchestrator",
         "paraph.attempt",
         "job agents.tasks.run_task",
         "POST api/v1/projects/",
@@ -71,7 +71,7 @@ def test_one_trace_joins_request_job_and_model_call_and_the_next_one_begins_with
 
     resumed = eventually(lambda: receiver.of_trace(decided, "paraph.start_step"))[0]
     assert resumed.facts["paraph.resume_seconds"] >= 0
-    next_call = eventually(lambda: receiver.of_trace(decided, "paraph.model_call"))[0]
+    next_call = eventually(lambda: receiver.of_trace(decided, "invoke_agent orchestrator"))[0]
     root = "POST api/v1/hitl/requests/<uuid:pk>/decisions/"
     assert eventually(lambda: way_from_request(receiver, next_call, root))
     assert decided != created
@@ -110,7 +110,7 @@ def test_a_call_that_fails_says_its_code_and_not_its_words(receiver, ask, start_
 
     assert attempt.has_failed
     assert attempt.facts["paraph.outcome"] == "permanent_error"
-    (call,) = receiver.of_trace(trace, "paraph.model_call")
+    (call,) = receiver.of_trace(trace, "invoke_agent orchestrator")
     assert (call.has_failed, call.facts["error.type"]) == (True, "model_misconfigured")
     detail = TaskAttempt.objects.get().error_detail
     assert detail

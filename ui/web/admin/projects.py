@@ -32,11 +32,13 @@ from ui.web.admin.project_page import project_context
 from ui.web.artifacts.uploads import take_file
 from ui.web.inbox.policy import answer_proposal, show_policy
 from ui.web.members import show_members
+from ui.web.models_page import show_models
 from ui.web.notifications.webhooks import show_webhooks
 from ui.web.pages import add_errors, render_page
 from ui.web.projects.new_project import NewProjectForm, example_named, examples, workflow_pictures
 from ui.web.projects.project_views import show_traceability, show_verification
 from ui.web.templatetags.ui import chip
+from ui.web.usage_page import show_usage
 from ui.wording import time_since
 
 VERBS: dict[str, Callable[..., Project]] = {
@@ -108,6 +110,8 @@ class ProjectAdmin(ProjectScopedAdmin):
         steer = self.admin_site.admin_view(self.steer_view)
         policy = self.admin_site.admin_view(self.policy_view)
         members = self.admin_site.admin_view(self.members_view)
+        usage = self.admin_site.admin_view(self.usage_view)
+        models = self.admin_site.admin_view(self.models_view)
         upload = self.admin_site.admin_view(self.upload_view)
         retry = self.admin_site.admin_view(self.retry_view)
         webhooks = self.admin_site.admin_view(self.webhooks_view)
@@ -118,6 +122,8 @@ class ProjectAdmin(ProjectScopedAdmin):
             ),
             path("<uuid:project_id>/policy/", policy, name="project_policy"),
             path("<uuid:project_id>/members/", members, name="project_members"),
+            path("<uuid:project_id>/usage/", usage, name="project_usage"),
+            path("<uuid:project_id>/models/", models, name="project_models"),
             *(
                 path(
                     f"<uuid:project_id>/policy/<uuid:proposal_id>/{verb}/",
@@ -195,6 +201,14 @@ class ProjectAdmin(ProjectScopedAdmin):
 
     def verify_view(self, request: HttpRequest, project_id: UUID) -> HttpResponse:
         return show_verification(request, self._get(request, project_id))
+
+    @method_decorator(require_http_methods(["GET", "POST"]))
+    def usage_view(self, request: HttpRequest, project_id: UUID) -> HttpResponse:
+        return show_usage(request, self._get(request, project_id))
+
+    @method_decorator(require_http_methods(["GET", "POST"]))
+    def models_view(self, request: HttpRequest, project_id: UUID) -> HttpResponse:
+        return show_models(request, self._get(request, project_id))
 
     def proposal_view(
         self, request: HttpRequest, project_id: UUID, proposal_id: UUID, verb: str
