@@ -346,7 +346,9 @@ Reasoning = Literal["", *REASONING]
 Fallbacks = Annotated[
     list[str],
     BeforeValidator(split_list),
-    items_matching("[^:,]+:[^,]+", "Use provider:model, separated by commas, the first one first."),
+    items_matching(
+        r"[^:;\s]+:[^;\s]+", "Use provider:model, separated by commas, the first one first."
+    ),
 ]
 Approvals = Annotated[dict[str, int], BeforeValidator(split_approvals)]
 Networks = Annotated[list[IPv4Network | IPv6Network], BeforeValidator(split_networks)]
@@ -603,7 +605,8 @@ def read_endpoints(names: list[str]) -> dict[str, Endpoint]:
     for name in names:
         prefix = f"ENDPOINT_{name.upper().replace('-', '_')}"
         if name in (*KINDS, "demo", "external"):
-            raise ImproperlyConfigured(f"MODEL_ENDPOINTS names {name!r}, which is taken.")
+            taken = f"{name!r} is taken. Use a name of your own."
+            raise ImproperlyConfigured(f"MODEL_ENDPOINTS is {','.join(names)!r}. {taken}")
         speaks = os.environ.get(prefix, "").strip()
         if not speaks:
             kinds = ", ".join(KINDS)

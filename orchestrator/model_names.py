@@ -24,11 +24,16 @@ def check_models(settings: Any) -> None:
             logger.warning("the model 'offline' is called 'demo' now; change MODEL_... in .env")
         if settings.MODEL_DEFAULT == OLD_NAME:
             settings.MODEL_DEFAULT = "demo"
-    for options in settings.MODEL_OPTIONS.values():
+    for agent_type, options in settings.MODEL_OPTIONS.items():
         for name in options.fallbacks:
             if name.partition(":")[0] in settings.MODEL_PROVIDERS:
-                detail = "One of these is a choice, never what stands in for a model that failed."
-                raise ImproperlyConfigured(f"A fallback is {name!r}. {detail}")
+                variable = (
+                    f"MODEL_{agent_type.upper()}_FALLBACKS" if agent_type else "MODEL_FALLBACKS"
+                )
+                detail = "Use provider:model: the demo model never stands in for one that failed."
+                raise ImproperlyConfigured(
+                    f"{variable} is {','.join(options.fallbacks)!r}. {detail}"
+                )
     for agent_type, name in settings.AGENT_MODELS.items():
         provider, _, model = name.partition(":")
         if name == EXTERNAL or provider in settings.MODEL_PROVIDERS or (provider and model):
