@@ -134,8 +134,16 @@ def two_requests(make_project, staff_members):
     return [agent_returns(project, work()) for project in projects]
 
 
+def opened(one, requests, path):
+    """What was never opened is not decided from a list."""
+    for request in requests:
+        one.opens(f"/admin/hitl/hitlrequest/{request.pk}/change/")
+    one.opens(path)
+
+
 def test_changes_are_requested_of_many_with_one_comment(two_requests, approver, person):
     one = person(approver)
+    opened(one, two_requests, "/admin/")
     one.page.get_by_label("All on this page").check()
     one.page.get_by_role("button", name="Request changes…").click()
     expect(one.page.locator("form.card li").first).to_contain_text("Number")
@@ -154,7 +162,7 @@ def test_changes_are_requested_of_many_with_one_comment(two_requests, approver, 
 
 def test_many_are_rejected_from_the_list_with_one_reason(two_requests, approver, person):
     one = person(approver)
-    one.opens("/admin/hitl/hitlrequest/")
+    opened(one, two_requests, "/admin/hitl/hitlrequest/")
     one.page.locator("#action-toggle").check()
     one.page.locator("select[name=action]").first.select_option("reject")
     one.page.get_by_role("button", name=re.compile("Run|Go")).first.click()
