@@ -71,7 +71,7 @@ def test_one_trace_joins_request_job_and_model_call_and_the_next_one_begins_with
 
     resumed = eventually(lambda: receiver.of_trace(decided, "paraph.start_step"))[0]
     assert resumed.facts["paraph.resume_seconds"] >= 0
-    next_call = eventually(lambda: receiver.of_trace(decided, "invoke_agent orchestrator"))[0]
+    next_call = eventually(lambda: receiver.of_trace(decided, "invoke_agent analyst"))[0]
     root = "POST api/v1/hitl/requests/<uuid:pk>/decisions/"
     assert eventually(lambda: way_from_request(receiver, next_call, root))
     assert decided != created
