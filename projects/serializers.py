@@ -18,7 +18,7 @@ from projects.models import (
 from projects.selectors import EXCERPT_LENGTH, find_user
 
 # Integers that JSON can hold.
-MOST_MICROS = 2**53
+MOST_MICROS = 2**53 - 1
 TOO_LONG = f"Shorten the brief to at most {BRIEF_MAX_LENGTH:,} characters."
 
 
