@@ -195,7 +195,8 @@ def requests(teller: Teller, clients: dict[str, APIClient], project: str) -> Non
 def reads(teller: Teller, owner: APIClient, own: dict[str, Any]) -> None:
     for name in ("projects_list", "agents_list"):
         teller.call(owner, name)
-    for name in ("retrieve", "progress_retrieve", "snapshot_retrieve", "origin_retrieve"):
+    names = ("retrieve", "progress_retrieve", "snapshot_retrieve", "origin_retrieve", "usage")
+    for name in names:
         teller.call(owner, f"projects_{name}", **own)
     history = {"project": own["project_id"]}
     teller.call(owner, "agents_history_list", agent_type="orchestrator", query=history)
