@@ -22,7 +22,7 @@ RETRIES = Counter(
     "paraph_retries", "Tasks that were put back into the queue.", ["agent_type", "cause"]
 )
 # A series that begins at one has not grown for Prometheus: the first lost workers would go unseen.
-for agent_type in agent_types.values:
+for agent_type in agent_types.shipped:
     RETRIES.labels(agent_type, "worker_lost")
 
 MESSAGES_LOST = Counter(

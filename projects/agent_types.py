@@ -59,6 +59,12 @@ class AgentTypes(Registry[Any]):
         super().unregister(name)
         del self._shipped[name]
 
+    @property
+    def shipped(self) -> list[str]:
+        """Those of the product, without a look into the database."""
+        super()._all()
+        return list(self._shipped)
+
     def is_shipped(self, name: str) -> bool:
         """The product has it without any row."""
         self._all()

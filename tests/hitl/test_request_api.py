@@ -109,7 +109,7 @@ def test_content_older_than_its_schema_is_shown_by_every_channel(
         api.get(f"{REQUESTS}{request.pk}/").json()["contents"][0]["markdown"],
         api.get(f"/api/v1/artifacts/{artifact.pk}/").json()["markdown"],
         markdown_of(content.version),
-        shown_version(content).html,
+        shown_version(content, {}).html,
         dict(export_files(project))["artifacts/orchestrate/agent_output.md"].decode(),
     ]
 
