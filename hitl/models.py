@@ -34,6 +34,8 @@ APPROVALS_MAX = 50
 
 class RequestQuerySet(models.QuerySet):
     def visible_to(self, user: Any) -> "RequestQuerySet":
+        if user.is_superuser:
+            return self
         return self.filter(project__in=Project.objects.visible_to(user))
 
     def pending(self) -> "RequestQuerySet":
@@ -42,6 +44,8 @@ class RequestQuerySet(models.QuerySet):
 
 class ActionQuerySet(models.QuerySet):
     def visible_to(self, user: Any) -> "ActionQuerySet":
+        if user.is_superuser:
+            return self
         return self.filter(project__in=Project.objects.visible_to(user))
 
 

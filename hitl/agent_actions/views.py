@@ -49,7 +49,7 @@ from hitl.models import AgentAction, Decision, HitlRequest, StandingApproval
 from projects.access import MANAGE, get_visible_project, require_role
 from projects.credentials import create_credential, credential_of, revoke_credential
 from projects.enums import CredentialScope
-from projects.models import AgentCredential
+from projects.models import AgentCredential, Project
 
 ASK, READ = CredentialScope.ASK, CredentialScope.READ
 RETRY_AFTER = "5"
@@ -90,16 +90,15 @@ class ActionFilter(django_filters.FilterSet):
         fields: list[str] = []
 
 
-def actions_for(user: Any) -> QuerySet[AgentAction]:
+def actions_for(user: Any, project: Project | None = None) -> QuerySet[AgentAction]:
+    """Those that the user may see; of one project, where it is known that they see it."""
+    mine = AgentAction.objects
+    mine = mine.filter(project=project) if project else mine.visible_to(user)
     decisions = Decision.objects.select_related("decided_by")
     requests = HitlRequest.objects.prefetch_related(Prefetch("decisions", decisions)).defer(
         "subject"
     )
-    return (
-        AgentAction.objects.visible_to(user)
-        .prefetch_related(Prefetch("requests", requests))
-        .order_by("-created_at", "-id")
-    )
+    return mine.prefetch_related(Prefetch("requests", requests)).order_by("-created_at", "-id")
 
 
 class ActionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet):
@@ -127,11 +126,10 @@ class ActionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
     filterset_class = ActionFilter
 
     def visible(self) -> QuerySet:
-        actions = actions_for(self.request.user)
+        project = None
         if "project_id" in self.kwargs:
             project = get_visible_project(self.request.user, self.kwargs["project_id"])
-            actions = actions.filter(project=project)
-        return actions
+        return actions_for(self.request.user, project)
 
     def known_names(self, request: Request) -> set[str]:
         can_wait = self.action in ("retrieve", "ask")
