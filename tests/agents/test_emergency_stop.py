@@ -259,9 +259,9 @@ def test_a_stop_between_claim_and_call_keeps_the_model_from_being_called(
     task = first_task(project)
     real = worker_run.model_for
 
-    def model_for(agent_type):
+    def model_for(*arguments, **options):
         stop(staff)
-        return real(agent_type)
+        return real(*arguments, **options)
 
     monkeypatch.setattr(worker_run, "model_for", model_for)
 

@@ -1,6 +1,7 @@
 import pytest
 from rest_framework.test import APIClient
 
+from agents.models import ModelEndpoint
 from audit.actors import Actor
 from audit.models import Event
 from hitl.agent_actions.asks import ask_action
@@ -30,7 +31,7 @@ REFUSED = {
     "/api/v1/audit/consistency/": 400,
 }
 # No pages.
-FILES = ("/export/", "/document/", "/checkpoints/latest/")
+FILES = ("/export/", "/document/", "/checkpoints/latest/", "/usage/csv/")
 # Needs an ASGI server; tested beside the socket that says the same.
 STREAM = "/api/v1/projects/<uuid:project_id>/stream/"
 ROUTES = [
@@ -61,6 +62,9 @@ def values(project):
         actor=Actor.of_user(project.created_by),
         url="https://example.org/hook",
     )
+    endpoint = ModelEndpoint.objects.create(
+        project=project, name="mine", speaks="anthropic", created_by=project.created_by
+    )
     found = {
         "project": project.pk,
         "task": request.task_id,
@@ -82,6 +86,7 @@ def values(project):
         "group": 1,
         "wid": webhook.pk,
         "did": webhook.pk,
+        "name": endpoint.name,
     }
 
 
