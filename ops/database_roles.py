@@ -24,7 +24,6 @@ KEPT = {
     *("context_artifacts", "context_artifact_versions", "hitl_requests", "hitl_decisions"),
     *("hitl_comments", "hitl_policies", "hitl_loosenings", "standing_approvals", "agent_actions"),
     *("agent_credentials", "project_invitations", "hitl_delegations", "installation_floor"),
-    "hitl_readings",
     *("model_calls", "budget_accounts"),
     *("emergency_stops", "emergency_stop_acknowledgements"),
 }

@@ -8,6 +8,7 @@ from django.core import management
 from hypothesis import settings as hypothesis_settings
 
 from core.database import as_owner
+from projects.agent_types import agent_types
 from tests.databases import close_administrators, grant_only
 
 pytest_plugins = ["tests.fixtures"]
@@ -42,6 +43,15 @@ def _children_have_the_settings_of_the_product():
 def _no_silence_of_another_test(monkeypatch):
     """After a lost message a process leaves the broker alone for a while: until the test ends."""
     monkeypatch.setattr("agents.queue._silent_until", 0.0)
+
+
+@pytest.fixture(autouse=True)
+def _no_agents_of_another_test():
+    """What this process knows of agent types outlives the rows of a test."""
+    yield
+    known, shipped = agent_types._items, agent_types._shipped
+    if known.keys() - shipped.keys():
+        agent_types._items = {name: role for name, role in known.items() if name in shipped}
 
 
 @pytest.fixture(scope="session")

@@ -142,6 +142,8 @@ def endpoint_of(project: Project, name: str) -> Endpoint:
 
 def check_agent_models(project: Project, models: Mapping[str, str]) -> None:
     """Raises InvalidInput for a model that this project may not use."""
+    if not models:
+        return
     own = set(ModelEndpoint.objects.filter(project=project).values_list("name", flat=True))
     used = {*configured_models().values(), EXTERNAL, DEMO}
     used |= {name for one in settings.MODEL_OPTIONS.values() for name in one.fallbacks}

@@ -14,11 +14,11 @@ PAGES = ("admin:index", "admin:projects_project_changelist", "admin:projects_pro
 def test_a_page_says_how_to_connect_a_model_while_the_demo_model_serves(
     page, admin_client, settings
 ):
-    assert "MODEL_DEFAULT" in admin_client.get(reverse(page)).content.decode()
+    assert CONNECT in admin_client.get(reverse(page)).content.decode()
 
     settings.AGENT_MODELS = dict.fromkeys(settings.AGENT_TYPES, "openai:gpt-x")
 
-    assert "MODEL_DEFAULT" not in admin_client.get(reverse(page)).content.decode()
+    assert CONNECT not in admin_client.get(reverse(page)).content.decode()
 
 
 def test_the_hint_is_empty_where_other_models_serve(settings):
