@@ -43,6 +43,7 @@ class AgentTypes(Registry[Any]):
     def __init__(self) -> None:
         super().__init__("agent type", place="roles")
         self._shipped: dict[str, Any] = {}
+        self._as_shipped: dict[str, tuple[str, tuple[int, str]]] = {}
         self._read_again_at = 0.0
         self._renew_lock()
         os.register_at_fork(after_in_child=self._renew_lock)
@@ -53,6 +54,7 @@ class AgentTypes(Registry[Any]):
 
     def register(self, name: str, item: Any, *, label: str = "", order: int = 0) -> Any:
         self._shipped[name] = super().register(name, item, label=label, order=order)
+        self._as_shipped[name] = (self._labels[name], self._order[name])
         return item
 
     def unregister(self, name: str) -> None:
@@ -91,6 +93,8 @@ class AgentTypes(Registry[Any]):
             logger.debug("agent types not read", extra={"error": repr(error)})
             return
         items = dict(self._shipped)
+        for name in items:
+            self._labels[name], self._order[name] = self._as_shipped[name]
         for entry in entries:
             items[entry.name] = entry.role(self._shipped.get(entry.name))
             self._order[entry.name] = (entry.order, entry.name)
