@@ -59,7 +59,7 @@ class AgentTypes(Registry[Any]):
 
     def unregister(self, name: str) -> None:
         super().unregister(name)
-        del self._shipped[name]
+        del self._shipped[name], self._as_shipped[name]
 
     @property
     def shipped(self) -> list[str]:

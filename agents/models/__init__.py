@@ -1,8 +1,8 @@
+from agents.models.budgets import BudgetAccount, ModelCall
 from agents.models.endpoints import ModelEndpoint
 from agents.models.exchanges import ModelExchange
 from agents.models.provider_checks import ProviderCheck
 from agents.models.runs import ModelRun, ToolUse, WorkspaceFile
-from agents.models.spending import BudgetAccount, ModelCall
 from agents.models.stops import (
     WORKER_SEEN_SECONDS,
     EmergencyStop,

@@ -100,7 +100,7 @@ class ToolUsingModel:
     ) -> Reply:
         names = tools_of(assignment.agent_type)
         is_artifact = artifact_type in artifact_types
-        if not names or not is_artifact or not getattr(self.model, "takes_tools", False):
+        if not names or not is_artifact or not self.takes_tools:
             return self.model.produce(
                 assignment,
                 artifact_type=artifact_type,

@@ -8,13 +8,13 @@ from ui.web.agent_types import show_agent_type, show_agent_types
 from ui.web.floor import show_floor
 from ui.web.inbox.inbox import show_inbox
 from ui.web.inbox.saved_filters import remove_filter, save_filter
+from ui.web.layout import layout_context
 from ui.web.login import LoginForm, refuse_password_alone
 from ui.web.notifications.outbox import send_notification_again, show_outbox
 from ui.web.notifications.preferences import show_preferences
 from ui.web.profile import show_profile
 from ui.web.reauthentication import show_reauthentication
 from ui.web.search import show_search
-from ui.web.theme import layout_context
 
 
 class AdminSite(admin.AdminSite):

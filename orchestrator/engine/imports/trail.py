@@ -20,6 +20,9 @@ TRAIL, PROOF = "audit/events.jsonl", "audit/proof.json"
 SETTLED = {"approved": "accepted", "amended": "accepted"} | dict.fromkeys(
     ("rejected", "changes_requested"), "rejected"
 )
+WRITTEN = (ARTIFACT_CREATED, ARTIFACT_UPDATED)
+# An event that was erased has none of them.
+FACTS = {"artifact", "version", "sha256", "artifact_type", "status"}
 #: Artifact, number and SHA-256 of a version, as an export names them.
 Named = tuple[str, int, str]
 
@@ -84,30 +87,31 @@ def versions_of(lines: bytes) -> dict[Named, dict[str, Any]]:
     """What a trail that is vouched for says of each version: who made it, and its status at the
     end. Without those that the other installation had imported itself."""
     said: dict[tuple[str, int], dict[str, Any]] = {}
+    accepted: dict[str, tuple[str, int]] = {}
     for event in map(json.loads, lines.splitlines()):
-        data, references = event["data"], []
-        if event["event_type"] in (ARTIFACT_CREATED, ARTIFACT_UPDATED) and event["salt"]:
-            if not data.get("imported"):
-                kind, _, name = event["actor"].partition(":")
-                said[data["artifact"], data["version"]] = {
-                    "sha256": data["sha256"],
-                    "artifact_type": data["artifact_type"],
-                    "made_by": name if kind == "agent" else "person" if kind == "user" else kind,
-                    "provider": data.get("provider", ""),
-                    "status": data["status"],
-                }
-            references, status = [(data["artifact"], data["version"])], data["status"]
-        elif event["event_type"] == REQUEST_RESOLVED and event["salt"]:
-            named = data.get("versions") or ()
-            references = [(reference["artifact"], reference["version"]) for reference in named]
-            status = SETTLED.get(data["status"], "")
-        for artifact, number in references:
+        data, settled = event["data"], {}
+        if event["event_type"] in WRITTEN and data.keys() >= FACTS and not data.get("imported"):
+            version = (data["artifact"], data["version"])
+            kind, _, name = event["actor"].partition(":")
+            said[version] = {
+                "sha256": data["sha256"],
+                "artifact_type": data["artifact_type"],
+                "made_by": {"agent": name, "user": "person"}.get(kind, kind),
+                "provider": data.get("provider", ""),
+            }
+            settled[version] = data["status"]
+        elif event["event_type"] == REQUEST_RESOLVED and data.get("status") in SETTLED:
+            for reference in data.get("versions") or ():
+                settled[reference["artifact"], reference["version"]] = SETTLED[data["status"]]
+        for version, status in settled.items():
+            if version not in said:
+                continue
             if status == "accepted":
-                for (other, _), claims in said.items():
-                    if other == artifact and claims["status"] == "accepted":
-                        claims["status"] = "superseded"
-            if status and (artifact, number) in said:
-                said[artifact, number]["status"] = status
+                # One at a time: it takes the place of the one before.
+                if before := accepted.get(version[0]):
+                    said[before]["status"] = "superseded"
+                accepted[version[0]] = version
+            said[version]["status"] = status
     return {
         (artifact, number, claims.pop("sha256")): claims
         for (artifact, number), claims in said.items()

@@ -10,6 +10,7 @@ from hitl.models import Decision
 from tests.scenes import agent_returns, failed_work, questions, work
 from tests.ui.web.conftest import logged_in
 from ui.web.artifacts.requirement_texts import requirement_texts, with_requirement_texts
+from ui.web.inbox.decide_first import gaps_of
 
 REQUIREMENT = {
     **{"id": "FR-1", "kind": "functional", "title": "Lending", "priority": "must"},
@@ -101,3 +102,22 @@ def test_a_clarification_asks_each_question_once(running, approver):
     request = agent_returns(running, questions())
     page = logged_in(approver).get(f"/admin/hitl/hitlrequest/{request.pk}/change/").content.decode()
     assert page.count("For how long?") == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "tone"),
+    [
+        ({"counts": {"failed": 1, "errors": 0}}, "bad"),
+        ({"problems": ["It ended early."]}, "bad"),
+        ({}, "warn"),  # None was run.
+        ({"passed": True}, "info"),  # Of the requirements that they check, no more.
+    ],
+)
+def test_what_the_testers_own_tests_report_is_said_too(changes, tone):
+    own = {"summary": "1 of 2 passed.", "passed": False, "counts": {"failed": 0, "errors": 0}}
+    own |= {"failures": [{"name": "test_lend", "detail": "AssertionError"}], "problems": []}
+
+    [point] = gaps_of({"acceptance": own | changes})
+
+    assert (point.tone, point.text) == (tone, "1 of 2 passed.")
+    assert point.details == ["test_lend: AssertionError"]

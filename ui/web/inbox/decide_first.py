@@ -30,7 +30,7 @@ def points_of(presented: PresentedRequest, changes: Sequence[int | None]) -> lis
     points = [*_risks(presented)]
     for content, changed in zip(presented.contents, changes, strict=True):
         if content.difference is None:
-            points += _gaps(content.version.content)
+            points += gaps_of(content.version.content)
         points += _sources(content)
         if content.difference is None:
             points.append(Point("info", changed_text(content, changed)))
@@ -53,10 +53,14 @@ def _risks(presented: PresentedRequest) -> Iterator[Point]:
         if not hints:
             yield Point("warn", "The agent does not say whether it may destroy anything.")
         if presented.card.action.effect:
-            yield Point("info", f"Effect: {presented.card.action.effect}, at most once.")
+            text = (
+                f"Effect: {presented.card.action.effect}. While a call with it runs, has succeeded "
+                "or may have, no other call with it is let through."
+            )
+            yield Point("info", text)
 
 
-def _gaps(content: dict[str, Any]) -> Iterator[Point]:
+def gaps_of(content: dict[str, Any]) -> Iterator[Point]:
     """What was asked for and is not there, by the content's own account."""
     coverage = content.get("coverage") or []
     if coverage and isinstance(coverage[0], dict) and "status" in coverage[0]:
@@ -76,6 +80,12 @@ def _gaps(content: dict[str, Any]) -> Iterator[Point]:
     problems = content.get("problems") or []
     if problems and "coverage" in content:
         yield Point("bad", "The test run is in doubt.", _few([str(line) for line in problems]))
+    if own := content.get("acceptance"):
+        counts, failures = own["counts"], own["failures"]
+        is_bad = counts["failed"] or counts["errors"] or own["problems"]
+        tone = "info" if own["passed"] else "bad" if is_bad else "warn"
+        lines = [f"{test['name']}: {test['detail']}" for test in failures]
+        yield Point(tone, own["summary"], _few(lines))
     ignored = [
         note for note in content.get("feedback") or [] if isinstance(note, dict) and
         note.get("honoured") is False
