@@ -35,9 +35,9 @@ COPY context context
 COPY agents agents
 COPY hitl hitl
 COPY semantic semantic
+COPY notifications notifications
 COPY ops ops
 COPY orchestrator orchestrator
-COPY ops ops
 COPY ui ui
 COPY examples examples
 # Made here, so that the container needs no folder to write to. Settings take no secret for this.

@@ -155,6 +155,14 @@ def test_what_the_image_copies_is_let_through_to_the_build():
         assert f"!{path}\n" in let_through, path
 
 
+def test_every_app_is_in_the_image():
+    dockerfile = (PROJECT_DIR / "Dockerfile").read_text()
+    names = {app.partition(".")[0] for app in settings_module.INSTALLED_APPS}
+    folders = [name for name in sorted(names) if (PROJECT_DIR / name).is_dir()]
+
+    assert [name for name in folders if f"COPY {name} {name}\n" not in dockerfile] == []
+
+
 def test_the_image_does_not_run_as_root():
     dockerfile = (PROJECT_DIR / "Dockerfile").read_text()
 
