@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -67,7 +68,12 @@ def tool(name: str, *, order: int = 100) -> Callable[[type], type]:
 def spec_of(name: str) -> ToolSpec:
     """As a model is told of it. Raises KeyError."""
     item = tools[name]
-    return ToolSpec(name, item.description, item.arguments.model_json_schema())
+    return ToolSpec(name, item.description, _schema(item.arguments))
+
+
+@cache
+def _schema(arguments: type[Arguments]) -> dict[str, Any]:
+    return arguments.model_json_schema()
 
 
 def use_tool(name: str, arguments: dict[str, Any], bench: Bench) -> str:

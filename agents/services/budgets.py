@@ -38,7 +38,7 @@ OPEN = """
     SELECT unnest(%s::text[]), 0, 0 ON CONFLICT DO NOTHING
 """
 SPEND = "UPDATE budget_accounts SET spent_micros = spent_micros + %s WHERE name = ANY(%s)"
-RESERVE = """
+HOLD = """
     WITH held AS (
         UPDATE budget_accounts SET reserved_micros = reserved_micros + %(micros)s
         WHERE name = ANY(%(names)s)
@@ -48,6 +48,39 @@ RESERVE = """
          charged_micros, error_code, started_at)
     VALUES (%(project)s, %(task)s, %(fence)s, %(agent_type)s, %(provider)s, %(model)s, %(day)s,
         'reserved', %(micros)s, 0, '', clock_timestamp())
+    RETURNING id
+"""
+# All of it where it fits: all calls of the installation wait for the lock, which must not be held
+# while a busy process comes to send the next statement. What does not fit, or has no accounts yet,
+# makes nothing.
+HOLD_AT_ONCE = """
+    WITH today AS (SELECT (clock_timestamp() AT TIME ZONE 'UTC')::date AS day),
+    limits AS (
+        SELECT of_account.* FROM today, projects AS project, LATERAL (VALUES
+            ('installation', %(limit)s::bigint),
+            ('installation:' || day, %(day_limit)s::bigint),
+            ('project:' || project.id, least(budget_micros, budget_soft_micros)),
+            ('project:' || project.id || ':' || day, budget_day_micros),
+            ('project:' || project.id || ':' || %(agent_type)s,
+                (agent_budgets_micros ->> %(agent_type)s)::bigint)
+        ) AS of_account (name, micros) WHERE project.id = %(project)s
+    ), locked AS (
+        SELECT name, spent_micros + reserved_micros + %(micros)s AS needed FROM budget_accounts
+        WHERE name IN (SELECT name FROM limits) ORDER BY name FOR UPDATE
+    ), fitting AS (
+        SELECT name FROM locked WHERE (
+            SELECT count(*) = 5 AND bool_and(micros IS NULL OR needed <= micros)
+            FROM locked JOIN limits USING (name))
+    ), held AS (
+        UPDATE budget_accounts AS account SET reserved_micros = reserved_micros + %(micros)s
+        FROM fitting WHERE account.name = fitting.name
+    )
+    INSERT INTO model_calls
+        (project_id, task, fence, agent_type, provider, model, day, state, reserved_micros,
+         charged_micros, error_code, started_at)
+    SELECT %(project)s, %(task)s, %(fence)s, %(agent_type)s, %(provider)s, %(model)s, day,
+        'reserved', %(micros)s, 0, '', clock_timestamp()
+    FROM today WHERE EXISTS (SELECT 1 FROM fitting)
     RETURNING id
 """
 # `before` has each call as it was; its reservation may have been returned meanwhile.
@@ -131,16 +164,21 @@ def reserve(task: Task, *, provider: str, model: str, micros: int) -> Reservatio
     person is to be asked first; TransientError `budget_exceeded` where it fits unless other calls
     that are under way cost all that they may.
     """
+    values = {"project": task.project_id, "task": task.pk, "fence": task.fence, "micros": micros}
+    values |= {"agent_type": task.agent_type, "provider": provider, "model": model}
+    of_installation = {"limit": settings.BUDGET_MICROS, "day_limit": settings.BUDGET_DAY_MICROS}
     with connection.cursor() as cursor:
+        cursor.execute(HOLD_AT_ONCE, values | of_installation)
+        if row := cursor.fetchone():
+            return Reservation(row[0], micros)
+        # Step by step, so that it can be said what stands in its way.
         cursor.execute(LIMITS, [task.project_id])
         day, project, soft, of_day, of_agents = cursor.fetchone()
         limits = _limits(task, day, project, soft, of_day, json.loads(of_agents))
         names = account_names(task.project_id, task.agent_type, day)
         with _locked_accounts(cursor, names) as accounts:
             _check(accounts, limits, micros)
-            values = {"project": task.project_id, "task": task.pk, "fence": task.fence}
-            values |= {"agent_type": task.agent_type, "provider": provider, "model": model}
-            cursor.execute(RESERVE, values | {"day": day, "micros": micros, "names": names})
+            cursor.execute(HOLD, values | {"day": day, "names": names})
             return Reservation(cursor.fetchone()[0], micros)
 
 

@@ -52,7 +52,7 @@ class Cancellation:
         self.claim = claim
         self.started_at = time.monotonic()
         #: There is a conversation to be emptied once the work is handed in.
-        self.uses_tools = False
+        self.has_conversation = False
         self._ask = ask
         self._reason: type[WorkCancelled] | None = None
         self._interrupts: list[Callable[[], object]] = []

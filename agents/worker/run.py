@@ -119,7 +119,7 @@ def _attempt(claim: Claim) -> AttemptOutcome | None:
         return _fail(claim, error)
     failpoint("after_effect_before_record")
     ended = record_outcome(claim, outcome)
-    if ended == AttemptOutcome.COMPLETED and cancellation.uses_tools:
+    if ended == AttemptOutcome.COMPLETED and cancellation.has_conversation:
         empty_runs(claim.task)
     return ended
 

@@ -107,9 +107,12 @@ class ToolUsingModel:
                 output_type=output_type,
                 instructions=instructions,
             )
-        self.cancellation.uses_tools = True
         work = _Work(self, assignment, artifact_type, output_type, names)
-        return work.until_delivered(instructions)
+        reply = work.until_delivered(instructions)
+        # An earlier attempt may have left one, on another artifact.
+        if work.run.pk or self.cancellation.claim.task.attempt > 1:
+            self.cancellation.has_conversation = True
+        return reply
 
 
 class _Work:

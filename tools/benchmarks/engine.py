@@ -111,11 +111,11 @@ def _waits(project_id: UUID) -> list[float]:
         return [float(row[0]) for row in cursor.fetchall()]
 
 
-def wait_until(fact):
+def wait_until(fact, every=POLL_SECONDS):
     """Poll for a fact; raises TimeoutError when it does not come."""
     limit = time.monotonic() + WAIT_LIMIT_SECONDS
     while time.monotonic() < limit:
         if found := fact():
             return found
-        time.sleep(POLL_SECONDS)
+        time.sleep(every)
     raise TimeoutError("the benchmark waited too long")

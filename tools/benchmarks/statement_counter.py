@@ -47,7 +47,7 @@ def _counted(send: Callable[..., Any], folder: str) -> Callable[..., Any]:
         try:
             return send(self, query, *arguments, **options)
         finally:
-            text = query if isinstance(query, str) else bytes(query).decode()
+            text = query.decode() if isinstance(query, bytes) else str(query)
             _count(folder, text, time.perf_counter() - start)
 
     return counted
