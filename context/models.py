@@ -15,7 +15,7 @@ from context.artifact_types import artifact_type_choices
 from context.enums import ConceptKind, DerivationKind, Granularity, SectionKind, VersionStatus
 from context.parts import join_sections
 from core.ids import new_id
-from projects.agent_types import agent_type_choices
+from projects.agent_types import AgentTypeField, agent_type_choices
 from projects.integrity import ContentChanged
 from projects.models import Project
 
@@ -48,9 +48,7 @@ class Artifact(models.Model):
     artifact_type = models.CharField(max_length=30, choices=artifact_type_choices)
     granularity = models.CharField(max_length=10, choices=Granularity, default=Granularity.DOCUMENT)
     title = models.CharField(max_length=300)
-    source_agent = models.CharField(
-        max_length=20, blank=True, default="", choices=agent_type_choices
-    )
+    source_agent = AgentTypeField(max_length=20, blank=True, default="", choices=agent_type_choices)
     step = models.CharField(max_length=100, blank=True, default="")
     task = models.UUIDField(null=True, blank=True, help_text="The task that made the last version.")
     version = models.PositiveIntegerField(default=0, help_text="The last version's number.")
@@ -102,9 +100,7 @@ class ArtifactVersion(models.Model):
     inline_content = models.JSONField(null=True, blank=True, db_column="content")
     sha256 = models.CharField(max_length=64, help_text="Over the canonical JSON of the content.")
     status = models.CharField(max_length=10, choices=VersionStatus, default=VersionStatus.DRAFT)
-    source_agent = models.CharField(
-        max_length=20, blank=True, default="", choices=agent_type_choices
-    )
+    source_agent = AgentTypeField(max_length=20, blank=True, default="", choices=agent_type_choices)
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
@@ -414,7 +410,7 @@ class ContextBuild(models.Model):
     attempt = models.PositiveIntegerField()
     fence = models.PositiveIntegerField()
     step = models.CharField(max_length=100, blank=True, default="")
-    agent_type = models.CharField(max_length=20, choices=agent_type_choices)
+    agent_type = AgentTypeField(max_length=20, choices=agent_type_choices)
     model = models.CharField(max_length=200, help_text="As the settings name it.")
     budget = models.PositiveIntegerField(help_text="Tokens, by our estimate.")
     base_tokens = models.PositiveIntegerField(help_text="Brief, instructions, answers, comments.")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from django.utils.functional import cached_property
 from rest_framework import serializers
 
 from core.text import is_storable
@@ -58,10 +59,29 @@ class IdField(serializers.UUIDField):
 
 
 class KindField(serializers.ChoiceField):
-    """One of the registered kinds; `choices` is a function, asked whenever the field is used."""
+    """One of the registered kinds; `choices` is a function, asked when the field is first used.
+
+    Not when a module declares it: some kinds are rows, and a command starts without the database.
+    """
 
     def __init__(self, choices: Callable[[], list[tuple[str, str]]], **kwargs: Any) -> None:
-        super().__init__(choices(), **kwargs)
+        super().__init__(choices, **kwargs)
+
+    @property
+    def choices(self) -> dict[str, str]:
+        return self.grouped_choices
+
+    @choices.setter
+    def choices(self, choices: Callable[[], list[tuple[str, str]]]) -> None:
+        self._ask = choices
+
+    @cached_property
+    def grouped_choices(self) -> dict[str, str]:
+        return dict(self._ask())
+
+    @cached_property
+    def choice_strings_to_values(self) -> dict[str, str]:
+        return {name: name for name in self.choices}
 
 
 class ContentField(serializers.JSONField):

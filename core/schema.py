@@ -5,7 +5,7 @@ from typing import Any
 from django.db.models import TextChoices
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema as BaseAutoSchema
-from drf_spectacular.plumbing import get_doc
+from drf_spectacular.plumbing import _load_enum_name_overrides, get_doc
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework.serializers import ChoiceField
 
@@ -90,6 +90,11 @@ class AutoSchema(BaseAutoSchema):
     def get_override_parameters(self) -> list[OpenApiParameter]:
         return [] if self.method in SAFE else [IDEMPOTENCY_KEY]
 
+    def _map_serializer(self, serializer: Any, *args: Any) -> Any:
+        """What a view names may be an object, which keeps its fields and their first choices."""
+        vars(serializer).pop("fields", None)
+        return super()._map_serializer(serializer, *args)
+
     def _map_serializer_field(self, field: Any, direction: Any, *args: Any) -> Any:
         """What may be blank in the database may be blank in an answer; anything may be null."""
         if isinstance(field, ChoiceField) and field.read_only:
@@ -110,6 +115,13 @@ class AutoSchema(BaseAutoSchema):
                 problem = OpenApiResponse(ProblemSerializer, ERRORS[code])
                 responses[code] = self._get_response_for_code(problem, code, [PROBLEM], direction)
         return responses
+
+
+def forget_choices(endpoints: list[Any], **_: Any) -> list[Any]:
+    """Kinds may have come since the last description; it finds the names of lists by what is in
+    them, and keeps what was in them."""
+    _load_enum_name_overrides.cache_clear()
+    return endpoints
 
 
 def describe_choices(result: Any, **_: Any) -> Any:

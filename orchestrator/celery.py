@@ -13,7 +13,6 @@ from celery.signals import (
     before_task_publish,
     task_postrun,
     task_prerun,
-    worker_init,
     worker_process_init,
     worker_ready,
 )
@@ -198,14 +197,6 @@ def report_beat(sender: str, **kwargs: Any) -> None:
     _scheduler_reported_at = time.monotonic()
     with log_fields(channel="scheduler", job=sender):
         write_to_registry(report_scheduler)
-
-
-@worker_init.connect
-def close_connections(**kwargs: Any) -> None:
-    """Checks have read which types of agents there are; no forked child may inherit that one."""
-    from django.db import connections
-
-    connections.close_all()
 
 
 @worker_process_init.connect

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.core.checks import CheckMessage
 from django.db import Error as DatabaseAway
+from django.db import models
 
 from core.registry import Registry
 
@@ -119,3 +121,15 @@ agent_types = AgentTypes()
 
 def agent_type_choices() -> list[tuple[str, str]]:
     return agent_types.choices
+
+
+class AgentTypeField(models.CharField):
+    """The name of one, whose choices are rows: for the system checks, which run at every start,
+    that is nothing to look into."""
+
+    def _check_choices(self) -> list[CheckMessage]:
+        return []
+
+    def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.CharField", args, kwargs

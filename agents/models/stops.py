@@ -12,7 +12,7 @@ from django.utils.functional import cached_property
 from agents.enums import StopLevel, TaskStatus, WorkerKind
 from agents.models.work import Task
 from core.ids import new_id
-from projects.agent_types import agent_type_choices
+from projects.agent_types import AgentTypeField, agent_type_choices
 from projects.models import Project
 
 # A process that has not been seen for longer is not there to acknowledge.
@@ -51,7 +51,7 @@ class EmergencyStop(models.Model):
         related_name="emergency_stops",
         help_text="Empty: all projects.",
     )
-    agent_type = models.CharField(
+    agent_type = AgentTypeField(
         max_length=20,
         choices=agent_type_choices,
         blank=True,

@@ -16,7 +16,7 @@ from agents.enums import (
 from audit.canonical import canonical, digest
 from core.errors import Conflict
 from core.ids import new_id
-from projects.agent_types import agent_type_choices
+from projects.agent_types import AgentTypeField, agent_type_choices
 from projects.enums import Phase
 from projects.integrity import ContentChanged
 from projects.models import Project
@@ -57,7 +57,7 @@ class Task(models.Model):
     project = models.ForeignKey(
         Project, on_delete=models.CASCADE, related_name="tasks", db_index=False
     )
-    agent_type = models.CharField(max_length=20, choices=agent_type_choices)
+    agent_type = AgentTypeField(max_length=20, choices=agent_type_choices)
     title = models.CharField(max_length=200, blank=True, default="")
     instructions = models.TextField()
     step = models.CharField(max_length=100, blank=True, default="", help_text="Empty: on its own.")
@@ -273,7 +273,7 @@ class AgentStatus(models.Model):
     project = models.ForeignKey(
         Project, on_delete=models.CASCADE, related_name="agents", db_index=False
     )
-    agent_type = models.CharField(max_length=20, choices=agent_type_choices)
+    agent_type = AgentTypeField(max_length=20, choices=agent_type_choices)
     status = models.CharField(max_length=20, choices=AgentState, default=AgentState.IDLE)
     task = models.ForeignKey(
         Task, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"

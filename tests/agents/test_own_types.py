@@ -1,7 +1,9 @@
 """Types of agents are rows: of one's own, or what the installation changed of those that ship."""
 
 import pytest
+from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
+from rest_framework.serializers import ListField, Serializer
 
 from agents.models import AgentStatus, AgentType
 from agents.own_types import delete_agent_type, describe, save_agent_type
@@ -12,8 +14,9 @@ from audit.actors import Actor
 from audit.installation import INSTALLATION
 from audit.models import Event
 from core.errors import Conflict, Forbidden, InvalidInput
+from core.fields import KindField
 from orchestrator.engine.definition import parse_definition
-from projects.agent_types import agent_types
+from projects.agent_types import agent_type_choices, agent_types
 from tests.openai_server import OpenAIServer
 from tests.scenes import WORKER, current, fresh, side_task, started, stop
 from tests.ui.web.conftest import logged_in
@@ -114,6 +117,20 @@ def test_the_tester_still_measures_whatever_its_instructions(staff):
 
     assert type(role_for("tester")).__name__ == "Tester"
     assert role_for("tester").instructions == "Be strict."
+
+
+def test_commands_start_without_a_look_at_their_rows(monkeypatch, django_assert_num_queries):
+    """Their database may be away, or not be migrated yet; a worker forks before it has one."""
+    monkeypatch.setattr(agent_types, "_read_again_at", 0.0)
+    with django_assert_num_queries(0):
+        run_checks()
+
+        class Declared(Serializer):
+            agent_type = KindField(choices=agent_type_choices)
+            agent_types = ListField(child=KindField(choices=agent_type_choices))
+
+    with django_assert_num_queries(1):
+        assert "coder" in Declared().fields["agent_types"].child.choices
 
 
 def test_every_change_is_in_the_log_of_the_installation(translator, staff):

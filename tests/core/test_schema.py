@@ -1,20 +1,19 @@
-import os
 import re
-import subprocess
-import sys
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
+from drf_spectacular.generators import SchemaGenerator
 
+from agents.models import AgentType
 from context.artifact_types import artifact_types
-from ops.devserver.runtime import PROJECT_DIR
+from projects.agent_types import agent_types
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(scope="module")
 def schema():
-    from drf_spectacular.generators import SchemaGenerator
-
     return SchemaGenerator().get_schema(request=None, public=True)
 
 
@@ -25,14 +24,23 @@ def operations(schema):
 
 
 def test_the_description_is_valid_and_without_a_warning():
-    """As a process of its own makes it: choices are those of the moment when a module is loaded,
-    which here may have been in the middle of a test."""
-    arguments = ("spectacular", "--validate", "--fail-on-warn", "--file", os.devnull)
-    made = subprocess.run(
-        [sys.executable, "manage.py", *arguments], cwd=PROJECT_DIR, capture_output=True, text=True
-    )
+    call_command("spectacular", validate=True, fail_on_warn=True, stdout=StringIO())
 
-    assert made.returncode == 0, made.stderr
+
+def test_an_own_type_of_agents_is_one_more_choice_and_changes_nothing_else(schema):
+    words = {"title": "Translator", "phase": "build", "instructions": "Translate."}
+    AgentType.objects.create(name="translator", **words)
+    agent_types.refresh()
+
+    described = SchemaGenerator().get_schema(request=None, public=True)
+
+    before, after = (parts["components"]["schemas"] for parts in (schema, described))
+    changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    # The one lists them in its words, too.
+    assert changed == {"AgentTypeEnum", "Stop"}
+    assert set(after["AgentTypeEnum"]["enum"]) - set(before["AgentTypeEnum"]["enum"]) == {
+        "translator"
+    }
 
 
 def test_every_operation_says_what_it_does_and_how_it_fails(schema):
