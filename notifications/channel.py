@@ -11,9 +11,9 @@ class Channel:
     name: str
     label: str
 
-    def reaches(self, user: Any, preferences: Preferences) -> bool:
-        """Whether it can tell this person, and they want it to."""
-        return False
+    def recipients_of(self, user: Any, preferences: Preferences) -> list[str]:
+        """Where it tells this person, each by itself; none where it can't, or they don't want."""
+        return []
 
     def recipients(self, kind: Kind) -> list[str]:
         """Whom it tells beside the members of a project, by names of its own."""
@@ -22,6 +22,11 @@ class Channel:
     def send(self, deadline: float) -> int:
         """What is due, until `time.monotonic()` says so; how much was sent."""
         raise NotImplementedError
+
+
+def person(user: Any) -> str:
+    """The recipient where there is one for each person."""
+    return f"user:{user.pk}"
 
 
 channels: Registry[Channel] = Registry("channel", place="channels")

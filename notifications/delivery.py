@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.db.models.functions import Now
 
 from notifications.channel import channels
-from notifications.models import Notification, WebhookDelivery
+from notifications.models import Notification, PushSubscription, WebhookDelivery
 
 logger = logging.getLogger(__name__)
 
@@ -31,4 +31,5 @@ def forget_old(age: timedelta) -> int:
     for model in (WebhookDelivery, Notification):
         old = model.objects.filter(finished_at__lt=Now() - age).values("pk")[:FORGET_BATCH]
         forgotten += model.objects.filter(pk__in=old).delete()[0]
+    PushSubscription.objects.filter(disabled_at__lt=Now() - age).delete()
     return forgotten

@@ -19,7 +19,7 @@ from hitl.models import HitlRequest
 from hitl.presenter import PresentedRequest, present_request
 from hitl.selectors import waiting_for_me
 from notifications.models import Notification
-from notifications.notices import Kind, kinds
+from notifications.notices import TEST, Kind, kinds
 from projects.models import Project
 
 EXCERPT_MAX = 1_500
@@ -55,8 +55,12 @@ def message_for(notification: Notification) -> Message:
     """Raises NoLongerTrue."""
     kind = kinds.get(notification.kind)
     user = notification.user
-    if kind is None or (user is not None and not user.is_active):
+    if user is not None and not user.is_active:
         raise NoLongerTrue("nobody is there to be told")
+    if notification.kind == TEST:
+        return message_of_test()
+    if kind is None:
+        raise NoLongerTrue("nobody is told of this any more")
     if notification.sequence is None:
         return message_of_alarm(notification)
     project = notification.project
@@ -168,6 +172,15 @@ def message_of_alarm(notification: Notification) -> Message:
         facts=facts,
         link=absolute("admin:projects_project_change", project.pk) if project else absolute(),
         link_text="Open Paraph",
+    )
+
+
+def message_of_test() -> Message:
+    return Message(
+        subject="A test from Paraph",
+        lead="You are told here. Nothing has to be done.",
+        link=absolute("admin:notification_preferences"),
+        link_text="What you are told, when and how",
     )
 
 

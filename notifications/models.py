@@ -273,6 +273,31 @@ class Notification(Delivery):
         return f"{self.kind} {self.status}"
 
 
+class PushSubscription(models.Model):
+    """A browser in which one person is told. Its keys are of no use without PUSH_KEY_FILE."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="push_subscriptions"
+    )
+    endpoint = models.CharField(
+        max_length=2000, unique=True, help_text="At the push service of the browser's maker."
+    )
+    p256dh = models.CharField(max_length=100, help_text="The browser's public key.")
+    auth = models.CharField(max_length=40)
+    browser = models.CharField(max_length=40, help_text="As its owner knows it again.")
+    created_at = models.DateTimeField(default=timezone.now)
+    disabled_at = models.DateTimeField(null=True)
+    disabled_reason = models.CharField(max_length=200, blank=True, default="")
+
+    class Meta:
+        db_table = "push_subscriptions"
+        ordering = ["created_at", "id"]
+
+    def __str__(self) -> str:
+        return self.browser
+
+
 class LocalMail(models.Model):
     """A mail that no server took, because none is set: operators read it on a page."""
 

@@ -23,6 +23,9 @@ class Kind:
     is_request: bool = False
 
 
+#: Of a notification that a person has sent to themselves.
+TEST = "test"
+
 kinds: Registry[Kind] = Registry("kind of notification", place="notices")
 
 

@@ -1,6 +1,7 @@
 """Whom an event concerns: a notification for each of them and each channel that reaches them."""
 
 import hashlib
+import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
@@ -12,8 +13,8 @@ from django.utils import timezone
 from audit.models import Event, LogVerification
 from audit.schedule import TREE
 from notifications.channel import channels
-from notifications.models import Notification
-from notifications.notices import INTEGRITY, Kind, kind_of, kinds
+from notifications.models import RETRIED_FOR, Notification
+from notifications.notices import INTEGRITY, TEST, Kind, kind_of, kinds
 from notifications.preferences import preferences_of, time_zone_of, when_to_send
 from projects.models import Membership, Project
 
@@ -65,6 +66,25 @@ def raise_alarms() -> int:
     return save(rows)
 
 
+def send_test(user: Any) -> int:
+    """By every channel that reaches them, at once, whatever they have chosen; how many."""
+    preferences, key = preferences_of(user), f"test_{secrets.token_hex(8)}"
+    return save(
+        [
+            Notification(
+                user=user,
+                recipient=recipient,
+                channel=channel.name,
+                kind=TEST,
+                key=key,
+                run_at=timezone.now(),
+            )
+            for channel in channels
+            for recipient in channel.recipients_of(user, preferences)
+        ]
+    )
+
+
 def notifications_for(users: Iterable[Any], kind: Kind, **about: Any) -> Iterator[Notification]:
     """Once for each recipient."""
     for user in users:
@@ -74,13 +94,14 @@ def notifications_for(users: Iterable[Any], kind: Kind, **about: Any) -> Iterato
             continue
         run_at, batch = when
         for channel in channels:
-            if channel.reaches(user, preferences):
+            for recipient in channel.recipients_of(user, preferences):
                 yield Notification(
                     user=user,
-                    recipient=f"user:{user.pk}",
+                    recipient=recipient,
                     channel=channel.name,
                     kind=kind.name,
                     run_at=run_at,
+                    retry_until=run_at + RETRIED_FOR,
                     batch=batch,
                     **about,
                 )

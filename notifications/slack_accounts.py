@@ -20,7 +20,9 @@ CODE_LASTS = timedelta(minutes=10)
 
 
 def is_configured() -> bool:
-    return bool(settings.SLACK_BOT_TOKEN and settings.SLACK_SIGNING_SECRET)
+    """Slack can be told, and presses of its buttons arrive: at an address, or by our connection."""
+    ways_in = settings.SLACK_SIGNING_SECRET or settings.SLACK_APP_TOKEN
+    return bool(settings.SLACK_BOT_TOKEN and ways_in)
 
 
 def linked_account(user: Any) -> SlackAccount | None:

@@ -1,11 +1,13 @@
 """What Slack sends: presses of buttons, comments, and the command that links an account.
 
-Only what Slack has signed is read. A button decides through `decide()`, as the person whose Slack
-account it is, on what they were shown; whoever is not linked is refused.
+Only what Slack has signed is read, or what comes by the connection that we have opened to it
+(`slack_socket`). A button decides through `decide()`, as the person whose Slack account it is, on
+what they were shown; whoever is not linked is refused.
 """
 
 import json
 import logging
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -24,10 +26,12 @@ from hitl.enums import Assurance
 from hitl.services import decide
 from notifications.channels.slack import client, comment_form, escaped
 from notifications.messages import absolute
-from notifications.slack_accounts import is_configured, link_account, user_of
+from notifications.slack_accounts import link_account, user_of
 
 logger = logging.getLogger(__name__)
 
+#: What a message that is not of Slack's form raises.
+MALFORMED = (ValueError, LookupError, TypeError, AttributeError, InvalidInput)
 #: Slack shows an error to whoever pressed a button if it waits longer than three.
 REPLY_SECONDS = 2
 USAGE = "Type /paraph link CODE, with a code from your page Notifications in Paraph: "
@@ -37,20 +41,27 @@ USAGE = "Type /paraph link CODE, with a code from your page Notifications in Par
 @require_POST
 def receive(request: HttpRequest) -> HttpResponse:
     """Buttons, windows and the command come to one address."""
-    if not is_configured():
+    if not (settings.SLACK_BOT_TOKEN and settings.SLACK_SIGNING_SECRET):
         return JsonResponse({"detail": "Slack is not set up here."}, status=404)
     if not is_signed(request):
         return JsonResponse({"detail": "Slack has not signed this, or long ago."}, status=401)
+    fields = request.POST
     try:
-        if "payload" not in request.POST:
-            return run_command(request)
-        payload = json.loads(request.POST["payload"])
-        with origin(channel="slack"):
-            if payload["type"] == "view_submission":
-                return decide_with_comment(payload)
-            return press_button(payload)
-    except (ValueError, LookupError, TypeError, AttributeError, InvalidInput):
+        answer = answer_to(json.loads(fields["payload"]) if "payload" in fields else fields)
+    except MALFORMED:
         return JsonResponse({"detail": "This is not what Slack sends."}, status=400)
+    return HttpResponse() if answer is None else JsonResponse(answer)
+
+
+def answer_to(message: Mapping[str, Any]) -> dict[str, Any] | None:
+    """To a command, a press or a window; None: nothing is shown. Raises MALFORMED."""
+    with origin(channel="slack"):
+        match message.get("type"):
+            case None:
+                return run_command(message)
+            case "view_submission":
+                return decide_with_comment(message)
+        return press_button(message)
 
 
 def is_signed(request: HttpRequest) -> bool:
@@ -61,24 +72,23 @@ def is_signed(request: HttpRequest) -> bool:
         return False
 
 
-def run_command(request: HttpRequest) -> JsonResponse:
-    words = request.POST["text"].split()
+def run_command(command: Mapping[str, Any]) -> dict[str, Any]:
+    words = command["text"].split()
     if len(words) != 2 or words[0] != "link":
-        return JsonResponse({"text": f"{USAGE}{absolute('admin:notification_preferences')}"})
+        return {"text": f"{USAGE}{absolute('admin:notification_preferences')}"}
+    team, slack_user = command["team_id"], command["user_id"]
     try:
-        account = link_account(
-            code=words[1], team=request.POST["team_id"], slack_user=request.POST["user_id"]
-        )
+        account = link_account(code=words[1], team=team, slack_user=slack_user)
     except DomainError as error:
-        return JsonResponse({"text": error.detail})
+        return {"text": error.detail}
     name = escaped(account.user.get_username())
-    return JsonResponse({"text": f"Linked: here you are {name} in Paraph from now on."})
+    return {"text": f"Linked: here you are {name} in Paraph from now on."}
 
 
-def press_button(payload: dict[str, Any]) -> HttpResponse:
+def press_button(payload: Mapping[str, Any]) -> None:
     verb, _, action = str(payload["actions"][0]["action_id"]).partition(":")
     if verb != "decide":
-        return HttpResponse()
+        return
     value = str(payload["actions"][0]["value"])
     where = {"channel": payload["channel"]["id"], "user": payload["user"]["id"]}
     chosen = get_action(action)
@@ -89,21 +99,20 @@ def press_button(payload: dict[str, Any]) -> HttpResponse:
         call(lambda slack: slack.views_open(trigger_id=payload["trigger_id"], view=form))
     else:
         reply(text=decide_as_linked(payload, action, value, ""), **where)
-    return HttpResponse()
 
 
-def decide_with_comment(payload: dict[str, Any]) -> HttpResponse:
+def decide_with_comment(payload: Mapping[str, Any]) -> dict[str, Any] | None:
     view = payload["view"]
     action, _, value = str(view["private_metadata"]).partition(" ")
     comment = str(view["state"]["values"]["comment"]["text"]["value"] or "")
     text = decide_as_linked(payload, action, value, comment)
     if text.startswith("Nothing"):
-        return JsonResponse({"response_action": "errors", "errors": {"comment": text}})
+        return {"response_action": "errors", "errors": {"comment": text}}
     reply(text=text, channel=payload["user"]["id"], user=payload["user"]["id"])
-    return HttpResponse()
+    return None
 
 
-def decide_as_linked(payload: dict[str, Any], action: str, value: str, comment: str) -> str:
+def decide_as_linked(payload: Mapping[str, Any], action: str, value: str, comment: str) -> str:
     """What to say. Raises ValueError for a value that is not ours."""
     request_id, digest = value.split(" ")
     user = user_of(payload["team"]["id"], payload["user"]["id"])

@@ -48,6 +48,7 @@ SECRETS = (
     "EMAIL_URL",
     "SLACK_BOT_TOKEN",
     "SLACK_SIGNING_SECRET",
+    "SLACK_APP_TOKEN",
     "APPRISE_URLS",
     "OPENAI_API_KEY",
     "ANTHROPIC_API_KEY",
@@ -477,10 +478,12 @@ class Environment(Variables):
     EMAIL_FROM: Annotated[str, AfterValidator(check_sender)] = "Paraph <paraph@localhost>"
     SLACK_BOT_TOKEN: str = ""
     SLACK_SIGNING_SECRET: str = ""
+    SLACK_APP_TOKEN: str = ""
     SLACK_API_URL: WebUrl = "https://slack.com/api/"
     APPRISE_URLS: Annotated[list[str], BeforeValidator(split_words)] = []
     APPRISE_KINDS: Annotated[list[str], BeforeValidator(split_list)] = []
     WEBHOOK_ALLOWED_NETWORKS: Networks = []
+    PUSH_KEY_FILE: str = ""
     CHECKPOINT_DIR: str = ""
     CHECKPOINT_KEY_FILE: str = ""
     CHECKPOINT_WITNESS_URL: WebUrl = ""

@@ -521,10 +521,13 @@ if env.EMAIL_URL:
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.EMAIL_FROM
 SLACK_BOT_TOKEN, SLACK_SIGNING_SECRET = env.SLACK_BOT_TOKEN, env.SLACK_SIGNING_SECRET
+SLACK_APP_TOKEN = env.SLACK_APP_TOKEN
 SLACK_API_URL = f"{env.SLACK_API_URL.rstrip('/')}/"
 APPRISE_URLS, APPRISE_KINDS = env.APPRISE_URLS, env.APPRISE_KINDS
 # Networks beside the internet to which webhooks may be sent.
 WEBHOOK_ALLOWED_NETWORKS = env.WEBHOOK_ALLOWED_NETWORKS
+# What signs messages to browsers. Beside the data of `manage.py up` where nothing else is said.
+PUSH_KEY_FILE = env.PUSH_KEY_FILE
 
 # Seconds. A worker that does not renew its lease in time has lost the task.
 TASK_LEASE_SECONDS = 30
@@ -543,6 +546,7 @@ CHECKPOINT_DIR, CHECKPOINT_KEY_FILE = env.CHECKPOINT_DIR, env.CHECKPOINT_KEY_FIL
 if (_data_dir := default_data_dir()).is_dir():
     CHECKPOINT_DIR = CHECKPOINT_DIR or str(_data_dir / "checkpoints")
     CHECKPOINT_KEY_FILE = CHECKPOINT_KEY_FILE or str(_data_dir / "checkpoint.key")
+    PUSH_KEY_FILE = PUSH_KEY_FILE or str(_data_dir / "push.pem")
 CHECKPOINT_WITNESS_URL = env.CHECKPOINT_WITNESS_URL
 TRUSTED_LOG_KEYS = env.TRUSTED_LOG_KEYS
 # Where `archive_events` has put what it took out of the database.

@@ -76,7 +76,7 @@ def test_the_compose_file_is_well_formed_and_complete():
     services = yaml.safe_load(COMPOSE)["services"]
 
     assert set(services) == {
-        *("proxy", "web", "engine", "sweep", "agents", "beat"),
+        *("proxy", "web", "engine", "sweep", "agents", "beat", "slack"),
         *("roles", "migrate", "postgres", "redis"),
     }
     for name, service in services.items():

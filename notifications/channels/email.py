@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 
-from notifications.channel import Channel, register_channel
+from notifications.channel import Channel, person, register_channel
 from notifications.messages import Message, absolute, cut_line
 from notifications.models import Notification, Preferences
 from notifications.personal import NotSent, send_due
@@ -20,8 +20,8 @@ PERMANENT = 500
 class Email(Channel):
     name, label = "email", "E-mail"
 
-    def reaches(self, user: Any, preferences: Preferences) -> bool:
-        return bool(address_of(user)) and preferences.by_email
+    def recipients_of(self, user: Any, preferences: Preferences) -> list[str]:
+        return [person(user)] if address_of(user) and preferences.by_email else []
 
     def send(self, deadline: float) -> int:
         return send_due(self.name, send_mail, deadline)

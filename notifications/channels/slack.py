@@ -6,7 +6,7 @@ from django.conf import settings
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from notifications.channel import Channel, register_channel
+from notifications.channel import Channel, person, register_channel
 from notifications.messages import Message
 from notifications.models import Notification, Preferences
 from notifications.personal import NotSent, send_due
@@ -29,8 +29,9 @@ FINAL = {
 class Slack(Channel):
     name, label = "slack", "Slack"
 
-    def reaches(self, user: Any, preferences: Preferences) -> bool:
-        return is_configured() and preferences.by_slack and linked_account(user) is not None
+    def recipients_of(self, user: Any, preferences: Preferences) -> list[str]:
+        is_wanted = is_configured() and preferences.by_slack
+        return [person(user)] if is_wanted and linked_account(user) is not None else []
 
     def send(self, deadline: float) -> int:
         return send_due(self.name, send_message, deadline) if is_configured() else 0

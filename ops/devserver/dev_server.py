@@ -41,12 +41,13 @@ class DevServer:
         disk_floor_mb: int = 0,
         agent_concurrency: int = 1,
         sandbox_concurrency: int = 1,
+        with_slack: bool = False,
         stop_with_parent: bool = False,
     ) -> None:
         """`needs` names what nobody has set: DATABASE_URL, REDIS_URL, SECRET_KEY."""
         self.data_dir, self.listener, self.console = data_dir, listener, console
         self.needs, self.environment = needs, dict(environment)
-        self.disk_floor_mb = disk_floor_mb
+        self.disk_floor_mb, self.with_slack = disk_floor_mb, with_slack
         # A process keeps one core busy at most. Together they do as much at once as one would.
         count = min(cores(), AGENT_WORKERS_MOST, agent_concurrency)
         self.agent_shares = [
@@ -157,6 +158,7 @@ class DevServer:
         # It is handed the bound socket, so the port stays ours when it starts again.
         listener = self.listener.fileno()
         server = ["-m", "orchestrator.server", "--fd", str(listener)]
+        slack = self.python_child("slack", "manage.py", "slack", stop_seconds=10, beats=True)
         return [
             worker("engine", "engine", "solo"),
             worker("engine-2", "engine", "solo"),
@@ -167,6 +169,7 @@ class DevServer:
             ),
             self.python_child("scheduler", *celery, *beat, stop_seconds=10, beats=True),
             self.python_child("web", *server, stop_seconds=15, pass_fds=(listener,), beats=True),
+            *([slack] if self.with_slack else []),
         ]
 
     @property
@@ -210,7 +213,7 @@ class DevServer:
         self.console.stopping()
         # From now on a connection is refused rather than left waiting.
         self.listener.close()
-        self.supervisor.stop("web", "scheduler")
+        self.supervisor.stop("web", "scheduler", "slack")
         self.supervisor.stop("engine", "engine-2", "sweep", *self.agent_names)
         self.servers.stop()
         self.data_dir.close()

@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from audit.installation import INSTALLATION
 from notifications.channel import channels
+from notifications.models import RETRIED_FOR
 from ops.health.check import Check, Finding, Status, checks, run_checks
 from ops.health.clients import database_cursor
 
@@ -23,12 +24,16 @@ COUNT_OPEN = """
     GROUP BY status
 """
 
+# `retry_until` is a day after it was first due; `run_at` moves with each attempt.
 COUNT_NOTIFICATIONS = """
-    SELECT 'webhook', status, count(*), extract(epoch FROM clock_timestamp() - min(created_at))
+    SELECT 'webhook', status, count(*),
+        %s + extract(epoch FROM clock_timestamp() - min(retry_until))
     FROM webhook_deliveries WHERE status IN ('pending', 'dead') GROUP BY status
     UNION ALL
-    SELECT channel, status, count(*), extract(epoch FROM clock_timestamp() - min(run_at))
-    FROM notifications WHERE status = 'dead' OR (status = 'pending' AND run_at < clock_timestamp())
+    SELECT channel, status, count(*),
+        %s + extract(epoch FROM clock_timestamp() - min(retry_until))
+    FROM notifications
+    WHERE status = 'dead' OR (status = 'pending' AND (attempts > 0 OR run_at < clock_timestamp()))
     GROUP BY channel, status
 """
 COUNT_UNREAD = """
@@ -46,7 +51,7 @@ def count_open() -> Finding:
 
 def count_notifications() -> Finding:
     with database_cursor() as cursor:
-        cursor.execute(COUNT_NOTIFICATIONS)
+        cursor.execute(COUNT_NOTIFICATIONS, [RETRIED_FOR.total_seconds()] * 2)
         rows = cursor.fetchall()
         cursor.execute(COUNT_UNREAD, [INSTALLATION])
         return Finding(facts={"rows": rows, "unread": cursor.fetchone()[0]})

@@ -1,6 +1,7 @@
 """A real server on the test database, and a real browser. Runs by `make test-browser` only."""
 
 import os
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from django.test import override_settings
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.live import WebServer
+from tests.mail_server import Mailbox, mail_server
 from tests.ui.web.conftest import plan_request, running, staff_members  # noqa: F401
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -39,9 +41,26 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def running_server(django_db_setup: None) -> Iterator[str]:
+def mails() -> Iterator[Mailbox]:
+    """What the server has sent."""
+    with mail_server() as mailbox:
+        yield mailbox
+
+
+@pytest.fixture(scope="session")
+def running_server(
+    django_db_setup: None, mails: Mailbox, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """Where the product serves the test database, from the first test to the last."""
-    server = WebServer(DEBUG="1")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = WebServer(
+        port,
+        DEBUG="1",
+        PUBLIC_URL=f"http://127.0.0.1:{port}",
+        EMAIL_URL=f"smtp://127.0.0.1:{mails.port}",
+        PUSH_KEY_FILE=str(tmp_path_factory.mktemp("keys") / "push.pem"),
+    )
     yield server.url
     server.stop()
 
@@ -65,6 +84,13 @@ class Person:
         if message.type == "error" and "Failed to load resource" not in message.text:
             self.complaints.append(message.text)
 
+    def logs_in(self, user: User) -> None:
+        self.opens("/admin/")
+        self.page.fill("[name=username]", user.username)
+        self.page.fill("[name=password]", f"{user.username}-password")
+        self.page.click("button[type=submit]")
+        self.page.wait_for_url(f"{self.server}/admin/")
+
     def opens(self, path: str) -> None:
         self.page.goto(self.server + path)
 
@@ -78,18 +104,15 @@ def person(browser: Browser, server: str) -> Iterator[Callable[..., Person]]:
     """Log somebody in by the form. At the end the console must have said nothing."""
     contexts, people = [], []
 
-    def log_in(user: User, **options) -> Person:
-        _set_password(user)
+    def log_in(user: User | None, host: str = "127.0.0.1", **options) -> Person:
+        """None: somebody who has no account yet."""
         contexts.append(browser.new_context(**options))
         contexts[-1].set_default_timeout(PATIENCE)
-        one = Person(contexts[-1].new_page(), server)
-        one.opens("/admin/")
-        one.page.fill("[name=username]", user.username)
-        one.page.fill("[name=password]", f"{user.username}-password")
-        one.page.click("button[type=submit]")
-        one.page.wait_for_url(f"{server}/admin/")
-        people.append(one)
-        return one
+        people.append(Person(contexts[-1].new_page(), server.replace("127.0.0.1", host)))
+        if user is not None:
+            _set_password(user)
+            people[-1].logs_in(user)
+        return people[-1]
 
     yield log_in
     for context in contexts:

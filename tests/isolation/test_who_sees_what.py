@@ -27,6 +27,8 @@ PAGES = {
     "admin:profile": PEOPLE,
     "admin:notification_preferences": PEOPLE,
     "admin:outbox": ("staff",),
+    "admin:push_worker": PEOPLE,
+    "admin:manifest": PEOPLE,
     "admin:password_change": PEOPLE,
     "admin:hitl_statistics": PEOPLE,
     "admin:hitl_waiting": PEOPLE,

@@ -1,15 +1,13 @@
 """Whoever could decide learns of it by mail: once, in words that hold, when they want to."""
 
 import smtplib
-import socket
 from datetime import datetime, time, timedelta
-from email import message_from_bytes, policy
 from zoneinfo import ZoneInfo
 
 import pytest
-from aiosmtpd.controller import Controller
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
+from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -23,6 +21,8 @@ from notifications.cursor import read_logs
 from notifications.models import LocalMail, Notification, Preferences
 from notifications.people import raise_alarms
 from notifications.preferences import when_to_send
+from ops.metrics.state import count_notifications
+from tests.mail_server import mail_server
 from tests.scenes import agent_returns, asked, decide_as, let_pass, set_policy, stop, work
 from tests.ui.web.conftest import logged_in
 
@@ -132,6 +132,17 @@ def test_a_stop_is_told_to_others_than_who_did_it(project, owner, tell):
     assert "Emergency stop by owner" in mail.outbox[0].body
 
 
+def test_a_failed_project_is_told_with_the_reason(project, owner, tell):
+    request = asked(project)
+    tell()
+    mail.outbox.clear()
+    decide_as(owner, request, "reject", comment="It costs too much.")
+    tell()
+
+    assert "approver" in recipients()
+    assert any("It costs too much." in message.body for message in mail.outbox)
+
+
 def test_a_log_that_does_not_hold_is_told_to_owners_and_operators_once_a_day(project, staff, tell):
     staff.email = "staff@example.org"
     staff.save()
@@ -223,6 +234,26 @@ def test_a_digest_is_one_mail_at_its_hour(project, owner, approver, tell):
     assert digest.body.count("/admin/hitl/hitlrequest/") == 2
 
 
+def test_what_is_told_later_is_tried_for_a_day_from_then_on(project, owner, tell):
+    Preferences.objects.create(user=owner, kinds={"request": "digest"})
+    asked(project)
+    tell()
+
+    row = Notification.objects.get(user=owner)
+    assert row.retry_until - row.run_at == timedelta(days=1)
+
+
+def test_how_long_something_waits_is_counted_through_all_attempts(project, tell, lost):
+    asked(project)
+    tell()
+    assert Notification.objects.filter(attempts=1, run_at__gt=Now()).exists()
+    Notification.objects.update(retry_until=F("retry_until") - timedelta(hours=1))
+
+    rows = {row[:2]: row[2:] for row in count_notifications().facts["rows"]}
+    count, age = rows["email", "pending"]
+    assert (count, 3600 <= age < 7200) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("local", "wanted"),
     [
@@ -298,40 +329,14 @@ def test_without_a_mail_server_operators_read_the_mails_on_a_page(
     assert f"/admin/hitl/hitlrequest/{request.pk}/change/" in page
 
 
-class Server(Controller):
-    """On a free port that nobody else takes in between."""
-
-    def __init__(self, mailbox):
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        host, port = self.socket.getsockname()
-        super().__init__(mailbox, hostname=host, port=port, ready_timeout=60)
-
-    def _create_server(self):
-        return self.loop.create_server(self._factory_invoker, sock=self.socket)
-
-
-class Mailbox:
-    def __init__(self):
-        self.mails = []
-
-    async def handle_DATA(self, server, session, envelope):
-        self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
-        return "250 taken"
-
-
 def test_a_real_mail_server_gets_text_and_html(project, approver, settings, tell):
-    mailbox = Mailbox()
-    server = Server(mailbox)
-    server.start()
-    try:
+    with mail_server() as mailbox:
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-        settings.EMAIL_HOST, settings.EMAIL_PORT = server.hostname, server.port
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", mailbox.port
         asked(project)
         tell()
-    finally:
-        server.stop()
 
-    message = next(m for m in mailbox.mails if m["To"] == approver.email)
+    message = mailbox.newest_to(approver.email)
     assert message["Subject"].startswith("Library: ")
     assert "Read it and decide" in message.get_body(("plain",)).get_content()
     assert "Read it and decide</a>" in message.get_body(("html",)).get_content()

@@ -12,6 +12,7 @@ from ui.web.layout import layout_context
 from ui.web.login import LoginForm, refuse_password_alone
 from ui.web.notifications.outbox import send_notification_again, show_outbox
 from ui.web.notifications.preferences import show_preferences
+from ui.web.notifications.progressive_app import show_manifest, show_push_worker
 from ui.web.profile import show_profile
 from ui.web.reauthentication import show_reauthentication
 from ui.web.search import show_search
@@ -68,6 +69,9 @@ class AdminSite(admin.AdminSite):
                 self.admin_view(send_notification_again),
                 name="notification_again",
             ),
+            # Browsers fetch both without a login.
+            path("push-worker.js", show_push_worker, name="push_worker"),
+            path("manifest.webmanifest", show_manifest, name="manifest"),
             path("outbox/", self.admin_view(show_outbox), name="outbox"),
             # Nothing has a page outside; the view would only tell which ids there are.
             *(url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site"),

@@ -59,6 +59,7 @@ class Command(BaseCommand):
             disk_floor_mb=settings.DISK_FLOOR_MB,
             agent_concurrency=settings.AGENT_CONCURRENCY,
             sandbox_concurrency=settings.SANDBOX_CONCURRENCY,
+            with_slack=bool(settings.SLACK_APP_TOKEN and settings.SLACK_BOT_TOKEN),
             stop_with_parent=stop_with_parent,
         )
         sys.exit(server.run(began))

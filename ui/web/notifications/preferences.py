@@ -14,19 +14,23 @@ from notifications.channels.email import address_of
 from notifications.enums import WhenTold
 from notifications.models import Notification
 from notifications.notices import kinds
+from notifications.people import send_test
 from notifications.preferences import (
     change_preferences,
     preferences_of,
     time_zone_of,
     when_told,
 )
+from notifications.push_subscriptions import subscribe, unsubscribe
 from notifications.slack_accounts import (
     is_configured,
     linked_account,
     new_code,
     unlink_account,
 )
+from notifications.web_push import public_key
 from ui.web.pages import add_errors, render_page
+from ui.web.profile import id_in
 
 SHOWN_MAX = 20
 CLOCK = forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
@@ -70,13 +74,16 @@ class PreferencesForm(forms.Form):
 
 @never_cache
 def show_preferences(request: HttpRequest) -> HttpResponse:
-    """On POST `verb` may be about Slack; a new code is shown on the answer, this once."""
+    """On POST `verb` may be about one channel; a new code for Slack is shown this once."""
     user, status, code = request.user, 200, ""
     verb = request.POST.get("verb", "")
     if verb == "link_slack" and is_configured():
         code = new_code(user)
-    elif verb == "unlink_slack":
-        unlink_account(user)
+    elif verb:
+        try:
+            act(request, verb)
+        except DomainError as error:
+            messages.error(request, error.detail)
         return redirect("admin:notification_preferences")
     is_sent = request.method == "POST" and not verb
     form = PreferencesForm(request.POST if is_sent else None, user)
@@ -99,6 +106,29 @@ def show_preferences(request: HttpRequest) -> HttpResponse:
         "has_slack": is_configured(),
         "slack": linked_account(user),
         "code": code,
+        "push_key": public_key(),
+        "browsers": user.push_subscriptions.all(),
         "latest": Notification.objects.filter(user=user).select_related("project")[:SHOWN_MAX],
     }
     return render_page(request, "ui/notifications/preferences.html", context, status=status)
+
+
+def act(request: HttpRequest, verb: str) -> None:
+    """Raises DomainError."""
+    user, sent = request.user, request.POST
+    match verb:
+        case "unlink_slack":
+            unlink_account(user)
+        case "test":
+            if count := send_test(user):
+                ways = "one way" if count == 1 else f"{count} ways"
+                messages.success(request, f"A test is on its way to you, {ways}. See below.")
+            else:
+                messages.error(request, "Nothing reaches you: choose below how you are told.")
+        case "subscribe":
+            names = ("endpoint", "p256dh", "auth")
+            keys = {name: sent.get(name, "") for name in names}
+            subscribe(user=user, user_agent=request.headers.get("User-Agent", ""), **keys)
+            messages.success(request, "From now on you are told in this browser, too.")
+        case "unsubscribe":
+            unsubscribe(user=user, subscription_id=id_in(request, "browser"))
