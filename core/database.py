@@ -15,10 +15,8 @@ from django.db import (
     connections,
     transaction,
 )
-from django.http import HttpRequest, JsonResponse
 
 from core.postgresql.connection import silence
-from core.problems import CONTENT_TYPE, problem
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -139,10 +137,3 @@ def is_database_away(error: BaseException | None) -> bool:
 def is_disk_full(error: BaseException | None) -> bool:
     """Whether the database had no room for it."""
     return getattr(getattr(error, "__cause__", None), "sqlstate", None) == DISK_FULL
-
-
-def database_away_problem(request: HttpRequest, error: BaseException) -> JsonResponse:
-    logger.warning("database away", extra={"path": request.path, "error": repr(error)})
-    body = problem(503, DATABASE_AWAY, DETAIL)
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-    return JsonResponse(body, status=503, content_type=CONTENT_TYPE, headers=headers)

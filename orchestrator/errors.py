@@ -1,15 +1,24 @@
 """Error pages: problem documents for programs, pages in the usual layout for people."""
 
+import logging
 import sys
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from core import problems
-from core.database import database_away_problem, is_database_away, is_disk_full
+from core.database import (
+    DATABASE_AWAY,
+    DETAIL,
+    RETRY_AFTER_SECONDS,
+    is_database_away,
+    is_disk_full,
+)
 from core.disk import disk_full_problem
 from core.problems import is_for_programs
 from ui.web.error_pages import bare_page, error_page
+
+logger = logging.getLogger(__name__)
 
 AWAY = "Nothing that was acknowledged is lost. Load this page again in a moment."
 DISK_FULL = (
@@ -56,10 +65,11 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def database_away(request: HttpRequest, error: BaseException) -> HttpResponse:
     """Without a menu, because that would query the database."""
-    answer = database_away_problem(request, error)
+    logger.warning("database away", extra={"path": request.path, "error": repr(error)})
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
     if is_for_programs(request):
-        return answer
-    headers = {"Retry-After": answer["Retry-After"]}
+        body = problems.problem(503, DATABASE_AWAY, DETAIL)
+        return JsonResponse(body, status=503, content_type=problems.CONTENT_TYPE, headers=headers)
     return bare_page(503, "The database cannot be reached", AWAY, headers)
 
 

@@ -14,6 +14,7 @@ from audit.actors import Actor
 from audit.event_types import EventType
 from audit.services import Draft, Head, record_all
 from core import sql
+from core.database import is_database_away
 from core.errors import Conflict, NotFound
 from projects import hooks
 from projects.access import check_role, role_of
@@ -205,6 +206,9 @@ class ProjectTransaction:
             with transaction.atomic():
                 self.actions = sum(hooks.run("advance", self))
         except Exception as error:
+            if is_database_away(error):
+                # Nothing of the transaction is left.
+                raise
             logger.exception("advance failed", extra={"project": str(self.project.pk)})
             del self._drafts[drafts:]
             self._agent_types = agent_types

@@ -1,5 +1,6 @@
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -118,12 +119,14 @@ def _claim(
 def lock_claimed(tx: ProjectTransaction, claim: Claim) -> Task | None:
     """The claimed task under lock; None where another holds it by now.
 
-    The fence has not moved, so no one has written the row since it was claimed.
+    The fence has not moved, so no one has written the row since it was claimed. A copy: what is
+    changed in it is gone where the transaction is rolled back, and another one may try again.
     """
     if not sql.execute("lock_claimed", task=claim.task.pk, fence=claim.fence):
         return None
-    claim.task.project = tx.project
-    return claim.task
+    task = copy(claim.task)
+    task.project = tx.project
+    return task
 
 
 def hand_back(*, worker_prefix: str) -> int:

@@ -193,7 +193,8 @@ def check_effects(
     for key, fences in fences_by_key.items():
         task = key.partition(":")[0]
         if task in tasks and len(fences) > 1:
-            detail = f"done under fences {sorted(fences)}"
+            ended = [f"{fence} ({outcomes.get((task, fence))})" for fence in sorted(fences)]
+            detail = f"done under fences {', '.join(ended)}"
             yield Violation("effect_once", f"task {task}", detail)
 
 
