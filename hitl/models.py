@@ -557,8 +557,13 @@ class Reading(models.Model):
     request = models.ForeignKey(
         HitlRequest, on_delete=models.CASCADE, related_name="readings", db_index=False
     )
+    # Statistics rest on it, so it outlasts an account that is deleted past the product.
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_index=False,
     )
     subject_digest = models.CharField(max_length=64)
     shown_at = models.DateTimeField(db_default=Now(), help_text="For the first time.")

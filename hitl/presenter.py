@@ -16,6 +16,7 @@ from context.diff import diff_contents
 from context.models import Artifact, ArtifactVersion
 from hitl.actions import get_action
 from hitl.agent_actions.card import Card, card_of, consequence_of
+from hitl.delegation import Delegation
 from hitl.digests import ERASED_SUBJECT
 from hitl.enums import OnTimeout
 from hitl.integrity import UNDECIDED, differences
@@ -24,6 +25,7 @@ from hitl.rules import (
     Verdict,
     allowed_actions,
     can_decide,
+    delegations_for,
     may_break_glass,
     obstacles,
     roles_of,
@@ -193,6 +195,14 @@ class PresentedRequest:
         is_claimed = self.request.is_pending and self.request.claimant_id(self.now) is not None
         return self.request.claimed_by if is_claimed else None
 
+    @cached_property
+    def others(self) -> list[Delegation]:
+        """By which they may decide for somebody who is away, where that is not what they do."""
+        if self.differences or self.role not in DECIDE:
+            return []
+        delegations = delegations_for(self.request, self.user, self.now)
+        return [one for one in delegations if one != self.can_decide.delegation]
+
     @property
     def may_claim(self) -> bool:
         return self.request.is_pending and self.can_decide.allowed and self.claimant is None
@@ -256,13 +266,21 @@ class PresentedRequest:
 
 
 def present_request(
-    request: HitlRequest, user: Any, *, follows: str = "", now: datetime | None = None
+    request: HitlRequest,
+    user: Any,
+    *,
+    follows: str = "",
+    now: datetime | None = None,
+    on_behalf_of: Any = None,
 ) -> PresentedRequest:
-    """Everything that this person needs to decide. `follows`: a sentence on what waits for it."""
+    """Everything that this person needs to decide.
+
+    `follows`: a sentence on what waits for it. `on_behalf_of`: whom they want to decide for.
+    """
     now = now or timezone.now()
     role = role_of(user, request.project_id)
     versions, changes = _held_against_digests(request)
-    verdict = can_decide(request, user, now, role=role)
+    verdict = can_decide(request, user, now, role=role, on_behalf_of=on_behalf_of)
     if changes and request.status in UNDECIDED:
         verdict = Verdict(False, changes[0].code, changes[0].detail)
     return PresentedRequest(

@@ -1,5 +1,6 @@
 """Which actions a request allows, and who may take them. Checked again under the lock."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -91,13 +92,27 @@ def can_decide(
 def _as_stand_in(
     request: HitlRequest, user: Any, now: datetime, wanted: Any = None
 ) -> Verdict | None:
-    """By the rules for both: neither wrote of it, and neither has decided on it."""
+    """For the first who is away, or for this one alone."""
+    for delegation in delegations_for(request, user, now):
+        absent = delegation.delegator
+        if wanted is None or absent == wanted:
+            until = f"{delegation.ends_at:%Y-%m-%d %H:%M} UTC"
+            detail = f"You decide for {absent.get_username()}, who is away until {until}."
+            return Verdict(True, "on_behalf_of", detail, delegation)
+    return None
+
+
+def delegations_for(request: HitlRequest, user: Any, now: datetime) -> Iterator[Delegation]:
+    """By which they may decide on it for others, by the rules for both.
+
+    Neither wrote of it, and neither has decided on it.
+    """
     if not request.is_pending:
-        return None
+        return
     for delegation in delegations_to(user, request.project_id):
         absent = delegation.delegator
         role = role_of(absent, request.project_id)
-        if role not in DECIDE or (wanted is not None and absent != wanted):
+        if role not in DECIDE:
             continue
         refusal = (
             _by_role(request, role, now)
@@ -109,10 +124,7 @@ def _as_stand_in(
             or _by_claim(request, user, now, absent)
         )
         if refusal is None:
-            until = f"{delegation.ends_at:%Y-%m-%d %H:%M} UTC"
-            detail = f"You decide for {absent.get_username()}, who is away until {until}."
-            return Verdict(True, "on_behalf_of", detail, delegation)
-    return None
+            yield delegation
 
 
 def obstacles(

@@ -21,7 +21,7 @@ from hitl.models import APPROVALS_MAX, Comment, Decision, HitlRequest, Loosening
 from hitl.presenter import present_request
 from hitl.rules import allowed_actions, roles_of
 from hitl.services.comments import TEXT_MAX_LENGTH
-from hitl.statistics import PERIODS, USUAL_PERIOD
+from hitl.statistics import CHOSEN, PERIODS, USUAL_PERIOD
 from projects.enums import OversightLevel, Role
 from projects.selectors import find_user
 from projects.serializers import UserField
@@ -465,7 +465,7 @@ class ResumeLatency(Times):
 
 
 class CoveredPeriod(serializers.Serializer):
-    name = serializers.ChoiceField(choices=list(PERIODS))
+    name = serializers.ChoiceField(choices=[*PERIODS, CHOSEN])
     since = serializers.DateTimeField()
     until = serializers.DateTimeField()
 
@@ -488,6 +488,15 @@ class StatisticsQuery(serializers.Serializer):
         default=USUAL_PERIOD,
         help_text="`day` by hours, `week` by six hours, `month` by days, `quarter` by weeks.",
     )
+    to = serializers.DateField(
+        required=False, help_text="The last day, in UTC; without it, today. Takes `from` as well."
+    )
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        first = serializers.DateField(
+            required=False, help_text="The first day, in UTC, in place of `period`."
+        )
+        return super().get_fields() | {"from": first}
 
 
 class StatisticsSerializer(serializers.Serializer):

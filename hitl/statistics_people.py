@@ -1,6 +1,6 @@
 """Who decides on what, how soon after they first saw it, and how long projects take."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from django.db.models import (
 )
 
 from hitl.models import Decision, HitlRequest, Reading
-from hitl.statistics import TIMES
+from hitl.statistics import TIMES, Spans
 from projects.enums import ProjectStatus
 from projects.models import Project
 
@@ -23,16 +23,16 @@ from projects.models import Project
 QUICK = timedelta(seconds=10)
 
 
-def decisions_by_person(
-    user: Any, project_id: UUID | None, since: datetime
-) -> list[dict[str, Any]]:
+def decisions_by_person(user: Any, project_id: UUID | None, covered: Spans) -> list[dict[str, Any]]:
     """One row for a person and a kind, over what the user may see; times are durations.
 
     `quick`: how many were approved within `QUICK` of first being shown. Decisions past the pages
     (REST, terminal) have no such time, and count as `not_timed`.
     """
     decisions = Decision.objects.filter(
-        created_at__gte=since, request__in=_visible(user, project_id)
+        created_at__gte=covered.since,
+        created_at__lt=covered.end,
+        request__in=_visible(user, project_id),
     ).order_by()
     readings = Reading.objects.filter(
         request=OuterRef("request"),
@@ -54,17 +54,22 @@ def decisions_by_person(
     return list(rows.order_by("person", "kind"))
 
 
-def waiting_times(user: Any, project_id: UUID | None, since: datetime) -> dict[str, Any]:
-    """Of requests that were resolved since then: from being opened to that, as durations."""
-    resolved = _visible(user, project_id).filter(resolved_at__gte=since)
+def waiting_times(user: Any, project_id: UUID | None, covered: Spans) -> dict[str, Any]:
+    """Of requests that were resolved in the period: from being opened to that, as durations."""
+    resolved = _visible(user, project_id).filter(
+        resolved_at__gte=covered.since, resolved_at__lt=covered.end
+    )
     took = ExpressionWrapper(F("resolved_at") - F("created_at"), output_field=DurationField())
     return resolved.annotate(took=took).aggregate(count=Count("pk"), **TIMES)
 
 
-def lead_times(user: Any, project_id: UUID | None, since: datetime) -> dict[str, Any]:
-    """Of projects that were completed since then: from their start to that, as durations."""
+def lead_times(user: Any, project_id: UUID | None, covered: Spans) -> dict[str, Any]:
+    """Of projects that were completed in the period: from their start to that, as durations."""
     projects = Project.objects.visible_to(user).filter(
-        status=ProjectStatus.COMPLETED, finished_at__gte=since, started_at__isnull=False
+        status=ProjectStatus.COMPLETED,
+        finished_at__gte=covered.since,
+        finished_at__lt=covered.end,
+        started_at__isnull=False,
     )
     if project_id is not None:
         projects = projects.filter(pk=project_id)

@@ -56,7 +56,7 @@ from hitl.services import (
     reassign_request,
     release_request,
 )
-from hitl.statistics import statistics
+from hitl.statistics import chosen_spans, statistics
 from projects.access import get_visible_project
 from projects.floor import installation_floor
 from projects.models import Project
@@ -218,7 +218,9 @@ class StatisticsView(APIView):
         project_id: Any = query.validated_data.get("project")
         if project_id is not None:
             get_visible_project(request.user, project_id)
-        data = statistics(request.user, project_id, query.validated_data["period"])
+        first, last = (query.validated_data.get(name) for name in ("from", "to"))
+        period = chosen_spans(first, last) if first or last else query.validated_data["period"]
+        data = statistics(request.user, project_id, period)
         return Response(StatisticsSerializer(data).data)
 
 

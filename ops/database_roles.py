@@ -24,7 +24,7 @@ KEPT = {
     *("context_artifacts", "context_artifact_versions", "hitl_requests", "hitl_decisions"),
     *("hitl_comments", "hitl_policies", "hitl_loosenings", "standing_approvals", "agent_actions"),
     *("agent_credentials", "project_invitations", "hitl_delegations", "installation_floor"),
-    *("model_calls", "budget_accounts"),
+    *("model_calls", "budget_accounts", "hitl_readings"),
     *("emergency_stops", "emergency_stop_acknowledgements"),
 }
 # Written by the owner: by a migration, or by a trigger with its rights.

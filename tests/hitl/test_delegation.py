@@ -311,3 +311,28 @@ def test_on_ones_own_page(project, item, owner, approver):
     assert "You decide for owner, who is away until" in shown
     client.post("/admin/profile/", {"form": "end_absence", "absence": absence.pk})
     assert not Delegation.objects.current().exists()
+
+
+def test_whoever_may_decide_for_both_says_on_the_page_for_whom(project, away, owner, approver):
+    item = asked(project)
+    page = reverse("admin:hitl_hitlrequest_change", args=[item.pk])
+    client = Client()
+    client.force_login(approver)
+    assert "decide for owner" not in client.get(page).text
+    away(owner, approver)
+    assert "decide for owner" in client.get(page).text
+    assert 'name="on_behalf_of"' not in client.get(page).text, "they decide as themselves"
+    chosen = client.get(f"{page}?for=owner").text
+    assert "You decide for owner, who is away until" in chosen
+    assert 'id="amend"' not in chosen, "nobody writes for somebody else"
+    for name in ("nobody", "approver"):
+        refused = client.get(f"{page}?for={name}").text
+        assert "(no_delegation)" in refused
+        assert 'value="approve"' not in refused
+    form = {"action": "approve", "subject_digest": item.subject_digest}
+    decide = reverse("admin:hitl_decide", args=[item.pk])
+    assert client.post(decide, form | {"on_behalf_of": "nobody"}).status_code == 403
+    assert client.post(decide, form | {"on_behalf_of": "owner"}).status_code == 302
+    decision = fresh(item).decisions.get()
+    assert (decision.decided_by, decision.on_behalf_of) == (approver, owner)
+    assert "approver for owner" in client.get(page).text

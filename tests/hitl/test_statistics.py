@@ -1,5 +1,6 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
@@ -8,9 +9,10 @@ from django.utils import timezone
 
 from agents.services import claim_task
 from audit.actors import Actor
+from core.errors import InvalidInput
 from hitl.models import HitlRequest
 from hitl.services import decide
-from hitl.statistics import PERIODS, statistics
+from hitl.statistics import DAY, PERIODS, WIDTHS, chosen_spans, statistics
 from orchestrator.engine.advance import advance_project
 from tests.scenes import asked, pending_task
 
@@ -140,6 +142,64 @@ def test_the_api_takes_a_period(project, approver, client_of):
     refused = client_of(approver).get(STATISTICS, {"period": "century"})
     assert refused.status_code == 400
     assert refused.json()["errors"][0]["field"] == "period"
+
+
+def test_days_of_a_time_zone_are_chosen_and_none_is_left_out():
+    vienna = ZoneInfo("Europe/Vienna")
+    spans = chosen_spans(date(2026, 3, 1), date(2026, 3, 31), vienna)
+    assert spans.since == datetime(2026, 2, 28, 23, tzinfo=UTC)
+    assert spans.end == datetime(2026, 3, 31, 22, tzinfo=UTC)
+    lengths = [later - earlier for earlier, later in pairwise([*spans.starts, spans.end])]
+    assert (len(lengths), sum(lengths, timedelta())) == (31, spans.end - spans.since)
+    assert lengths.count(timedelta(hours=23)) == 1, "clocks go forward"
+
+
+@pytest.mark.parametrize("days", [1, 2, 3, 15, 16, 62, 63, 400, 5000, 9000])
+def test_a_chosen_period_has_no_more_spans_than_a_page_shows(days):
+    last = date(2026, 6, 30)
+    spans = chosen_spans(last - days * DAY + DAY, last)
+    assert len(spans.starts) <= 62
+    assert spans.width in WIDTHS
+    assert spans.starts[-1] < spans.end <= spans.starts[-1] + spans.width
+    assert spans.end - spans.since == days * DAY
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "field"),
+    [
+        (None, date(2026, 1, 1), "from"),
+        (date(1, 1, 1), date(2026, 1, 1), "from"),
+        (date(9999, 12, 31), date(9999, 12, 31), "from"),
+        (date(2026, 1, 2), date(2026, 1, 1), "to"),
+        (date(2026, 1, 2), date.min, "to"),
+    ],
+)
+def test_what_is_wrong_with_chosen_days_is_said_of_the_field(first, last, field):
+    with pytest.raises(InvalidInput) as refused:
+        chosen_spans(first, last, ZoneInfo("Asia/Tokyo"))
+    assert refused.value.errors[0]["field"] == field
+
+
+def test_the_api_takes_days(project, make_project, approver, client_of):
+    decide_as(approver, asked(project))
+    opened, took = datetime(2026, 1, 31, 12, tzinfo=UTC), timedelta(days=2)
+    resolved(asked(make_project()), "expired", opened=opened, took=took)
+    client = client_of(approver)
+
+    figures = client.get(STATISTICS, {"from": "2026-01-30", "to": "2026-01-31"}).json()
+
+    assert figures["period"] == {
+        "name": "chosen",
+        "since": "2026-01-30T00:00:00Z",
+        "until": "2026-02-01T00:00:00Z",
+    }
+    assert sum(span["opened"] for span in figures["over_time"]) == 1
+    assert figures["over_time"][-1]["pending"] == 1
+    assert sum(figures["by_action"].values()) == figures["expired"] == 0
+    till_now = client.get(STATISTICS, {"from": "2026-01-01"}).json()
+    assert (till_now["by_action"]["approve"], till_now["expired"]) == (1, 1)
+    refused = client.get(STATISTICS, {"from": "2026-01-32"})
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, "from")
 
 
 def test_it_takes_as_many_queries_for_many_as_for_one(make_project, approver):

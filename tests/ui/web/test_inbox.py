@@ -161,6 +161,22 @@ def test_many_pages_of_requests_take_as_many_queries_as_one(path):
     assert queries_with(20) == queries_with(320)
 
 
+@pytest.mark.long
+@pytest.mark.administrator
+def test_a_hundred_thousand_requests_take_as_many_queries_as_twenty():
+    queue = Queue(projects=2)
+    client = logged_in(queue.person)
+    paths = ("/admin/", "/admin/?kind=result_approval", "/api/v1/hitl/requests/?mine=true")
+
+    def queries_with(waiting):
+        queue.fill(waiting)
+        with CaptureQueriesContext(connection) as captured:
+            assert [client.get(path).status_code for path in paths] == [200, 200, 200]
+        return len(captured)
+
+    assert queries_with(20) == queries_with(100_000)
+
+
 def test_a_person_without_any_project_is_welcomed(staff_members, outsider):
     response = inbox(outsider)
     page = response.content.decode()

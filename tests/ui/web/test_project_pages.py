@@ -1,5 +1,6 @@
 """The list of projects, what a new one starts from, requirements with their tests, the log."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -45,6 +46,23 @@ def test_a_stop_is_what_it_waits_for(plan_request, running, owner):
     stop(owner, project_id=running.pk)
     row = figures(logged_in(owner))[running.name]
     assert row.waits_for == "the release of an emergency stop"
+
+
+def test_a_stop_of_an_agent_that_has_no_work_there_is_not(running, owner, staff):
+    stop(staff, agent_type="coder")
+    row = figures(logged_in(owner))[running.name]
+    assert row.waits_for == "a worker"
+    stop(staff, agent_type="orchestrator")
+    row = figures(logged_in(owner))[running.name]
+    assert row.waits_for == "the release of an emergency stop"
+
+
+def test_the_way_back_to_the_list_keeps_its_filters(running, viewer):
+    client = logged_in(viewer)
+    html = client.get(f"{LIST}?status__exact=active").content.decode()
+    [link] = re.findall(rf'href="({LIST}{running.pk}/change/[^"]*)"', html)
+    page = client.get(link).content.decode()
+    assert f'<a href="{LIST}?status__exact=active">Projects</a>' in page
 
 
 def test_the_list_takes_as_many_queries_for_five_projects_as_for_two(
@@ -152,6 +170,13 @@ def test_who_approves_at_once_after_opening_is_counted(plan_request, approver):
     file = client.get("/admin/hitl/hitlrequest/statistics/?format=csv")
     assert file["Content-Type"].startswith("text/csv")
     assert file.content.decode().splitlines()[1] == "approver,plan_approval,1,1,1,0,3.0"
+
+
+def test_what_was_opened_is_known_after_the_account_is_gone(plan_request, viewer):
+    logged_in(viewer).get(f"/admin/hitl/hitlrequest/{plan_request.pk}/change/")
+    viewer.delete()
+    reading = Reading.objects.get()
+    assert (reading.user, reading.request) == (None, plan_request)
 
 
 def test_a_name_that_looks_like_a_formula_is_text_in_the_file(plan_request, approver):

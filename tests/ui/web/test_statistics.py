@@ -1,8 +1,12 @@
+from datetime import UTC, datetime
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from accounts.profiles import SESSION_KEY
 from audit.actors import Actor
+from hitl.models import HitlRequest
 from hitl.services import decide
 from tests.scenes import agent_returns, work
 from tests.ui.web.conftest import logged_in
@@ -54,6 +58,48 @@ def test_any_choice_has_an_answer_under_the_strict_policy(plan_request, approver
     response = logged_in(approver).get(STATISTICS + query)
     assert response.status_code == 200
     assert "unsafe" not in response.headers["Content-Security-Policy"]
+
+
+@pytest.mark.django_db
+def test_days_are_chosen_in_the_time_zone_of_who_reads(plan_request, approver):
+    approve(plan_request, approver)
+    opened = datetime(2026, 1, 31, 23, 30, tzinfo=UTC)
+    HitlRequest.objects.filter(pk=plan_request.pk).update(created_at=opened)
+    client = logged_in(approver)
+    session = client.session
+    session[SESSION_KEY] = "Europe/Vienna"
+    session.save()
+    days = f"{STATISTICS}?from=2026-02-01&to=2026-02-28"
+
+    january = client.get(f"{STATISTICS}?from=2026-01-01&to=2026-01-31")
+    february = client.get(days)
+
+    for response, number in ((january, 0), (february, 1)):
+        assert sum(row["opened"] for row in response.context["spans"]) == number
+        assert figures(response)["Decisions"] == 0, "that was later"
+    assert b"2026-02-01 to 2026-02-28" in february.content
+    file = client.get(f"{days}&format=csv_over_time")
+    assert file["Content-Disposition"].endswith('"over-time-2026-02-01-to-2026-02-28.csv"')
+    first = "2026-02-01T00:00:00+01:00,2026-02-02T00:00:00+01:00,1,0,0,1"
+    assert file.content.decode().splitlines()[1].startswith(first)
+    till_now = client.get(f"{STATISTICS}?from=2026-02-01&format=csv").content.decode()
+    assert till_now.splitlines()[1].startswith("approver,plan_approval,1,1,")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("from=2026-02-30", b"From: Choose a day, such as"),
+        ("from=2026-02-02&to=2026-02-01", b"To: Choose 2026-02-02 or a later day."),
+        ("to=2026-02-01", b"From: Choose the first day as well."),
+    ],
+)
+def test_a_wrong_day_is_named_and_no_file_is_made_of_it(approver, query, words):
+    for form in ("", "&format=csv"):
+        response = logged_in(approver).get(f"{STATISTICS}?{query}{form}")
+        assert response.status_code == 400
+        assert words in response.content
 
 
 @pytest.mark.django_db

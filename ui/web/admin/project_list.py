@@ -7,7 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import Count, F, Func, IntegerField, Max, Min, Q
+from django.contrib.postgres.aggregates import ArrayAgg
+from django.db.models import Count, F, Func, IntegerField, Max, Min, Q, Value
 from django.http import HttpRequest
 
 from agents.enums import TaskStatus
@@ -62,6 +63,12 @@ def figures_of(projects: list[Project]) -> dict[UUID, Figures]:
             since=Min("started_at", filter=Q(status=TaskStatus.WORKING)),
             queued=Min("created_at", filter=Q(status=TaskStatus.PENDING)),
             agent=Max("agent_type", filter=Q(status=TaskStatus.WORKING)),
+            agents=ArrayAgg(
+                "agent_type",
+                filter=Q(status__in=[TaskStatus.WORKING, TaskStatus.PENDING]),
+                distinct=True,
+                default=Value([]),
+            ),
         )
     }
     asked: dict[UUID, list[HitlRequest]] = defaultdict(list)
@@ -76,7 +83,13 @@ def figures_of(projects: list[Project]) -> dict[UUID, Figures]:
     for project in projects:
         task = tasks.get(project.pk, {})
         requests = asked[project.pk]
-        covering = [stop for stop in stops if stop.project_id in (None, project.pk)]
+        # A stop of one agent holds up those alone that have work for it.
+        held = {"", *task.get("agents", ())}
+        covering = [
+            stop
+            for stop in stops
+            if stop.project_id in (None, project.pk) and stop.agent_type in held
+        ]
         waits_for, since = _waiting(project, task, requests, covering)
         figures[project.pk] = Figures(
             completed=task.get("completed", 0),

@@ -177,9 +177,12 @@ class ProjectAdmin(ProjectScopedAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         project = self._get(request, as_uuid(object_id))
+        # The admin's lists put their filters into the links to what they list.
+        filters = request.GET.get("_changelist_filters", "")
+        list_url = reverse("admin:projects_project_changelist") + (f"?{filters}" if filters else "")
         context = project_context(project, request.user) | {
             "title": project.name,
-            "trail": [("Projects", reverse("admin:projects_project_changelist"))],
+            "trail": [("Projects", list_url)],
             "rewind_to": request.GET.get("rewind", ""),
         }
         return render_page(request, "ui/projects/project.html", context)

@@ -44,6 +44,8 @@ def _risks(presented: PresentedRequest) -> Iterator[Point]:
     verdict = presented.subject.get("verdict")
     if verdict == "fail":
         yield Point("bad", "The agent itself says that it failed.")
+    if error := presented.subject.get("error"):
+        yield Point("bad", error["detail"])
     if presented.card is not None:
         hints = presented.card.action.hints
         if hints.get("destructiveHint"):

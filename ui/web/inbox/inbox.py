@@ -204,11 +204,14 @@ def show_inbox(request: HttpRequest) -> HttpResponse:
         "has_projects": bool(followed) or visible.exists(),
         "query": query.urlencode(),
         "saved_filters": list(SavedFilter.objects.filter(user=request.user)),
-        "bulk_actions": [
-            action
-            for action in registered_actions()
-            if not action.needs_content and not action.is_destructive
-        ],
+        "bulk_actions": sorted(
+            (
+                action
+                for action in registered_actions()
+                if not action.needs_content and not action.is_destructive
+            ),
+            key=lambda action: action.key != "approve",
+        ),
     }
     if not chosen.shows_all:
         context["waiting_count"] = chosen.by_kind.total()

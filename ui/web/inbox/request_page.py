@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -28,6 +29,7 @@ from hitl.presenter import PresentedAction, PresentedRequest, PresentedVersion, 
 from hitl.readings import note_reading
 from hitl.selectors import requests_for
 from orchestrator.engine.progress import blocked_steps, progress_of
+from projects.selectors import find_user
 from ui.web.artifacts.content_html import content_html, json_tree
 from ui.web.artifacts.requirement_texts import requirement_texts, with_requirement_texts
 from ui.web.inbox.decide_first import points_of
@@ -116,7 +118,10 @@ def show_request(
 ) -> HttpResponse:
     blocked = blocked_steps([hitl_request])[hitl_request.pk]
     follows = f"Next: {blocked[0]}." if blocked else ""
-    presented = present_request(hitl_request, request.user, follows=follows)
+    chosen = request.POST.get("on_behalf_of") or request.GET.get("for", "")
+    presented = present_request(
+        hitl_request, request.user, follows=follows, on_behalf_of=named_user(chosen)
+    )
     context = request_context(presented) | {
         "title": hitl_request.title,
         "trail": [("Inbox", reverse("admin:index"))],
@@ -125,6 +130,7 @@ def show_request(
         "asks_here": presented.can_decide.allowed
         and any(action.key == "answer" for action in presented.actions),
         "refusal": refusal,
+        "is_for_chosen": bool(chosen),
         "typed": request.POST,
         "asks_password": hitl_request.needs_reauthentication and not is_fresh(request),
         "editor": _editor(presented, request.POST.get("content")),
@@ -132,6 +138,11 @@ def show_request(
     note_shown(presented)
     status = refusal.status if refusal else 200
     return render_page(request, "ui/inbox/request.html", context, status=status)
+
+
+def named_user(name: str) -> Any:
+    """None without a name. A name that nobody has is nobody's, and not the reader's own."""
+    return (find_user(name) or User(pk=0)) if name else None
 
 
 def request_context(presented: PresentedRequest) -> dict[str, Any]:
@@ -154,7 +165,12 @@ def request_context(presented: PresentedRequest) -> dict[str, Any]:
         "documents": documents,
         "points": points_of(presented, [document.changes for document in documents]),
         "progress": progress_of(project),
-        "forms": [action_form(action) for action in presented.actions],
+        "forms": [
+            action_form(action)
+            for action in presented.actions
+            # Nobody writes for somebody else.
+            if not (presented.can_decide.delegation and action.key == "amend")
+        ],
         "loosenings": [loosening_text(loosening) for loosening in presented.loosenings],
         "missing": missing_text(presented),
         "deadline": deadline_text(presented.deadlines, presented.now),

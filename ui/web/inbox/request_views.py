@@ -19,7 +19,7 @@ from hitl.models import HitlRequest
 from hitl.services import add_comment, claim_request, decide, reassign_request, release_request
 from hitl.subject import check_amendment
 from ui.web.inbox.inbox import next_for
-from ui.web.inbox.request_page import get_request, show_request
+from ui.web.inbox.request_page import get_request, named_user, show_request
 from ui.web.reauthentication import assurance_of
 from ui.wording import outcome
 
@@ -52,6 +52,7 @@ def decide_on_request(request: HttpRequest, request_id: UUID) -> HttpResponse:
             channel="admin",
             assurance=assurance_of(request, request.POST.get("password", "")),
             break_glass="break_glass" in request.POST,
+            on_behalf_of=named_user(request.POST.get("on_behalf_of", "")),
         )
     except NotFound as error:
         raise Http404(error.detail) from error

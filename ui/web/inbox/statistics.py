@@ -1,19 +1,31 @@
 """The statistics page: the figures of `hitl.statistics` in words, tables and plain bars."""
 
 import csv
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from core.errors import InvalidInput
 from hitl.actions import registered_actions
-from hitl.statistics import USUAL_PERIOD, statistics
+from hitl.statistics import (
+    CHOSEN,
+    DAY,
+    HOUR,
+    USUAL_PERIOD,
+    Spans,
+    chosen_spans,
+    last_spans,
+    statistics,
+)
 from hitl.statistics_people import QUICK, decisions_by_person, lead_times, waiting_times
 from projects.models import Project
-from ui.web.pages import render_page
+from ui.web.pages import add_errors, render_page
 from ui.wording import counted
 
 PERIODS = {
@@ -22,60 +34,105 @@ PERIODS = {
     "month": "the last 30 days",
     "quarter": "the last 13 weeks",
 }
-SPANS = {"day": "hour", "week": "six hours", "month": "day", "quarter": "week"}
-SPAN_FORMATS = {
-    "day": "{:%H:%M}",
-    "week": "{:%d %b %H:%M}",
-    "month": "{:%d %b}",
-    "quarter": "{:%d %b}",
+# By the width of a span: its name, and how the page writes when one begins.
+SPANS = {
+    HOUR: ("hour", "{:%d %b %H:%M}"),
+    6 * HOUR: ("six hours", "{:%d %b %H:%M}"),
+    DAY: ("day", "{:%d %b}"),
+    7 * DAY: ("week", "{:%Y-%m-%d}"),
+    91 * DAY: ("13 weeks", "{:%Y-%m-%d}"),
+    364 * DAY: ("52 weeks", "{:%Y-%m-%d}"),
 }
 CSV_COLUMNS = (
     *("person", "kind", "decisions", "approved", "quick", "not_timed"),
     "median_seconds_to_decide",
 )
+SPAN_COLUMNS = ("since", "until", "opened", "decisions", "expired", "waiting_at_the_end")
+SPAN_TIMES = (
+    *("median_seconds_to_decide", "p95_seconds_to_decide"),
+    *("median_seconds_to_resume", "p95_seconds_to_resume"),
+)
 # From how many seconds on a unit is used, its size, and its name.
 UNITS = ((86400 * 2, 86400, "days"), (3600, 3600, "h"), (60, 60, "min"), (0, 1, "s"))
 
 
-class StatisticsFilter(forms.Form):
-    """Both are optional, and a value that makes no sense is ignored."""
+class DayField(forms.DateField):
+    def __init__(self, label: str) -> None:
+        widget = forms.DateInput({"type": "date"})
+        super().__init__(
+            label=label,
+            required=False,
+            input_formats=["%Y-%m-%d"],
+            widget=widget,
+            error_messages={"invalid": "Choose a day, such as 2026-01-31."},
+        )
 
-    period = forms.ChoiceField(label="Period", required=False, choices=list(PERIODS.items()))
+
+class StatisticsFilter(forms.Form):
+    """All is optional, and a ready period or project that makes no sense is ignored."""
+
+    period = forms.ChoiceField(label="Period", required=False)
     project = forms.ModelChoiceField(
         label="Project", required=False, queryset=Project.objects.none(), empty_label="all"
     )
+    to = DayField(label="To")
 
     def __init__(self, data: Any, *, user: Any) -> None:
-        super().__init__({"period": USUAL_PERIOD} | data.dict())
+        given = data.dict()
+        has_days = not given.get("period") and bool(given.get("from") or given.get("to"))
+        if not has_days and given.get("period") not in PERIODS:
+            given["period"] = USUAL_PERIOD
+        super().__init__(given)
+        # `from` is a word of the language and no name for an attribute.
+        self.fields = {"from": DayField(label="From")} | self.fields
+        ready = list(PERIODS.items())
+        self.fields["period"].choices = [("", "the days below"), *ready] if has_days else ready
         self.fields["project"].queryset = Project.objects.visible_to(user).defer("brief")
         self.is_valid()
+        self.covered = self._covered(has_days)
+
+    def _covered(self, has_days: bool) -> Spans:
+        """A ready period where one is chosen, or where something is wrong with the days."""
+        zone, chosen = timezone.get_current_timezone(), self.cleaned_data
+        if has_days and not (self.errors.keys() & {"from", "to"}):
+            try:
+                return chosen_spans(chosen.get("from"), chosen.get("to"), zone)
+            except InvalidInput as error:
+                add_errors(self, error)
+        return last_spans(chosen.get("period") or USUAL_PERIOD, zone)
 
 
 @require_GET
 def show_statistics(request: HttpRequest) -> HttpResponse:
     form = StatisticsFilter(request.GET, user=request.user)
-    period = form.cleaned_data.get("period") or USUAL_PERIOD
-    project = form.cleaned_data.get("project")
-    figures = statistics(request.user, project.pk if project else None, period)
-    spans = [_row(span, SPAN_FORMATS[period]) for span in reversed(figures["over_time"])]
-    since, project_id = figures["period"]["since"], project.pk if project else None
-    people = decisions_by_person(request.user, project_id, since)
-    if request.GET.get("format") == "csv":
-        return as_csv(people, period)
-    lead = lead_times(request.user, project_id, since)
-    waited = waiting_times(request.user, project_id, since)
+    project, covered = form.cleaned_data.get("project"), form.covered
+    faults = form.errors.keys() & {"from", "to"}
+    project_id = project.pk if project else None
+    figures = statistics(request.user, project_id, covered)
+    people = decisions_by_person(request.user, project_id, covered)
+    if (wanted := request.GET.get("format")) in ("csv", "csv_over_time") and not faults:
+        is_people = wanted == "csv"
+        rows = rows_of_people(people) if is_people else rows_of_spans(figures["over_time"])
+        return as_csv("decisions" if is_people else "over-time", covered, rows)
+    period = period_text(covered)
+    span_name, span_format = SPANS[covered.width]
+    spans = [_row(span, span_format) for span in reversed(figures["over_time"])]
+    lead = lead_times(request.user, project_id, covered)
+    waited = waiting_times(request.user, project_id, covered)
     query = request.GET.copy()
-    query["format"] = "csv"
+    query.pop("format", None)
     context = {
         "title": "Statistics",
         "trail": [("Inbox", reverse("admin:index"))],
         "filter": form,
-        "period": PERIODS[period],
-        "span": SPANS[period],
-        "figures": _headline(figures, lead, waited, PERIODS[period]),
+        "has_days": covered.name == CHOSEN or faults,
+        "period": period,
+        "span": span_name,
+        "zone": timezone.localtime().tzname(),
+        "figures": _headline(figures, lead, waited, period),
         "people": [row | {"median": _short(row["p50"])} for row in people],
         "quick_seconds": int(QUICK.total_seconds()),
-        "csv_query": query.urlencode(),
+        "query": query.urlencode(),
         "actions": [
             (action.label, figures["by_action"].get(action.key, 0))
             for action in registered_actions()
@@ -85,7 +142,17 @@ def show_statistics(request: HttpRequest) -> HttpResponse:
         "most_decisions": max(row["decisions"] for row in spans),
         "most_waiting": max(row["waiting"] for row in spans),
     }
-    return render_page(request, "ui/inbox/statistics.html", context)
+    status = 400 if faults else 200
+    return render_page(request, "ui/inbox/statistics.html", context, status=status)
+
+
+def period_text(covered: Spans) -> str:
+    if covered.name != CHOSEN:
+        return PERIODS[covered.name]
+    first, last = (
+        timezone.localtime(moment).date() for moment in (covered.since, covered.end - HOUR)
+    )
+    return f"{first}" if first == last else f"{first} to {last}"
 
 
 def _headline(
@@ -123,17 +190,43 @@ def _short(duration: timedelta | None) -> str:
     return short_duration(_seconds(duration))
 
 
-def as_csv(people: list[dict[str, Any]], period: str) -> HttpResponse:
-    """Decisions by person and kind, as a file for a spreadsheet."""
+def as_csv(name: str, covered: Spans, rows: Iterable[Iterable[Any]]) -> HttpResponse:
+    """A file for a spreadsheet."""
+    which = period_text(covered).replace(" ", "-") if covered.name == CHOSEN else covered.name
     file = HttpResponse(content_type="text/csv; charset=utf-8")
-    file["Content-Disposition"] = f'attachment; filename="decisions-{period}.csv"'
-    rows = csv.writer(file)
-    rows.writerow(CSV_COLUMNS)
-    for row in people:
-        seconds = _seconds(row["p50"])
-        values = [row[name] for name in CSV_COLUMNS[:-1]]
-        rows.writerow([*map(_cell, values), "" if seconds is None else f"{seconds:.1f}"])
+    file["Content-Disposition"] = f'attachment; filename="{name}-{which}.csv"'
+    csv.writer(file).writerows([_cell(value) for value in row] for row in rows)
     return file
+
+
+def rows_of_people(people: list[dict[str, Any]]) -> Iterable[Iterable[Any]]:
+    """Decisions by person and kind."""
+    yield CSV_COLUMNS
+    for row in people:
+        yield [*(row[name] for name in CSV_COLUMNS[:-1]), _tenths(_seconds(row["p50"]))]
+
+
+def rows_of_spans(spans: list[dict[str, Any]]) -> Iterable[Iterable[Any]]:
+    """The oldest first; moments with the time zone of whoever asks."""
+    yield (*SPAN_COLUMNS, *SPAN_TIMES)
+    for span in spans:
+        numbers = (
+            span["opened"],
+            sum(span["by_action"].values()),
+            span["expired"],
+            span["pending"],
+        )
+        moments = [timezone.localtime(span[name]).isoformat() for name in ("since", "until")]
+        yield (*moments, *numbers, *map(_tenths, _times(span)))
+
+
+def _times(span: dict[str, Any]) -> list[float | None]:
+    took, resumed = span["decision_time_seconds"], span["resume_latency_seconds"]
+    return [took["p50"], took["p95"], resumed["p50"], resumed["p95"]]
+
+
+def _tenths(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:.1f}"
 
 
 def _cell(value: Any) -> Any:
@@ -148,17 +241,13 @@ def _p95(seconds: float | None, period: str) -> str:
 
 
 def _row(span: dict[str, Any], span_format: str) -> dict[str, Any]:
-    took, resumed = span["decision_time_seconds"], span["resume_latency_seconds"]
     return {
-        "since": span_format.format(span["since"]),
+        "since": span_format.format(timezone.localtime(span["since"])),
         "opened": span["opened"],
         "decisions": sum(span["by_action"].values()),
         "expired": span["expired"],
         "waiting": span["pending"],
-        "durations": [
-            short_duration(seconds)
-            for seconds in (took["p50"], took["p95"], resumed["p50"], resumed["p95"])
-        ],
+        "durations": [short_duration(seconds) for seconds in _times(span)],
     }
 
 

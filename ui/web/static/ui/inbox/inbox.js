@@ -36,6 +36,9 @@ function showCount() {
   const unread = boxes().filter((box) => box.checked && !("read" in box.closest("li").dataset)).length;
   counter.textContent = number ? `${number} selected.` : "None selected.";
   if (unread) counter.textContent += ` ${unread} not opened yet: those are not decided.`;
+  for (const id of ["bulk-bar", "inbox-keys"]) {
+    document.getElementById(id).hidden = rows().length === 0;
+  }
   document.getElementById("bulk-bar").classList.toggle("idle", number === 0);
   for (const button of form.querySelectorAll("#bulk-bar button")) button.disabled = number === 0;
 }
