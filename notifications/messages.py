@@ -3,6 +3,7 @@ written, with what is invisible made visible, and what is cut says so."""
 
 import json
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from hitl.presenter import PresentedRequest, present_request
 from hitl.selectors import waiting_for_me
 from notifications.models import Notification
 from notifications.notices import TEST, Kind, kinds
+from notifications.preferences import time_zone_of
 from projects.models import Project
 
 EXCERPT_MAX = 1_500
@@ -75,7 +77,7 @@ def message_for(notification: Notification) -> Message:
         raise NoLongerTrue("the event is no longer in the log")
     if kind.is_request:
         return message_of_request(kind, event.hitl_request, user)
-    return message_of_event(kind, event, project)
+    return message_of_event(kind, event, project, user)
 
 
 def message_of_request(kind: Kind, request_id: UUID | None, user: Any) -> Message:
@@ -96,12 +98,12 @@ def message_of_request(kind: Kind, request_id: UUID | None, user: Any) -> Messag
         "Asked": one_line(request.title),
         "Kind": RequestKind(request.kind).label,
         "Agent": one_line(request.agent_type),
-        "Asked at": f"{request.created_at:%Y-%m-%d %H:%M} UTC",
+        "Asked at": moment(request.created_at, user),
     }
     if due := presented.deadlines.due_at:
-        facts["Due"] = f"{due:%Y-%m-%d %H:%M} UTC"
+        facts["Due"] = moment(due, user)
     if expires := presented.deadlines.expires_at:
-        facts["Time limit"] = f"{expires:%Y-%m-%d %H:%M} UTC"
+        facts["Time limit"] = moment(expires, user)
     if presented.loosenings:
         facts["Rules"] = "One person alone made this project's rules less strict."
     excerpt, cut = excerpt_of(presented)
@@ -144,17 +146,17 @@ def excerpt_of(presented: PresentedRequest) -> tuple[str, str]:
     return shown, f"{', and '.join(cut)}: read all of it before you decide." if cut else ""
 
 
-def message_of_event(kind: Kind, event: Event, project: Project) -> Message:
+def message_of_event(kind: Kind, event: Event, project: Project, user: Any) -> Message:
     build = EventType.named(event.event_type).message
     told = build(event, event.data.get("step") or "A separate task") if build else None
     lead = visible(told.text) if told else kinds.label(kind.name)
     facts = {
         "Project": one_line(project.name),
-        "At": f"{event.created_at:%Y-%m-%d %H:%M} UTC",
-        "Event": f"{event.event_type}, number {event.sequence}",
+        "At": moment(event.created_at, user),
+        "In the log": f"event {event.sequence}",
     }
     link = absolute("admin:projects_project_change", project.pk)
-    subject = cut_line(f"{project.name}: {kinds.label(kind.name)}: {told.text if told else ''}")
+    subject = cut_line(f"{project.name}: {told.text if told else kinds.label(kind.name)}")
     return Message(subject, lead, facts, link=link, link_text="Open the project")
 
 
@@ -165,7 +167,7 @@ def message_of_alarm(notification: Notification) -> Message:
     if found is None:
         raise NoLongerTrue("the log holds again")
     name = one_line(project.name) if project else "The signed log"
-    facts = {"About": name, "Found at": f"{found.verified_at:%Y-%m-%d %H:%M} UTC"}
+    facts = {"About": name, "Found at": moment(found.verified_at, notification.user)}
     return Message(
         subject=cut_line(f"Integrity alarm: {name}"),
         lead=f"The log does not hold: {visible(found.problem)}",
@@ -179,13 +181,18 @@ def message_of_test() -> Message:
     return Message(
         subject="A test from Paraph",
         lead="You are told here. Nothing has to be done.",
-        link=absolute("admin:notification_preferences"),
-        link_text="What you are told, when and how",
+        link=absolute(),
+        link_text="Open Paraph",
     )
 
 
 def absolute(name: str = "admin:index", *args: Any) -> str:
     return f"{settings.PUBLIC_URL}{reverse(name, args=args)}"
+
+
+def moment(value: datetime, user: Any) -> str:
+    """By the clock of who is told; UTC where that may be anybody."""
+    return f"{value.astimezone(time_zone_of(user)):%Y-%m-%d %H:%M %Z}"
 
 
 def cut_line(text: str) -> str:

@@ -34,6 +34,8 @@ LABELS = {
     )
     for value, text in choices.choices
 }
+# Ways of telling somebody that are not called as they are named.
+LABELS |= {"email": "E-mail", "push": "Browser"}
 WHY_ASKED = {
     RequestKind.PLAN_APPROVAL: "The {agent} has a plan and waits for approval to follow it.",
     RequestKind.RESULT_APPROVAL: "The {agent} has finished and waits for approval of the result.",

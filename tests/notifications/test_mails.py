@@ -70,6 +70,16 @@ def test_those_who_can_decide_are_told_of_a_request(project, approver, tell):
     assert message.extra_headers["Auto-Submitted"] == "auto-generated"
 
 
+def test_times_are_those_of_the_persons_own_clock(project, approver, tell):
+    Profile.objects.create(user=approver, time_zone="Asia/Kolkata")
+    request = asked(project)
+    tell()
+
+    message = next(m for m in mail.outbox if m.to == [approver.email])
+    local = request.created_at.astimezone(ZoneInfo("Asia/Kolkata"))
+    assert f"Asked at: {local:%Y-%m-%d %H:%M} IST" in message.body
+
+
 def test_who_may_not_decide_is_not_told(project, owner, approver, tell):
     set_policy(project, roles_by_kind={"plan_approval": ["owner"]})
     asked(project)

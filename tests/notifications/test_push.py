@@ -252,6 +252,6 @@ def test_a_test_goes_every_way_that_one_is_told(browser, approver, service, tell
     page = logged_in(approver).post(PAGE, {"verb": "test"}, follow=True).content.decode()
     tell()
 
-    assert "2 ways" in page
+    assert "2 tests are on the way" in page
     assert browser.decrypt(service.messages[0][1])["title"] == "A test from Paraph"
     assert [message.to for message in mailoutbox] == [["approver@example.org"]]

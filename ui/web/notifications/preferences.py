@@ -43,6 +43,7 @@ class PreferencesForm(forms.Form):
         label="What comes once a day comes at",
         choices=[(hour, f"{hour:02}:00") for hour in range(24)],
         coerce=int,
+        widget=forms.Select(attrs={"class": "fitting"}),
     )
     quiet_from = forms.TimeField(label="Quiet from", required=False, widget=CLOCK)
     quiet_until = forms.TimeField(label="Quiet until", required=False, widget=CLOCK)
@@ -54,7 +55,10 @@ class PreferencesForm(forms.Form):
         super().__init__(data, initial=initial)
         for kind in kinds:
             self.fields[f"kinds.{kind.name}"] = forms.ChoiceField(
-                label=kinds.label(kind.name), choices=WhenTold.choices, help_text=kind.about
+                label=kinds.label(kind.name),
+                choices=WhenTold.choices,
+                help_text=kind.about,
+                widget=forms.Select(attrs={"class": "fitting"}),
             )
 
     @property
@@ -121,8 +125,8 @@ def act(request: HttpRequest, verb: str) -> None:
             unlink_account(user)
         case "test":
             if count := send_test(user):
-                ways = "one way" if count == 1 else f"{count} ways"
-                messages.success(request, f"A test is on its way to you, {ways}. See below.")
+                tests = "A test is" if count == 1 else f"{count} tests are"
+                messages.success(request, f"{tests} on the way to you: see “What you were told”.")
             else:
                 messages.error(request, "Nothing reaches you: choose below how you are told.")
         case "subscribe":
