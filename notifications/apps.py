@@ -7,8 +7,9 @@ class NotificationsConfig(AppConfig):
     name = "notifications"
 
     def ready(self) -> None:
-        from notifications import cursor, people
+        from notifications import cursor, people, scores
         from notifications.channels import webhook
 
         cursor.register_reader(webhook.interest, webhook.read)
         cursor.register_reader(people.interest, people.read)
+        cursor.register_reader(scores.interest, scores.read)

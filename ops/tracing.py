@@ -23,7 +23,7 @@ from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span as OtelSpan
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import SpanKind, StatusCode, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from core.log_fields import current_log_fields
@@ -78,6 +78,13 @@ class OpenTelemetry:
     ) -> AbstractContextManager[Span]:
         kind = SpanKind.CLIENT if is_client else SpanKind.INTERNAL
         return self.continue_trace({}, name, facts, kind)
+
+    def traceparent(self) -> str:
+        if not get_current_span().get_span_context().trace_flags.sampled:
+            return ""
+        carrier: dict[str, str] = {}
+        PROPAGATOR.inject(carrier)
+        return carrier.get("traceparent", "")
 
     @contextmanager
     def continue_trace(

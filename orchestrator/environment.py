@@ -56,6 +56,8 @@ SECRETS = (
     "EMBEDDING_API_KEY",
     "METRICS_TOKEN",
     "OIDC_CLIENT_SECRET",
+    "LANGFUSE_SECRET_KEY",
+    "PHOENIX_API_KEY",
 )
 SECRET_NAMES = re.compile(r"(_API_KEY|_TOKEN|_PASSWORD|_SECRET|SECRET_KEY)$")
 # By the name of a variable that must be set, or by pydantic's name of an error.
@@ -484,6 +486,11 @@ class Environment(Variables):
     APPRISE_KINDS: Annotated[list[str], BeforeValidator(split_list)] = []
     WEBHOOK_ALLOWED_NETWORKS: Networks = []
     PUSH_KEY_FILE: str = ""
+    LANGFUSE_BASE_URL: WebUrl = ""
+    LANGFUSE_PUBLIC_KEY: str = ""
+    LANGFUSE_SECRET_KEY: str = ""
+    PHOENIX_BASE_URL: WebUrl = ""
+    PHOENIX_API_KEY: str = ""
     CHECKPOINT_DIR: str = ""
     CHECKPOINT_KEY_FILE: str = ""
     CHECKPOINT_WITNESS_URL: WebUrl = ""
@@ -508,6 +515,18 @@ class Environment(Variables):
     def check_single_sign_on(self) -> "Environment":
         if self.OIDC_SERVER_URL and not (self.OIDC_CLIENT_ID and self.OIDC_CLIENT_SECRET):
             raise ValueError("OIDC_SERVER_URL needs OIDC_CLIENT_ID and OIDC_CLIENT_SECRET, too.")
+        return self
+
+    @model_validator(mode="after")
+    def check_receivers_of_scores(self) -> "Environment":
+        if self.LANGFUSE_BASE_URL and not (self.LANGFUSE_PUBLIC_KEY and self.LANGFUSE_SECRET_KEY):
+            needed = "LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY"
+            raise ValueError(f"LANGFUSE_BASE_URL needs {needed}, too.")
+        if (self.LANGFUSE_BASE_URL or self.PHOENIX_BASE_URL) and not self.TRACES:
+            raise ValueError(
+                "LANGFUSE_BASE_URL and PHOENIX_BASE_URL need TRACES=true: a score belongs to a "
+                "trace."
+            )
         return self
 
     @model_validator(mode="after")

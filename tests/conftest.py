@@ -14,7 +14,8 @@ from tests.databases import close_administrators, grant_only
 pytest_plugins = ["tests.fixtures"]
 # They need a browser, more packages or much time, and run by `make test-browser` and its like.
 SLOW = {
-    name: f"{name.upper()}_TESTS" for name in ("browser", "stream", "schema", "deploy", "clients")
+    name: f"{name.upper()}_TESTS"
+    for name in ("browser", "stream", "schema", "deploy", "clients", "tiny")
 }
 collect_ignore = [folder for folder, variable in SLOW.items() if not os.environ.get(variable)]
 

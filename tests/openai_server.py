@@ -75,7 +75,12 @@ def hang() -> Behaviour:
 
 def call(name: str, arguments: Any, **changes: Any) -> Behaviour:
     """A call of one function, whether it fits or not."""
-    return lambda server, request: completion(request, name, arguments, **changes)
+    return calls((name, arguments), **changes)
+
+
+def calls(*names_and_arguments: tuple[str, Any], **changes: Any) -> Behaviour:
+    """Several in one answer, in whatever the server speaks."""
+    return lambda server, request: server.several(request, *names_and_arguments, **changes)
 
 
 def ask(*questions: str, reason: str = "") -> Behaviour:
@@ -124,49 +129,68 @@ class OpenAIServer:
         """A call of the first deliverable with content that fits, or a word without any."""
         if "input" in request:
             return embeddings(request, [self.embedding(text) for text in request["input"]])
-        if not request.get("tools"):
-            return reply(request, {"content": "ok"}, "stop")
-        function = _deliverable(request)
-        name = function["name"]
-        content = self.content(name, function["parameters"])
+        schemas = self.schemas(request)
+        name = next((name for name in schemas if name.startswith(DELIVER)), "")
+        if not name:
+            return self.words(request, "ok")
+        content = self.content(name, schemas[name])
         content = content(request) if callable(content) else content
-        if "files" in content and "files" not in function["parameters"]["properties"]:
+        if "files" in content and "files" not in schemas[name]["properties"]:
             # They go into the workspace first.
-            if not any(message["role"] == "tool" for message in request["messages"]):
-                return several(request, *(("write", _written(file)) for file in content["files"]))
+            if not self.has_spoken(request):
+                written = [("write", _written(file)) for file in content["files"]]
+                return self.several(request, *written)
             content = {key: value for key, value in content.items() if key != "files"}
-        return completion(request, name, content)
+        return self.several(request, (name, content))
 
     def content(self, name: str, schema: dict[str, Any]) -> Any:
         """What a test has put there for a deliverable, or what fits its schema."""
         content = self.contents.get(name.removeprefix(DELIVER))
         return instance_of(schema) if content is None else content
 
+    # What differs from one wire format to another.
+
+    def schemas(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Of the functions that may be called, by name."""
+        functions = [tool["function"] for tool in request.get("tools") or ()]
+        return {function["name"]: function["parameters"] for function in functions}
+
+    def has_spoken(self, request: dict[str, Any]) -> bool:
+        """The model, before this request."""
+        return any(message["role"] == "assistant" for message in request["messages"])
+
+    def told(self, request: dict[str, Any]) -> str:
+        """What it is told since then: what its calls have brought, and our own words."""
+        last: list[str] = []
+        for message in request["messages"]:
+            last = [] if message["role"] == "assistant" else [*last, str(message["content"])]
+        return "\n".join(last)
+
+    def several(
+        self, request: dict[str, Any], *calls: tuple[str, Any], finish_reason: str = "tool_calls"
+    ) -> Answer:
+        """An answer that calls functions; each call of a conversation has another id."""
+        turn = sum(message["role"] == "assistant" for message in request["messages"]) + 1
+        tool_calls = []
+        for number, (name, arguments) in enumerate(calls, start=1):
+            text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+            function = {"name": name, "arguments": text}
+            call_id = f"call_{turn}" if number == 1 else f"call_{turn}_{number}"
+            tool_calls.append({"id": call_id, "type": "function", "function": function})
+        return reply(request, {"content": None, "tool_calls": tool_calls}, finish_reason)
+
+    def words(self, request: dict[str, Any], text: str) -> Answer:
+        """An answer without any call."""
+        return reply(request, {"content": text}, "stop")
+
+    def streamed(self, answer: Answer) -> Answer:
+        """The same in pieces."""
+        return streamed(answer)
+
 
 class _PatientServer(ThreadingHTTPServer):
     # Of more connections that are made at once some would be refused.
     request_queue_size = 128
-
-
-def completion(
-    request: dict[str, Any], name: str, arguments: Any, *, finish_reason: str = "tool_calls"
-) -> Answer:
-    """A chat completion that calls a function."""
-    return several(request, (name, arguments), finish_reason=finish_reason)
-
-
-def several(
-    request: dict[str, Any], *calls: tuple[str, Any], finish_reason: str = "tool_calls"
-) -> Answer:
-    """A chat completion that calls functions; each call of a conversation has another id."""
-    turn = sum(message["role"] == "assistant" for message in request["messages"]) + 1
-    tool_calls = []
-    for number, (name, arguments) in enumerate(calls, start=1):
-        text = arguments if isinstance(arguments, str) else json.dumps(arguments)
-        function = {"name": name, "arguments": text}
-        call_id = f"call_{turn}" if number == 1 else f"call_{turn}_{number}"
-        tool_calls.append({"id": call_id, "type": "function", "function": function})
-    return reply(request, {"content": None, "tool_calls": tool_calls}, finish_reason)
 
 
 def _written(file: dict[str, Any]) -> dict[str, Any]:
@@ -289,11 +313,6 @@ def _matching(parsed: Any) -> str:
     return made
 
 
-def _deliverable(request: dict[str, Any]) -> dict[str, Any]:
-    functions = [tool["function"] for tool in request["tools"]]
-    return next(one for one in functions if one["name"].startswith(DELIVER))
-
-
 def _handler(server: OpenAIServer) -> type[BaseHTTPRequestHandler]:
     numbers = itertools.count(1)
 
@@ -309,7 +328,7 @@ def _handler(server: OpenAIServer) -> type[BaseHTTPRequestHandler]:
             server.headers.append({name.lower(): value for name, value in self.headers.items()})
             answer = server.answer(server.requests[-1])
             is_stream = server.requests[-1].get("stream") and answer and answer.status == 200
-            self._send(streamed(answer) if is_stream else answer)
+            self._send(server.streamed(answer) if is_stream else answer)
 
         def _send(self, answer: Answer | None) -> None:
             if answer is None:

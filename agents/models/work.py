@@ -230,6 +230,13 @@ class TaskAttempt(models.Model):
         db_default="",
         help_text="Of how a worker that runs elsewhere ended it: the same again is replayed.",
     )
+    traceparent = models.CharField(
+        max_length=55,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Of its span; where nobody takes scores, empty.",
+    )
     outcome = models.CharField(
         max_length=20, choices=AttemptOutcome, default=AttemptOutcome.RUNNING
     )

@@ -283,10 +283,9 @@ class Request:
         meter.provider, meter.model = self.rate.provider, self.rate.model
         meter.calls += 1
         cost = None
-        if self.response is not None and tokens is not None:
+        if tokens is not None:
             meter.input_tokens = (meter.input_tokens or 0) + tokens[0]
             meter.output_tokens = (meter.output_tokens or 0) + tokens[1]
-        if tokens is not None:
             cost = self.rate.cost(*tokens)
         unknown = cost is None or meter.cost_micros is None
         meter.cost_micros = None if unknown else meter.cost_micros + cost

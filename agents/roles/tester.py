@@ -42,6 +42,8 @@ NOTHING_RAN = {
 class Tester:
     """The verdict is about requirements that a test exercised; a skipped test shows nothing."""
 
+    keeps_tests = True
+
     instructions = """\
 You judge a program by tests of your own, beside those that its programmer wrote. From the
 specification alone you write acceptance tests in Python's unittest: files named
@@ -63,7 +65,14 @@ tests are run for you, in isolation: you never report a result.
         results = results_of(code, statements)
         own: Acceptance | None = None
         if statements and getattr(model, "takes_tools", False):
-            own = write_acceptance(assignment, model, with_ground_rules(self.instructions), code)
+            earlier = assignment.own_tests
+            if earlier is not None and not assignment.feedback:
+                # Whoever wrote the program repairs it against what it failed before.
+                names = list(earlier.requirements)
+                own = Acceptance(dict(earlier.files), names, usage, "", is_earlier=True)
+            else:
+                rules = with_ground_rules(self.instructions)
+                own = write_acceptance(assignment, model, rules, code)
             usage = own.usage
             results["acceptance"] = own.results_on(code, statements)
             results["summary"] += f" {results['acceptance']['summary']}"

@@ -1,5 +1,19 @@
 """Runs programs that agents wrote. Nobody has read them: they get no network and no secrets."""
 
-from agents.sandbox.run import ProgramResult, TestRecord, TestsResult, run_program, run_tests
+from agents.sandbox.run import (
+    Leftovers,
+    ProgramResult,
+    TestRecord,
+    TestsResult,
+    run_program,
+    run_tests,
+)
 
-__all__ = ["ProgramResult", "TestRecord", "TestsResult", "run_program", "run_tests"]
+__all__ = [
+    "Leftovers",
+    "ProgramResult",
+    "TestRecord",
+    "TestsResult",
+    "run_program",
+    "run_tests",
+]

@@ -5,10 +5,11 @@ import subprocess
 import sys
 import threading
 import time
+from base64 import b64decode
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ ENVIRONMENT = {"LANG": "C.UTF-8", "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECOD
 OUTPUT_BYTES = 64 * 1024
 # A run of tests reports on each of them; the launcher bounds how much.
 REPORT_BYTES = 16 * 1024 * 1024
+# Of what a program leaves: its report must have room for it, in base64.
+KEEP_BYTES = 8 * 1024 * 1024
 DISK_MEGABYTES = 64
 PIECE_BYTES = 64 * 1024
 # The launcher keeps the time; this is how long it may take to start and to clean up.
@@ -33,6 +36,17 @@ END_SECONDS = 5
 LOOK_SECONDS = 0.2
 # Both modes need Linux; elsewhere nothing is run.
 MODES = ("namespaces", "filters") if sys.platform == "linux" else ()
+
+
+@dataclass(frozen=True)
+class Leftovers:
+    """What a program made of the files that it was given; with an `excess` nothing is taken."""
+
+    written: dict[str, str] = field(default_factory=dict)
+    removed: tuple[str, ...] = ()
+    #: Paths that are not taken, with the reason.
+    refused: tuple[tuple[str, str], ...] = ()
+    excess: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,6 +60,8 @@ class ProgramResult:
     isolation: dict[str, str]
     #: Which limit ended it, or ''.
     excess: str = ""
+    #: None where it was ended, or nobody asked.
+    leftovers: Leftovers | None = None
 
 
 @dataclass(frozen=True)
@@ -124,15 +140,19 @@ def run_program(
     command: Sequence[str],
     timeout_seconds: float,
     memory_megabytes: int,
+    keep_bytes: int = 0,
 ) -> ProgramResult:
     """Run `command` over the files in isolation; `python` is our own interpreter.
+
+    With `keep_bytes` the result says what files of text it has left, up to so much.
 
     Raises PermanentError (`sandbox_bad_path`, `sandbox_too_large`, `sandbox_unavailable`) or
     TransientError (`sandbox_failed`), and for work that was cancelled StopRequested or LeaseLost.
     A program that fails is a result, not an error.
     """
     limits = {"timeout_seconds": timeout_seconds, "memory_megabytes": memory_megabytes}
-    return _run_isolated(files, limits | {"command": list(command)})
+    keep = min(keep_bytes, KEEP_BYTES)
+    return _run_isolated(files, limits | {"command": list(command), "keep_bytes": keep})
 
 
 def _run_isolated(files: Mapping[str, str], request: Mapping[str, object]) -> Any:
@@ -193,6 +213,15 @@ def _text_of(record: Mapping[str, str]) -> TestRecord:
     return TestRecord(**{key: storable(value) for key, value in record.items()})
 
 
+def _leftovers(found: Mapping[str, Any]) -> Leftovers:
+    return Leftovers(
+        written={path: b64decode(text).decode() for path, text in found["written"].items()},
+        removed=tuple(found["removed"]),
+        refused=tuple((storable(path), why) for path, why in found["refused"]),
+        excess=found["excess"],
+    )
+
+
 class _Run:
     """One launcher process, from its start to its report."""
 
@@ -212,7 +241,11 @@ class _Run:
         }
 
     def program_result(self) -> ProgramResult:
-        return ProgramResult(**self._result(self._facts()))
+        facts = self._facts()
+        result = self._result(facts)
+        if result["exit_code"] is not None and facts["leftovers"]:
+            result["leftovers"] = _leftovers(facts["leftovers"][0])
+        return ProgramResult(**result)
 
     def tests_result(self) -> TestsResult:
         """Every test of the inventory has one record, and whatever is odd is a problem."""

@@ -117,7 +117,11 @@ def redacted(text: str) -> str:
 @cache
 def _secrets() -> list[str]:
     # A short one would hide words.
-    return [secret for secret in settings.SECRET_VALUES if len(secret) >= 8]
+    secrets = {secret for secret in settings.SECRET_VALUES if len(secret) >= 8}
+    # As they stand in JSON, and in JSON within JSON, as the arguments of a call.
+    for _ in range(2):
+        secrets |= {json.dumps(secret, ensure_ascii=False)[1:-1] for secret in secrets}
+    return sorted(secrets, key=len, reverse=True)
 
 
 def _kept(text: str) -> str:

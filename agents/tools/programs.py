@@ -1,22 +1,26 @@
 """Run the program of the workspace, in the sandbox: without network, for a bounded time.
 
-Each run gets the files as they are, in a folder of its own; what it writes there is not kept.
+Each run gets the files as they are, in a folder of its own. What tests write there is not kept; of
+a command it is, where it can stand in the workspace.
 """
 
 from collections import Counter
 from collections.abc import Callable
 from typing import TypeVar
 
+from django.conf import settings
 from pydantic import Field
 
 from agents import sandbox
 from agents.protocols import WorkError
 from agents.tool import Arguments, Bench, ToolError, tool
+from agents.workspace import WorkspaceError
 
 TIMEOUT_SECONDS = 60.0
 MEMORY_MEGABYTES = 512
 #: As a shell has it for a program that is not there.
 NOT_FOUND = 127
+MOST_NAMED = 20
 Result = TypeVar("Result")
 
 
@@ -43,7 +47,9 @@ class RunTests:
     arguments = RunTestsArguments
 
     def run(self, bench: Bench, arguments: RunTestsArguments) -> str:
-        files = _files(bench)
+        files = dict(bench.workspace.files)
+        if not files:
+            raise ToolError("The workspace is empty: write files first.")
         run = _in_sandbox(
             lambda: sandbox.run_tests(
                 files, timeout_seconds=TIMEOUT_SECONDS, memory_megabytes=MEMORY_MEGABYTES
@@ -67,13 +73,13 @@ class RunTests:
 class RunCommand:
     uses_workspace = True
     description = (
-        "Run one command over a copy of the workspace's files, in the sandbox: no network, one "
-        "minute, and what it writes is not kept."
+        "Run one command over the workspace's files, in the sandbox: no network, one minute. If it "
+        "ends by itself, files of text that it writes, changes or removes are so in the workspace."
     )
     arguments = RunCommandArguments
 
     def run(self, bench: Bench, arguments: RunCommandArguments) -> str:
-        files = _files(bench)
+        files = dict(bench.workspace.files)
         if any("\0" in word for word in arguments.command):
             raise ToolError("A word of the command has a NUL character.")
         run = _in_sandbox(
@@ -82,6 +88,7 @@ class RunCommand:
                 command=arguments.command,
                 timeout_seconds=TIMEOUT_SECONDS,
                 memory_megabytes=MEMORY_MEGABYTES,
+                keep_bytes=settings.WORKSPACE_MAX_BYTES,
             )
         )
         ended = f"Exit code {run.exit_code}."
@@ -91,13 +98,31 @@ class RunCommand:
             ended = f"It was ended: {run.excess}."
         elif run.exit_code == NOT_FOUND:
             ended += " Where the program is not in the sandbox, say that it could not be run."
-        return f"{ended}\n{run.output}".rstrip()
+        changes = _taken_over(bench, run.leftovers) if run.leftovers else []
+        return "\n".join([ended, *changes, run.output]).rstrip()
 
 
-def _files(bench: Bench) -> dict[str, str]:
-    if not bench.workspace.files:
-        raise ToolError("The workspace is empty: write files first.")
-    return dict(bench.workspace.files)
+def _taken_over(bench: Bench, left: sandbox.Leftovers) -> list[str]:
+    """What of it is in the workspace now, in lines for the model."""
+    before = dict(bench.workspace.files)
+    try:
+        refused = bench.workspace.take_over(left.written, left.removed)
+        excess = left.excess and f"It has left {left.excess}."
+    except WorkspaceError as error:
+        refused, excess = {}, str(error)
+    if excess:
+        return [f"Nothing that it wrote is kept. {excess}"]
+    after = bench.workspace.files
+    written = [path for path in left.written if path in after and before.get(path) != after[path]]
+    removed = [path for path in before if path not in after]
+    not_kept = [f"{path} ({why})" for path, why in (*left.refused, *refused.items())]
+    named = {"Written": written, "Removed": removed, "Not kept": not_kept}
+    return [f"{name}: {_names(paths)}." for name, paths in named.items() if paths]
+
+
+def _names(paths: list[str]) -> str:
+    more = f" and {len(paths) - MOST_NAMED} more" if len(paths) > MOST_NAMED else ""
+    return f"{', '.join(paths[:MOST_NAMED])}{more}"
 
 
 def _in_sandbox(run: Callable[[], Result]) -> Result:

@@ -15,6 +15,7 @@ from agents.endpoints.services import endpoint_of
 from agents.enums import AttemptOutcome
 from agents.external import model_of
 from agents.metrics import ATTEMPT_SECONDS, QUEUE_WAIT_SECONDS, count_usage
+from agents.models import TaskAttempt
 from agents.protocols import (
     Completed,
     Outcome,
@@ -49,7 +50,7 @@ from core.database import until_database_is_back
 from core.errors import DomainError
 from core.failpoints import failpoint
 from core.log_fields import log_fields
-from core.tracing import span
+from core.tracing import span, traceparent
 from projects.integrity import ContentChanged
 
 logger = logging.getLogger(__name__)
@@ -87,6 +88,9 @@ def run(*, task_id: UUID, worker: str) -> bool:
             span("attempt", facts | {"paraph.task": str(task_id)}) as attempt_span,
         ):
             failpoint("after_claim")
+            if settings.TAKES_SCORES and (span_of_attempt := traceparent()):
+                attempts = TaskAttempt.objects.filter(task=task, fence=claim.fence)
+                attempts.update(traceparent=span_of_attempt)
             started = time.monotonic()
             outcome = str(_attempt(claim) or LOST)
             seconds = time.monotonic() - started

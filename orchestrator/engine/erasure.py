@@ -114,6 +114,7 @@ KEPT: dict[str, set[str]] = {
     "agents.ModelCall": {"agent_type", "provider", "model", "error_code", "day"},
     "agents.TaskAttempt": {
         *("worker", "error_code", "provider", "model", "report_sha256", "lease_seconds"),
+        "traceparent",
     },
     "context.Artifact": {"step"},
     "context.ArtifactVersion": {"sha256", "provider", "model", "prompt_sha256", "imported"},

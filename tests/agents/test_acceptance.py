@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from agents.acceptance import AcceptanceTests
+from agents.acceptance import AcceptanceTests, own_tests_of
 from agents.models import ToolUse
-from agents.protocols import Assignment, Reply, Usage
+from agents.protocols import Assignment, Completed, Output, OwnTests, Reply, Usage
 from agents.role import role_for
 from agents.selectors import workspace_of
 from agents.services import finish_task
@@ -14,13 +14,13 @@ from agents.worker.run import run
 from audit.actors import Actor
 from context.models import Artifact, Derivation
 from context.services import upload_file
-from tests.agents.demo_cases import handed
+from tests.agents.demo_cases import content, handed
 from tests.agents.test_roles import CODE
-from tests.agents.test_tools import server
+from tests.agents.test_tools import server, speaks
 from tests.openai_server import call
-from tests.scenes import WORKER, claim, current, first_task, started, work
+from tests.scenes import USAGE, WORKER, claim, current, do, first_task, started, work
 
-__all__ = ["server"]
+__all__ = ["server", "speaks"]
 
 PLANNED = """
 name: planned
@@ -61,9 +61,10 @@ class WritesTests:
         return Reply(AcceptanceTests.model_validate(content), Usage("paid", "m", 1, 100, 20))
 
 
-def judge(model, code=CODE):
+def judge(model, code=CODE, **more):
     materials = (handed("software_specification", SPECIFICATION), handed("source_code", code))
     given = Assignment("P", "tester", "test", "validate", 1, "", "B", ("test_results",), materials)
+    given = replace(given, **more)
     return role_for("tester").run(given, model)
 
 
@@ -120,6 +121,61 @@ def test_tests_in_another_language_are_never_called_passed():
         assert (outcome.verdict, outcome.outputs[0].content["passed"]) == (verdict, False)
 
 
+def test_tests_of_the_round_before_count_again_unless_a_person_has_commented():
+    model = WritesTests(WRONG)
+    own_tests = OwnTests({"acceptance/test_adding.py": RIGHT}, ("FR-1",))
+
+    again = judge(model, own_tests=own_tests)
+
+    own = again.outputs[0].content["acceptance"]
+    assert (own["passed"], own["requirements"], again.usage.calls) == (True, ["FR-1"], 0)
+    assert "those of the round before" in own["summary"]
+    assert again.files == own_tests.files
+    anew = judge(model, own_tests=own_tests, feedback=("Five is wrong.",))
+    assert (anew.outputs[0].content["acceptance"]["passed"], anew.usage.calls) == (False, 1)
+
+
+JUDGED = """
+name: judged
+version: 1
+title: Write and judge
+steps:
+  - {id: specify, title: Specify, phase: plan, agent: analyst, creates: [software_specification],
+     instructions: Specify it.}
+  - {id: build, title: Build, phase: build, agent: coder, needs: [specify],
+     requires: [software_specification], creates: [source_code], instructions: Build it.}
+  - {id: test, title: Test, phase: validate, agent: tester, needs: [build],
+     requires: [software_specification, source_code], creates: [test_results],
+     instructions: Test it., on_fail: {rewind_to: build, max_rounds: 2}}
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_only_another_program_for_the_same_specification_meets_the_same_tests(project):
+    def deliver(step, artifact_type, made, **more):
+        output = Output(artifact_type, artifact_type, made)
+        do(project, step, replace(Completed((output,), USAGE), **more))
+
+    started(project, JUDGED)
+    deliver("specify", "software_specification", content("specification", brief="It adds."))
+    deliver("build", "source_code", CODE)
+    failed = judge(WritesTests(WRONG))
+    made = failed.outputs[0].content
+    deliver("test", "test_results", made, verdict="fail", files=failed.files)
+    deliver("build", "source_code", CODE | {"notes": ["Repaired."]})
+
+    task = current(project, "test")
+
+    assert task.round == 2
+    assert own_tests_of(task) == OwnTests({"acceptance/test_adding.py": WRONG}, ("FR-1",))
+    for artifact_type, given in (("software_specification", 9), ("source_code", 1)):
+        changed = current(project, "test")
+        for material in changed.handoff["materials"]:
+            if material["artifact_type"] == artifact_type:
+                material["version"] = given
+        assert own_tests_of(changed) is None
+
+
 @pytest.mark.django_db(transaction=True)
 def test_people_read_the_tests_in_the_workspace_of_the_tester(project):
     checking = first_task(project)
@@ -136,7 +192,7 @@ def test_people_read_the_tests_in_the_workspace_of_the_tester(project):
 
 @pytest.mark.django_db(transaction=True)
 def test_an_analyst_finds_and_reads_what_was_accepted(project, owner, server, settings):
-    settings.AGENT_MODELS = settings.AGENT_MODELS | {"analyst": "openai-chat:test-model"}
+    settings.AGENT_MODELS = settings.AGENT_MODELS | {"analyst": "local:test-model"}
     actor, text = Actor.of_user(owner), b"# Fines\n\nA week costs one euro.\n"
     rules = upload_file(actor=actor, project_id=project.pk, name="rules.md", data=text)
     asked = current(started(project, PLANNED), "plan")

@@ -1,26 +1,32 @@
 """Money is held back before a call of a model and counted after it."""
 
 import asyncio
+import threading
 from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth.models import User
+from pydantic import BaseModel
 from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.messages import ModelRequest, ModelResponse, TextPart
 from pydantic_ai.models import ModelRequestParameters
-from pydantic_ai.models.function import FunctionModel
 from pydantic_ai.usage import RequestUsage
 
 from agents.models import BudgetAccount, ModelCall
-from agents.protocols import PermanentError, TransientError, Usage
-from agents.providers.metered import Meter, MeteredModel, Request
+from agents.protocols import Assignment, PermanentError, TransientError, Usage
+from agents.providers.event_loop import run_on_loop
+from agents.providers.llm import LLMModel
+from agents.providers.metered import Meter, Request
+from agents.providers.options import ModelOptions
 from agents.providers.prices import Rate, parse_price
 from agents.services import fail_attempt, return_dead_reservations
 from agents.services.budgets import add_spending, reserve, settle
+from agents.worker.cancellation import Cancellation, as_current
 from audit.actors import Actor
 from hitl.models import HitlRequest
 from orchestrator.engine.advance import advance_project
 from projects.services import update_project
+from tests.openai_server import OpenAIServer
 from tests.scenes import claim, decide_as, first_task, fresh
 
 pytestmark = pytest.mark.django_db
@@ -81,36 +87,49 @@ def requested(claimed, *, answer=None, error=None, rate=RATE):
     return meter, ModelCall.objects.get()
 
 
+class Plan(BaseModel):
+    title: str
+
+
+def asked_model():
+    """One call of a model over HTTP, to be awaited."""
+    work = Assignment("Library", "analyst", "plan", "plan", 1, "Plan.", "A brief.", ())
+    model = LLMModel("openai-chat:test-model", ModelOptions(1000))
+    return model.produce(
+        work, artifact_type="project_plan", output_type=Plan, instructions="You plan."
+    )
+
+
 @pytest.mark.django_db(transaction=True)
 def test_of_a_hundred_calls_at_once_no_more_reach_the_provider_than_the_budget_has_room_for(
-    project, owner
+    project, owner, settings
 ):
     claimed = claim(first_task(project))
-    _, first = requested(claimed, answer=ANSWER)
-    limit(project, owner, budget_micros=120 + 10 * first.reserved_micros)
-    reached, release = [], asyncio.Event()
+    answered = threading.Event()
 
-    async def answer(messages, info):
-        reached.append(1)
-        await release.wait()
-        return ANSWER
+    def wait(server, request):
+        answered.wait(60)
+        return server.valid(request)
 
-    async def send():
-        model = MeteredModel(FunctionModel(answer), RATE, meter_of(claimed))
-        await model.request(PROMPT, {"max_tokens": 1000}, PARAMETERS)
-
-    async def all_of_them():
-        calls = [asyncio.create_task(send()) for _ in range(100)]
-        await asyncio.wait(calls, return_when=asyncio.FIRST_EXCEPTION)
-        while sum(call.done() for call in calls) + len(reached) < 100:
+    async def a_hundred():
+        calls = [asyncio.create_task(asked_model()) for _ in range(100)]
+        while sum(call.done() for call in calls) < 90:
             await asyncio.sleep(0.01)
-        release.set()
+        answered.set()
         return await asyncio.gather(*calls, return_exceptions=True)
 
-    results = asyncio.run(all_of_them())
+    cancellation = Cancellation(claimed, lambda claim: None)
+    with OpenAIServer() as server, as_current(cancellation):
+        settings.OPENAI_API_KEY, settings.OPENAI_BASE_URL = "sk-test", server.base_url
+        run_on_loop(asked_model())
+        first = ModelCall.objects.get()
+        limit(project, owner, budget_micros=120 + 10 * first.reserved_micros)
+        server.then(*[wait] * 100)
 
+        results = run_on_loop(a_hundred())
+
+        assert len(server.requests) == 1 + 10
     refused = [result for result in results if isinstance(result, TransientError)]
-    assert len(reached) == 10
     assert {error.code for error in refused} == {"budget_exceeded"}
     assert len(refused) == 90
     assert account(f"project:{project.pk}") == (120 * 11, 0)

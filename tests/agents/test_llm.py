@@ -243,7 +243,7 @@ def test_rate_limit_with_seconds(model, server):
     server.then(refusal(429, Retry_After="7"))
     error = failure(model, TransientError)
     assert (error.code, error.retry_after) == ("model_rate_limited", 7.0)
-    assert (error.usage.calls, error.usage.input_tokens) == (1, None)
+    assert (error.usage.calls, error.usage.input_tokens) == (1, 0)
 
 
 def test_rate_limit_with_a_date(model, server):

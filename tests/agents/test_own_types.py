@@ -87,6 +87,14 @@ def test_a_new_project_has_it_on_its_board(translator, make_project):
     assert AgentStatus.objects.filter(project=make_project(), agent_type=translator).exists()
 
 
+def test_a_budget_may_be_its_own(translator, project, owner, client_of):
+    budgets = {"agent_budgets_micros": {translator: 100}}
+
+    answer = client_of(owner).patch(f"/api/v1/projects/{project.pk}/", budgets, "json")
+
+    assert answer.json()["agent_budgets_micros"] == {translator: 100}
+
+
 def test_workers_elsewhere_serve_it(translator, staff, project):
     from agents.external import external_types
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
+from prometheus_client import REGISTRY
 from pydantic import BaseModel, Field
 
 from agents.endpoints.services import endpoint_of
@@ -22,12 +23,12 @@ from agents.providers.options import ModelOptions
 from core.tracing import trace_with
 from orchestrator.environment import read_endpoints, read_prefixed
 from tests.openai_server import OpenAIServer, raw, refusal, reply
-from tests.wire_servers import AnthropicServer, GoogleServer
+from tests.wire_servers import AnthropicServer, GoogleServer, OllamaServer
 
 KEY = "sk-not-to-be-seen-anywhere"
 SERVERS = {
     "openai-chat": OpenAIServer,
-    "ollama": OpenAIServer,
+    "ollama": OllamaServer,
     "anthropic": AnthropicServer,
     "google": GoogleServer,
 }
@@ -364,7 +365,10 @@ def is_name(value):
 
 
 def test_each_request_is_a_span_of_its_own_that_says_nothing_of_the_contents(server):
-    spans = []
+    spans, labels = [], {"gen_ai_operation_name": "chat", "gen_ai_request_model": "test-model"}
+    labels |= {"gen_ai_provider_name": "openai", "gen_ai_token_type": "input"}
+    tokens = "gen_ai_client_token_usage_sum"
+    before = REGISTRY.get_sample_value(tokens, labels) or 0
 
     class Spans:
         @contextmanager
@@ -383,4 +387,5 @@ def test_each_request_is_a_span_of_its_own_that_says_nothing_of_the_contents(ser
     assert facts["gen_ai.provider.name"] == "openai"
     assert (facts["gen_ai.usage.input_tokens"], facts["gen_ai.usage.output_tokens"]) == (100, 20)
     assert facts["server.address"] == "127.0.0.1"
+    assert REGISTRY.get_sample_value(tokens, labels) == before + 100
     assert "A brief." not in str(facts)

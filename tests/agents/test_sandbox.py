@@ -25,12 +25,15 @@ PYTHON = ("python", "main.py")
 def run(request):
     """Runs one program under one kind of walls."""
 
-    def run_program(source, *, command=PYTHON, seconds=20, megabytes=256, **more_files):
+    def run_program(
+        source, *, command=PYTHON, seconds=20, megabytes=256, keep_bytes=0, **more_files
+    ):
         files = {"main.py": source, **more_files}
         asked = {
             "command": command,
             "timeout_seconds": seconds,
             "memory_megabytes": megabytes,
+            "keep_bytes": keep_bytes,
         }
         return sandbox_run.run_in(request.param, files, asked)
 
@@ -270,6 +273,74 @@ def test_nothing_can_be_written_outside_of_its_folder(run, place):
 
 def test_its_own_folder_can_be_written(run):
     assert run("open('a', 'w').write('1'); print(open('a').read())").output == "1\n"
+
+
+LEAVES = """
+import os
+os.remove('gone.txt')
+os.makedirs('deep/er'), os.makedirs('.cache/x')
+texts = {'made.txt': 'new', 'changed.txt': 'other', 'deep/er/b.py': 'b', '.cache/x/a': 'a'}
+for name, text in texts.items():
+    open(name, 'w').write(text)
+open('binary', 'wb').write(b'\\0')
+open('latin', 'wb').write(b'caf\\xe9')
+open(b'odd-\\xff', 'w').write('odd')
+for make in (
+    lambda: os.symlink('/etc/passwd', 'link'),
+    lambda: os.symlink('/etc', 'folder'),
+    lambda: os.mkfifo('pipe'),
+    lambda: (open('one', 'w').close(), os.link('one', 'two')),
+):
+    try:
+        make()
+    except OSError:
+        pass
+if os.fork() == 0:
+    while True:
+        open('late.txt', 'a').write('late')
+"""
+
+
+def test_what_is_left_are_plain_files_of_text(run):
+    given = {"gone.txt": "", "changed.txt": "old", "same.txt": "same"}
+
+    left = run(LEAVES, keep_bytes=100_000_000, **given).leftovers
+
+    texts = {path: text for path, text in left.written.items() if path.isascii()}
+    late = texts.pop("late.txt", "late")
+    assert set(late.split("late")) == {""}
+    assert texts == {"made.txt": "new", "changed.txt": "other", "deep/er/b.py": "b"} | {
+        path: text for path, text in texts.items() if path == "one"
+    }
+    assert left.removed == ("gone.txt",)
+    reasons = dict(left.refused)
+    assert (reasons["binary"], reasons["latin"]) == ("no text", "no text")
+    assert reasons[".cache/"].startswith("left out")
+    assert reasons.get("link", "a symbolic link") == "a symbolic link"
+    assert reasons.get("folder", "a symbolic link") == "a symbolic link"
+    assert reasons.get("pipe", "no plain file") == "no plain file"
+    assert reasons.get("two", "a file with several names") == "a file with several names"
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "open('a', 'w').write('x' * 600), open('b', 'w').write('x' * 600)",
+        "open('a', 'w').write('x' * 20_000_000)",
+        "[open(f'{n}.txt', 'w').close() for n in range(400)]",
+    ],
+)
+def test_of_too_much_nothing_is_left(run, program):
+    left = run(program, keep_bytes=1000).leftovers
+
+    assert left.excess.startswith("more than")
+    assert (left.written, left.removed) == ({}, ())
+
+
+def test_what_is_ended_leaves_nothing(run):
+    program = "import time\nopen('a', 'w').write('a')\ntime.sleep(60)"
+
+    assert run(program, seconds=1, keep_bytes=1000).leftovers is None
 
 
 def test_a_file_larger_than_the_limit_is_refused(run):

@@ -1,4 +1,4 @@
-"""Agents whose models use tools: a local server speaks OpenAI's wire format, turn by turn."""
+"""Agents whose models use tools: a local server speaks a provider's wire format, turn by turn."""
 
 import json
 
@@ -7,6 +7,7 @@ from django.db.models.functions import Now
 
 from agents.models import ModelRun, TaskAttempt, ToolUse, WorkspaceFile
 from agents.protocols import Assignment
+from agents.providers.endpoints import Endpoint
 from agents.selectors import workspace_of
 from agents.services import cancel_task, take_back_lost_tasks
 from agents.tool import Bench, ToolError, tools, use_tool
@@ -17,7 +18,17 @@ from context.models import Artifact
 from hitl.models import HitlRequest
 from orchestrator.engine.progress import progress_of
 from tests.agents.conftest import whole_logs
-from tests.openai_server import OpenAIServer, call, refusal, several
+from tests.eight_turns import (
+    ADDING,
+    BUILD,
+    COMMAND,
+    DELIVERED,
+    FIXED,
+    SERVERS,
+    USES,
+    eight_turns,
+)
+from tests.openai_server import call, calls, refusal
 from tests.scenes import (
     WORKER,
     agent_status,
@@ -31,43 +42,23 @@ from tests.scenes import (
     started,
     time_out,
 )
+from tests.ui.web.conftest import logged_in
 
 __all__ = ["whole_logs"]
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("whole_logs")]
 
-BUILD = """
-name: building
-version: 1
-title: Build something
-steps:
-  - {id: build, title: Build, phase: build, agent: coder, creates: [source_code],
-     instructions: Build it.}
-"""
-ADDING = "def add(first, second):\n    return first - second\n"
-TESTS = """import unittest
 
-from adding import add
-
-
-class AddingTest(unittest.TestCase):
-    def test_fr_1_adds(self):
-        self.assertEqual(add(2, 3), 5)
-"""
-DELIVERED = {
-    "title": "Adding",
-    "summary": "A function that adds, and a test of it.",
-    "entry_point": "adding.py",
-    "test_command": ["python3", "-m", "unittest"],
-    "covered": [{"requirement": "FR-1", "tests": ["test_fr_1_adds"]}],
-    "not_covered": [],
-}
+@pytest.fixture
+def speaks(request):
+    return getattr(request, "param", "openai-chat")
 
 
 @pytest.fixture
-def server(settings):
-    with OpenAIServer() as running:
-        settings.AGENT_MODELS = settings.AGENT_MODELS | {"coder": "openai-chat:test-model"}
-        settings.OPENAI_API_KEY, settings.OPENAI_BASE_URL = "sk-test", running.base_url
+def server(settings, speaks):
+    with SERVERS[speaks]() as running:
+        endpoint = Endpoint("local", speaks, running.base_url, "sk-test")
+        settings.MODEL_ENDPOINTS = {"local": endpoint}
+        settings.AGENT_MODELS = settings.AGENT_MODELS | {"coder": "local:test-model"}
         yield running
 
 
@@ -88,8 +79,7 @@ def work_on(task):
 
 def told(server, turn):
     """What the calls of the turn before have brought, as the model was told."""
-    last = [m for m in server.requests[turn - 1]["messages"] if m["role"] != "assistant"]
-    return str(last[-1]["content"])
+    return server.told(server.requests[turn - 1])
 
 
 def killed(task):
@@ -103,23 +93,19 @@ def killed(task):
     return lose
 
 
-def test_a_program_is_built_over_eight_turns_though_the_worker_is_killed(server, task):
-    server.then(
-        call("list", {}),
-        call("write", {"path": "adding.py", "content": ADDING}),
-        call("write", {"path": "tests/test_adding.py", "content": TESTS}),
-        call("run_tests", {}),
-        killed(task),
-        call("edit", {"path": "adding.py", "old": "first - second", "new": "first + second"}),
-        call("run_tests", {}),
-        call(
-            "run_command", {"command": ["python3", "-c", "import adding; print(adding.add(4, 5))"]}
-        ),
-        call("deliver_source_code", DELIVERED),
-    )
+@pytest.mark.parametrize("speaks", SERVERS, indirect=True)
+def test_a_program_is_built_over_eight_turns_though_the_worker_is_killed_and_a_person_says_no(
+    server, task, project, approver
+):
+    set_policy(project, ask_before_tools=["run_command"])
+    server.then(*eight_turns(killed(task)))
 
     assert not work_on(task)
     make_due(task)
+    assert work_on(fresh(task))
+    request = HitlRequest.objects.get(project=project)
+    assert (request.kind, fresh(task).waits_for) == ("action_approval", "action_approval")
+    decide_as(approver, request, "reject", comment="Not on my machine.")
     assert work_on(fresh(task))
 
     assert fresh(task).status == "completed"
@@ -127,19 +113,11 @@ def test_a_program_is_built_over_eight_turns_though_the_worker_is_killed(server,
     # The second worker asks what the first one has not heard the answer of.
     assert server.requests[5]["messages"] == server.requests[4]["messages"]
     assert "1 tests: 1 passed" in told(server, 8)
-    assert "Exit code 0.\n9" in told(server, 9)
+    assert "refused this call: Not on my machine." in told(server, 9)
     uses = ToolUse.objects.filter(task=task)
-    assert [(use.name, use.turn, use.outcome) for use in uses] == [
-        ("list", 1, "succeeded"),
-        ("write", 2, "succeeded"),
-        ("write", 3, "succeeded"),
-        ("run_tests", 4, "succeeded"),
-        ("edit", 5, "succeeded"),
-        ("run_tests", 6, "succeeded"),
-        ("run_command", 7, "succeeded"),
-    ]
+    assert [(use.name, use.turn, use.outcome) for use in uses] == USES
     versions = WorkspaceFile.objects.filter(task=task, path="adding.py")
-    assert [version.content for version in versions] == [ADDING, ADDING.replace("-", "+")]
+    assert [version.content for version in versions] == [ADDING, FIXED]
     content = Artifact.objects.get(artifact_type="source_code").versions.get().content
     assert [file["path"] for file in content["files"]] == ["adding.py", "tests/test_adding.py"]
     assert content["files"][0]["content"] == versions[1].content
@@ -176,8 +154,8 @@ def test_an_attempt_counts_all_its_turns_also_where_it_fails(server, task):
     work_on(task)
 
     second = TaskAttempt.objects.get(task=task, number=2)
-    # How much the call took that failed, nobody knows.
-    assert (first.outcome, first.calls, first.input_tokens) == ("transient_error", 2, None)
+    # What the provider refused took nothing.
+    assert (first.outcome, first.calls, first.input_tokens) == ("transient_error", 2, 100)
     # Two turns with tools, and what does not fit is told twice: one more try each.
     assert (second.outcome, second.error_code, second.calls) == (
         *("permanent_error", "invalid_content"),
@@ -244,6 +222,8 @@ def test_members_read_what_was_called_and_the_files_and_nobody_else(
 
     assert uses[0]["arguments"] == {"path": "adding.py", "content": ADDING}
     assert (files[0]["path"], files[0]["content"]) == ("adding.py", ADDING)
+    page = logged_in(viewer).get(f"/admin/projects/project/{task.project_id}/change/")
+    assert "adding.py" in page.content.decode().partition('id="tools-title"')[2]
     for what in ("tool-uses", "workspace"):
         assert client_of(outsider).get(f"/api/v1/tasks/{task.pk}/{what}/").status_code == 404
 
@@ -299,6 +279,43 @@ def test_a_program_that_is_not_there_is_said_to_be_missing(bench):
     assert "could not be run" in told
 
 
+def python(program):
+    return {"command": ["python3", "-c", program]}
+
+
+def test_what_a_command_writes_is_kept(bench):
+    bench.workspace.write("old.txt", "old")
+    program = """
+import os
+os.rename('old.txt', 'new.txt')
+os.symlink('/etc/passwd', 'link')
+open('NEW.TXT', 'w').write('twin')
+"""
+
+    told = use_tool("run_command", python(program), bench)
+
+    assert bench.workspace.files == {"NEW.TXT": "twin"}
+    assert bench.workspace.changes == {"NEW.TXT": "twin", "old.txt": None}
+    assert "Written: NEW.TXT.\nRemoved: old.txt.\nNot kept: link (a symbolic link)" in told
+    assert "new.txt ('new.txt' and 'NEW.TXT' differ by their case alone.)" in told
+
+
+def test_a_command_may_begin_a_program(bench):
+    use_tool("run_command", python("open('main.py', 'w').write('print(1)')"), bench)
+
+    assert bench.workspace.files == {"main.py": "print(1)"}
+
+
+def test_of_a_command_that_writes_too_much_nothing_is_kept(bench, settings):
+    settings.WORKSPACE_MAX_BYTES = 100
+    bench.workspace.write("a.txt", "a" * 60)
+
+    told = use_tool("run_command", python("open('b.txt', 'w').write('b' * 60)"), bench)
+
+    assert "Nothing that it wrote is kept. All files together may have at most 100" in told
+    assert list(bench.workspace.files) == ["a.txt"]
+
+
 def test_a_file_that_was_removed_is_not_there_in_the_next_turn(task, bench):
     bench.workspace.write("a.txt", "a")
     bench.workspace.store(task, fence=1, turn=1)
@@ -317,23 +334,16 @@ def test_every_tool_tells_a_model_what_it_takes():
 
 # People are asked before a call.
 
-COMMAND = {"command": ["python3", "-c", "print(6 * 7)"]}
-
 
 @pytest.fixture
 def asked(server, task, project):
     """The model wants to run a command, which the project's policy asks people about."""
     set_policy(project, ask_before_tools=["run_command"])
-    server.then(
-        several_calls(("write", {"path": "adding.py", "content": ADDING}), ("run_command", COMMAND))
-    )
+    write = ("write", {"path": "adding.py", "content": ADDING})
+    server.then(calls(write, ("run_command", COMMAND)))
     server.contents["source_code"] = DELIVERED
     work_on(task)
     return HitlRequest.objects.get(project=project)
-
-
-def several_calls(*calls):
-    return lambda server, request: several(request, *calls)
 
 
 def go_on(task):
@@ -457,6 +467,7 @@ def frames(monkeypatch):
     return sent
 
 
+@pytest.mark.parametrize("speaks", SERVERS, indirect=True)
 def test_who_watches_sees_the_end_of_what_is_written(server, task, frames, monkeypatch):
     monkeypatch.setattr("agents.providers.partial.INTERVAL_SECONDS", 0)
     server.then(call("write", {"path": "adding.py", "content": ADDING + "# \n" * 400}))

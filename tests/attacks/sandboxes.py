@@ -33,14 +33,14 @@ def run_tests(files, *, seconds=30):
     return sandbox_run.run_tests(files, **LIMITS | {"timeout_seconds": seconds})
 
 
-def run_as_ordinary_user(monkeypatch, source, *, seconds=30):
+def run_as_ordinary_user(monkeypatch, source, *, seconds=30, keep_bytes=0):
     """A program in a sandbox of filters alone, on behalf of a worker that is not root."""
     monkeypatch.setattr(sys, "_base_executable", _python_for_all())
     if os.getuid() == 0:
         monkeypatch.setattr(sandbox_run.subprocess, "Popen", _PopenAsOrdinaryUser)
         monkeypatch.setattr(sandbox_run, "program_folder", _folder_of_ordinary_user)
     command = {"command": ("python", "main.py")}
-    limits = LIMITS | {"timeout_seconds": seconds}
+    limits = LIMITS | {"timeout_seconds": seconds, "keep_bytes": keep_bytes}
     try:
         return sandbox_run.run_in("filters", {"main.py": source}, limits | command)
     except sandbox_run._Unavailable as reason:

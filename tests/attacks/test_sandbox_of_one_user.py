@@ -209,3 +209,37 @@ def test_control_without_the_watch_the_disk_takes_what_is_written(monkeypatch, t
     result = run_as_ordinary_user(monkeypatch, MANY_FILES.replace("range(40)", "range(6)"))
     assert (result.exit_code, result.output) == (0, "all\n")
     assert time.monotonic() - began < 30
+
+
+LEADS_OUT = """
+import os, sys
+secret = {secret!r}
+def dare(act):
+    try:
+        act()
+    except OSError:
+        pass
+open('kept.txt', 'w').write('kept')
+dare(lambda: os.symlink(secret, 'link.txt'))
+dare(lambda: os.link(secret, 'hard.txt'))
+dare(lambda: os.symlink(os.path.dirname(secret), 'folder'))
+# Somebody who lives on, and puts a link in the place of a file.
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        while True:
+            dare(lambda: open('swapped.txt', 'w').write('plain'))
+            dare(lambda: os.remove('swapped.txt'))
+            dare(lambda: os.symlink(secret, 'swapped.txt'))
+            dare(lambda: os.remove('swapped.txt'))
+    os._exit(0)
+"""
+
+
+def test_what_is_kept_of_a_program_never_leads_out_of_its_folder(monkeypatch, file_of_user):
+    program = LEADS_OUT.format(secret=str(file_of_user))
+
+    left = run_as_ordinary_user(monkeypatch, program, keep_bytes=1_000_000).leftovers
+
+    assert left.written.pop("swapped.txt", "plain") in ("plain", "")
+    assert left.written == {"kept.txt": "kept"}

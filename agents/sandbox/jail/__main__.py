@@ -13,7 +13,7 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import folder
@@ -21,6 +21,7 @@ import interpreter
 import inventory
 import kernel
 import landlock
+import leftovers
 import namespaces
 import processes
 import protocol
@@ -215,6 +216,13 @@ def _run_warden(jail: Jail, report: Report) -> None:
     while pid != program:
         pid, status = os.wait()
     report.write(exit_code=os.waitstatus_to_exitcode(status))
+    if max_bytes := int(jail.config.get("keep_bytes", 0)):
+        jail.end_programs()
+        left = _read_without_rights(
+            jail, report, lambda: leftovers.leftovers(jail.work, jail.files, max_bytes=max_bytes)
+        )
+        if isinstance(left, dict):
+            report.write(leftovers=left)
     os._exit(0)
 
 
@@ -247,25 +255,31 @@ def _run_tests(jail: Jail, report: Report) -> None:
 
 
 def _inventory(jail: Jail, report: Report) -> dict | None:
-    """What tests there are, read by a process without rights; None if it could not."""
-    read, write = os.pipe()
+    """What tests there are; None if it could not be read."""
+    listed = _read_without_rights(jail, report, lambda: inventory.inventory(jail.files))
+    if isinstance(listed, dict):
+        return listed
+    if listed != NOT_STARTED:
+        report.write(problem=f"The tests in the text could not be listed (status {listed}).")
+        report.write(complete=True)
+    return None
+
+
+def _read_without_rights(jail: Jail, report: Report, read: Callable[[], dict]) -> dict | int:
+    """What a process finds that has given up everything; its status where it failed."""
+    receive, send = os.pipe()
     child = os.fork()
     if child == 0:
         _give_up(jail, report)
-        with os.fdopen(write, "w") as stream:
-            json.dump(inventory.inventory(jail.files), stream)
+        with os.fdopen(send, "w") as stream:
+            json.dump(read(), stream)
             stream.flush()
             os._exit(0)
-    os.close(write)
-    with os.fdopen(read, "rb") as stream:
+    os.close(send)
+    with os.fdopen(receive, "rb") as stream:
         text = stream.read()
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if status == 0:
-        return json.loads(text)
-    if status != NOT_STARTED:
-        report.write(problem=f"The tests in the text could not be listed (status {status}).")
-        report.write(complete=True)
-    return None
+    return json.loads(text) if status == 0 else status
 
 
 def _start(jail: Jail, report: Report, command: list[str], keep: tuple[int, ...] = ()) -> int:

@@ -1,5 +1,6 @@
-"""A tiny receiver of OTLP over HTTP: what a collector would be sent."""
+"""A tiny receiver of OTLP over HTTP, and of Phoenix's annotations."""
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ class Receiver:
     def __init__(self) -> None:
         self.spans: list[Span] = []
         self.raw = b""
+        self.annotations: list[dict[str, Any]] = []
         own = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -47,8 +49,11 @@ class Receiver:
         }
 
     def take(self, path: str, body: bytes) -> None:
-        assert path == "/v1/traces"
         self.raw += body
+        if path.startswith("/v1/span_annotations"):
+            self.annotations += json.loads(body)["data"]
+            return
+        assert path == "/v1/traces"
         for sent in ExportTraceServiceRequest.FromString(body).resource_spans:
             service = plain(sent.resource.attributes)["service.name"]
             self.spans += [

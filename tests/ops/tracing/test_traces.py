@@ -44,7 +44,7 @@ def ask(receiver, owner):
 def test_one_trace_joins_request_job_and_model_call_and_the_next_one_begins_with_the_decision(
     receiver, ask, start_worker
 ):
-    start_worker(processes=2, **receiver.environment)
+    start_worker(processes=2, **receiver.environment, PHOENIX_BASE_URL=receiver.url)
     answer, created = ask("projects/", {"name": "Library", "brief": BRIEF})
     project = answer.json()["id"]
 
@@ -75,6 +75,9 @@ def test_one_trace_joins_request_job_and_model_call_and_the_next_one_begins_with
     root = "POST api/v1/hitl/requests/<uuid:pk>/decisions/"
     assert eventually(lambda: way_from_request(receiver, next_call, root))
     assert decided != created
+    annotation = eventually(lambda: receiver.annotations)[0]
+    (attempt,) = receiver.of_trace(created, "paraph.attempt")
+    assert (annotation["span_id"], annotation["result"]["label"]) == (attempt.id, "approve")
     assert not receiver.of_trace(created, "job orchestrator.tasks.sweep")
     assert BRIEF[-30:].encode() not in receiver.raw
     assert token_of(request.project.created_by).encode() not in receiver.raw
