@@ -153,6 +153,8 @@ def test_a_security_key_is_added_and_logs_in(approver, person):
     one.page.get_by_role("link", name="Add").click()
     one.page.get_by_label("Password").fill(f"{approver.username}-password")
     one.page.get_by_role("button", name="Confirm").click()
+    # Until it is loaded the button does nothing.
+    one.page.wait_for_url("**/accounts/2fa/webauthn/add/")
     one.page.get_by_role("button", name="Add").click()
     expect(one.page.get_by_text("Security key added.")).to_be_visible()
     one.opens("/admin/")
@@ -164,5 +166,6 @@ def test_a_security_key_is_added_and_logs_in(approver, person):
     one.page.get_by_label("Password").fill(f"{approver.username}-password")
     one.page.get_by_role("button", name="Log in").click()
     one.page.get_by_role("link", name="Go on with your second factor").click()
+    one.page.wait_for_url(re.compile("/accounts/2fa/authenticate/"))
     one.page.get_by_role("button", name="Use a security key").click()
     one.page.wait_for_url(f"{one.server}/admin/")
