@@ -95,6 +95,18 @@ def diff_contents(artifact_type: str, old: Content, new: Content) -> dict[str, A
     }
 
 
+def diff_versions(old: Any, new: Any) -> dict[str, Any]:
+    """Two versions of an artifact, as the REST API compares them."""
+    return {
+        "artifact": str(new.artifact_id),
+        "from": old.number,
+        "to": new.number,
+        "from_sha256": old.sha256,
+        "to_sha256": new.sha256,
+        **diff_contents(new.artifact.artifact_type, old.content, new.content),
+    }
+
+
 def _readable(artifact_type: str, content: Content) -> dict[str, str]:
     """Files as text, without the JSON: `changes` says the same, field by field."""
     return {

@@ -34,6 +34,7 @@ class ArtifactTypesSerializer(serializers.Serializer):
     """As a list is, and all on one page."""
 
     count = serializers.IntegerField()
+    count_is_exact = serializers.BooleanField()
     next = serializers.URLField(allow_null=True)
     previous = serializers.URLField(allow_null=True)
     results = ArtifactTypeSerializer(many=True)

@@ -17,7 +17,7 @@ from rest_framework.response import Response
 
 from audit.actors import Actor
 from context.artifact_types import artifact_types
-from context.diff import diff_contents
+from context.diff import diff_versions
 from context.filters import ArtifactFilter
 from context.lineage import as_prov, lineage_of
 from context.models import Artifact, ArtifactVersion
@@ -220,15 +220,7 @@ class ArtifactViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
             # Agents wrote what is compared: everything is escaped, and no script may run.
             response["Content-Security-Policy"] = STRICT
             return response
-        difference = {
-            "artifact": str(artifact.pk),
-            "from": old.number,
-            "to": new.number,
-            "from_sha256": old.sha256,
-            "to_sha256": new.sha256,
-            **diff_contents(artifact.artifact_type, old.content, new.content),
-        }
-        return Response(DiffSerializer(difference).data)
+        return Response(DiffSerializer(diff_versions(old, new)).data)
 
 
 def validated_query(request: Request, query_class: type[serializers.Serializer]) -> dict[str, Any]:
@@ -254,4 +246,5 @@ class ArtifactTypesView(APIView):
                     "schema": {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema,
                 }
             )
-        return Response({"count": len(types), "next": None, "previous": None, "results": types})
+        page = {"count": len(types), "count_is_exact": True, "next": None, "previous": None}
+        return Response(page | {"results": types})

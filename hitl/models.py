@@ -179,6 +179,7 @@ class AgentAction(models.Model):
         ]
         indexes = [
             models.Index(fields=["project", "-created_at", "-id"], name="actions_of_a_project"),
+            models.Index(fields=["-created_at", "-id"], name="actions_newest_first"),
             models.Index(
                 fields=["project", "-created_at", "-id"],
                 name="actions_pending",

@@ -374,6 +374,7 @@ SPECTACULAR_SETTINGS = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "ActionOutcomeEnum": "hitl.agent_actions.serializers.OUTCOME_CHOICES",
+        "ActionStatusEnum": "hitl.enums.ActionStatus",
         "ContextFormEnum": "context.enums.Form",
         "ContextNeedEnum": "context.enums.Need",
         "DecisionActionEnum": "hitl.actions.action_choices",

@@ -31,6 +31,7 @@ from projects.transaction import ProjectOf, ProjectTransaction
 
 ARGUMENTS_MAX = 256 * 1024
 CONTINUATION_MAX = 1024 * 1024
+BASED_ON_MAX = 100
 # What people may decide on an action, where the asker does not narrow it.
 USUALLY_ALLOWED = ["approve", "amend", "reject"]
 MAY_BE_ALLOWED = ("approve", "amend", "reject", "answer")

@@ -108,7 +108,7 @@ def card_of(request: HitlRequest) -> Card | None:
         is_destructive=bool(action.hints.get("destructiveHint")),
         earlier=_earlier_calls(action),
         last=_last_call(action, arguments),
-        stale=_stale_versions(action) if action.status in RESTS else [],
+        stale=stale_versions(action) if action.status in RESTS else [],
     )
 
 
@@ -145,7 +145,8 @@ def _last_call(action: AgentAction, arguments: Any) -> LastCall | None:
     return LastCall(last, list(changes_between(json.loads(last.arguments), arguments)))
 
 
-def _stale_versions(action: AgentAction) -> list[StaleVersion]:
+def stale_versions(action: AgentAction) -> list[StaleVersion]:
+    """What it rests on and has newer versions by now; left out: what is gone altogether."""
     stale = []
     for changed in changed_versions(action):
         versions = ArtifactVersion.objects.filter(

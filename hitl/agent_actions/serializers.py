@@ -6,16 +6,26 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from context.diff import diff_versions
+from context.serializers import DiffSerializer
 from core.fields import ContentField, FlagField, IdField, NumberField, TextField
 from core.serializers import StrictSerializer
-from hitl.agent_actions.asks import CONTINUATION_MAX, MAY_BE_ALLOWED
+from hitl.agent_actions.asks import (
+    BASED_ON_MAX,
+    CONTINUATION_MAX,
+    MAY_BE_ALLOWED,
+    changed_versions,
+)
+from hitl.agent_actions.card import stale_versions
 from hitl.agent_actions.claims import ERROR_MAX, OUTCOMES
-from hitl.enums import OnExpiry
+from hitl.enums import ActionStatus, OnExpiry
 from hitl.models import AgentAction, StandingApproval
 from projects.enums import CredentialScope
 from projects.models import AgentCredential
 
 AnyJson = ContentField
+# Each takes reading and comparing two whole contents.
+DIFFS_MAX = 10
 OUTCOME_CHOICES = [(status.value, status.label) for status in OUTCOMES]
 
 
@@ -77,7 +87,7 @@ class ActionInput(StrictSerializer):
     edit_schema = serializers.DictField(required=False, allow_null=True)
     response_schema = serializers.DictField(required=False, allow_null=True)
     precondition = AnyJson(required=False, help_text="A fingerprint of what is outside.")
-    based_on = RestsOn(many=True, required=False)
+    based_on = RestsOn(many=True, required=False, max_length=BASED_ON_MAX)
     expires_at = serializers.DateTimeField(required=False, allow_null=True)
     on_expiry = serializers.ChoiceField(OnExpiry.choices, required=False)
     continuation = TextField(required=False, allow_blank=True)
@@ -203,6 +213,52 @@ class ActionSerializer(serializers.ModelSerializer):
             decision for request in action.requests.all() for decision in request.decisions.all()
         ]
         return max(decisions, key=lambda decision: decision.created_at, default=None)
+
+
+class ChangedVersion(serializers.Serializer):
+    """A version that the action rested on, and the newest one of the same artifact."""
+
+    artifact = serializers.UUIDField()
+    version = serializers.IntegerField()
+    newest = serializers.IntegerField(allow_null=True, help_text="Null: the artifact is gone.")
+    diff = DiffSerializer(
+        allow_null=True,
+        help_text=(
+            "From one to the other. Null for a credential without the scope `read`, where they "
+            f"cannot be compared, and after the first {DIFFS_MAX}."
+        ),
+    )
+
+
+class ActionDetailSerializer(ActionSerializer):
+    """An action, with what a list leaves out."""
+
+    changed = serializers.SerializerMethodField(
+        help_text="What a `superseded` action rested on and has newer versions; else empty."
+    )
+
+    class Meta(ActionSerializer.Meta):
+        fields = (*ActionSerializer.Meta.fields, "changed")
+        read_only_fields = fields
+
+    @extend_schema_field(ChangedVersion(many=True))
+    def get_changed(self, action: AgentAction) -> list[dict[str, Any]]:
+        if action.status != ActionStatus.SUPERSEDED:
+            return []
+        http = self.context.get("request")
+        credential = http.auth if http and isinstance(http.auth, AgentCredential) else None
+        diffs = {}
+        if credential is None or CredentialScope.READ in credential.scopes:
+            diffs = {
+                (str(stale.old.artifact_id), stale.old.number): diff_versions(stale.old, stale.new)
+                for stale in stale_versions(action)[:DIFFS_MAX]
+                if stale.is_comparable
+            }
+        changed = [
+            version | {"diff": diffs.get((version["artifact"], version["version"]))}
+            for version in changed_versions(action)
+        ]
+        return ChangedVersion(changed, many=True).data
 
 
 class ActionClaimInput(StrictSerializer):

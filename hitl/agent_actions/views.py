@@ -33,6 +33,7 @@ from hitl.agent_actions.serializers import (
     ActionCancelInput,
     ActionClaimInput,
     ActionClaimSerializer,
+    ActionDetailSerializer,
     ActionHeartbeat,
     ActionInput,
     ActionSerializer,
@@ -105,7 +106,8 @@ class ActionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
     """What agents are about to do: asked, decided, claimed, reported."""
 
     queryset = AgentAction.objects.all()
-    serializer_class = ActionSerializer
+    serializer_class = ActionDetailSerializer
+    outputs = {"list": ActionSerializer}
     parser_classes = (ExactJSONParser,)
     inputs = {
         "ask": ActionInput,
@@ -163,7 +165,7 @@ class ActionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
         operation_id="projects_actions_ask",
         parameters=[WAIT, IDEMPOTENCY_KEY],
         request=ActionInput,
-        responses={201: ActionSerializer, 202: ActionSerializer},
+        responses={201: ActionDetailSerializer, 202: ActionDetailSerializer},
     )
     def ask(self, request: Request, project_id: UUID) -> Response:
         """Ask for approval of a call, with all its arguments.
@@ -235,7 +237,7 @@ class ActionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
         facts = {"lease_expires_at": row.lease_expires_at, "stop": stop}
         return Response(ActionHeartbeat(facts).data)
 
-    @extend_schema(request=OutcomeInput, responses=ActionSerializer)
+    @extend_schema(request=OutcomeInput, responses=ActionDetailSerializer)
     @action(detail=True, methods=["post"])
     def outcome(self, request: Request, pk: UUID) -> Response:
         """Report how an action ended. The same report again is replayed."""
@@ -244,7 +246,7 @@ class ActionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
         row = report_outcome(action_id=action_id, credential=credential, **values)
         return Response(self.current(row.pk))
 
-    @extend_schema(request=ActionCancelInput, responses=ActionSerializer)
+    @extend_schema(request=ActionCancelInput, responses=ActionDetailSerializer)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: UUID) -> Response:
         """Take an action back, by who asked."""

@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 
 from audit.actors import Actor
 from audit.models import Event
+from context.services import add_version, create_artifact
 from hitl.agent_actions.recovery import close_overdue_actions
 from hitl.models import AgentAction, HitlRequest
 from projects.services import add_member
@@ -292,6 +293,32 @@ def test_what_changed_since_the_approval_refuses_the_claim(
     expired = claim(agent, action, precondition={"etag": "1"})
     assert (expired.status_code, expired.json()["code"]) == (410, "approval_expired")
     assert read(agent, action)["status"] == "expired"
+
+
+def test_a_superseded_action_shows_what_changed_to_who_may_read_it(
+    agent, approver_api, owner, client_of, home
+):
+    writer = Actor.of_user(owner)
+    prices = create_artifact(
+        project_id=home.pk,
+        actor=writer,
+        artifact_type="user_input",
+        title="Prices",
+        content={"text": "A parcel costs 5."},
+    )
+    based_on = [{"artifact": str(prices.pk), "version": 1}]
+    action = approved(agent, approver_api, home, based_on=based_on)
+    assert action["changed"] == []
+    add_version(artifact_id=prices.pk, actor=writer, content={"text": "A parcel costs 6."})
+
+    assert claim(agent, action).json()["code"] == "subject_changed"
+
+    (changed,) = read(agent, action)["changed"]
+    assert changed == based_on[0] | {"newest": 2, "diff": None}
+    (changed,) = read(approver_api, action)["changed"]
+    diff = client_of(owner).get(f"/api/v1/artifacts/{prices.pk}/diff/?from=1&to=2").json()
+    assert changed["diff"] == diff
+    assert "changed" not in agent.get("/api/v1/actions/").json()["results"][0]
 
 
 def test_a_revoked_credential_asks_and_claims_nothing(

@@ -100,15 +100,21 @@ class Home:
         self.fill(pending)
         of_project = f"/api/v1/projects/{self.project.pk}/actions/?status=pending"
         mine = f"/api/v1/hitl/requests/?status=pending&project={self.project.pk}"
+        lists = {
+            "list, the agent's": (self.agent, of_project),
+            "list, a person's": (self.person, of_project),
+            "list, all projects": (self.person, "/api/v1/actions/?status=pending"),
+            "list of requests": (self.person, mine),
+            "what waits for me": (self.person, "/api/v1/hitl/requests/?mine=true"),
+        }
         times: dict[str, list[float]] = {}
         for _ in range(samples):
             action = timed(times, "ask", self.asked)
             timed(
                 times, "read", lambda a=action: self.get(self.agent, f"/api/v1/actions/{a['id']}/")
             )
-            timed(times, "list, the agent's", lambda: self.get(self.agent, of_project))
-            timed(times, "list, a person's", lambda: self.get(self.person, of_project))
-            timed(times, "list of requests", lambda: self.get(self.person, mine))
+            for name, (client, path) in lists.items():
+                timed(times, name, lambda c=client, p=path: self.get(c, p))
             timed(times, "decide", lambda a=action: self.decide(a))
             timed(times, "claim", lambda a=action: self.claim(a))
         # What comes first is loaded first.

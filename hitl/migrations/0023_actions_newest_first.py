@@ -1,0 +1,15 @@
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    atomic = False
+
+    dependencies = [("hitl", "0022_readings")]
+
+    operations = [
+        AddIndexConcurrently(
+            model_name="agentaction",
+            index=models.Index(fields=["-created_at", "-id"], name="actions_newest_first"),
+        ),
+    ]
