@@ -69,6 +69,14 @@ OBSTACLES = {
     "approvals_missing": "more than one person must approve it",
 }
 
+# What a person may say of a call that nobody has reported on.
+WHAT_HAPPENED = {
+    "succeeded": "Yes, and it succeeded",
+    "failed": "It was tried, and failed",
+    "not_executed": "No, it did not happen",
+    "allow_once_more": "No: the agent may do it now, once",
+}
+
 
 def label(value: Any) -> str:
     """A status, kind or type as people say it within a sentence."""

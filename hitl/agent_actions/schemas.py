@@ -1,6 +1,6 @@
 """JSON Schemas that an asker sends along, and what people write by them."""
 
-import json
+from collections.abc import Iterator
 from typing import Any
 
 import jsonschema
@@ -8,6 +8,10 @@ import jsonschema
 from core.errors import InvalidInput
 from hitl.agent_actions.digests import check_texts
 from hitl.models import AgentAction
+
+# Keywords below which stand names that are free, and those below which stands no schema.
+NAMES = {"properties", "$defs", "definitions", "dependentSchemas"}
+VALUES = {"const", "enum", "default", "examples"}
 
 
 def check_schema(field: str, schema: Any) -> None:
@@ -19,11 +23,26 @@ def check_schema(field: str, schema: Any) -> None:
     except jsonschema.SchemaError as error:
         detail = f"This is no JSON Schema (2020-12): {error.message}."
         raise InvalidInput.of(field, "invalid_schema", detail) from error
-    if '"$ref"' in json.dumps(schema) or '"$dynamicRef"' in json.dumps(schema):
+    used = set(keywords(schema))
+    if used & {"$ref", "$dynamicRef"}:
         raise InvalidInput.of(field, "reference", "Write the schema out, without `$ref`.")
-    if '"pattern' in json.dumps(schema):
+    if used & {"pattern", "patternProperties"}:
         # A pattern can be made to run for hours.
         raise InvalidInput.of(field, "pattern", "Leave `pattern` and `patternProperties` out.")
+
+
+def keywords(schema: Any) -> Iterator[str]:
+    """All that it says anywhere; names of properties and plain values are none."""
+    if isinstance(schema, list):
+        for part in schema:
+            yield from keywords(part)
+    elif isinstance(schema, dict):
+        for name, part in schema.items():
+            yield name
+            if name in NAMES and isinstance(part, dict):
+                yield from keywords(list(part.values()))
+            elif name not in VALUES:
+                yield from keywords(part)
 
 
 def checked_arguments(action: AgentAction, content: Any) -> Any:

@@ -6,6 +6,8 @@ from typing import Any
 from uuid import UUID
 
 import jsonschema
+from django.db.models import F
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
@@ -17,6 +19,7 @@ from hitl.enums import ActionStatus
 from hitl.events import STANDING_APPROVAL_REVOKED
 from hitl.models import AgentAction, StandingApproval
 from projects.access import DECIDE
+from projects.models import Project
 from projects.transaction import ProjectTransaction
 
 FOLLOW_UP_HOURS = 8
@@ -76,6 +79,14 @@ def find_standing_approval(action: AgentAction, now: datetime) -> StandingApprov
         ).is_valid(arguments):
             return rule
     return None
+
+
+def open_standing_approvals(project: Project) -> list[StandingApproval]:
+    """Those that still cover calls, the newest first."""
+    rules = project.standing_approvals.filter(
+        revoked_at=None, expires_at__gt=Now(), uses_count__lt=F("uses_max")
+    )
+    return list(rules.select_related("given_by", "decision").order_by("-created_at"))
 
 
 def use_standing_approval(

@@ -2,9 +2,12 @@
 
 import pytest
 
+from agents.enums import RequestKind
 from audit.actors import Actor
 from context.services import add_version, create_artifact
+from hitl.agent_actions.asks import open_action_request
 from hitl.models import AgentAction
+from projects.transaction import ProjectTransaction
 from tests.scenes import ask_of_agent
 from tests.ui.web.conftest import open_request
 
@@ -38,6 +41,10 @@ def request_page(asks, client):
         hints={"destructiveHint": True},
     )
     return request, client.get(page_of(request))
+
+
+def ask_again(request, arguments, key="k2"):
+    return ask_of_agent(request.project, request.project.created_by, arguments, key)
 
 
 def page_of(request):
@@ -155,6 +162,90 @@ def test_what_a_call_rests_on_is_compared_with_what_has_replaced_it(asks, client
     assert (stale["old"].number, stale["new"].number) == (1, 2)
     assert "A parcel costs <del>5</del>." in page.content.decode()
     assert "A parcel costs <ins>6</ins>." in page.content.decode()
+
+
+def test_an_answer_is_a_form_made_of_the_schema(asks, client):
+    schema = {
+        "type": "object",
+        "properties": {"ship": {"type": "boolean"}, "price": {"type": "number", "maximum": 9}},
+        "required": ["ship", "price"],
+    }
+    request = asks("k", {"order": "1"}, allowed=["answer"], response_schema=schema)
+    form = client.get(page_of(request)).context["answer_form"]
+    assert [field.label for field in form] == ["ship", "price"]
+
+    refused = decides(client, request, "answer", **{"answer-0": "0", "answer-1": "10"})
+    done = decides(client, request, "answer", **{"answer-0": "0", "answer-1": "8.5"})
+
+    assert refused.status_code == 400
+    assert refused.context["answer_form"].errors == {"1": ["10 is greater than the maximum of 9"]}
+    assert done.status_code == 302
+    request.agent_action.refresh_from_db()
+    assert request.agent_action.answer == '{"price":8.5,"ship":true}'
+
+
+def test_whether_it_happened_is_a_choice(asks, client, project):
+    action = asks("k", {"order": "1"}).agent_action
+    with ProjectTransaction(project.pk, Actor.of_scheduler()) as tx:
+        AgentAction.objects.update(status="unknown")
+        action.refresh_from_db()
+        request = open_action_request(tx, action, kind=RequestKind.ESCALATION)
+    choices = client.get(page_of(request)).context["answer_form"].fields["0"].choices
+    assert len(choices) == 4
+
+    decides(client, request, "answer", **{"answer-0": "2"})
+
+    action.refresh_from_db()
+    assert action.status == "not_executed"
+
+
+def test_a_person_approves_further_calls_within_bounds_and_ends_it(asks, client, project):
+    request = asks("k1", {"order": "1", "amount": 12.5, "tags": ["a"], "pattern": "x"})
+    page = client.get(page_of(request))
+    assert len(page.context["follow_up"].rows()) == 4
+    form = {"follow-count": "2", "follow-hours": "1"} | {
+        f"follow-{number}-may": may for number, may in enumerate(["any", "range", "same", "list"])
+    }
+
+    refused = decides(client, request, "approve", **form, **{"follow-1-most": "12"})
+    done = decides(
+        client,
+        request,
+        "approve",
+        **form | {"follow-1-least": "1", "follow-1-most": "20", "follow-3-values": "y\nz"},
+    )
+
+    assert refused.context["follow_up"].errors == {
+        "1-most": ["This call has 12.5: end there or above."]
+    }
+    assert done.status_code == 302
+    rule = project.standing_approvals.get()
+    assert (rule.uses_max, rule.bounds) == (
+        2,
+        {
+            "type": "object",
+            "properties": {
+                "order": {"type": "string"},
+                "amount": {"type": "number", "minimum": 1, "maximum": 20},
+                "tags": {"const": ["a"]},
+                "pattern": {"enum": ["x", "y", "z"]},
+            },
+            "required": ["amount", "order", "pattern", "tags"],
+            "additionalProperties": False,
+        },
+    )
+    covered = {"order": "2", "amount": 20, "tags": ["a"], "pattern": "z"}
+    assert ask_again(request, covered).rule == rule
+    assert client.get(page_of(request)).context["uses"].count() == 1
+    ended = client.post(
+        page_of(request).replace("change", "end-standing-approval"), {"rule": str(rule.pk)}
+    )
+    assert ended.status_code == 302
+    assert ask_again(request, covered, "k3").status == "pending"
+
+
+def test_a_destructive_call_is_approved_by_itself(request_page):
+    assert request_page[1].context["follow_up"] is None
 
 
 def test_identical_calls_are_one_group_and_each_is_decided_by_itself(asks, client):

@@ -21,7 +21,13 @@ from hitl.readings import readings_of
 from ui.web.admin.base import ProjectScopedAdmin, as_uuid
 from ui.web.inbox.inbox import count_waiting
 from ui.web.inbox.request_page import get_request, show_preview, show_request
-from ui.web.inbox.request_views import VERBS, change_assignment, check_draft, decide_on_request
+from ui.web.inbox.request_views import (
+    VERBS,
+    change_assignment,
+    check_draft,
+    decide_on_request,
+    end_standing_approval,
+)
 from ui.web.inbox.statistics import show_statistics
 from ui.web.pages import render_page
 from ui.web.reauthentication import assurance_of
@@ -65,6 +71,11 @@ class HitlRequestAdmin(ProjectScopedAdmin):
             path("<uuid:request_id>/preview/", wrap(show_preview), name="hitl_preview"),
             path("<uuid:request_id>/decide/", wrap(decide_on_request), name="hitl_decide"),
             path("<uuid:request_id>/check/", wrap(check_draft), name="hitl_check"),
+            path(
+                "<uuid:request_id>/end-standing-approval/",
+                wrap(end_standing_approval),
+                name="hitl_end_standing_approval",
+            ),
             *(
                 path(f"<uuid:request_id>/{verb}/", change, {"verb": verb}, name=f"hitl_{verb}")
                 for verb in VERBS

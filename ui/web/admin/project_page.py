@@ -11,6 +11,7 @@ from agents.models import AgentStatus, EmergencyStop, Task, TaskAttempt
 from agents.selectors import USED, latest_tool_uses
 from audit.models import Event
 from context.models import Artifact
+from hitl.agent_actions.standing_approvals import open_standing_approvals
 from hitl.models import HitlRequest
 from hitl.policy import policy_of, with_floor
 from hitl.selectors import loosenings_of, pending_loosening
@@ -31,6 +32,8 @@ from ui.wording import (
 )
 
 DECIDED_MAX = 10
+# Those who have more waiting decide on them in the inbox.
+PENDING_MAX = 20
 TOOL_USES_MAX = 20
 TIMELINE_MAX = 80
 # Of the steps as they stand; a step is tried a handful of times.
@@ -83,6 +86,7 @@ def project_context(project: Project, user: Any) -> dict[str, Any]:
         if wait["no_worker_since"]
     ]
     requests = HitlRequest.objects.filter(project=project)
+    waiting = list(requests.pending().order_by("created_at", "id")[: PENDING_MAX + 1])
     settled = requests.exclude(status="pending").prefetch_related(
         "decisions__decided_by", "decisions__on_behalf_of"
     )
@@ -98,7 +102,9 @@ def project_context(project: Project, user: Any) -> dict[str, Any]:
         "retries": retries,
         "unserved": unserved,
         "side_tasks": [task for task in tasks.values() if not task.step],
-        "pending": list(requests.pending()[::-1]),
+        "pending": waiting[:PENDING_MAX],
+        "more_pending": len(waiting) > PENDING_MAX,
+        "standing": open_standing_approvals(project),
         "decided": list(settled.order_by("-resolved_at")[:DECIDED_MAX]),
         "agents": list(AgentStatus.objects.filter(project=project)),
         "tool_uses": latest_tool_uses(project, TOOL_USES_MAX),

@@ -7,12 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET
 
+from agents.enums import RequestKind
 from context.artifact_types import artifact_types
 from context.diff import changes_between
 from context.enums import Change
@@ -24,18 +25,29 @@ from core.fields import MAX_DEPTH
 from core.reauthentication import is_fresh
 from core.text import escaped_json, visible
 from hitl.agent_actions.card import Card
-from hitl.models import HitlRequest
+from hitl.agent_actions.standing_approvals import open_standing_approvals
+from hitl.models import AgentAction, HitlRequest, StandingApproval
 from hitl.presenter import PresentedAction, PresentedRequest, PresentedVersion, present_request
 from hitl.readings import note_reading
 from hitl.selectors import requests_for
 from orchestrator.engine.progress import blocked_steps, progress_of
+from projects.access import DECIDE
 from projects.selectors import find_user
 from ui.web.artifacts.content_html import content_html, json_tree
 from ui.web.artifacts.requirement_texts import requirement_texts, with_requirement_texts
+from ui.web.inbox.answer_form import AnswerForm
 from ui.web.inbox.decide_first import points_of
+from ui.web.inbox.follow_up import FollowUpForm
 from ui.web.inbox.inbox import next_for, stream_heads
 from ui.web.pages import render_page
-from ui.wording import OBSTACLES, deadline_text, loosening_text, missing_text, why_asked
+from ui.wording import (
+    OBSTACLES,
+    WHAT_HAPPENED,
+    deadline_text,
+    loosening_text,
+    missing_text,
+    why_asked,
+)
 
 # More changed arguments than anybody reads one by one.
 CHANGES_SHOWN = 100
@@ -134,6 +146,8 @@ def show_request(
         "typed": request.POST,
         "asks_password": hitl_request.needs_reauthentication and not is_fresh(request),
         "editor": _editor(presented, request.POST.get("content")),
+        **decision_forms(presented, request.POST, refusal),
+        **standing_context(presented),
     }
     note_shown(presented)
     status = refusal.status if refusal else 200
@@ -238,6 +252,61 @@ def shown_changes(changes: Iterable[dict[str, Any]]) -> ShownChanges:
         for change in changes[:CHANGES_SHOWN]
     ]
     return ShownChanges(shown, len(changes) - len(shown))
+
+
+def decision_forms(
+    presented: PresentedRequest, typed: QueryDict, refusal: DomainError | None
+) -> dict[str, Any]:
+    """What a person fills in with a decision on an action, with what they had typed."""
+    if not presented.can_decide.allowed or presented.card is None:
+        return {}
+    action, keys = presented.card.action, {action.key for action in presented.actions}
+    answer_form = follow_up = None
+    if "answer" in keys:
+        is_typed = typed.get("action") == "answer"
+        answer_form = answer_form_of(presented.request, typed if is_typed else None)
+        if answer_form and is_typed and refusal:
+            answer_form.show(refusal)
+    if "approve" in keys and may_follow_up(presented.request, action):
+        follow_up = FollowUpForm(action, typed if "follow-count" in typed else None)
+    return {"answer_form": answer_form, "follow_up": follow_up}
+
+
+def standing_context(presented: PresentedRequest) -> dict[str, Any]:
+    """The person's word for further calls that was given with the decision, and its uses."""
+    rules = StandingApproval.objects.filter(decision__request=presented.request)
+    rule = rules.select_related("given_by").first() if presented.card else None
+    if rule is None:
+        return {}
+    is_open = rule in open_standing_approvals(presented.request.project)
+    return {
+        "standing": rule,
+        "standing_is_open": is_open,
+        "may_end_standing": is_open and presented.role in DECIDE,
+        "bounds": json_tree(rule.bounds, open_levels=MAX_DEPTH),
+        "uses": rule.uses.defer("continuation", "result").order_by("created_at"),
+    }
+
+
+def answer_form_of(hitl_request: HitlRequest, typed: QueryDict | None) -> AnswerForm | None:
+    """None where the answer is text."""
+    action = hitl_request.agent_action
+    if action is None:
+        return None
+    if hitl_request.kind == RequestKind.ESCALATION:
+        form = AnswerForm({"enum": list(WHAT_HAPPENED)}, typed)
+        field = form.fields["0"]
+        field.label = "Did it happen?"
+        field.choices = [(number, WHAT_HAPPENED[value]) for number, value in field.values.items()]
+        return form
+    return AnswerForm(action.response_schema, typed) if action.response_schema else None
+
+
+def may_follow_up(hitl_request: HitlRequest, action: AgentAction) -> bool:
+    """A destructive call is never covered, nor one on which more than one person decides."""
+    is_last = hitl_request.approvals + 1 >= hitl_request.required_approvals
+    is_approval = hitl_request.kind == RequestKind.ACTION_APPROVAL
+    return is_approval and is_last and not action.hints.get("destructiveHint")
 
 
 def action_form(action: PresentedAction) -> ActionForm:

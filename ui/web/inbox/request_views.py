@@ -1,6 +1,5 @@
 """What a person does on a request's page. Only POST decides, and each button calls one service."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -14,12 +13,20 @@ from django.views.decorators.http import require_POST
 
 from audit.actors import Actor
 from core.errors import DomainError, InvalidInput, NotFound
-from hitl.agent_actions.digests import parse_exactly
+from hitl.agent_actions.digests import changed_call
+from hitl.agent_actions.standing_approvals import revoke_standing_approval
 from hitl.models import HitlRequest
 from hitl.services import add_comment, claim_request, decide, reassign_request, release_request
 from hitl.subject import check_amendment
+from ui.web.inbox.answer_form import parse_content
+from ui.web.inbox.follow_up import FollowUpForm
 from ui.web.inbox.inbox import next_for
-from ui.web.inbox.request_page import get_request, named_user, show_request
+from ui.web.inbox.request_page import (
+    answer_form_of,
+    get_request,
+    named_user,
+    show_request,
+)
 from ui.web.reauthentication import assurance_of
 from ui.wording import outcome
 
@@ -104,6 +111,24 @@ def change_assignment(request: HttpRequest, request_id: UUID, verb: str) -> Http
     return redirect(f"{page}#thread" if verb == "comment" else page)
 
 
+@require_POST
+def end_standing_approval(request: HttpRequest, request_id: UUID) -> HttpResponse:
+    """From now on people are asked again. Raises Http404 for who may not see the request."""
+    hitl_request = get_request(request.user, request_id)
+    try:
+        revoke_standing_approval(
+            project_id=hitl_request.project_id,
+            actor=Actor.of_user(request.user),
+            rule_id=UUID(request.POST.get("rule", "")),
+        )
+    except (NotFound, ValueError) as error:
+        raise Http404("There is no such standing approval.") from error
+    except DomainError as error:
+        return show_request(request, get_request(request.user, request_id), error)
+    messages.success(request, "Ended. From now on people are asked before each such call.")
+    return redirect("admin:hitl_hitlrequest_change", hitl_request.pk)
+
+
 def comment_from(form: QueryDict) -> str:
     """The comment, and below it those on single parts, each with the place that it is about."""
     notes = zip(form.getlist("note-place"), form.getlist("note-text"), strict=False)
@@ -115,10 +140,12 @@ def comment_from(form: QueryDict) -> str:
 def content_from(form: QueryDict, hitl_request: HitlRequest) -> Any:
     """What the action needs as content, or None. Raises InvalidInput."""
     action = hitl_request.agent_action
+    if "follow-count" in form and action is not None and changed_call(action) is None:
+        return FollowUpForm(action, form).content()
     if form.get("action") != "answer":
         return parse_content(form.get("content", ""), is_exact=action is not None)
-    if action is not None and action.response_schema is not None and action.is_pending:
-        return parse_content(form.get("answer-0", ""), is_exact=True)
+    if (answer_form := answer_form_of(hitl_request, form)) is not None:
+        return answer_form.content()
     # One text, or with several questions one for each that was answered.
     questions = hitl_request.subject["questions"]
     answers = [form.get(f"answer-{n}", "").strip() for n in range(max(1, len(questions)))]
@@ -126,24 +153,3 @@ def content_from(form: QueryDict, hitl_request: HitlRequest) -> Any:
         return answers[0]
     pairs = zip(questions, answers, strict=True)
     return {question: answer for question, answer in pairs if answer}
-
-
-def parse_content(text: str, *, is_exact: bool = False) -> Any:
-    """Raises InvalidInput that names the line.
-
-    `is_exact`: also Unprocessable, for what would not be kept just as it was written.
-    """
-    if not text.strip():
-        return None
-    try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        detail = f"This is not valid JSON: {error.msg} ({place})."
-        raise InvalidInput.of("content", "invalid_json", detail) from error
-    except RecursionError as error:
-        detail = "This is nested too deeply."
-        raise InvalidInput.of("content", "invalid_json", detail) from error
-    except ValueError as error:
-        raise InvalidInput.of("content", "invalid_json", f"This is not JSON: {error}.") from error
-    return parse_exactly(text.encode(errors="surrogatepass")) if is_exact else content
