@@ -28,6 +28,11 @@ class Answer:
         return self.status >= 400
 
 
+def agent_of(context: Any) -> "Agent":
+    """Who sends this message."""
+    return context.request.scope["agent"]
+
+
 class Agent:
     """Who calls tools, by a credential; and the API, which looks at that credential again."""
 

@@ -21,9 +21,10 @@ from mcp_types import (
 from audit.stream.queries import in_database
 from core.database import DATABASE_AWAY, DETAIL
 from core.problems import problem
-from orchestrator.mcp.rest import Agent
+from orchestrator.mcp.rest import agent_of
 from orchestrator.mcp.results import result_of_error
 from orchestrator.mcp.rounds import is_first_use, new_boundary, sent_to_the_card
+from orchestrator.mcp.tasks import knows_tasks, serve_tasks, task_instead_of
 from orchestrator.mcp.tools import TOOLS
 from projects.credentials import note_refusal
 
@@ -53,6 +54,7 @@ def new_server() -> Server:
         get_tool_input_schema=lambda name: TOOLS[name].description.input_schema,
     )
     server.middleware.append(new_boundary())
+    serve_tasks(server)
     return server
 
 
@@ -66,7 +68,7 @@ async def list_tools(context: Any, params: Any) -> ListToolsResult:
 
 async def call_tool(
     context: Any, params: CallToolRequestParams
-) -> CallToolResult | InputRequiredResult:
+) -> CallToolResult | InputRequiredResult | dict[str, Any]:
     agent, state = agent_of(context), params.request_state
     if state is not None and not await asyncio.to_thread(is_first_use, state):
         detail = "Invalid or expired requestState"
@@ -76,7 +78,10 @@ async def call_tool(
         if tool is None:
             await in_database(note_refusal, agent.credential, f"MCP tool {params.name[:100]}")
         else:
-            result = await tool.call(agent, params.arguments or {})
+            arguments = params.arguments or {}
+            if params.name == "wait_for_approval" and knows_tasks(context):
+                return await task_instead_of(agent, arguments)
+            result = await tool.call(agent, arguments)
             if params.name == "request_approval" and state is None:
                 return sent_to_the_card(context, result) or result
             return result
@@ -94,7 +99,3 @@ async def call_tool(
         "never decides or manages.",
         {"code": "credential_cannot_decide"},
     )
-
-
-def agent_of(context: Any) -> Agent:
-    return context.request.scope["agent"]

@@ -3,14 +3,17 @@
 import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
 
 import httpx
 import pytest
 from httpx2 import AsyncClient
 from mcp import Client
+from mcp.client.extension import ClientExtension, ResultClaim
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
-from mcp_types import ElicitResult
+from mcp_types import ElicitResult, Request, Result
+from pydantic import ConfigDict
 
 from audit.models import Event
 from hitl.agent_actions.serializers import ActionInput
@@ -254,6 +257,68 @@ def test_what_is_not_exact_is_refused_as_a_whole(mcp, arguments, code):
 
     assert answer.status_code == 400
     assert answer.json()["error"]["data"]["code"] == code
+
+
+class Extra(Result):
+    """Whatever the extension has answered."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Started(Result):
+    result_type: Literal["task"] = "task"
+    task_id: str
+    status: str
+
+
+class Tasks(ClientExtension):
+    """A client that knows tasks, and takes over what becomes of them."""
+
+    identifier = "io.modelcontextprotocol/tasks"
+
+    def claims(self):
+        return [ResultClaim(result_type="task", model=Started, resolve=None)]
+
+
+def test_a_client_that_knows_tasks_is_told_that_people_work(
+    mcp, approver, owner, client_of, home, web_server
+):
+    action = asked(mcp)
+    wait = {"action_id": action["action_id"]}
+    tasks = {"extensions": [Tasks()]}
+
+    def start(client):
+        return client.session.call_tool("wait_for_approval", wait, allow_claimed=True)
+
+    started = mcp.within(start, **tasks)
+
+    def about(who, method="tasks/get", task_id=started.task_id):
+        message = Request(method=method, params={"taskId": task_id})
+        return who.within(lambda c: c.session.send_request(message, Extra), **tasks)
+
+    assert (started.status, about(mcp).status) == ("working", "working")
+    path = f"/api/v1/projects/{home.pk}/credentials/"
+    other = client_of(owner).post(path, {"name": "other", "scopes": ["ask"]}).json()
+    strange = [
+        about(Mcp(web_server.url, other["token"])),
+        about(mcp, task_id=started.task_id[:-4] + "AAAA"),
+    ]
+    assert [str(refusal) for refusal in strange] == ["There is no such task."] * 2
+
+    decide(client_of(approver), action)
+    done, again = about(mcp), about(mcp)
+    assert done.status == "completed"
+    assert done.result["structuredContent"]["may_run"] is True
+    assert done.result["structuredContent"]["arguments"] == ARGUMENTS
+    assert done.result == again.result, "a lost answer is repeated, and nothing is granted twice"
+    assert AgentAction.objects.get().fence == 1
+    assert mcp.call("wait_for_approval", **wait).structured_content["may_run"] is False
+
+    second = asked(mcp, idempotency_key="k2", effect="refund:1235")
+    wait = {"action_id": second["action_id"]}
+    started = mcp.within(start, **tasks)
+    about(mcp, "tasks/cancel", started.task_id)
+    assert about(mcp, task_id=started.task_id).status == "cancelled"
 
 
 def test_the_tools_take_what_the_api_takes():
