@@ -16,6 +16,8 @@ from agents.models import Task
 from audit.checkpoints import make_checkpoint
 from audit.models import Event
 from hitl.models import Decision, StandingApproval
+from notifications.enums import DeliveryStatus
+from notifications.models import WebhookDelivery
 from orchestrator.engine.advance import advance_project
 from projects.models import Project
 from tests.isolation.routes import Operation, operations
@@ -116,6 +118,7 @@ def tell(clients: dict[str, APIClient]) -> dict[str, dict[str, Any]]:
     actions(teller, clients)
     tasks(teller, clients)
     told(teller, clients["owner"], {"project_id": project})
+    endpoints(teller, clients["owner"], {"project_id": project})
     agent_types(teller, clients["staff"])
     artifacts(teller, clients, project)
     log(teller, clients, project)
@@ -195,7 +198,8 @@ def requests(teller: Teller, clients: dict[str, APIClient], project: str) -> Non
 def reads(teller: Teller, owner: APIClient, own: dict[str, Any]) -> None:
     for name in ("projects_list", "agents_list"):
         teller.call(owner, name)
-    names = ("retrieve", "progress_retrieve", "snapshot_retrieve", "origin_retrieve", "usage")
+    names = ("retrieve", "progress_retrieve", "snapshot_retrieve", "origin_retrieve")
+    names = (*names, "usage", "usage_csv")
     for name in names:
         teller.call(owner, f"projects_{name}", **own)
     history = {"project": own["project_id"]}
@@ -305,7 +309,13 @@ def tasks(teller: Teller, clients: dict[str, APIClient]) -> None:
     usage = {"model": "mine", "calls": 2, "input_tokens": 1200, "output_tokens": 300}
     result = {"outputs": [OUTPUT], "usage": usage}
     teller.call(worker, "work_complete", claim() | result, **task)
-    for name in ("retrieve", "context_list", "tool_uses_list", "workspace_list"):
+    for name in (
+        "retrieve",
+        "context_list",
+        "tool_uses_list",
+        "workspace_list",
+        "transcript_retrieve",
+    ):
         teller.call(owner, f"tasks_{name}", **task)
     teller.call(owner, "tasks_list", query={"project": own["project_id"]})
     scope = {"project": own["project_id"], "reason": "It deletes what it should read."}
@@ -322,8 +332,24 @@ def told(teller: Teller, owner: APIClient, own: dict[str, Any]) -> None:
     body = {"url": "https://example.org/paraph", "event_types": ["hitl_request_created"]}
     hook = {"webhook_id": teller.call(owner, "projects_webhooks_create", body, **own)["id"]}
     teller.call(owner, "projects_webhooks_list", **own)
-    for name in ("test", "rotate", "send_again", "deliveries_list", "destroy"):
+    delivery = {"delivery_id": teller.call(owner, "projects_webhooks_test", **own, **hook)["id"]}
+    for again, place in (("deliveries_send_again", delivery), ("send_again", {})):
+        # As after a day in which it answered nothing.
+        WebhookDelivery.objects.update(status=DeliveryStatus.DEAD, finished_at=Now())
+        teller.call(owner, f"projects_webhooks_{again}", **own, **hook, **place)
+    for name in ("rotate", "enable", "deliveries_list", "destroy"):
         teller.call(owner, f"projects_webhooks_{name}", **own, **hook)
+
+
+def endpoints(teller: Teller, owner: APIClient, own: dict[str, Any]) -> None:
+    body = {"speaks": "openai", "base_url": "https://models.example.org/v1", "api_key": "sk-1"}
+    teller.call(owner, "projects_model_endpoints_create", {"name": "ours"} | body, **own)
+    place = own | {"name": "ours"}
+    teller.call(owner, "projects_model_endpoints_update", {"output": "schema"}, **place)
+    teller.call(owner, "projects_model_endpoints_test", {"model": "large"}, **place)
+    teller.call(owner, "projects_model_endpoints_list", **own)
+    for name in ("retrieve", "destroy"):
+        teller.call(owner, f"projects_model_endpoints_{name}", **place)
 
 
 def agent_types(teller: Teller, staff: APIClient) -> None:

@@ -19,6 +19,7 @@ WITHOUT_JSON = {
     "projects_document_retrieve",
     "projects_export",
     "projects_stream",
+    "projects_usage_csv",
 }
 
 
