@@ -22,6 +22,14 @@ COUNT_OPEN = """
     UNION ALL
     SELECT 'project', status, count(*) FROM projects WHERE status IN ('active', 'paused')
     GROUP BY status
+    UNION ALL
+    SELECT 'action', 'approved', count(*) FROM agent_actions WHERE status = 'approved'
+    UNION ALL
+    SELECT 'action', 'executing', count(*) FROM agent_actions WHERE status = 'executing'
+    UNION ALL
+    -- By the question whether it happened, which stays open as long as nobody knows.
+    SELECT 'action', 'unknown', count(*) FROM hitl_requests
+    WHERE status = 'pending' AND kind = 'escalation' AND agent_action_id IS NOT NULL
 """
 
 # `retry_until` is a day after it was first due; `run_at` moves with each attempt.
@@ -134,6 +142,7 @@ def open_metrics(facts: dict[str, Any]) -> Iterator[Metric]:
         "task": ("open_tasks", "Tasks that are not done.", "status"),
         "request": ("pending_requests", "Requests that wait for a person.", "kind"),
         "project": ("open_projects", "Projects under way.", "status"),
+        "action": ("open_actions", "Actions that were approved and are not over.", "status"),
     }
     for subject, (name, meaning, label) in metrics.items():
         counts = [((value,), count) for kind, value, count in facts["rows"] if kind == subject]

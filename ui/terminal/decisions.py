@@ -4,8 +4,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import jsonschema
 from django.core.management.base import CommandError
 
+from agents.enums import RequestKind
 from audit.actors import Actor
 from audit.request_context import origin
 from core.errors import InvalidInput
@@ -25,7 +27,7 @@ from hitl.services import (
 from projects.floor import installation_floor
 from projects.models import Project
 from ui.terminal.console import Terminal
-from ui.terminal.editor import ask_content
+from ui.terminal.editor import EditingError, ask_content, parse
 from ui.terminal.lookup import named_user
 from ui.terminal.requests import whole_text
 from ui.wording import approvals_given, changes_text, loosening_text, timestamp
@@ -131,10 +133,24 @@ def _ask_content(terminal: Terminal, presented: PresentedRequest, action: Presen
         return ask_content(terminal, presented)
     questions = presented.subject["questions"]
     if len(questions) < 2:
-        return terminal.ask_text("Your answer") or None
+        answer = terminal.ask_text("Your answer")
+        try:
+            return answer_from(answer, presented.request) if answer else None
+        except EditingError as error:
+            terminal.write(str(error), "red")
+            return None
     replies = [terminal.ask_text(f"Answer to question {n}") for n, _ in enumerate(questions, 1)]
     pairs = zip(questions, replies, strict=True)
     return "\n".join(f"{question} {reply}" for question, reply in pairs if reply) or None
+
+
+def answer_from(text: str, request: HitlRequest) -> Any:
+    """The text, or what the schema of the agent's question makes of it. Raises EditingError."""
+    action = request.agent_action
+    if action is None or action.response_schema is None or request.kind == RequestKind.ESCALATION:
+        return text
+    is_text = jsonschema.Draft202012Validator(action.response_schema).is_valid(text)
+    return text if is_text else parse(text, "Your answer")
 
 
 def change_assignment(

@@ -124,6 +124,9 @@ def show_request(terminal: Terminal, request: HitlRequest, user: Any, *, in_full
         terminal.say("arguments, complete:", "bold")
         terminal.say(json.dumps(card.arguments, indent=2, ensure_ascii=False))
         _show_history(terminal, card)
+        if card.action.response_schema and card.action.is_pending:
+            terminal.say("an answer is JSON or YAML by this schema of the agent:", "bold")
+            terminal.say(json.dumps(card.action.response_schema, indent=2, ensure_ascii=False))
         if card.action.why:
             terminal.say(f"The agent says, and nobody has checked it: {card.action.why}", "dim")
     if subject.get("verdict") == "fail":

@@ -14,7 +14,7 @@ from hitl.models import Decision
 from orchestrator.engine.advance import advance_project
 from projects.credentials import create_credential
 from projects.models import Project
-from tests.scenes import agent_returns, escalate, plan, question
+from tests.scenes import agent_returns, ask_of_agent, escalate, plan, question
 from tests.terminals import Typist
 
 pytestmark = pytest.mark.django_db
@@ -326,3 +326,20 @@ def test_an_action_is_shown_and_amended(make_project, owner, approver, tmp_path)
     assert '"order": "1234"' in shown
     assert action.action_digest in hitl("show", action.requests.last().pk, user="approver")
     assert action.arguments == '{"order":"99"}'
+
+
+def test_an_action_is_answered_by_its_schema(make_project, owner, approver):
+    project = make_project(workflow="none", auto_start=True)
+    schema = {"type": "object", "properties": {"size": {"enum": ["S", "M"]}}, "required": ["size"]}
+    asked = {"allowed": ["answer"], "response_schema": schema}
+    action = ask_of_agent(project, owner, {"order": "1"}, **asked)
+    request = action.requests.get()
+    digest = f"--digest={request.subject_digest}"
+    assert '"enum"' in hitl("show", request.pk, user="approver")
+
+    with pytest.raises(CommandError, match="size"):
+        hitl("answer", request.pk, digest, "--text=size: XL", user="approver")
+    hitl("answer", request.pk, digest, "--text=size: M", user="approver")
+
+    action.refresh_from_db()
+    assert (action.status, action.answer) == ("answered", '{"size":"M"}')

@@ -13,6 +13,7 @@ from ui.terminal.console import Terminal
 from ui.terminal.decisions import (
     ASSIGNMENTS,
     Choice,
+    answer_from,
     approvals_missing,
     change_assignment,
     send_decision,
@@ -98,7 +99,7 @@ def _add_decision(parser: CommandParser, action: Action) -> None:
         "--break-glass", action="store_true", help="override the rules; --comment says why"
     )
     if action.key == "answer":
-        parser.add_argument("--text", default="", help="the answer")
+        parser.add_argument("--text", default="", help="the answer; JSON or YAML by a schema")
         parser.add_argument("--text-file", type=Path, help="the answer, from a file")
     elif action.needs_content:
         parser.add_argument(
@@ -137,7 +138,7 @@ def _decide(
     if action.needs_comment and not comment.strip():
         raise CommandError("comment_required: say why with --comment TEXT.")
     if action.key == "answer":
-        content = _answer(terminal, options)
+        content = answer_from(_answer(terminal, options), request)
     elif action.needs_content:
         content = _content(terminal, request, user, options["content_file"])
     if terminal.can_ask and not options["yes"] and not terminal.ask_yes(f"{action.label}?"):
