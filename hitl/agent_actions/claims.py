@@ -1,5 +1,6 @@
 """Claim an approved action, and report how it ended. One caller gets it, once."""
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from django.conf import settings
 from agents.enums import RequestKind
 from agents.models import EmergencyStop
 from core.errors import Conflict, DomainError, Forbidden, Gone
+from hitl.agent_actions.approval import why_not_enough
 from hitl.agent_actions.asks import (
     changed_versions,
     check_effect_is_free,
@@ -17,7 +19,7 @@ from hitl.agent_actions.asks import (
     open_action_request,
 )
 from hitl.agent_actions.digests import canonical_text, changed_call
-from hitl.agent_actions.grants import make_grant
+from hitl.agent_actions.grants import make_grant, private_keys
 from hitl.agent_actions.records import ENDED, close_action, facts_of, finish_action
 from hitl.enums import ActionStatus, RequestStatus
 from hitl.events import ACTION_CLAIMED, ACTION_UNKNOWN
@@ -29,6 +31,8 @@ from projects.credentials import actor_of
 from projects.enums import ProjectStatus
 from projects.models import AgentCredential
 from projects.transaction import ProjectOf, ProjectTransaction
+
+logger = logging.getLogger(__name__)
 
 ERROR_MAX = 10_000
 OUTCOMES = (
@@ -64,11 +68,12 @@ def claim_action(
     The same `key` repeats a claim that holds: its answer was lost on the way.
 
     All that could have changed since it was approved is looked at again: stops, the project, the
-    credential, the time, the versions it rests on, and what is outside.
+    credential, the time, the versions it rests on, what is outside, and the rules of approval.
 
     Raises NotFound; Conflict (`already_claimed`, `subject_changed`, `effect_exists`,
-    `precondition_changed`, `integrity`); Forbidden (`not_approved`, `stopped`); Gone
-    (`approval_expired`). Each says in `next_action` whether to ask anew, to retry, or neither.
+    `precondition_changed`, `integrity`); Forbidden (`not_approved`, `stopped`, `policy_denied`,
+    `grant_pending`); Gone (`approval_expired`). Each says in `next_action` whether to ask anew, to
+    retry, or neither.
     """
     where, refusal = ProjectOf("action", action_id), None
     with ProjectTransaction(where, actor_of(credential), missing="action") as tx:
@@ -166,7 +171,16 @@ def _check_claim(
                 else "Send the `precondition` as it is now: it was named when this was asked for."
             )
             raise _refused(Conflict, "precondition_changed", detail, "request")
+    if reason := why_not_enough(action):
+        raise _refused(Forbidden, "policy_denied", f"{reason} Ask anew.", "request")
     check_effect_is_free(action)
+    try:
+        private_keys()
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        logger.exception("grants cannot be signed", extra={"path": settings.GRANT_KEY_FILE})
+        detail = "It is approved, and its grant cannot be signed: the server cannot read its key."
+        retry = {"retry_after": RETRY_SECONDS}
+        raise _refused(Forbidden, "grant_pending", detail, "retry", **retry) from error
 
 
 def _is_stopped(action: AgentAction) -> bool:

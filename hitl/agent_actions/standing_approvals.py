@@ -13,6 +13,7 @@ from django.utils.dateparse import parse_datetime
 
 from audit.actors import Actor
 from core.errors import InvalidInput
+from hitl.agent_actions.approval import current_policy, why_not_covered
 from hitl.agent_actions.records import settle_action
 from hitl.agent_actions.schemas import check_schema
 from hitl.enums import ActionStatus
@@ -73,10 +74,9 @@ def find_standing_approval(action: AgentAction, now: datetime) -> StandingApprov
         revoked_at=None,
     )
     arguments = json.loads(action.arguments)
-    for rule in rules.order_by("created_at"):
-        if rule.uses_count < rule.uses_max and jsonschema.Draft202012Validator(
-            rule.bounds
-        ).is_valid(arguments):
+    for rule in rules.filter(uses_count__lt=F("uses_max")).order_by("created_at"):
+        is_within = jsonschema.Draft202012Validator(rule.bounds).is_valid(arguments)
+        if is_within and not why_not_covered(action, rule, current_policy(action)):
             return rule
     return None
 

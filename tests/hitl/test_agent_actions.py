@@ -17,7 +17,7 @@ from hitl.agent_actions.recovery import close_overdue_actions
 from hitl.models import AgentAction, HitlRequest
 from projects.services import add_member
 from tests.fixtures import make_user
-from tests.scenes import release, stop
+from tests.scenes import release, set_policy, stop
 
 ARGUMENTS = {"order": "1234", "amount": 12.5, "currency": "EUR"}
 CALL = {
@@ -293,6 +293,45 @@ def test_what_changed_since_the_approval_refuses_the_claim(
     expired = claim(agent, action, precondition={"etag": "1"})
     assert (expired.status_code, expired.json()["code"]) == (410, "approval_expired")
     assert read(agent, action)["status"] == "expired"
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [{"required_approvals": 2}, {"roles_by_kind": {"action_approval": ["owner"]}}],
+)
+def test_stricter_rules_refuse_the_claim(agent, approver_api, home, rules):
+    action = approved(agent, approver_api, home)
+    set_policy(home, **rules)
+
+    refused = claim(agent, action)
+
+    assert (refused.status_code, refused.json()["code"]) == (403, "policy_denied")
+    assert refused.json()["next_action"] == "request"
+    set_policy(home, required_approvals=1, roles_by_kind={})
+    assert claim(agent, action).status_code == 200
+
+
+def test_a_standing_approval_ends_with_its_givers_membership(agent, approver, approver_api, home):
+    follow_up = {"follow_up": {"count": 5, "bounds": {"type": "object"}}}
+    decide(approver_api, asked(agent, home), content=follow_up)
+    covered = ask(agent, home, key="k2", effect="").json()
+    home.memberships.filter(user=approver).delete()
+
+    assert claim(agent, covered).json()["code"] == "policy_denied"
+    assert ask(agent, home, key="k3", effect="").status_code == 202
+
+
+def test_without_its_key_an_approved_call_waits_for_its_grant(
+    agent, approver_api, home, settings, tmp_path
+):
+    action = approved(agent, approver_api, home)
+    settings.GRANT_KEY_FILE = str(tmp_path)
+
+    refused = claim(agent, action).json()
+    settings.GRANT_KEY_FILE = str(tmp_path / "grants.json")
+
+    assert (refused["code"], refused["next_action"]) == ("grant_pending", "retry")
+    assert claim(agent, action).json()["grant"]
 
 
 def test_a_superseded_action_shows_what_changed_to_who_may_read_it(
