@@ -21,11 +21,12 @@ from audit.actors import Actor
 from audit.models import Event
 from audit.verification import verify_stream
 from core.errors import Gone
-from hitl.models import Decision, HitlRequest
+from hitl.models import AgentAction, Decision, HitlRequest
 from hitl.services import apply_deadlines, open_request
+from projects.enums import NO_WORKFLOW
 from projects.models import Project
 from projects.transaction import ProjectTransaction
-from tests.scenes import decide_as, set_policy
+from tests.scenes import ask_of_agent, decide_as, set_policy
 
 RACES = int(os.environ.get("RACES", "100"))
 PEOPLE, SWEEPS = 4, 2
@@ -44,8 +45,13 @@ pytestmark = [
 
 
 def ask_many(projects: list[Project]) -> list[HitlRequest]:
-    """A question of an agent in each project: one that expires ends its project."""
-    return [_ask(project) for project in projects]
+    """A question of an agent in each project, of ours or of one that runs elsewhere."""
+    return [
+        ask_of_agent(project, project.created_by, {"order": "1"}).requests.get()
+        if project.workflow == NO_WORKFLOW
+        else _ask(project)
+        for project in projects
+    ]
 
 
 def _ask(project: Project) -> HitlRequest:
@@ -86,11 +92,16 @@ def race(people: Iterator[HitlRequest], lock: threading.Lock, user: User) -> dic
 
 
 def answer(request: HitlRequest, user: User) -> str:
+    """An action that is approved may be claimed; a question that is answered lets its task go on."""
+    is_action = request.agent_action_id is not None
     try:
-        decide_as(user, request, "answer")
+        if is_action:
+            decide_as(user, request, "approve", content=None)
+        else:
+            decide_as(user, request, "answer")
     except Gone:
         return "expired"
-    return "answered"
+    return "approved" if is_action else "answered"
 
 
 def sweep_until(is_over: threading.Event) -> int:
@@ -108,7 +119,11 @@ def outcomes_in_the_log() -> Counter:
 
 
 def test_there_are_never_two_outcomes(make_project, approver):
-    projects = [make_project(name=f"Project {number}") for number in range(RACES)]
+    elsewhere = {"workflow": NO_WORKFLOW, "auto_start": True}
+    projects = [
+        make_project(name=f"Project {number}", **(elsewhere if number % 2 else {}))
+        for number in range(RACES)
+    ]
     for project in projects:
         set_policy(project, on_timeout="reject")
     requests = ask_many(projects)
@@ -129,12 +144,19 @@ def test_there_are_never_two_outcomes(make_project, approver):
 
     status = {str(pk): s for pk, s in HitlRequest.objects.values_list("pk", "status")}
     tasks = dict(Task.objects.values_list("status").order_by().annotate(n=Count("pk")))
-    answered = {pk for pk, s in status.items() if s == "answered"}
+    answered = {pk for pk, s in status.items() if s != "expired"}
+    of_actions = HitlRequest.objects.filter(agent_action__isnull=False)
+    permitted = set(of_actions.filter(status="approved").values_list("agent_action", flat=True))
+    by_task = RACES - of_actions.count()
+    answered_tasks = len(answered) - len(permitted)
     assert outcomes == status
     assert set(outcomes_in_the_log().values()) == {1}
     assert len(outcomes_in_the_log()) == len(status) == RACES
     assert {str(pk) for pk in Decision.objects.values_list("request", flat=True)} == answered
-    assert tasks == {"pending": len(answered), "failed": RACES - len(answered)}
+    assert tasks == {"pending": answered_tasks, "failed": by_task - answered_tasks}
+    approved = AgentAction.objects.filter(status="approved").values_list("pk", flat=True)
+    assert set(approved) == permitted
+    assert AgentAction.objects.exclude(status__in=("approved", "expired")).count() == 0
     assert swept == RACES - len(answered)
     assert 0 < len(answered) < RACES, "only one of them ever won: that was no race"
     assert all(verify_stream(project.pk).valid for project in projects)
