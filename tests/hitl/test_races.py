@@ -92,7 +92,7 @@ def race(people: Iterator[HitlRequest], lock: threading.Lock, user: User) -> dic
 
 
 def answer(request: HitlRequest, user: User) -> str:
-    """An action that is approved may be claimed; a question that is answered lets its task go on."""
+    """To approve an action, or to answer a question."""
     is_action = request.agent_action_id is not None
     try:
         if is_action:
