@@ -3,11 +3,13 @@
 import hashlib
 import json
 import threading
+from datetime import timedelta
 
 import jwt
 import pytest
 from django.db import connection
 from django.db.models.functions import Now
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from audit.actors import Actor
@@ -15,6 +17,7 @@ from audit.models import Event
 from context.services import add_version, create_artifact
 from hitl.agent_actions.recovery import close_overdue_actions
 from hitl.models import AgentAction, HitlRequest
+from hitl.services import apply_deadlines
 from projects.services import add_member
 from tests.fixtures import make_user
 from tests.scenes import release, set_policy, stop
@@ -419,6 +422,35 @@ def test_what_does_not_survive_is_refused(agent, home, body, code):
         path, text, content_type="application/json", headers={"Idempotency-Key": "k"}
     )
     assert (answer.status_code, answer.json()["code"]) == (422, code)
+
+
+def test_what_is_too_large_or_unknown_is_refused(agent, home):
+    large = ask(agent, home, arguments={"text": "x" * 256 * 1024})
+    unknown = ask(agent, home, tool=CALL["tool"] | {"colour": "red"})
+
+    assert (large.status_code, large.json()["code"]) == (422, "too_large")
+    assert unknown.status_code == 400
+    assert unknown.json()["errors"][0] | {"detail": ""} == {
+        "field": "tool.colour",
+        "code": "unknown_field",
+        "detail": "",
+    }
+    assert not AgentAction.objects.exists()
+
+
+def test_time_denies_or_holds_and_never_approves(agent, home):
+    soon = (timezone.now() + timedelta(hours=1)).isoformat()
+    denied = asked(agent, home, expires_at=soon)
+    held = asked(agent, home, "k2", effect="", expires_at=soon, on_expiry="hold")
+    HitlRequest.objects.filter(expires_at__isnull=False).update(expires_at=Now())
+    HitlRequest.objects.update(due_at=Now())
+
+    apply_deadlines()
+
+    assert read(agent, denied)["status"] == "expired"
+    assert read(agent, held)["status"] == "pending"
+    assert claim(agent, denied).json()["code"] == "approval_expired"
+    assert claim(agent, held).json()["code"] == "not_approved"
 
 
 def test_a_credential_of_another_project_sees_nothing(agent, make_project, owner, client_of, home):
