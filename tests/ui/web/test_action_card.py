@@ -185,7 +185,9 @@ def test_an_answer_is_a_form_made_of_the_schema(asks, client):
 
 
 def test_whether_it_happened_is_a_choice(asks, client, project):
-    action = asks("k", {"order": "1"}).agent_action
+    asked = asks("k", {"order": "1"})
+    decides(client, asked, "approve")
+    action = asked.agent_action
     with ProjectTransaction(project.pk, Actor.of_scheduler()) as tx:
         AgentAction.objects.update(status="unknown")
         action.refresh_from_db()
@@ -204,19 +206,19 @@ def test_a_person_approves_further_calls_within_bounds_and_ends_it(asks, client,
     page = client.get(page_of(request))
     assert len(page.context["follow_up"].rows()) == 4
     form = {"follow-count": "2", "follow-hours": "1"} | {
-        f"follow-{number}-may": may for number, may in enumerate(["any", "range", "same", "list"])
+        f"follow-{number}-may": may for number, may in enumerate(["range", "any", "list", "same"])
     }
 
-    refused = decides(client, request, "approve", **form, **{"follow-1-most": "12"})
+    refused = decides(client, request, "approve", **form, **{"follow-0-most": "12"})
     done = decides(
         client,
         request,
         "approve",
-        **form | {"follow-1-least": "1", "follow-1-most": "20", "follow-3-values": "y\nz"},
+        **form | {"follow-0-least": "1", "follow-0-most": "20", "follow-2-values": "y\nz"},
     )
 
     assert refused.context["follow_up"].errors == {
-        "1-most": ["This call has 12.5: end there or above."]
+        "0-most": ["This call has 12.5: end there or above."]
     }
     assert done.status_code == 302
     rule = project.standing_approvals.get()
