@@ -28,6 +28,7 @@ def examples(
     owner, approver, viewer, staff, client_of, settings, tmp_path
 ) -> dict[str, dict[str, Any]]:
     settings.CHECKPOINT_DIR = str(tmp_path / "checkpoints")
+    settings.MODEL_ENDPOINT_HOSTS = ["models.example.org"]
     settings.CHECKPOINT_KEY_FILE = str(tmp_path / "checkpoint.key")
     people = {user.username: user for user in (owner, approver, viewer, staff)}
     people["second"] = make_user("second")
