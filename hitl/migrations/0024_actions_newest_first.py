@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("hitl", "0022_readings")]
+    dependencies = [("hitl", "0023_readings_outlast_accounts")]
 
     operations = [
         AddIndexConcurrently(
