@@ -6,6 +6,7 @@ import zipfile
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
+from django.db import transaction
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -22,6 +23,7 @@ from orchestrator.engine.imports.trail import verify_trail
 from orchestrator.models import ImportedFile, ProjectImport
 from projects.models import Project
 from projects.services import start_project
+from tests.fixtures import library_of, make_user
 from tests.scenes import advance, asked
 
 pytestmark = pytest.mark.django_db
@@ -29,11 +31,28 @@ pytestmark = pytest.mark.django_db
 URL = "/api/v1/projects/import/"
 
 
+@pytest.fixture(scope="module")
+def export(django_db_setup, django_db_blocker):
+    """Of a project under way, which is gone again: as another installation made it."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        project = library_of(*map(make_user, ("owner", "approver", "viewer")))
+        asked(project)
+        made = dict(export_files(project))
+        transaction.set_rollback(True)
+    return project, made
+
+
 @pytest.fixture
-def files(project):
-    """The export of a project under way, by path."""
+def files(export):
+    """By path."""
+    return dict(export[1])
+
+
+@pytest.fixture
+def original(project):
+    """A project under way that is here."""
     asked(project)
-    return dict(export_files(project))
+    return project
 
 
 def zipped(files, **changes) -> bytes:
@@ -67,15 +86,15 @@ def contents(project) -> dict[str, str]:
     return {f["path"]: f["sha256"] for f in manifest["files"] if f["path"].startswith("artifacts/")}
 
 
-def test_export_import_export_gives_the_same_artifacts_with_the_same_hashes(project, files, send):
-    response = send(zipped(files))
+def test_export_import_export_gives_the_same_artifacts_with_the_same_hashes(original, send):
+    response = send(zipped(dict(export_files(original))))
 
     assert response.status_code == 201
     taken = Project.objects.get(pk=response.json()["id"])
-    assert taken.pk != project.pk
-    assert contents(taken) == contents(project)
+    assert taken.pk != original.pk
+    assert contents(taken) == contents(original)
     assert set(taken.artifacts.values_list("versions__sha256", flat=True)) == set(
-        project.artifacts.values_list("versions__sha256", flat=True)
+        original.artifacts.values_list("versions__sha256", flat=True)
     )
 
 
@@ -119,8 +138,8 @@ def test_the_lineage_says_that_it_was_imported(files, send, outsider, client_of)
     assert activity["imported"]["provider"] == "demo"
 
 
-def test_the_importer_owns_a_draft_that_says_where_it_comes_from(project, files, send, outsider):
-    archive = zipped(files)
+def test_the_importer_owns_a_draft_that_says_where_it_comes_from(export, files, send, outsider):
+    project, archive = export[0], zipped(files)
     answer = send(archive, name="Taken in").json()
 
     assert (answer["name"], answer["status"], answer["role"]) == ("Taken in", "draft", "owner")
@@ -130,21 +149,20 @@ def test_the_importer_owns_a_draft_that_says_where_it_comes_from(project, files,
     assert origin.archive_sha256 == hashlib.sha256(archive).hexdigest()
 
 
-def test_the_api_tells_imported_projects_from_others(project, files, send, outsider, client_of):
-    taken = send(zipped(files)).json()["id"]
+def test_the_api_tells_imported_projects_from_others(original, send, outsider, client_of):
+    taken = send(zipped(dict(export_files(original)))).json()["id"]
     api = client_of(outsider)
 
     origin = api.get(f"/api/v1/projects/{taken}/origin/").json()["origin"]
 
     assert origin["imported_by_username"] == "outsider"
     assert (origin["trail_broken_at"], origin["is_verified"]) == (None, False)
-    assert origin["trail_events"] == Event.objects.filter(project=project.pk).count()
-    assert client_of(project.created_by).get(f"/api/v1/projects/{project.pk}/origin/").json() == {
-        "origin": None
-    }
+    assert origin["trail_events"] == Event.objects.filter(project=original.pk).count()
+    path = f"/api/v1/projects/{original.pk}/origin/"
+    assert client_of(original.created_by).get(path).json() == {"origin": None}
 
 
-def test_the_old_log_is_kept_as_it_was_and_not_written_into_the_new_one(project, files, send):
+def test_the_old_log_is_kept_as_it_was_and_not_written_into_the_new_one(files, send):
     taken = Project.objects.get(pk=send(zipped(files)).json()["id"])
 
     again = dict(export_files(taken))
@@ -156,7 +174,7 @@ def test_the_old_log_is_kept_as_it_was_and_not_written_into_the_new_one(project,
     assert kinds == ["project_created", "project_updated", "artifact_created", "artifact_created"]
 
 
-def test_the_past_of_the_past_is_kept_too(project, files, send):
+def test_the_past_of_the_past_is_kept_too(files, send):
     once = Project.objects.get(pk=send(zipped(files)).json()["id"])
 
     twice = Project.objects.get(pk=send(zipped(dict(export_files(once)))).json()["id"])
@@ -430,7 +448,8 @@ def test_an_oversight_level_that_is_unknown_is_no_other_one_unasked(files, send,
     assert "medium" in response.json()["detail"]
 
 
-def test_who_imports_may_choose_both(project, files, send):
+def test_who_imports_may_choose_both(original, send):
+    files = dict(export_files(original))
     archive = zipped(relisted(files, workflow="house", oversight_level="lax"))
 
     refused = send(archive)
@@ -439,7 +458,7 @@ def test_who_imports_may_choose_both(project, files, send):
     assert {field for field, _ in at_fault(refused)} == {"workflow", "oversight_level"}
     answer = taken.json()
     assert (answer["workflow"], answer["oversight_level"]) == ("sdlc", "medium")
-    assert contents(Project.objects.get(pk=answer["id"])) == contents(project)
+    assert contents(Project.objects.get(pk=answer["id"])) == contents(original)
 
 
 def test_what_is_chosen_has_to_be_known_too(files, send):
