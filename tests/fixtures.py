@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Permission, User
+from django.db import transaction
 from rest_framework.test import APIClient
 
 from audit.actors import Actor
@@ -34,6 +35,17 @@ def allow(user: User, *codenames: str) -> None:
 
 def allow_to_stop_everything(user: User) -> None:
     allow(user, "stop_everything")
+
+
+@pytest.fixture(scope="module")
+def module_transaction(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """What fixtures of a module write in here is there for each of its tests, as it was.
+
+    Not for a module with tests that commit, or have the mark `administrator`.
+    """
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield
+        transaction.set_rollback(True)
 
 
 @pytest.fixture

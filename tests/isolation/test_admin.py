@@ -33,6 +33,11 @@ TOGETHER = [*OF_SITE, *(f"{app}/" for app in OURS)]
 
 
 @pytest.fixture
+def things(things_of_the_module):
+    return things_of_the_module
+
+
+@pytest.fixture
 def client(outsider):
     outsider.is_staff = True
     outsider.save()

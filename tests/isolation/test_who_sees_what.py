@@ -2,7 +2,7 @@
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Permission, User
 from django.test import Client, RequestFactory
 from django.urls import URLPattern, reverse
 
@@ -50,13 +50,32 @@ OF_ONE_PROJECT = (
 )
 
 
-@pytest.fixture
-def people(owner, approver, viewer, outsider, staff):
+@pytest.fixture(scope="module")
+def everybody(things_of_the_module):
     """`operator`: staff with every permission on models, member of nothing; `staff`: superuser."""
-    operator = make_user("operator", is_staff=True)
-    operator.user_permissions.set(Permission.objects.all())
-    everybody = (owner, approver, viewer, outsider, operator, staff)
-    return {person.username: person for person in everybody}
+    make_user("outsider")
+    make_user("staff", is_staff=True, is_superuser=True)
+    make_user("operator", is_staff=True).user_permissions.set(Permission.objects.all())
+
+
+@pytest.fixture
+def things(things_of_the_module):
+    return things_of_the_module
+
+
+@pytest.fixture
+def people(everybody):
+    return {person.username: person for person in User.objects.filter(username__in=PEOPLE)}
+
+
+@pytest.fixture
+def owner(people):
+    return people["owner"]
+
+
+@pytest.fixture
+def viewer(people):
+    return people["viewer"]
 
 
 def request_of(person):
@@ -143,8 +162,8 @@ def test_no_page_of_the_site_is_forgotten():
 
 
 @pytest.mark.parametrize("page", OF_ONE_PROJECT)
-def test_pages_of_a_project_are_for_its_members(project, people, page):
-    path = reverse(page, args=[project.pk])
+def test_pages_of_a_project_are_for_its_members(things, people, page):
+    path = reverse(page, args=[things.project.pk])
     answers = {name: logged_in(person).get(path).status_code for name, person in people.items()}
     assert answers == dict.fromkeys((*MEMBERS, "staff"), 200) | dict.fromkeys(OTHERS, 404)
 
