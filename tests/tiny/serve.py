@@ -21,8 +21,9 @@ def main(folder: Path) -> None:
     parameters.n_ctx = CONTEXT_TOKENS
     parameters.n_parallel = 1
     parameters.use_jinja = True
-    parameters.cpuparams.n_threads = 2
-    parameters.cpuparams_batch.n_threads = 2
+    # Two wait for each other, where the machine has other work.
+    parameters.cpuparams.n_threads = 1
+    parameters.cpuparams_batch.n_threads = 1
     parameters.sampling.seed = 7
     server = xllamacpp.Server(parameters)
     print(server.listening_address, flush=True)

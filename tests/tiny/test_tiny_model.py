@@ -12,8 +12,14 @@ from agents.worker.run import run
 from hitl.models import HitlRequest
 from tests.eight_turns import BUILD
 from tests.scenes import WORKER, current, fresh, make_due, started
+from tests.whole_logs import whole_logs
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("whole_logs")]
+__all__ = ["whole_logs"]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("whole_logs"),
+    pytest.mark.timeout(1800),
+]
 
 SERVE = Path(__file__).with_name("serve.py")
 BRIEF = "Write a program that adds two numbers, and a test of it."
@@ -40,8 +46,8 @@ def test_whatever_it_says_the_run_ends_in_a_clear_state(
     url = address if speaks == "anthropic" else f"{address}/v1"
     settings.MODEL_ENDPOINTS = {"tiny": Endpoint("tiny", speaks, url, output=output)}
     settings.AGENT_MODELS = settings.AGENT_MODELS | {"coder": "tiny:gemma-3-270m"}
-    settings.MODEL_MAX_TOKENS, settings.MODEL_TIMEOUT_SECONDS = 400, 300
-    settings.AGENT_MAX_TURNS = 6
+    settings.MODEL_MAX_TOKENS, settings.MODEL_TIMEOUT_SECONDS = 120, 120
+    settings.AGENT_MAX_TURNS = 2
     project = make_project(brief=BRIEF)
     task = current(started(project, BUILD), "build")
 

@@ -18,6 +18,7 @@ from projects.enums import Role
 from projects.models import Project
 from projects.services import update_project
 from ui.web.pages import add_errors, render_page
+from ui.wording import counted
 
 LIMITS = {
     "budget_micros": "Budget of the project",
@@ -122,11 +123,11 @@ def _figures(usage: dict[str, Any]) -> list[tuple[str, str, str]]:
     budget = usage["budget"]
     limit = budget["limit_micros"]
     left = "no limit" if limit is None else f"of {money(limit)}"
-    unknown = usage["cost_unknown_calls"]
+    unknown = counted(usage["cost_unknown_calls"], "call")
     return [
         ("Counted against the budget", money(budget["spent_micros"]), left),
         ("Held back", money(budget["reserved_micros"]), "for calls under way"),
-        ("Known cost", money(usage["cost_micros"]), f"{unknown} calls of unknown cost"),
+        ("Known cost", money(usage["cost_micros"]), f"{unknown} of unknown cost"),
         ("Calls", f"{usage['calls']:,}", "of models"),
         ("Input", f"{usage['input_tokens']:,}", f"tokens, {usage['cached_tokens']:,} from a cache"),
         ("Output", f"{usage['output_tokens']:,}", "tokens"),
