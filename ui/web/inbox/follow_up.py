@@ -39,7 +39,7 @@ class FollowUpForm(forms.Form):
     hours = forms.TypedChoiceField(
         label="For how long",
         coerce=int,
-        choices=[(hours, f"the next {counted(hours, 'hour')}") for hours in HOURS],
+        choices=[(hours, counted(hours, "hour")) for hours in HOURS],
     )
 
     def __init__(self, action: AgentAction, data: Any = None) -> None:
