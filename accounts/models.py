@@ -16,6 +16,11 @@ def password_mark(password_hash: str) -> str:
     return hashlib.sha256(b"paraph.token.password:" + password_hash.encode()).hexdigest()
 
 
+def email_mark(email: str) -> str:
+    """By which an address that somebody exchanged is found: links for a new password go there."""
+    return hashlib.sha256(b"paraph.user.email:" + email.encode()).hexdigest()
+
+
 class PersonalTokenQuerySet(models.QuerySet):
     def current(self) -> "PersonalTokenQuerySet":
         """Not expired, of active users. Whether the password is the same is asked of each."""

@@ -9,6 +9,12 @@ from allauth.socialaccount.models import SocialAccount, SocialLogin
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import transaction
+from django.db.models.signals import post_delete, post_save
+
+from accounts.current_actor import current_actor
+from accounts.events import IDENTITY_LINKED, IDENTITY_UNLINKED
+from audit.actors import Actor
+from audit.installation import record_installation
 
 #: In paths and in the database.
 PROVIDER_ID = "sso"
@@ -50,5 +56,24 @@ def groups_of(claims: dict[str, Any]) -> Iterable[str]:
     return []
 
 
+def record_identity(
+    instance: SocialAccount, created: bool = False, actor: Actor | None = None, **_: Any
+) -> None:
+    """Whoever the provider calls so is this user from now on."""
+    if created:
+        _record(IDENTITY_LINKED, instance, actor or current_actor())
+
+
+def record_removed_identity(instance: SocialAccount, **_: Any) -> None:
+    _record(IDENTITY_UNLINKED, instance, current_actor())
+
+
+def _record(event_type: Any, account: SocialAccount, actor: Actor) -> None:
+    about = {"user": account.user_id, "username": account.user.get_username()}
+    record_installation(event_type, actor, provider=account.provider, uid=account.uid, **about)
+
+
 def watch_single_sign_on() -> None:
     user_logged_in.connect(follow_groups, dispatch_uid="accounts")
+    post_save.connect(record_identity, SocialAccount, dispatch_uid="accounts")
+    post_delete.connect(record_removed_identity, SocialAccount, dispatch_uid="accounts")

@@ -13,9 +13,8 @@ from django.utils import timezone
 from accounts.events import TOKEN_CREATED, TOKEN_REVOKED
 from accounts.models import PersonalToken, password_mark
 from audit.actors import Actor
-from audit.event_types import EventType
 from audit.installation import record_installation
-from core.authentication import Grant, Scope, new_key
+from core.authentication import Grant, Scope, hash_key, new_key
 from core.errors import Conflict, InvalidInput, NotFound
 
 KEY_PREFIX = "paraph"
@@ -126,21 +125,23 @@ def _insert(
         is_login=is_login,
         expires_at=expires_at,
     )
-    facts = {"scopes": token.scopes, "expires_at": expires_at.isoformat(), "is_login": is_login}
-    _record(TOKEN_CREATED, token, actor or Actor.of_user(user), **facts)
+    record_installation(TOKEN_CREATED, actor or Actor.of_user(user), **facts_of(token))
     return token, key
 
 
-def _record(event_type: EventType, token: PersonalToken, actor: Actor, **data: Any) -> None:
-    record_installation(
-        event_type,
-        actor,
-        token=str(token.pk),
-        name=token.name,
-        user=token.user_id,
-        username=token.user.get_username(),
-        **data,
-    )
+def facts_of(token: PersonalToken) -> dict[str, Any]:
+    """As the log has it, by which the row is held against it."""
+    return _name_of(token) | {
+        "scopes": token.scopes,
+        "expires_at": token.expires_at.isoformat(),
+        "is_login": token.is_login,
+        "key_mark": hash_key(token.key_hash),
+    }
+
+
+def _name_of(token: PersonalToken) -> dict[str, Any]:
+    user = {"user": token.user_id, "username": token.user.get_username()}
+    return {"token": str(token.pk), "name": token.name} | user
 
 
 def revoke_token(*, token_id: UUID, actor: Actor, owner: Any = None) -> None:
@@ -150,7 +151,7 @@ def revoke_token(*, token_id: UUID, actor: Actor, owner: Any = None) -> None:
         token = (tokens.filter(user=owner) if owner else tokens).filter(pk=token_id).first()
         if token is None:
             raise NotFound("not_found", "There is no such token, or it is not yours.")
-        _record(TOKEN_REVOKED, token, actor, why="revoked")
+        record_installation(TOKEN_REVOKED, actor, why="revoked", **_name_of(token))
         token.delete()
 
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
-from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.contrib.auth.models import Group, Permission
+from django.db import transaction
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
 
 from accounts.current_actor import current_actor
@@ -15,16 +15,25 @@ from accounts.events import (
     USER_CHANGED,
     USER_CREATED,
     USER_DELETED,
-    USER_NOTED,
 )
-from accounts.models import PersonalToken, password_mark
+from accounts.models import PersonalToken, email_mark, password_mark
 from accounts.tokens import end_tokens_of
-from audit.actors import Actor
-from audit.installation import INSTALLATION, record_installation
-from audit.models import Event
+from audit.installation import record_installation
 
 RIGHTS = ("username", "is_staff", "is_superuser", "is_active")
-WATCHED = {*RIGHTS, "password"}
+WATCHED = {*RIGHTS, "password", "email"}
+
+
+def marks_of(user: Any) -> dict[str, str]:
+    """What opens the account, as the log may have it."""
+    return {"password_mark": password_mark(user.password), "email_mark": email_mark(user.email)}
+
+
+def key_of(row: Any) -> str:
+    """Of a permission its name, by which it is asked for; a number tells nothing of that."""
+    if isinstance(row, Permission):
+        return f"{row.content_type.app_label}.{row.codename}"
+    return str(row.pk)
 
 
 def remember_user(sender: Any, instance: Any, raw: bool, update_fields: Any, **_: Any) -> None:
@@ -44,7 +53,7 @@ def record_user(
     about = {"user": instance.pk, "username": instance.get_username()}
     if created:
         rights = {name: getattr(instance, name) for name in RIGHTS[1:]}
-        record_installation(USER_CREATED, current_actor(), **about, **rights)
+        record_installation(USER_CREATED, current_actor(), **about, **rights, **marks_of(instance))
         return
     before = instance.row_before or {}
     changed = {
@@ -55,6 +64,8 @@ def record_user(
     if "password" in changed:
         _password_changed(instance, before["password"], update_fields, about)
     changed.pop("password", None)
+    if address := changed.pop("email", None):
+        changed["email_mark"] = {name: email_mark(email) for name, email in address.items()}
     if changed:
         record_installation(USER_CHANGED, current_actor(), **about, fields=changed)
     if "is_active" in changed and not instance.is_active:
@@ -65,9 +76,13 @@ def _password_changed(user: Any, old: str, update_fields: Any, about: dict[str, 
     # As Django saves a better hash of the same password, at a login.
     if user._password is None and {*(update_fields or ())} == {"password"}:
         same = PersonalToken.objects.filter(user=user, password_mark=password_mark(old))
-        same.update(password_mark=password_mark(user.password))
+        mark = password_mark(user.password)
+        same.update(password_mark=mark)
+        fields = {"password_mark": {"old": password_mark(old), "new": mark}}
+        record_installation(USER_CHANGED, current_actor(), **about, fields=fields)
         return
-    record_installation(PASSWORD_CHANGED, current_actor(), **about)
+    mark = password_mark(user.password)
+    record_installation(PASSWORD_CHANGED, current_actor(), **about, password_mark=mark)
     end_tokens_of(user, actor=current_actor(), why="password changed")
 
 
@@ -93,35 +108,21 @@ def record_rights(
         pk_set = _related_keys(sender, instance, model)
     if action not in ("post_add", "post_remove", "pre_clear") or not pk_set:
         return
-    names = sorted(str(row) for row in model._default_manager.filter(pk__in=pk_set))
-    record_installation(
-        RIGHTS_CHANGED,
-        current_actor(),
-        of=instance._meta.model_name,
-        id=instance.pk,
-        name=str(instance),
-        kind=model._meta.model_name,
-        **{"added" if action == "post_add" else "removed": names},
-    )
+    rows = model._default_manager.filter(pk__in=pk_set)
+    names, what = sorted(str(row) for row in rows), "added" if action == "post_add" else "removed"
+    facts = facts_of_holder(instance) | {what: names, "keys": sorted(key_of(row) for row in rows)}
+    record_installation(RIGHTS_CHANGED, current_actor(), **facts, kind=model._meta.model_name)
+
+
+def facts_of_holder(row: Any) -> dict[str, Any]:
+    names = {"of": row._meta.model_name, "name": str(row)}
+    return names | {"id": row.pk, "key": key_of(row)}
 
 
 def _related_keys(through: Any, instance: Any, model: Any) -> set:
     names = {field.related_model: field.name for field in through._meta.fields if field.is_relation}
     rows = through._default_manager.filter(**{names[instance._meta.model]: instance.pk})
     return set(rows.values_list(names[model], flat=True))
-
-
-@transaction.atomic
-def note_users(using: str = DEFAULT_DB_ALIAS, apps: Any = None, **_: Any) -> None:
-    """After a migration: a fact about each user that no event knows yet."""
-    tables = connections[using].introspection.table_names()
-    if using != DEFAULT_DB_ALIAS or not {"auth_user", "event_epochs", "event_log"} <= {*tables}:
-        return
-    events = Event.objects.filter(project=INSTALLATION, event_type__in=(USER_CREATED, USER_NOTED))
-    known = {*events.values_list("data__user", flat=True)}
-    for user in get_user_model().objects.exclude(pk__in=known).order_by("pk"):
-        facts = {"user": user.pk} | {name: getattr(user, name) for name in RIGHTS}
-        record_installation(USER_NOTED, Actor.of_system("migration"), **facts)
 
 
 def watch_users() -> None:

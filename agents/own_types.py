@@ -1,5 +1,6 @@
 """Types of agents as rows: read by every process, changed by who runs the installation."""
 
+import hashlib
 import re
 from copy import copy
 from dataclasses import dataclass, fields
@@ -133,10 +134,16 @@ def save_agent_type(*, actor: Actor, name: str, is_new: bool | None = None, **va
         }
         if old["instructions"] != row.instructions:
             changed["instructions"] = True
-        record_installation(
-            AGENT_TYPE_CHANGED, actor, agent_type=name, is_new=not exists, changed=changed
-        )
+        facts = {"agent_type": name, "is_new": not exists, "changed": changed}
+        record_installation(AGENT_TYPE_CHANGED, actor, **facts, row=_facts_of(row))
         transaction.on_commit(agent_types.refresh)
+
+
+def _facts_of(row: AgentType) -> dict[str, Any]:
+    """All that the row says, as the log has it: of the instructions their hash."""
+    facts = {field: getattr(row, field) for field in FIELDS if field != "instructions"}
+    sha256 = hashlib.sha256(row.instructions.encode()).hexdigest()
+    return facts | {"is_shipped": row.is_shipped, "instructions_sha256": sha256}
 
 
 def delete_agent_type(*, actor: Actor, name: str) -> None:

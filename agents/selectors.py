@@ -1,7 +1,7 @@
 """Reads of tasks, the status board and its history."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,7 @@ from agents.events import AGENT_STATUS_CHANGED
 from agents.external import external_types
 from agents.models import AgentStatus, EmergencyStop, Task, ToolUse, WorkspaceFile
 from audit.models import Event
+from audit.rows import RowProblem
 from projects.access import get_visible_project
 from projects.models import Project
 
@@ -84,6 +85,18 @@ def task_list_for(user: Any) -> QuerySet[Task]:
     """As `tasks_for`, without what is only of interest one by one."""
     tasks = Task.objects.visible_to(user).select_related("created_by")
     return tasks.defer("handoff").order_by("-created_at", "-id")
+
+
+def tasks_changed_behind_us(project_id: UUID | None) -> Iterator[RowProblem]:
+    """Whose agent would be given something else than was pinned. For verification: it reads all."""
+    tasks = Task.objects.filter(project__erased_at=None).exclude(assignment_sha256="")
+    if project_id is not None:
+        tasks = tasks.filter(project=project_id)
+    fields = ("project", "instructions", "handoff", "answers", "assignment_sha256")
+    for task in tasks.only(*fields).order_by("pk").iterator(chunk_size=200):
+        if task.assignment_digest != task.assignment_sha256:
+            problem = "what its agent is given does not have its hash"
+            yield RowProblem(task.project_id, f"task {task.pk}", problem)
 
 
 def board_for(user: Any) -> QuerySet[AgentStatus]:

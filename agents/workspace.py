@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from agents.models import Task, WorkspaceFile
 from context.content_fields import FilePath
 from core.text import is_storable
+from projects.integrity import ContentChanged
 
 _PATH = TypeAdapter(FilePath)
 # As many as source code may have.
@@ -66,9 +67,11 @@ class Workspace:
 
     @classmethod
     def of(cls, task: Task) -> "Workspace":
-        """As the last turn left it, whoever did that."""
+        """As the last turn left it, whoever did that. Raises ContentChanged."""
         newest = WorkspaceFile.objects.filter(task=task).order_by("path", "-number")
         versions = list(newest.distinct("path"))
+        for version in versions:
+            check_unchanged(task, version)
         files = {version.path: version.content for version in versions if not version.is_deleted}
         return cls(files, {version.path: version.number for version in versions})
 
@@ -145,6 +148,21 @@ class Workspace:
             {"path": path, "content": text, "language": language_of(path)}
             for path, text in sorted(self.files.items())
         ]
+
+
+def check_unchanged(task: Task, version: WorkspaceFile) -> None:
+    """Raises ContentChanged where the text is not what its agent wrote."""
+    found = hashlib.sha256(version.content.encode()).hexdigest()
+    if found != version.sha256:
+        raise ContentChanged(
+            "file",
+            f"The file “{version.path}” of the workspace",
+            project=task.project_id,
+            expected=version.sha256,
+            found=found,
+            task=task.pk,
+            version=version.number,
+        )
 
 
 def keep_files(task: Task, files: Mapping[str, str]) -> None:

@@ -19,7 +19,7 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
-from audit import merkle, tree, witness
+from audit import merkle, timestamps, tree, witness
 from audit.chain import time_text
 from audit.models import Checkpoint, Event, Leaf
 from audit.notes import BadNote, SignedTree, Signer, Verifier, add_signatures, write_beside
@@ -85,9 +85,15 @@ def _sign(signer: Signer, folder: Path, restored: str) -> Checkpoint:
     note = signer.sign(SignedTree(signer.name, size, root, tuple(others)).text())
     if settings.CHECKPOINT_WITNESS_URL:
         note = _with_cosignatures(note, size, previous.size if previous else 0)
+    answer = _stamp(note) if settings.CHECKPOINT_TSA_URL else None
     _write(folder / KEY, f"{signer.verifier}\n")
-    _write(folder / f"{size:012d}-{now:%Y%m%dT%H%M%SZ}.note", note)
-    _write(folder / LATEST, note)
+    for file in (folder / f"{size:012d}-{now:%Y%m%dT%H%M%SZ}.note", folder / LATEST):
+        stamped = file.with_suffix(timestamps.SUFFIX)
+        # Never beside a note that it is not about.
+        stamped.unlink(missing_ok=True)
+        _write(file, note)
+        if answer is not None:
+            stamped.write_bytes(answer)
     return Checkpoint.objects.create(size=size, root=root.hex(), note=note, created_at=now)
 
 
@@ -171,6 +177,14 @@ def _with_cosignatures(note: str, size: int, known: int) -> str:
     return add_signatures(note, lines)
 
 
+def _stamp(note: str) -> bytes | None:
+    try:
+        return timestamps.stamp(settings.CHECKPOINT_TSA_URL, note)
+    except timestamps.NoStamp as error:
+        logger.warning("the checkpoint was not stamped", extra={"error": str(error)})
+        return None
+
+
 def _write(path: Path, text: str) -> None:
     write_beside(path, text, mode=0o644).replace(path)
 
@@ -216,19 +230,7 @@ def verify_tree(signed: SignedTree) -> TreeVerification:
     """Hold the log against a checkpoint: its leaves have the root that was signed, and each event
     that is in the database is the one of its leaf."""
     with consistent_snapshot():
-        size = tree.tree_size()
-        if size < signed.size:
-            return TreeVerification(
-                signed.size,
-                f"the log has {size} events, {signed.size} were signed: an older backup was "
-                "restored, or events are gone",
-            )
-        try:
-            is_signed = tree.recomputed_root(signed.size) == signed.root
-        except LookupError as error:
-            return TreeVerification(signed.size, str(error))
-        if not is_signed:
-            problem = "the hashes of the events are not those that were signed"
+        if problem := problem_of_leaves(signed):
             return TreeVerification(signed.size, problem)
         row = sql.fetch_one("leaf_without_its_event")
         if row is None:
@@ -237,3 +239,18 @@ def verify_tree(signed: SignedTree) -> TreeVerification:
         problem = "is not the event that was signed" if is_there else "was signed, and is gone"
         where = f"event {sequence} of project {project}"
         return TreeVerification(signed.size, f"{where} {problem}", project, sequence)
+
+
+def problem_of_leaves(signed: SignedTree) -> str:
+    """Why the leaves do not have the root that was signed; '' where they do."""
+    size = tree.tree_size()
+    if size < signed.size:
+        return (
+            f"the log has {size} events, {signed.size} were signed: an older backup was "
+            "restored, or events are gone"
+        )
+    try:
+        is_signed = tree.recomputed_root(signed.size) == signed.root
+    except LookupError as error:
+        return str(error)
+    return "" if is_signed else "the hashes of the events are not those that were signed"

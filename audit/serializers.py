@@ -46,6 +46,22 @@ class VerifyQuerySerializer(serializers.Serializer):
     project = serializers.UUIDField()
 
 
+class CheckpointVerificationSerializer(serializers.Serializer):
+    holds = serializers.BooleanField(
+        allow_null=True, help_text="Null: nobody has checked it; the detail says why."
+    )
+    detail = serializers.CharField(help_text="What was checked, and what came of it.")
+    checked_by = serializers.CharField(
+        allow_blank=True,
+        help_text="`server`: this answer's, from the signature; `schedule`: an hourly look.",
+    )
+    checked_at = serializers.DateTimeField(allow_null=True, help_text="Of the schedule's look.")
+    size = serializers.IntegerField(
+        allow_null=True, help_text="Events of the installation that were signed."
+    )
+    covered = serializers.IntegerField(allow_null=True, help_text="Events of this log among them.")
+
+
 class VerificationSerializer(serializers.Serializer):
     valid = serializers.BooleanField()
     events = serializers.IntegerField(help_text="Verified, up to the first that is broken.")
@@ -64,6 +80,12 @@ class VerificationSerializer(serializers.Serializer):
     )
     first_row_problem = serializers.CharField(
         allow_null=True, help_text="What one of them says, and the log does not."
+    )
+    checkpoint = CheckpointVerificationSerializer(
+        help_text="The last signed checkpoint of the installation."
+    )
+    not_checked = serializers.ListField(
+        child=serializers.CharField(), help_text="In sentences: what all of this does not prove."
     )
 
 

@@ -1,4 +1,5 @@
 import base64
+from dataclasses import asdict
 from typing import Any
 
 from django.db.models import QuerySet
@@ -14,9 +15,9 @@ from audit import merkle, tree
 from audit.access import access_policy
 from audit.checkpoints import proof_of
 from audit.filters import EventFilter, InstallationFilter
+from audit.full_verification import verify_fully
 from audit.installation import INSTALLATION
 from audit.models import Checkpoint, Event
-from audit.rows import verify_rows
 from audit.serializers import (
     CheckpointSerializer,
     ConsistencyQuerySerializer,
@@ -33,7 +34,6 @@ from audit.stream.authentication import (
     TicketsUnavailable,
     issue_ticket,
 )
-from audit.verification import verify_stream
 from core.authentication import Scope
 from core.errors import Conflict, DomainError, Forbidden, InvalidInput, NotFound
 from core.negotiation import AsItIs
@@ -144,7 +144,8 @@ class InstallationViewSet(mixins.ListModelMixin, GenericViewSet):
 
 
 class VerifyView(APIView):
-    """Recomputes the hash chain of one project's audit trail, and holds other tables against it.
+    """Recomputes the hash chain of one project's audit trail, holds other tables against it, and
+    the log against the last signed checkpoint.
 
     Superusers verify the log of the installation by its id, which is all zeros.
     """
@@ -163,12 +164,13 @@ class VerifyView(APIView):
         is_installation = project_id == INSTALLATION and request.user.is_superuser
         if not is_installation and not access_policy().may_see(request.user, project_id):
             raise NotFound("not_found", "There is no such project, or you may not see it.")
-        chain, rows = verify_stream(project_id), verify_rows(project_id)
-        first = str(rows.problems[0]) if rows.problems else None
+        found = verify_fully(project_id)
+        first = str(found.rows.problems[0]) if found.rows.problems else None
         return Response(
-            chain.as_dict()
-            | {"valid": chain.valid and first is None}
-            | {"rows_checked": rows.checked, "first_row_problem": first}
+            found.chain.as_dict()
+            | {"valid": found.valid}
+            | {"rows_checked": found.rows.checked, "first_row_problem": first}
+            | {"checkpoint": asdict(found.checkpoint), "not_checked": found.not_checked}
         )
 
 

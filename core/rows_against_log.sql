@@ -34,6 +34,16 @@ WITH known AS ({known_events}), verbs AS (
     FROM known, LATERAL jsonb_each(known.data -> 'fields') AS field
     WHERE event_type = 'project_updated'
     ORDER BY known.project, field.key, known.sequence DESC
+), rules AS (
+    SELECT DISTINCT ON (known.project, field.key) known.project, field.key, field.value
+    FROM known, LATERAL (
+        SELECT * FROM jsonb_each(known.data)
+        UNION ALL SELECT key, value -> 'new' FROM jsonb_each(known.data -> 'fields')
+    ) AS field
+    WHERE event_type IN ('project_created', 'project_updated')
+      AND key IN ('auto_start', 'agent_models', 'brief_sha256', 'budget_micros',
+                  'budget_soft_micros', 'budget_day_micros', 'agent_budgets_micros')
+    ORDER BY known.project, field.key, known.sequence DESC
 ), logged AS (
     SELECT created.project, created.actor, created.is_erased,
            coalesce(name.new, created.data ->> 'name') AS name,
@@ -58,6 +68,16 @@ WITH known AS ({known_events}), verbs AS (
       ON workflow.project = created.project AND workflow.key = 'workflow'
     LEFT JOIN updates AS oversight
       ON oversight.project = created.project AND oversight.key = 'oversight_level'
+), stored AS (
+    SELECT *, encode(sha256(convert_to(brief, 'UTF8')), 'hex') AS brief_sha256
+    FROM projects WHERE %(project)s::uuid IS NULL OR id = %(project)s::uuid
+    -- With the log of the installation: those that have none of their own.
+    OR (%(project)s::uuid = '00000000-0000-0000-0000-000000000000'
+        AND NOT EXISTS (SELECT FROM event_streams WHERE project = projects.id))
+), differing AS (
+    SELECT stored.id, string_agg(replace(key, '_sha256', ''), ', ' ORDER BY key) AS keys
+    FROM rules JOIN stored ON stored.id = rules.project
+    WHERE value IS DISTINCT FROM to_jsonb(stored) -> key GROUP BY stored.id
 )
 SELECT coalesce(stored.id, logged.project) AS project, 'project' AS place, CASE
     WHEN stored.id IS NULL THEN 'it was created, and is gone'
@@ -73,15 +93,11 @@ SELECT coalesce(stored.id, logged.project) AS project, 'project' AS place, CASE
     WHEN logged.workflow <> stored.workflow THEN 'it had another workflow'
     WHEN logged.oversight_level <> stored.oversight_level
         THEN 'its oversight is ' || stored.oversight_level || ', not ' || logged.oversight_level
+    ELSE 'other than was set: ' || differing.keys
 END AS problem
 FROM logged
-FULL JOIN (
-    SELECT * FROM projects WHERE %(project)s::uuid IS NULL OR id = %(project)s::uuid
-    -- With the log of the installation: those that have none of their own.
-    OR (%(project)s::uuid = '00000000-0000-0000-0000-000000000000'
-        AND NOT EXISTS (SELECT FROM event_streams WHERE project = projects.id))
-) AS stored
-  ON stored.id = logged.project
+FULL JOIN stored ON stored.id = logged.project
+LEFT JOIN differing ON differing.id = stored.id
 
 -- name: rows_of_members
 -- A deleted account has taken its row along.
@@ -90,7 +106,8 @@ WITH known AS ({known_events}), steps AS (
            CASE event_type WHEN 'project_created' THEN substr(actor, 6) ELSE data ->> 'user' END
                AS user_id,
            CASE event_type WHEN 'project_created' THEN 'owner' WHEN 'member_added'
-               THEN data ->> 'role' END AS role
+               THEN data ->> 'role' END AS role,
+           data ->> 'group' AS group_id
     FROM known WHERE event_type IN ('project_created', 'member_added', 'member_removed')
 ), logged AS (
     SELECT DISTINCT ON (project, user_id) * FROM steps WHERE user_id IS NOT NULL
@@ -108,6 +125,8 @@ SELECT coalesce(stored.project_id, logged.project) AS project,
                THEN 'was ' || logged.role || ', and is gone'
            WHEN stored.user_id IS NOT NULL AND logged.role IS NULL THEN 'no event added this member'
            WHEN stored.role <> logged.role THEN 'is ' || stored.role || ', not ' || logged.role
+           WHEN stored.group_id::text IS DISTINCT FROM logged.group_id AND NOT logged.is_erased
+               THEN 'is one by another group, or by none'
        END AS problem
 FROM logged FULL JOIN stored ON stored.project_id = logged.project AND stored.user_id::text = logged.user_id
 
@@ -458,7 +477,7 @@ WITH known AS ({known_events}), written AS (
         AND later.sequence > last.sequence) THEN 'superseded' ELSE status END AS status
     FROM last
 ), stored AS (
-    SELECT version.*, artifact.project_id, artifact.artifact_type
+    SELECT version.*, artifact.project_id, artifact.artifact_type, artifact.accepted_version
     FROM context_artifact_versions AS version
     JOIN context_artifacts AS artifact ON artifact.id = version.artifact_id
     WHERE %(project)s::uuid IS NULL OR artifact.project_id = %(project)s::uuid
@@ -475,6 +494,7 @@ SELECT coalesce(stored.project_id, logged.project) AS project,
     WHEN logged.data ->> 'artifact_type' <> stored.artifact_type THEN 'it was of another type'
     WHEN logged.task IS DISTINCT FROM stored.task THEN 'another task made it'
     WHEN coalesce(logged.data ->> 'provider', '') <> stored.provider THEN 'another provider made it'
+    WHEN logged.data ->> 'model' <> stored.model THEN 'another model made it'
     WHEN (logged.data ? 'imported') <> (stored.imported IS NOT NULL)
         THEN 'whether it was imported differs'
     WHEN logged.event_source = 'user' AND stored.imported IS NULL
@@ -485,42 +505,15 @@ SELECT coalesce(stored.project_id, logged.project) AS project,
             AND event_type = 'project_updated'))
         THEN 'it has another author'
     WHEN logged.event_source <> 'user' AND stored.author_id IS NOT NULL THEN 'no person wrote it'
+    WHEN logged.data -> 'is_verified' <> stored.imported -> 'is_verified'
+        THEN 'whether its origin was verified differs'
     WHEN statuses.status <> stored.status THEN 'it is ' || stored.status || ', not ' || statuses.status
+    WHEN stored.status = 'accepted' AND stored.accepted_version IS DISTINCT FROM stored.number
+        OR stored.status = 'draft' AND stored.accepted_version = stored.number
+        THEN 'the work goes on with another version'
 END AS problem
 FROM (SELECT * FROM written WHERE NOT is_erased) AS logged
 FULL JOIN stored ON stored.artifact_id::text = logged.data ->> 'artifact'
   AND stored.number::text = logged.data ->> 'version'
 LEFT JOIN statuses ON statuses.artifact = stored.artifact_id::text
   AND statuses.number = stored.number::text
-
--- name: rows_of_users
-WITH known AS (
-    SELECT * FROM ({known_events}) AS event
-    WHERE event_type IN ('user_created', 'user_noted', 'user_changed', 'user_deleted')
-), fields AS (
-    SELECT known.data ->> 'user' AS id, known.sequence, field.key, field.value
-    FROM known, LATERAL (
-        SELECT key, value FROM jsonb_each(known.data) WHERE key NOT IN ('user', 'fields')
-        UNION ALL SELECT key, value -> 'new' FROM jsonb_each(known.data -> 'fields')
-    ) AS field
-), last AS (
-    SELECT DISTINCT ON (id, key) * FROM fields ORDER BY id, key, sequence DESC
-), logged AS (
-    SELECT last.id, jsonb_object_agg(last.key, last.value) AS fields,
-           EXISTS (SELECT FROM known WHERE event_type = 'user_deleted'
-                   AND known.data ->> 'user' = last.id) AS is_deleted
-    FROM last GROUP BY last.id
-), stored AS (
-    SELECT id::text, to_jsonb(auth_user) AS fields FROM auth_user
-    WHERE %(project)s::uuid IS NULL OR %(project)s::uuid = '00000000-0000-0000-0000-000000000000'
-)
-SELECT '00000000-0000-0000-0000-000000000000'::uuid AS project,
-       'user ' || coalesce(stored.id, logged.id) AS place, CASE
-    WHEN stored.id IS NULL THEN CASE WHEN NOT is_deleted THEN 'there was one, who is gone' END
-    WHEN logged.id IS NULL THEN 'no event made this user'
-    ELSE (
-        SELECT 'other than was recorded: ' || string_agg(key, ', ' ORDER BY key)
-        FROM jsonb_each(logged.fields) AS field (key, value)
-        WHERE value IS DISTINCT FROM stored.fields -> key)
-END AS problem
-FROM logged FULL JOIN stored ON stored.id = logged.id

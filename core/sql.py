@@ -13,7 +13,8 @@ from django.apps import apps
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.db.models.base import ModelState
 
-PAGES = [Path(__file__).with_name(name) for name in ("statements.sql", "rows_against_log.sql")]
+NAMES = ("statements", "rows_against_log", "access_against_log", "work_against_log")
+PAGES = [Path(__file__).with_name(f"{name}.sql") for name in NAMES]
 # Stands for all columns of a model, or for some; each by its name: a prepared `*` would fail after
 # a migration that adds one.
 _MODEL = re.compile(r"\{(\w+)\.(?:\*|\(([\w,\s]+)\))\}")

@@ -494,6 +494,8 @@ class Environment(Variables):
     CHECKPOINT_DIR: str = ""
     CHECKPOINT_KEY_FILE: str = ""
     CHECKPOINT_WITNESS_URL: WebUrl = ""
+    CHECKPOINT_TSA_URL: WebUrl = ""
+    CHECKPOINT_TSA_ROOTS: str = ""
     TRUSTED_LOG_KEYS: Annotated[
         list[str], BeforeValidator(split_list), AfterValidator(check_log_keys)
     ] = []

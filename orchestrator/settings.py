@@ -549,6 +549,7 @@ if (_data_dir := default_data_dir()).is_dir():
     CHECKPOINT_KEY_FILE = CHECKPOINT_KEY_FILE or str(_data_dir / "checkpoint.key")
     PUSH_KEY_FILE = PUSH_KEY_FILE or str(_data_dir / "push.pem")
 CHECKPOINT_WITNESS_URL = env.CHECKPOINT_WITNESS_URL
+CHECKPOINT_TSA_URL, CHECKPOINT_TSA_ROOTS = env.CHECKPOINT_TSA_URL, env.CHECKPOINT_TSA_ROOTS
 TRUSTED_LOG_KEYS = env.TRUSTED_LOG_KEYS
 # Where `archive_events` has put what it took out of the database.
 ARCHIVE_DIR = env.ARCHIVE_DIR

@@ -12,4 +12,5 @@ class ProjectsConfig(AppConfig):
 
         register_access_policy(ProjectAccess)
         register_rows("rows_of_projects", "rows_of_members", "rows_of_groups")
+        register_rows("rows_of_credentials", "rows_of_invitations", "rows_of_floor")
         watch_groups()

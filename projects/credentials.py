@@ -190,6 +190,7 @@ def create_credential(
             name=name,
             scopes=credential.scopes,
             expires_at=expires_at.isoformat() if expires_at else None,
+            token_mark=hash_key(credential.token_sha256),
         )
     return credential, token
 

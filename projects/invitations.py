@@ -63,7 +63,8 @@ def invite_member(
             expires_at=now + timedelta(days=settings.INVITATION_DAYS),
         )
         # Not the address: every member reads the log.
-        facts = {"invitation": str(invitation.pk), "role": str(role)}
+        link_mark = hash_key(f"{invitation.token_sha256}:{email}")
+        facts = {"invitation": str(invitation.pk), "role": str(role), "link_mark": link_mark}
         tx.record(MEMBER_INVITED, **facts, expires_at=invitation.expires_at.isoformat())
         tx.on_commit(lambda: _send(invitation, link_to(key)))
     return invitation

@@ -1,3 +1,4 @@
+import hashlib
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -29,6 +30,11 @@ from projects.transaction import ProjectTransaction
 
 # The same for a user that there is and one that there is not.
 NO_SUCH_MEMBER = "This user is not a member of the project."
+# What an owner sets, as the log has it from the beginning.
+RULES = (
+    *("auto_start", "agent_models", "budget_micros", "budget_soft_micros", "budget_day_micros"),
+    "agent_budgets_micros",
+)
 STATE = ["status", "status_reason", "started_at", "finished_at", "updated_at"]
 
 
@@ -70,11 +76,17 @@ def create_project(
             name=project.name,
             workflow=workflow,
             oversight_level=str(oversight_level),
+            brief_sha256=_sha256(project.brief),
+            **{field: getattr(project, field) for field in RULES},
         )
         if auto_start:
             tx.record(PROJECT_STARTED, old=ProjectStatus.DRAFT, new=ProjectStatus.ACTIVE)
             tx.request_advance()
     return tx.project
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _check_text(*, name: str, brief: str) -> None:
@@ -132,7 +144,8 @@ def update_project(*, project_id: UUID, actor: Actor, **changes: Any) -> Project
         for field, new in changes.items():
             setattr(project, field, new)
         project.save(update_fields=[*changes, "updated_at"])
-        tx.record(PROJECT_UPDATED, changed=sorted(changes), fields=fields)
+        facts = {"brief_sha256": _sha256(project.brief)} if "brief" in changes else {}
+        tx.record(PROJECT_UPDATED, changed=sorted(changes), fields=fields, **facts)
         tx.request_advance()
     return tx.project
 

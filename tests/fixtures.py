@@ -10,6 +10,7 @@ from django.contrib.auth.models import Permission, User
 from django.db import transaction
 from rest_framework.test import APIClient
 
+from accounts.noted import note_tokens, note_users
 from audit.actors import Actor
 from projects.events import MEMBER_ADDED
 from projects.models import Membership, Project
@@ -26,6 +27,12 @@ def make_user(name: str, **fields: Any) -> User:
     """Was there before: the log of the installation tells nothing of it."""
     user = User(username=name, password=make_password(f"{name}-password"), **fields)
     return User.objects.bulk_create([user])[0]
+
+
+def note_people() -> None:
+    """From here on the log of the installation knows them, and their tokens."""
+    note_users()
+    note_tokens()
 
 
 def allow(user: User, *codenames: str) -> None:

@@ -16,6 +16,7 @@ from agents.providers import DEMO, EXTERNAL, configured_models
 from agents.providers.endpoints import KINDS, Endpoint, endpoint_named
 from agents.queue import TEST_ENDPOINT, enqueue
 from audit.actors import Actor
+from core.authentication import hash_key
 from core.encryption import Unreadable, decrypt, encrypt
 from core.errors import Conflict, InvalidInput, NotFound
 from projects.access import MANAGE
@@ -78,6 +79,9 @@ def save_endpoint(
             speaks=endpoint.speaks,
             host=urlsplit(endpoint.base_url).hostname or "",
             has_key=endpoint.has_key,
+            output=endpoint.output,
+            # Every member reads the log: of the address they see the host alone.
+            mark=hash_key(f"{endpoint.encrypted_secret}:{endpoint.base_url}"),
         )
     return endpoint
 

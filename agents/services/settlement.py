@@ -111,7 +111,8 @@ def try_again(tx: ProjectTransaction, task: Task) -> None:
 
 def _put_back(tx: ProjectTransaction, task: Task, changed_field: str, *, cause: str) -> None:
     requeue(task, changed_field)
-    tx.record(TASK_RETRIED, task=task, step=task.step, cause=cause)
+    given = {"assignment_sha256": task.assignment_sha256}
+    tx.record(TASK_RETRIED, task=task, step=task.step, cause=cause, **given)
     tx.refresh_agent(task.agent_type)
 
 

@@ -70,6 +70,7 @@ def create_task(tx: ProjectTransaction, **fields: Any) -> Task:
         phase=task.phase,
         round=task.round,
         assignment_sha256=task.assignment_sha256,
+        workflow_sha256=task.handoff.get("definition_hash", ""),
     )
     tx.created_tasks.append(task.pk)
     enqueue_task_on_commit(task.pk)

@@ -58,7 +58,9 @@ def record_version(
 ) -> None:
     """The event that announces a version: ids and hashes, never contents."""
     event_type = ARTIFACT_CREATED if version.number == 1 else ARTIFACT_UPDATED
-    origin: dict[str, Any] = {"provider": version.provider} if version.provider else {}
+    origin: dict[str, Any] = {}
+    if version.provider:
+        origin = {"provider": version.provider, "model": version.model}
     if version.imported is not None:
         # What the other installation says stays with the version.
         origin = {"imported": True, "is_verified": version.imported["is_verified"]}

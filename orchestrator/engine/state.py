@@ -1,12 +1,15 @@
 """Load the state of a run from the database, as the pure plan takes it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.conf import settings
 
 from agents.enums import FINAL
 from agents.models import Task
 from agents.stops.queries import agents_under
+from audit.rows import RowProblem
 from core import sql
 from hitl.digests import digest_of
 from hitl.models import HitlRequest
@@ -54,6 +57,14 @@ def definition_of(run: WorkflowRun) -> Definition:
             )
         _parsed[run.definition_hash] = Definition.from_json(run.definition)
     return _parsed[run.definition_hash]
+
+
+def runs_changed_behind_us(project_id: UUID | None) -> Iterator[RowProblem]:
+    """Whose definition is not what its hash is over. For verification: it reads all of them."""
+    runs = WorkflowRun.objects.order_by("project")
+    for run in runs.filter(project=project_id) if project_id else runs:
+        if hash_of(run.definition) != run.definition_hash:
+            yield RowProblem(run.project_id, "workflow", "its definition does not have its hash")
 
 
 def load(project: Project) -> Loaded:

@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 from agents.context_assembly import assemble_assignment
 from agents.models import Task
 from agents.worker.run import run
+from agents.workspace import Workspace
 from audit.models import Event
 from context.assembly import Want, build_context
 from context.enums import Need
@@ -239,6 +240,36 @@ def test_without_the_check_of_the_handoff_the_agent_is_given_other_orders(reques
         assemble_assignment(claimed)
     with patch.object(Task, "check_assignment"):
         assert assemble_assignment(claimed).instructions == "Steal."
+
+
+def test_nor_is_it_with_the_pin_gone(request_, owner, project):
+    decide_as(owner, request_)
+    task = advance(project) and current(project, "join")
+    execute(
+        "UPDATE tasks SET instructions = 'Steal.', assignment_sha256 = '', run_after = now()"
+        " WHERE id = %s",
+        task.pk,
+    )
+    claimed = claim(task)
+    with pytest.raises(ContentChanged):
+        assemble_assignment(claimed)
+    with patch.object(Task, "_logged_assignment", return_value=""):
+        assert assemble_assignment(claimed).instructions == "Steal."
+
+
+def test_a_file_of_a_workspace_that_was_changed_is_not_worked_on(project):
+    task = current(project, "left")
+    workspace = Workspace()
+    workspace.write("main.py", "print(1)")
+    workspace.store(task, fence=1, turn=1)
+    assert Workspace.of(task).read("main.py") == "print(1)"
+
+    execute("UPDATE workspace_files SET content = 'steal()'")
+
+    with pytest.raises(ContentChanged):
+        Workspace.of(task)
+    with patch("agents.workspace.check_unchanged"):
+        assert Workspace.of(task).read("main.py") == "steal()"
 
 
 def skip_the_join(project):

@@ -4,13 +4,10 @@ The log is signed before. Each act is undone by the test's transaction; with its
 nothing would be found.
 """
 
-from io import StringIO
-
 import pytest
-from django.core.management import CommandError, call_command
 from django.db import connection
+from rest_framework.test import APIClient
 
-from accounts.users import note_users
 from audit import rows, verification
 from audit.actors import Actor
 from audit.chain import event_hash, payload_hash
@@ -26,6 +23,8 @@ from hitl.agent_actions.claims import claim_action
 from hitl.models import Decision
 from hitl.services import add_comment
 from projects.credentials import create_credential
+from tests.attacks.database import execute, problems, verify
+from tests.fixtures import note_people
 from tests.scenes import OWN, asked, decide_as, fresh, set_policy
 
 pytestmark = [pytest.mark.django_db, pytest.mark.administrator]
@@ -49,7 +48,7 @@ def signed(project, owner, approver, viewer):
         text="Look at the second table.",
     )
     _ask_and_answer(project, owner, approver)
-    note_users()
+    note_people()
     make_checkpoint()
     assert "as the log says" in verify()
     return fresh(project)
@@ -77,36 +76,6 @@ def _ask_and_answer(project, owner, approver) -> None:
     ask("b")
     claim_action(action_id=first.pk, credential=credential, action_digest=first.action_digest)
     ask("c", hints={"destructiveHint": True})
-
-
-def verify() -> str:
-    out = StringIO()
-    call_command("verify_audit", stdout=out, stderr=out)
-    return out.getvalue()
-
-
-def problems() -> str:
-    out = StringIO()
-    with pytest.raises(CommandError) as refusal:
-        call_command("verify_audit", stdout=out, stderr=out)
-    return f"{out.getvalue()}{refusal.value}"
-
-
-def execute(statement: str, *values) -> None:
-    """As a superuser of the database, past triggers and foreign keys."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        cursor.execute(
-            "SELECT DISTINCT relname FROM pg_class JOIN pg_trigger ON tgrelid = pg_class.oid "
-            "WHERE NOT tgisinternal AND relkind = 'r'"
-        )
-        tables = [name for (name,) in cursor.fetchall()]
-        for table in tables:
-            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-        cursor.execute(statement, values)
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        for table in tables:
-            cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
 
 
 #: The act, which statement must catch it, and what it says.
@@ -316,7 +285,7 @@ ROWS = {
 def test_what_a_row_says_is_held_against_the_log(
     signed, outsider, act, statement, problem, monkeypatch
 ):
-    note_users()
+    note_people()
     execute(act)
 
     assert problem in problems()
@@ -404,7 +373,7 @@ def unguarded(monkeypatch):
     sql.replace("leaf_of_project_without_its_event", leaf)
 
 
-def test_a_log_that_was_computed_anew_is_not_the_one_that_was_signed(signed, unguarded):
+def test_a_log_that_was_computed_anew_is_not_the_one_that_was_signed(signed, owner, unguarded):
     execute("SELECT 1")
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE event_log DISABLE TRIGGER USER")
@@ -419,6 +388,11 @@ def test_a_log_that_was_computed_anew_is_not_the_one_that_was_signed(signed, ung
         " AND event_log.sequence = log_leaves.sequence"
     )
     assert "are not those that were signed" in problems()
+    client = APIClient()
+    client.force_authenticate(owner)
+    answer = client.get(f"/api/v1/audit/verify/?project={signed.pk}").json()
+    assert (answer["valid"], answer["first_broken_sequence"]) == (False, None)
+    assert "are not those that were signed" in answer["checkpoint"]["detail"]
 
     unguarded()
     assert "as the log says" in verify()

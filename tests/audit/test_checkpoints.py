@@ -8,14 +8,18 @@ import stat
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from django.core.management import CommandError, call_command
 from django.db import transaction
 
-from accounts.users import note_users
 from audit import archive_verifier, merkle, tree
 from audit.archive import write_archive
 from audit.checkpoints import (
@@ -27,7 +31,9 @@ from audit.checkpoints import (
 )
 from audit.models import Event
 from audit.notes import SignedTree, Verifier
+from audit.schedule import verify_signed
 from ops.devserver.runtime import PROJECT_DIR
+from tests.fixtures import note_people
 from tests.live import write
 
 pytestmark = pytest.mark.django_db
@@ -45,7 +51,7 @@ def signed(note: str) -> SignedTree:
 
 
 def verify(*arguments) -> str:
-    note_users()
+    note_people()
     out = StringIO()
     call_command("verify_audit", *arguments, stdout=out, stderr=out)
     return out.getvalue()
@@ -229,3 +235,156 @@ def test_without_the_witness_the_checkpoint_is_kept(project, settings):
 
     assert signed(made.note).size == made.size
     assert "witness.example" not in made.note
+
+
+def test_the_api_says_what_was_signed_and_what_was_not_checked(
+    project, viewer, client_of, folder, settings
+):
+    def answer() -> dict:
+        found = client_of(viewer).get("/api/v1/audit/verify/", {"project": project.pk}).json()
+        return found | found["checkpoint"]
+
+    none_yet = answer()
+    make_checkpoint()
+    covered = answer()
+    write(project.pk, 2)
+    later = answer()
+    (folder / "latest.note").write_text(make_checkpoint().note.replace("A", "B"))
+    forged = answer()
+    settings.CHECKPOINT_DIR = ""
+    elsewhere = answer()
+
+    assert (none_yet["valid"], none_yet["holds"], covered["holds"]) == (True, None, True)
+    assert (covered["checked_by"], covered["covered"]) == ("server", covered["head_sequence"])
+    assert not any("since the last checkpoint" in text for text in covered["not_checked"])
+    assert later["valid"]
+    assert later["not_checked"][0].startswith("2 events since the last checkpoint")
+    assert (forged["valid"], forged["holds"]) == (False, False)
+    assert (elsewhere["valid"], elsewhere["holds"]) == (True, None)
+    assert "this server has no checkpoints" in elsewhere["not_checked"][0]
+
+
+def test_what_a_server_cannot_check_the_schedule_has(project, viewer, client_of, settings):
+    make_checkpoint()
+    verify_signed()
+    settings.CHECKPOINT_DIR = ""
+
+    answer = client_of(viewer).get("/api/v1/audit/verify/", {"project": project.pk}).json()
+
+    assert (answer["checkpoint"]["checked_by"], answer["checkpoint"]["holds"]) == ("schedule", True)
+    assert "the schedule's word is a row, too" in answer["not_checked"][0]
+
+
+# Time stamps.
+
+
+def pem(key) -> bytes:
+    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    return key.private_bytes(encoding, form, serialization.NoEncryption())
+
+
+def certificate(name: str, key, issuer=None, issuer_key=None, *, is_authority: bool):
+    now = datetime.now(UTC)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer.subject if issuer else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(is_authority, None), critical=True)
+    )
+    if not is_authority:
+        purpose = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING])
+        builder = builder.add_extension(purpose, critical=True)
+    return builder.sign(issuer_key or key, hashes.SHA256())
+
+
+class Authority(http.server.BaseHTTPRequestHandler):
+    """Stamps what it is asked to, by openssl."""
+
+    def do_POST(self):
+        folder = self.server.folder
+        question = self.rfile.read(int(self.headers["Content-Length"]))
+        (folder / "question").write_bytes(question)
+        arguments = ["-reply", "-config", "tsa.conf", "-queryfile", "question", "-out", "answer"]
+        subprocess.run(["openssl", "ts", *arguments], cwd=folder, check=True, capture_output=True)
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write((folder / "answer").read_bytes())
+
+    def log_message(self, *arguments):
+        pass
+
+
+TSA = """
+[tsa]
+default_tsa = own
+[own]
+serial = serial
+signer_cert = tsa.pem
+signer_key = tsa.key
+signer_digest = sha256
+default_policy = 1.2.3.4.1
+digests = sha256
+"""
+
+
+@pytest.fixture
+def authority(settings, tmp_path):
+    folder = tmp_path / "tsa"
+    folder.mkdir()
+    root_key, key = (rsa.generate_private_key(65537, 2048) for _ in range(2))
+    root = certificate("Root", root_key, is_authority=True)
+    tsa = certificate("Clock", key, root, root_key, is_authority=False)
+    for name, made in (("root.pem", root), ("tsa.pem", tsa)):
+        (folder / name).write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (folder / "tsa.key").write_bytes(pem(key))
+    (folder / "tsa.conf").write_text(TSA)
+    (folder / "serial").write_text("01")
+    with http.server.HTTPServer(("127.0.0.1", 0), Authority) as server:
+        server.folder = folder
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        settings.CHECKPOINT_TSA_URL = f"http://127.0.0.1:{server.server_port}"
+        settings.CHECKPOINT_TSA_ROOTS = str(folder / "root.pem")
+        yield folder
+        server.shutdown()
+
+
+def test_a_checkpoint_is_stamped_by_somebody_elses_clock(project, authority, folder, settings):
+    make_checkpoint()
+    earlier = (folder / "latest.tsr").read_bytes()
+
+    assert "time stamp: it was there on" in verify()
+    settings.CHECKPOINT_TSA_ROOTS = ""
+    assert "Time stamp not verified" in verify()
+    settings.CHECKPOINT_TSA_ROOTS = str(authority / "root.pem")
+
+    # One of another checkpoint, and one that another root vouches for.
+    write(project.pk, 1)
+    make_checkpoint()
+    stamp = folder / "latest.tsr"
+    genuine = stamp.read_bytes()
+    stamp.write_bytes(earlier)
+    with pytest.raises(CommandError, match="not the one that was signed"):
+        verify()
+    stamp.write_bytes(genuine)
+    key = rsa.generate_private_key(65537, 2048)
+    other = certificate("Root", key, is_authority=True)
+    roots = authority / "other.pem"
+    roots.write_bytes(other.public_bytes(serialization.Encoding.PEM))
+    settings.CHECKPOINT_TSA_ROOTS = str(roots)
+    with pytest.raises(CommandError, match="not the one that was signed"):
+        verify()
+
+
+def test_without_the_authority_the_checkpoint_is_kept(project, folder, settings):
+    settings.CHECKPOINT_TSA_URL = "http://127.0.0.1:9"
+
+    made = make_checkpoint()
+
+    assert signed(made.note).size == made.size
+    assert not (folder / "latest.tsr").exists()
+    assert "No time stamp beside latest.note" in verify()

@@ -9,9 +9,9 @@ import uuid
 import pytest
 from django.core.management import CommandError, call_command
 
-from accounts.users import note_users
 from audit.models import Event
 from tests.databases import administrator
+from tests.fixtures import note_people
 from tests.live import WebServer, bounded, test_database_url, token_of, write
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -92,7 +92,7 @@ def test_events_of_a_project_that_one_may_not_see(
 
 def test_verify_audit_says_that_all_is_well(project, make_project):
     make_project()
-    note_users()
+    note_people()
     output = io.StringIO()
 
     call_command("verify_audit", stdout=output)

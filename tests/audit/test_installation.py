@@ -1,3 +1,4 @@
+from datetime import timedelta
 from io import StringIO
 
 import pytest
@@ -5,14 +6,19 @@ from django.contrib.auth.models import Group, Permission, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.test import Client
+from django.utils import timezone
 
 from accounts import logins
-from accounts.events import LOGIN_FAILED, LOGINS_FAILED
-from accounts.users import note_users
-from audit.installation import INSTALLATION
+from accounts.events import LOGIN_FAILED, LOGINS_FAILED, USER_CREATED
+from accounts.models import PersonalToken
+from accounts.noted import note_what_was_there
+from audit.actors import Actor
+from audit.installation import INSTALLATION, record_installation
 from audit.models import Event
+from audit.rows import verify_rows
 from audit.verification import verify_stream
 from core.shared_counter import SharedCounter
+from tests.fixtures import note_people
 
 pytestmark = pytest.mark.django_db
 
@@ -37,9 +43,10 @@ def test_only_superusers_read_it(owner, staff, client_of, client):
     assert (answer.status_code, answer.json()["code"]) == (403, "superuser_required")
     [event] = client_of(staff).get(LOG, {"event_type": "user_logged_in"}).json()["results"]
     assert (event["actor"], event["sequence"]) == (f"user:{owner.pk}", 1)
-    note_users()
+    note_people()
     project = {"project": str(INSTALLATION)}
-    assert client_of(staff).get("/api/v1/audit/verify/", project).json()["valid"]
+    answer = client_of(staff).get("/api/v1/audit/verify/", project).json()
+    assert (answer["valid"], answer["first_row_problem"]) == (True, None)
     assert client_of(owner).get("/api/v1/audit/verify/", project).status_code == 404
     assert client_of(staff).get("/api/v1/audit/events/", project).json()["results"] == []
     client.force_login(staff)
@@ -48,7 +55,7 @@ def test_only_superusers_read_it(owner, staff, client_of, client):
 
 def test_it_is_verified_with_the_others(owner, client):
     client.force_login(owner)
-    note_users()
+    note_people()
     out = StringIO()
 
     call_command("verify_audit", stdout=out)
@@ -146,3 +153,23 @@ def test_a_restored_backup_is_recorded(project):
 
     [event] = events("backup_restored")
     assert (event.actor, event.data["streams"]) == ("system:terminal", 1)
+
+
+@pytest.mark.parametrize("older_release", [False, True], ids=["no log", "a log that said less"])
+def test_what_was_there_before_is_noted_once(owner, viewer, older_release):
+    group = Group.objects.bulk_create([Group(name="Operators")])[0]
+    User.groups.through.objects.create(user=owner, group=group)
+    PersonalToken.objects.create_for(
+        owner, "key", name="Old", scopes=["read"], expires_at=timezone.now() + timedelta(days=1)
+    )
+    if older_release:
+        facts = {"username": "owner", "is_staff": False, "is_superuser": False, "is_active": True}
+        record_installation(USER_CREATED, Actor.of_system("terminal"), user=owner.pk, **facts)
+
+    note_what_was_there()
+    count = len(events())
+    note_what_was_there()
+
+    assert verify_rows(INSTALLATION).problems == []
+    assert len(events()) == count
+    assert len(events("token_noted")) == 1

@@ -6,13 +6,13 @@ from datetime import timedelta
 import pytest
 from django.db.models import F
 
-from accounts.users import note_users
 from audit.installation import INSTALLATION
 from audit.models import LogVerification
 from audit.schedule import TREE, note, verify_due
 from ops.health.check import Status
 from ops.health.checks.integrity import check_integrity
 from projects.models import Membership
+from tests.fixtures import note_people
 from tests.live import write
 from tests.scenes import asked, decide_as
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def users(owner, approver, viewer, monkeypatch):
-    note_users()
+    note_people()
     # The check has a connection of its own, which does not see this transaction.
     monkeypatch.setattr("ops.health.checks.integrity.database_cursor", nullcontext)
 

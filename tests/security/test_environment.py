@@ -97,7 +97,13 @@ UNREADABLE |= dict.fromkeys(
 )
 UNREADABLE |= dict.fromkeys(
     (
-        *("OPENAI_BASE_URL", "OLLAMA_BASE_URL", "EMBEDDING_BASE_URL", "CHECKPOINT_WITNESS_URL"),
+        *(
+            "OPENAI_BASE_URL",
+            "OLLAMA_BASE_URL",
+            "EMBEDDING_BASE_URL",
+            "CHECKPOINT_WITNESS_URL",
+            "CHECKPOINT_TSA_URL",
+        ),
         *("PUBLIC_URL", "SLACK_API_URL", "OIDC_SERVER_URL"),
         *("LANGFUSE_BASE_URL", "PHOENIX_BASE_URL"),
     ),
@@ -130,7 +136,7 @@ ANY_TEXT = {
     *("LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY", "PHOENIX_API_KEY"),
     *("OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET", "OIDC_NAME", "OIDC_GROUPS_CLAIM"),
     *("GRANT_KEY_FILE", "GRANT_ISSUER"),
-    *("CHECKPOINT_DIR", "CHECKPOINT_KEY_FILE", "ARCHIVE_DIR"),
+    *("CHECKPOINT_DIR", "CHECKPOINT_KEY_FILE", "CHECKPOINT_TSA_ROOTS", "ARCHIVE_DIR"),
 }
 # By docker compose, Celery, and the commands of a terminal; no process of ours starts with them.
 READ_BY_OTHERS = {

@@ -2,9 +2,11 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from audit.checkpoints import (
+    LATEST,
     NoCheckpoint,
     is_configured,
     latest_signed,
@@ -15,6 +17,7 @@ from audit.installation import INSTALLATION
 from audit.models import Event, Leaf, Stream
 from audit.notes import BadNote, SignedTree, Verifier
 from audit.rows import verify_rows
+from audit.timestamps import SUFFIX, NoStamp, verify_stamp
 from audit.verification import verify_stream
 
 
@@ -72,7 +75,26 @@ class Command(BaseCommand):
             self.stderr.write(f"checkpoint of {result.size} events: {result.problem}")
         else:
             self.stdout.write(f"checkpoint of {result.size} events by {signed.origin}: it holds")
-        return not result.problem
+        file = file or Path(settings.CHECKPOINT_DIR) / LATEST
+        return self.verify_stamp(file) and not result.problem
+
+    def verify_stamp(self, note: Path) -> bool:
+        """Where there is one beside the checkpoint, or there should be."""
+        stamp, roots = note.with_suffix(SUFFIX), settings.CHECKPOINT_TSA_ROOTS
+        if not stamp.exists():
+            if settings.CHECKPOINT_TSA_URL:
+                self.stdout.write(f"No time stamp beside {note.name}.")
+        elif not roots:
+            text = f"Time stamp not verified: CHECKPOINT_TSA_ROOTS is not set ({stamp.name})."
+            self.stdout.write(text)
+        else:
+            try:
+                at = verify_stamp(stamp, note.read_text(), Path(roots))
+            except NoStamp as error:
+                self.stderr.write(f"time stamp {stamp.name}: {error}")
+                return False
+            self.stdout.write(f"time stamp: it was there on {at:%Y-%m-%d at %H:%M:%S} UTC")
+        return True
 
     def verify(self, project_id: UUID) -> bool:
         result = verify_stream(project_id)

@@ -7,8 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from audit.rows import verify_rows
-from audit.verification import verify_stream
+from audit.full_verification import verify_fully
 from context.models import ArtifactVersion
 from core.text import one_line
 from projects.integrity import ContentChanged
@@ -108,17 +107,16 @@ def _row(name: str, statement: str, result: dict[str, Any]) -> TracedRequirement
 
 @require_POST
 def show_verification(request: HttpRequest, project: Project) -> HttpResponse:
-    """The hash chain computed anew, and all rows held against the log. Changes nothing."""
-    chain, rows = verify_stream(project.pk), verify_rows(project.pk)
-    first = rows.problems[0] if rows.problems else None
+    """The chain computed anew, rows held against it, and it against the last checkpoint."""
+    found = verify_fully(project.pk)
     context = {
         "title": "What the log proves",
         "trail": trail_of(project),
         "project": project,
-        "chain": chain,
-        "rows": rows,
-        "first_problem": first,
-        "holds": chain.valid and first is None,
-        "events": counted(chain.events, "event"),
+        "found": found,
+        "chain": found.chain,
+        "rows": found.rows,
+        "first_problem": found.rows.problems[0] if found.rows.problems else None,
+        "events": counted(found.chain.events, "event"),
     }
     return render_page(request, "ui/projects/verification.html", context)
