@@ -87,7 +87,7 @@ FROM logged FULL JOIN stored ON stored.name = logged.name
 -- Logs learn of a stop, and of its end, soon after; until then a notice says so. Of a stop of all
 -- projects those know that were at work.
 WITH known AS ({known_events}), told AS (
-    SELECT *, data ->> 'stop' AS stop FROM known WHERE NOT is_erased
+    SELECT *, data ->> 'stop' AS stop FROM known WHERE NOT is_erased AND data ? 'stop'
     AND event_type IN ('emergency_stop_activated', 'emergency_stop_released')
 ), logged AS (
     SELECT DISTINCT ON (project, stop) project, stop, data ->> 'agent_type' AS agent_type,
