@@ -190,7 +190,7 @@ $(VENV)/.made:
 # A stamp holds the digest of what was installed, so that a changed date alone installs nothing.
 $(VENV)/.installed: requirements.txt $(VENV)/.made
 	@digest=$$(cksum requirements.txt); [ "$$(cat $@ 2>/dev/null)" = "$$digest" ] || { \
-		echo "Installing the pinned dependencies" && \
+		echo "Installing the pinned dependencies (a minute or more)" && \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt && \
 		echo "$$digest" > $@; }
 	@touch $@

@@ -43,7 +43,9 @@ PROJECT_ERASED = register_event_type("project_erased", erases_payloads=True)
 MEMBER_ADDED = register_event_type("member_added", changes_inbox=True)
 MEMBER_INVITED = register_event_type(
     "member_invited",
-    message=lambda event, step: Message(f"{who(event)} invited a {event.data.get('role')}"),
+    message=lambda event, step: Message(
+        f"{who(event)} invited somebody as {event.data.get('role')}"
+    ),
 )
 INVITATION_WITHDRAWN = register_event_type("invitation_withdrawn")
 GROUP_ADDED = register_event_type("group_added", changes_inbox=True)

@@ -1,20 +1,50 @@
 """What is wrong with a page for somebody's eyes or hands."""
 
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT as AXE
+from playwright.sync_api import Page
 
 from tests.browser.conftest import Person
 
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-# By name: how somebody looks at it.
-WAYS = {"laptop": {}, "phone": PHONE, "dark": {"color_scheme": "dark"}}
+LAPTOP, NARROW = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
+PHONE = {"viewport": NARROW, "has_touch": True, "is_mobile": True}
 EXCESS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-# All else is the same in the dark.
 OF_COLOURS = ("color-contrast", "link-in-text-block")
+RUN = "options => axe.run(options).then((found) => found.violations)"
 
 
-def faults_of(one: Person, rules: tuple[str, ...] = ()) -> list[str]:
-    """Serious faults of accessibility, and whether the page is wider than the window."""
+def faults_of(one: Person) -> list[str]:
+    one.page.evaluate(AXE)
+    return faults_on(one.page)
+
+
+def faults_on(page: Page, *rules: str) -> list[str]:
+    """Serious faults of accessibility, and whether the page is wider than the window.
+
+    Where axe is loaded. Each with the first place where it is. Without rules: by all of them.
+    """
     options = {"resultTypes": ["violations"]} | ({"runOnly": [*rules]} if rules else {})
-    found = Axe().run(one.page, options=options).response["violations"]
-    grave = [fault["id"] for fault in found if fault["impact"] in {"serious", "critical"}]
-    return grave + ["too wide"] * (one.page.evaluate(EXCESS) > 0)
+    grave = [
+        f"{fault['id']}: {fault['nodes'][0]['html'][:200]}"
+        for fault in page.evaluate(RUN, options)
+        if fault["impact"] in {"serious", "critical"}
+    ]
+    return grave + ["too wide"] * is_too_wide(page)
+
+
+def is_too_wide(page: Page) -> bool:
+    return page.evaluate(EXCESS) > 0
+
+
+def faults_of_page(one: Person, name: str) -> dict[str, list[str]]:
+    """At both widths, in both colours: but for these all is the same in the dark."""
+    one.page.evaluate(AXE)
+    found = {}
+    for way, size, scheme, rules in (
+        ("phone", NARROW, "light", ()),
+        ("dark", LAPTOP, "dark", OF_COLOURS),
+    ):
+        one.page.set_viewport_size(size)
+        one.page.emulate_media(color_scheme=scheme)
+        if faults := faults_on(one.page, *rules):
+            found[f"{name} {way}"] = faults
+    return found

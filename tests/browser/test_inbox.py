@@ -1,16 +1,26 @@
 import json
 import re
 
-import pytest
 from playwright.sync_api import expect
 
 from agents.models import Task
+from agents.protocols import Completed, Output
 from audit.actors import Actor
 from hitl.models import Decision, HitlRequest
 from hitl.services import decide
 from projects.models import Project
-from tests.browser.faults import OF_COLOURS, WAYS, faults_of
-from tests.scenes import agent_returns, ask_of_agent, questions, stop, work
+from tests.agents.test_tools import BUILD
+from tests.openai_server import SOURCE_CODE
+from tests.scenes import (
+    USAGE,
+    agent_returns,
+    ask_of_agent,
+    current,
+    finish,
+    questions,
+    started,
+    work,
+)
 
 
 def request_page(request: HitlRequest) -> str:
@@ -278,35 +288,6 @@ def test_a_project_is_created_and_followed_live(owner, staff_members, person):
     one.shoots("project")
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_no_page_has_a_serious_fault_of_accessibility_or_is_too_wide(
-    plan_request, approver, person, way
-):
-    one, rules = person(approver, **WAYS[way]), OF_COLOURS if way == "dark" else ()
-    stop(plan_request.project.created_by, project_id=plan_request.project_id)
-    artifact = plan_request.subject["outputs"][0]["artifact"]
-    paths = [
-        "/admin/",
-        request_page(plan_request),
-        f"/admin/projects/project/{plan_request.project_id}/change/",
-        f"/admin/context/artifact/{artifact}/change/",
-        f"/admin/projects/project/{plan_request.project_id}/policy/",
-        "/admin/projects/project/add/",
-        "/admin/hitl/hitlrequest/",
-        "/admin/hitl/hitlrequest/statistics/",
-        "/admin/projects/project/",
-        f"/admin/projects/project/{plan_request.project_id}/requirements/",
-        "/admin/context/artifact/",
-        "/admin/hitl/decision/",
-        "/admin/agents/emergencystop/control/",
-        "/admin/search/?q=plan",
-        "/admin/password_change/",
-    ]
-    for path in paths:
-        one.opens(path)
-        assert (path, faults_of(one, rules)) == (path, [])
-
-
 def test_what_an_agent_wrote_cannot_run(running, approver, person):
     evil = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
     request = agent_returns(running, work(summary=evil, body=evil))
@@ -320,3 +301,21 @@ def test_what_an_agent_wrote_cannot_run(running, approver, person):
     # The policy stops even what a script of ours would insert by mistake.
     assert any("Content Security Policy" in said for said in one.complaints)
     one.complaints.clear()
+
+
+def test_files_that_were_viewed_are_ticked_folded_and_counted(project, owner, person):
+    task = current(
+        started(project, BUILD.replace("instructions", "gate: result, instructions")), "build"
+    )
+    program = Completed((Output("source_code", "Adding", SOURCE_CODE),), USAGE)
+    one = person(owner)
+    one.opens(request_page(finish(task, program)))
+    expect(one.page.get_by_text("0 of 3 files viewed.")).to_be_visible()
+    box = one.page.get_by_role("checkbox", name="Viewed: adding.py", exact=True)
+    box.check()
+    expect(one.page.get_by_text("1 of 3 files viewed.")).to_be_visible()
+    expect(one.page.locator("details.file", has_text="adding.py").first).not_to_have_attribute(
+        "open", ""
+    )
+    one.page.reload()
+    expect(box).to_be_checked()

@@ -47,6 +47,8 @@ class ProfileForm(forms.Form):
 class PasswordForm(PasswordChangeForm):
     def __init__(self, data: Any, user: Any) -> None:
         super().__init__(user, data)
+        # It is one form of several on its page.
+        self.fields["old_password"].widget.attrs.pop("autofocus", None)
 
     def save_for(self, request: HttpRequest) -> None:
         user = self.save()

@@ -35,6 +35,8 @@ for model in (
 class UserAdmin(DjangoUserAdmin, OperatorAdmin):
     """What an account may do is changed by superusers; other staff keep names and activity."""
 
+    readonly_fields = ("last_login", "date_joined")
+
     def has_delete_permission(self, request, obj=None) -> bool:
         """Who leaves is made inactive: their memberships end by `remove_member` and its event."""
         return False

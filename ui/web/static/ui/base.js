@@ -65,6 +65,10 @@ for (const form of document.querySelectorAll("form[method=post]")) {
     form.dataset.isSent = "yes";
   });
 }
+// Django's picker of permissions names what has no role, which nothing reads.
+addEventListener("load", () => {
+  for (const icon of document.querySelectorAll(".search-label-icon")) icon.setAttribute("role", "img");
+});
 addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-is-sent]")) delete form.dataset.isSent;
 });
