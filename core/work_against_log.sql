@@ -38,6 +38,22 @@ FROM followed
 FULL JOIN (SELECT * FROM workflow_runs WHERE {of_project}) AS run
   ON run.project_id = followed.project
 
+-- name: rows_of_workflows
+WITH known AS ({known_events}), logged AS (
+    SELECT DISTINCT ON (data ->> 'workflow') data ->> 'workflow' AS name, data
+    FROM known WHERE event_type = 'workflow_saved'
+    ORDER BY data ->> 'workflow', sequence DESC
+), stored AS (
+    SELECT * FROM workflows WHERE {of_installation}
+)
+SELECT {installation} AS project, 'workflow ' || coalesce(stored.name, logged.name) AS place, CASE
+    WHEN stored.name IS NULL THEN 'it was saved, and is gone'
+    WHEN logged.name IS NULL THEN 'no event saved it'
+    WHEN logged.data ->> 'sha256' <> stored.sha256
+        OR (logged.data ->> 'version')::int <> stored.version THEN 'it is another one'
+END AS problem
+FROM logged FULL JOIN stored ON stored.name = logged.name
+
 -- name: rows_of_imports
 WITH known AS ({known_events}), made AS (
     SELECT project, is_erased, data -> 'imported' AS data FROM known

@@ -11,6 +11,7 @@ class OrchestratorConfig(AppConfig):
         from audit.rows import register_check, register_rows
         from orchestrator.engine.advance import advance, note_failure
         from orchestrator.engine.definition import check_workflow
+        from orchestrator.engine.own_workflows import workflows_changed_behind_us
         from orchestrator.engine.rewind import close_open_work
         from orchestrator.engine.state import runs_changed_behind_us
         from projects import hooks
@@ -19,8 +20,9 @@ class OrchestratorConfig(AppConfig):
         hooks.register("ended", close_open_work)
         hooks.register("advance", advance)
         hooks.register("advance_failed", note_failure)
-        register_rows("rows_of_workflow_runs", "rows_of_imports")
+        register_rows("rows_of_workflow_runs", "rows_of_workflows", "rows_of_imports")
         register_check(runs_changed_behind_us)
+        register_check(workflows_changed_behind_us)
 
         check_models(settings)
         check_tools(settings.HITL_POLICY["ask_before_tools"])

@@ -6,6 +6,28 @@ from core.ids import new_id
 from projects.models import Project
 
 
+class Workflow(models.Model):
+    """A workflow of the installation's own, in its newest version; those that ship are files."""
+
+    name = models.CharField(max_length=50, primary_key=True)
+    version = models.PositiveIntegerField()
+    title = models.CharField(max_length=200)
+    definition = models.JSONField()
+    sha256 = models.CharField(max_length=64, help_text="Over the canonical JSON of the definition.")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        db_table = "workflows"
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.title
+
+
 class WorkflowRun(models.Model):
     """A project's run. Its definition is pinned: editing the file later does not change it."""
 

@@ -28,6 +28,7 @@ from orchestrator.views import (
     RootView,
     SnapshotView,
 )
+from orchestrator.workflows_api import WorkflowViewSet
 from semantic.views import SearchView
 from ui.web.invitation import show_invitation
 from ui.web.login import ApiLoginView
@@ -68,6 +69,10 @@ api_urls = [
     path("", RootView.as_view(), name="api-root"),
     path("auth/", include("accounts.urls")),
     path("search/", SearchView.as_view(), name="search"),
+    path(
+        "workflows/", WorkflowViewSet.as_view({"get": "list", "post": "create"}), name="workflows"
+    ),
+    path("workflows/<slug:name>/", WorkflowViewSet.as_view({"get": "retrieve"}), name="workflow"),
     path("projects/import/", ImportView.as_view(), name="project-import"),
     path("", include("projects.urls")),
     path("projects/<uuid:project_id>/", include(project_urls)),

@@ -17,6 +17,8 @@ def _rewound(event: Event, step: str) -> Message:
     return Message(f"Back to {step}: {cause}", "-", "warn", stands_out=True)
 
 
+# Of the installation.
+WORKFLOW_SAVED = register_event_type("workflow_saved")
 PROJECT_CREATED = register_event_type("project_created")
 PROJECT_UPDATED = register_event_type("project_updated")
 PROJECT_STARTED = register_event_type("project_started", message=_status("Project started"))

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Iterator
 from operator import itemgetter
 from pathlib import Path
@@ -25,6 +26,7 @@ from core.errors import InvalidInput
 from core.registry import Registry
 from orchestrator.engine.definition_rules import broken_rules
 from orchestrator.engine.marked_yaml import MarkedYamlError, read_marked
+from orchestrator.models import Workflow
 from projects.agent_types import agent_types
 from projects.enums import OversightLevel, Phase
 
@@ -67,6 +69,7 @@ def _registered(registry: Registry) -> AfterValidator:
 
 AgentType = Annotated[str, _registered(agent_types)]
 ArtifactType = Annotated[str, _registered(artifact_types)]
+NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=50)]
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000)]
@@ -242,23 +245,42 @@ class UnknownDefinitionError(LookupError):
     """No workflow has this name."""
 
 
-def available_definitions() -> tuple[str, ...]:
+def shipped_definitions() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in WORKFLOWS.glob("*.yaml")))
 
 
+def available_definitions() -> tuple[str, ...]:
+    """Those that ship, and the installation's own."""
+    return tuple(sorted({*shipped_definitions(), *Workflow.objects.values_list("name", flat=True)}))
+
+
 def check_workflow(name: str) -> None:
-    """Raises InvalidInput for an unknown workflow."""
-    if name not in available_definitions():
+    """Raises InvalidInput for an unknown workflow, and for one whose types are gone."""
+    try:
+        load_definition(name)
+    except UnknownDefinitionError as error:
         detail = f"There is no such workflow. Use one of: {', '.join(available_definitions())}."
-        raise InvalidInput.of("workflow", "does_not_exist", detail)
+        raise InvalidInput.of("workflow", "does_not_exist", detail) from error
+    except DefinitionError as error:
+        detail = f"This workflow cannot be used: {error}"
+        raise InvalidInput.of("workflow", "invalid", detail[:2000]) from error
+
+
+def load_definition(name: str) -> Definition:
+    """Raises UnknownDefinitionError for a name that nothing has, DefinitionError for a bad one."""
+    if name in shipped_definitions():
+        return _shipped(name)
+    row = Workflow.objects.filter(pk=name).first() if NAME.fullmatch(name) else None
+    if row is None:
+        names = ", ".join(available_definitions())
+        raise UnknownDefinitionError(f"There is no workflow '{name}'. Use one of: {names}.")
+    if hash_of(row.definition) != row.sha256:
+        raise DefinitionError(name, [(0, ("steps",), "it is not the one that was saved")])
+    return checked_definition(row.definition, name)
 
 
 @functools.cache
-def load_definition(name: str) -> Definition:
-    """Raises UnknownDefinitionError for a name without a file, DefinitionError for a bad file."""
-    if name not in available_definitions():
-        names = ", ".join(available_definitions())
-        raise UnknownDefinitionError(f"There is no workflow '{name}'. Use one of: {names}.")
+def _shipped(name: str) -> Definition:
     path = WORKFLOWS / f"{name}.yaml"
     definition = parse_definition(path.read_text(encoding="utf-8"), str(path))
     if definition.name != name:
@@ -282,15 +304,22 @@ def parse_definition(text: str, source: str) -> Definition:
         data, lines = read_marked(text)
     except MarkedYamlError as error:
         raise DefinitionError(source, error.problems) from error
+    return checked_definition(data, source, lambda path: _line(lines, path))
+
+
+def checked_definition(
+    data: Any, source: str, line_of: Callable[[tuple[str | int, ...]], int] = lambda path: 0
+) -> Definition:
+    """Raises DefinitionError, as `parse_definition`."""
     try:
         definition = Definition.model_validate(data)
     except ValidationError as error:
         problems = [
-            (_line(lines, e["loc"]), e["loc"], DETAILS.get(e["type"], itemgetter("msg"))(e))
+            (line_of(e["loc"]), e["loc"], DETAILS.get(e["type"], itemgetter("msg"))(e))
             for e in error.errors()
         ]
         raise DefinitionError(source, problems) from error
-    problems = [(_line(lines, path), path, detail) for path, detail in broken_rules(definition)]
+    problems = [(line_of(path), path, detail) for path, detail in broken_rules(definition)]
     if problems:
         raise DefinitionError(source, problems)
     return definition

@@ -17,6 +17,7 @@ from audit import rows
 from audit.actors import Actor
 from audit.checkpoints import make_checkpoint
 from notifications.webhooks import create_webhook
+from orchestrator.engine.own_workflows import save_workflow
 from projects.agent_types import agent_types
 from projects.credentials import create_credential, revoke_credential
 from projects.invitations import invite_member
@@ -61,6 +62,11 @@ def signed(project, make_project, owner, viewer, staff):
     Authenticator.objects.create(user=owner, type="totp", data={})
     operator = Actor.of_user(staff)
     save_agent_type(actor=operator, name="coder", tools=["read"], ask_before=["write"])
+    step = {"id": "notes", "title": "Notes", "phase": "plan", "agent": "analyst", "gate": "result"}
+    step |= {"creates": ["agent_output"], "instructions": "Take notes."}
+    save_workflow(
+        actor=operator, data={"name": "notes", "version": 1, "title": "Notes", "steps": [step]}
+    )
 
     note_people()
     make_checkpoint()
@@ -248,6 +254,16 @@ ROWS = {
         "rows_of_agent_types",
         "it was set, and is gone",
     ),
+    "a workflow of one's own is another one": (
+        "UPDATE workflows SET sha256 = repeat('0', 64)",
+        "rows_of_workflows",
+        "it is another one",
+    ),
+    "a workflow of one's own is gone": (
+        "DELETE FROM workflows",
+        "rows_of_workflows",
+        "it was saved, and is gone",
+    ),
     "the workflow is another one": (
         "UPDATE workflow_runs SET definition_hash = repeat('0', 64)",
         "rows_of_workflow_runs",
@@ -298,6 +314,10 @@ def test_what_a_row_says_is_held_against_the_log(signed, act, statement, problem
 CONTENTS = {
     "the definition of a workflow": (
         'UPDATE workflow_runs SET definition = definition || \'{"title": "Evil"}\'',
+        "its definition does not have its hash",
+    ),
+    "the definition of a workflow of one's own": (
+        'UPDATE workflows SET definition = definition || \'{"title": "Evil"}\'',
         "its definition does not have its hash",
     ),
     "the instructions of a task": (

@@ -49,6 +49,7 @@ def test_the_settings_know_every_agent():
     assert sorted(settings.AGENT_TYPES) == sorted(agent_types.values)
 
 
+@pytest.mark.django_db
 def test_the_built_in_workflow_is_valid_and_in_order():
     sdlc = load_definition("sdlc")
     assert "sdlc" in available_definitions()
@@ -56,6 +57,7 @@ def test_the_built_in_workflow_is_valid_and_in_order():
     assert sdlc.step("validate").on_fail.rewind_to == "build"
 
 
+@pytest.mark.django_db
 def test_every_built_in_workflow_loads():
     assert [load_definition(name).name for name in available_definitions()] == list(
         available_definitions()
@@ -75,6 +77,7 @@ def test_every_artifact_of_the_built_in_workflow_reaches_a_later_step_or_is_the_
     assert created - required == {"deployment_package", "deployment_log"}
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("name", ["nothing", "../sdlc", "", "SDLC", "sdlc.yaml", "\x00"])
 def test_an_unknown_name_says_what_there_is(name):
     with pytest.raises(UnknownDefinitionError, match="sdlc"):

@@ -120,6 +120,7 @@ def tell(clients: dict[str, APIClient]) -> dict[str, dict[str, Any]]:
     told(teller, clients["owner"], {"project_id": project})
     endpoints(teller, clients["owner"], {"project_id": project})
     agent_types(teller, clients["staff"])
+    workflows(teller, clients["staff"])
     artifacts(teller, clients, project)
     log(teller, clients, project)
     ends(teller, clients)
@@ -359,6 +360,15 @@ def agent_types(teller: Teller, staff: APIClient) -> None:
     teller.call(staff, "agent_types_update", {"max_turns": 5}, **own)
     for name in ("list", "retrieve", "destroy"):
         teller.call(staff, f"agent_types_{name}", **({} if name == "list" else own))
+
+
+def workflows(teller: Teller, staff: APIClient) -> None:
+    step = {"id": "notes", "title": "Notes", "phase": "plan", "agent": "analyst"}
+    step |= {"creates": ["agent_output"], "instructions": "Take notes.", "gate": "result"}
+    body = {"name": "notes", "version": 1, "title": "Notes", "steps": [step]}
+    teller.call(staff, "workflows_create", body)
+    teller.call(staff, "workflows_list")
+    teller.call(staff, "workflows_retrieve", name="notes")
 
 
 def artifacts(teller: Teller, clients: dict[str, APIClient], project: str) -> None:

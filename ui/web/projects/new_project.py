@@ -1,6 +1,7 @@
 """What a new project starts from: a brief by text, file or example, and a workflow."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -8,7 +9,12 @@ from typing import Any
 from django import forms
 from django.conf import settings
 
-from orchestrator.engine.definition import Definition, available_definitions, load_definition
+from orchestrator.engine.definition import (
+    Definition,
+    DefinitionError,
+    available_definitions,
+    load_definition,
+)
 from projects.enums import OversightLevel
 from projects.models import BRIEF_MAX_LENGTH
 from ui.web.artifacts.uploads import unix_lines
@@ -103,7 +109,12 @@ def example_named(key: str) -> dict[str, str]:
 
 
 def workflow_pictures() -> list[WorkflowPicture]:
-    return [picture_of(load_definition(name)) for name in available_definitions()]
+    pictures = []
+    for name in available_definitions():
+        # One of the installation's own may name what is gone: it cannot be chosen.
+        with suppress(DefinitionError):
+            pictures.append(picture_of(load_definition(name)))
+    return pictures
 
 
 def picture_of(definition: Definition) -> WorkflowPicture:

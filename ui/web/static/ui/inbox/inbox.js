@@ -52,6 +52,15 @@ function keepSelection(before) {
   showCount();
 }
 
+// The page may have been made before this one showed what it is about.
+function keepRead(page) {
+  for (const row of rows().filter((row) => "read" in row.dataset)) {
+    const again = page.getElementById(row.id);
+    const [shown, now] = [row, again].map((one) => one?.querySelector("input[name^=digest-]")?.value);
+    if (again && shown === now) again.dataset.read = "";
+  }
+}
+
 function rows() {
   return [...document.querySelectorAll("li.request")];
 }
@@ -96,6 +105,7 @@ const refresh = soon(async () => {
     known = new Set(rows().map((row) => row.id));
     const current = document.querySelector("li.request[aria-current]")?.id;
     if (current) page.getElementById(current)?.setAttribute("aria-current", "true");
+    keepRead(page);
   });
   if (fresh === null) return;
   setWaiting(Number(fresh.body.dataset.waiting));

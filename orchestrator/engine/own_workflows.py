@@ -1,0 +1,116 @@
+"""Workflows of the installation's own: rows, beside the files that ship."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from audit.actors import Actor
+from audit.installation import INSTALLATION, record_installation
+from audit.rows import RowProblem
+from core.errors import Conflict, Forbidden, InvalidInput, NotFound
+from orchestrator.engine.definition import (
+    Definition,
+    DefinitionError,
+    available_definitions,
+    checked_definition,
+    definition_hash,
+    hash_of,
+    load_definition,
+    shipped_definitions,
+)
+from orchestrator.models import Workflow
+from projects.events import WORKFLOW_SAVED
+
+PERMISSION = "orchestrator.change_workflow"
+
+
+@dataclass(frozen=True)
+class Description:
+    """A workflow as it holds."""
+
+    name: str
+    version: int
+    title: str
+    steps: list[dict[str, Any]]
+    sha256: str
+    is_shipped: bool
+
+
+def describe_workflow(name: str) -> Description:
+    """As it is written down. Raises NotFound."""
+    if name in shipped_definitions():
+        return _described(load_definition(name))
+    row = Workflow.objects.filter(pk=name).first()
+    if row is None:
+        names = ", ".join(available_definitions())
+        raise NotFound("not_found", f"There is no such workflow. Use one of: {names}.")
+    steps = row.definition["steps"]
+    return Description(row.name, row.version, row.title, steps, row.sha256, is_shipped=False)
+
+
+def save_workflow(*, actor: Actor, data: dict[str, Any]) -> tuple[Description, bool]:
+    """Make one, or a newer version of it, and whether it is new; the same again changes nothing.
+
+    Projects that have started go on with what they started with. Raises Forbidden, InvalidInput
+    with everything at fault, Conflict `workflow_shipped` and `workflow_version`.
+    """
+    if actor.user is None or not actor.user.has_perm(PERMISSION):
+        detail = "Only who runs the installation adds workflows; ask a superuser."
+        raise Forbidden("role_too_low", detail)
+    definition = _checked(data)
+    sha256 = definition_hash(definition)
+    if definition.name in shipped_definitions():
+        detail = f"The workflow {definition.name!r} comes with the product. Choose another name."
+        raise Conflict("workflow_shipped", detail)
+    with transaction.atomic():
+        row = Workflow.objects.select_for_update().filter(pk=definition.name).first()
+        is_new = row is None
+        if row is not None:
+            if row.sha256 == sha256:
+                return _described(definition), False
+            if definition.version <= row.version:
+                detail = f"There is version {row.version} of it, which differs. Raise `version`."
+                raise Conflict("workflow_version", detail, version=row.version)
+        else:
+            row = Workflow(name=definition.name, created_by=actor.user)
+        row.version, row.title = definition.version, definition.title
+        row.definition, row.sha256 = definition.to_json(), sha256
+        row.save(force_insert=is_new)
+        facts = {"workflow": row.name, "version": row.version, "sha256": sha256}
+        record_installation(WORKFLOW_SAVED, actor, **facts, is_new=is_new)
+    return _described(definition), is_new
+
+
+def workflows_changed_behind_us(project_id: UUID | None) -> Iterator[RowProblem]:
+    """Whose definition is not what its hash is over. For verification."""
+    if project_id in (None, INSTALLATION):
+        for row in Workflow.objects.order_by("name"):
+            if hash_of(row.definition) != row.sha256:
+                where = f"workflow {row.name}"
+                yield RowProblem(INSTALLATION, where, "its definition does not have its hash")
+
+
+def _checked(data: dict[str, Any]) -> Definition:
+    try:
+        return checked_definition(data, "workflow")
+    except DefinitionError as error:
+        errors = [
+            {"field": fault["path"] or "steps", "code": "invalid", "detail": fault["detail"]}
+            for fault in error.errors
+        ]
+        detail = "; ".join(f"{fault['field']}: {fault['detail']}" for fault in errors)
+        raise InvalidInput("invalid", detail[:2000], errors=errors) from error
+
+
+def _described(definition: Definition) -> Description:
+    return Description(
+        name=definition.name,
+        version=definition.version,
+        title=definition.title,
+        steps=definition.to_json()["steps"],
+        sha256=definition_hash(definition),
+        is_shipped=definition.name in shipped_definitions(),
+    )
