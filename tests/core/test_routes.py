@@ -62,8 +62,9 @@ def values(project):
         actor=Actor.of_user(project.created_by),
         url="https://example.org/hook",
     )
+    # A workflow has this name, too.
     endpoint = ModelEndpoint.objects.create(
-        project=project, name="mine", speaks="anthropic", created_by=project.created_by
+        project=project, name="sdlc", speaks="anthropic", created_by=project.created_by
     )
     found = {
         "project": project.pk,
@@ -128,6 +129,8 @@ def test_the_url_conf_has_the_routes_of_the_contract():
         "emergency-stop/release/": "post",
         "agents/<slug:agent_type>/history/": "get",
         "search/": "get",
+        "workflows/": "get post",
+        "workflows/<slug:name>/": "get",
         "artifacts/": "get post",
         "artifacts/<uuid:pk>/": "get",
         "artifacts/<uuid:pk>/versions/": "get post",
