@@ -66,9 +66,9 @@ test-long: $(VENV)/.installed-dev ## Run what takes minutes and finds little tha
 test-attacks: $(VENV)/.installed-dev ## Attack it as a person, an agent, an administrator of the database (TESTS=)
 	@$(WRITE_BYTECODE) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m attack $(or $(TESTS),tests/attacks)
 
-test-schema: $(VENV)/.installed-checks ## Send everything that the API's description allows (SCHEMA_EXAMPLES=)
+test-schema: $(VENV)/.installed-checks ## Send everything that the API's description allows (SCHEMA_EXAMPLES=, TESTS=)
 	@SCHEMA_TESTS=1 LOGIN_TRIES=0 THROTTLE_USER_PER_MINUTE=0 THROTTLE_ADDRESS_PER_MINUTE=0 \
-		$(BIN)/python -m pytest -n $(WORKERS) --show-capture=no tests/schema
+		$(BIN)/python -m pytest -n $(WORKERS) --show-capture=no $(or $(TESTS),tests/schema)
 
 .PHONY: api-examples
 api-examples: $(VENV)/.installed-checks ## Write the examples of the API's description anew, as a server answers
