@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any
 
 from paraph.client import Action, Client
@@ -348,4 +349,13 @@ def _clean_up(bench: Bench) -> None:
         path = f"projects/{bench.agent.connection.project}/actions/"
         for data in bench.agent.send("GET", path, params=params).json()["results"]:
             if data["tool"]["name"] == TOOL and data["arguments"].get("run") == bench.run:
-                bench.agent.action(data["id"]).cancel("a check of `paraph verify`")
+                _cancel(bench.agent.action(data["id"]))
+
+
+def _cancel(action: Action) -> None:
+    try:
+        action.cancel("a check of `paraph verify`")
+    except ApiError as error:
+        # It may have expired meanwhile.
+        if error.status != HTTPStatus.CONFLICT:
+            raise
