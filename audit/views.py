@@ -5,7 +5,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import mixins, views
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -38,7 +38,9 @@ from core.authentication import Scope
 from core.errors import Conflict, DomainError, Forbidden, InvalidInput, NotFound
 from core.negotiation import AsItIs
 from core.pagination import CursorPagination
+from core.problems import CONTENT_TYPE
 from core.query_parameters import CheckedQuery
+from core.serializers import ProblemSerializer
 from core.viewsets import APIView, GenericViewSet
 
 
@@ -64,7 +66,12 @@ class EventViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericView
             project__in=access_policy().visible_project_ids(self.request.user)
         )
 
-    @extend_schema(responses=ProofSerializer)
+    @extend_schema(
+        responses={
+            200: ProofSerializer,
+            (409, CONTENT_TYPE): OpenApiResponse(ProblemSerializer, "No checkpoint covers it yet."),
+        }
+    )
     @action(detail=True)
     def proof(self, request: Request, **kwargs: Any) -> Response:
         """Shows that the last signed checkpoint covers this event."""
