@@ -11,8 +11,12 @@ from audit.actors import Actor
 from core.fields import ContentField, NumberField, TextField
 from core.serializers import StrictSerializer
 from core.viewsets import GenericViewSet
-from orchestrator.engine.definition import MAX_STEPS, available_definitions
-from orchestrator.engine.own_workflows import describe_workflow, save_workflow
+from orchestrator.engine.definition import MAX_STEPS
+from orchestrator.engine.own_workflows import (
+    describe_workflow,
+    describe_workflows,
+    save_workflow,
+)
 from orchestrator.models import Workflow
 
 NAME = OpenApiParameter("name", str, OpenApiParameter.PATH, pattern="^[a-z][a-z0-9_]{0,49}$")
@@ -66,8 +70,7 @@ class WorkflowViewSet(GenericViewSet):
     @extend_schema(responses=WorkflowSerializer(many=True), filters=False)
     def list(self, request: Request) -> Response:
         """All of them, by their names."""
-        names = self.paginate_queryset(available_definitions())
-        page = [describe_workflow(name) for name in names]
+        page = self.paginate_queryset(describe_workflows())
         return self.get_paginated_response(WorkflowSerializer(page, many=True).data)
 
     @extend_schema(

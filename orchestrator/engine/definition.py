@@ -240,6 +240,11 @@ class DefinitionError(Exception):
             "\n".join(f"{source}:{e['line']}: {e['path']}: {e['detail']}" for e in self.errors)
         )
 
+    @property
+    def faults(self) -> str:
+        """Without lines, for what is no file."""
+        return "; ".join(f"{one['path']}: {one['detail']}" for one in self.errors)
+
 
 class UnknownDefinitionError(LookupError):
     """No workflow has this name."""
@@ -262,7 +267,7 @@ def check_workflow(name: str) -> None:
         detail = f"There is no such workflow. Use one of: {', '.join(available_definitions())}."
         raise InvalidInput.of("workflow", "does_not_exist", detail) from error
     except DefinitionError as error:
-        detail = f"This workflow cannot be used: {error}"
+        detail = f"This workflow cannot be used: {error.faults}"
         raise InvalidInput.of("workflow", "invalid", detail[:2000]) from error
 
 

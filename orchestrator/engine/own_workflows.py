@@ -14,7 +14,6 @@ from core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from orchestrator.engine.definition import (
     Definition,
     DefinitionError,
-    available_definitions,
     checked_definition,
     definition_hash,
     hash_of,
@@ -39,16 +38,23 @@ class Description:
     is_shipped: bool
 
 
+def describe_workflows() -> list[Description]:
+    """All of them, by their names, as they are written down."""
+    shipped = [_described(load_definition(name)) for name in shipped_definitions()]
+    own = [
+        Description(row.name, row.version, row.title, row.definition["steps"], row.sha256, False)
+        for row in Workflow.objects.all()
+    ]
+    return sorted((*shipped, *own), key=lambda one: one.name)
+
+
 def describe_workflow(name: str) -> Description:
-    """As it is written down. Raises NotFound."""
-    if name in shipped_definitions():
-        return _described(load_definition(name))
-    row = Workflow.objects.filter(pk=name).first()
-    if row is None:
-        names = ", ".join(available_definitions())
-        raise NotFound("not_found", f"There is no such workflow. Use one of: {names}.")
-    steps = row.definition["steps"]
-    return Description(row.name, row.version, row.title, steps, row.sha256, is_shipped=False)
+    """Raises NotFound."""
+    workflows = {one.name: one for one in describe_workflows()}
+    if name not in workflows:
+        detail = f"There is no such workflow. Use one of: {', '.join(workflows)}."
+        raise NotFound("not_found", detail)
+    return workflows[name]
 
 
 def save_workflow(*, actor: Actor, data: dict[str, Any]) -> tuple[Description, bool]:
@@ -101,8 +107,7 @@ def _checked(data: dict[str, Any]) -> Definition:
             {"field": fault["path"] or "steps", "code": "invalid", "detail": fault["detail"]}
             for fault in error.errors
         ]
-        detail = "; ".join(f"{fault['field']}: {fault['detail']}" for fault in errors)
-        raise InvalidInput("invalid", detail[:2000], errors=errors) from error
+        raise InvalidInput("invalid", error.faults[:2000], errors=errors) from error
 
 
 def _described(definition: Definition) -> Description:
