@@ -10,22 +10,27 @@ from tests.isolation.test_paths import head_of
 
 pytestmark = pytest.mark.django_db
 
-IN_QUERY = [
-    (operation, name)
-    for operation in operations()
-    if operation.method == "get" and not operation.route.places
-    for name in operation.ids_in_query()
-]
-IN_BODY = [
-    operation
-    for operation in operations()
-    if operation.ids_in_body() and not operation.route.places
-]
+
+def in_query():
+    return [
+        (operation, name)
+        for operation in operations()
+        if operation.method == "get" and not operation.route.places
+        for name in operation.ids_in_query()
+    ]
+
+
+def in_body():
+    return [
+        operation
+        for operation in operations()
+        if operation.ids_in_body() and not operation.route.places
+    ]
 
 
 def test_the_description_was_read():
-    assert len(IN_QUERY) > 10
-    assert {operation.path for operation in IN_BODY} >= {
+    assert len(in_query()) > 10
+    assert {operation.path for operation in in_body()} >= {
         "/api/v1/tasks/",
         "/api/v1/artifacts/",
         "/api/v1/hitl/requests/bulk-decisions/",
@@ -35,7 +40,7 @@ def test_the_description_was_read():
 def test_a_filter_by_a_strange_id_finds_nothing(things, outsider, client_of, subtests):
     client = client_of(outsider)
 
-    for operation, name in IN_QUERY:
+    for operation, name in in_query():
         with subtests.test(operation.path, name=name):
             query = operation.needed_query(things) | {name: str(things.named(name))}
 
@@ -53,7 +58,7 @@ def test_a_body_that_names_what_one_may_not_see_changes_nothing(
 ):
     before, client = head_of(things), client_of(outsider)
 
-    for operation in IN_BODY:
+    for operation in in_body():
         with subtests.test(operation.path, method=operation.method):
             response = getattr(client, operation.method)(operation.path, operation.body(things))
 
@@ -69,7 +74,7 @@ def test_in_ones_own_project_one_cannot_use_what_belongs_to_another(
     )
     events, client = Event.objects.count(), client_of(outsider)
 
-    for operation in (o for o in IN_BODY if o.ids_in_body() > {"project"}):
+    for operation in (o for o in in_body() if o.ids_in_body() > {"project"}):
         with subtests.test(operation.path, method=operation.method):
             response = getattr(client, operation.method)(
                 operation.path, operation.body(things) | {"project": str(own.pk)}

@@ -1,16 +1,18 @@
-"""The sockets, from their routing; what one may say there, from its models."""
+"""The sockets and what is streamed, from the routing; what one may say there, from its models."""
 
 import json
 import re
 from typing import get_args
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 from websockets.sync.client import connect
 
 from audit.stream.consumers import websocket_urlpatterns
 from audit.stream.protocol import ClientMessage
 from tests.isolation.routes import PLACE
+from tests.isolation.test_paths import LIVE
 from tests.live import SUBPROTOCOL, close_code, hear, session_cookie, token_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,6 +32,18 @@ def login_of(user):
         {"Authorization": f"Token {token_of(user)}"},
         {"Cookie": session_cookie(user)},
     ]
+
+
+@pytest.mark.parametrize("route", LIVE, ids=lambda route: route.path)
+def test_an_outsider_gets_404_from_what_is_streamed(web_server, things, outsider, route):
+    response = httpx.get(
+        web_server.url + route.filled(things),
+        headers={"Authorization": f"Token {token_of(outsider)}"},
+        timeout=20,
+    )
+
+    assert response.status_code == 404
+    assert response.json()["code"] == "not_found"
 
 
 @pytest.mark.parametrize("path", WITH_ID)
