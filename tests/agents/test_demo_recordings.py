@@ -90,6 +90,7 @@ def test_plan_and_design_speak_of_requirements_and_files_that_there_are(recorded
     assert {path for item in items for path in item["files"]} == files
 
 
+@pytest.mark.parametrize("recorded", ["parcel-prices"], indirect=True)
 def test_a_recording_says_that_it_cannot_follow_a_comment_or_an_amendment(recorded):
     brief, made, _ = recorded
     amended = made["software_specification"].content

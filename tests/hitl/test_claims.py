@@ -138,23 +138,25 @@ def test_reassigning_names_a_user(post, owner, body):
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "user")
 
 
-@pytest.mark.parametrize("what", ["claim", "release", "reassign", "comments"])
 @pytest.mark.parametrize(("name", "status"), [("viewer", 403), ("outsider", 404), ("staff", 403)])
-def test_who_may_not_decide_changes_nothing(item, post, request, what, name, status):
+def test_who_may_not_decide_changes_nothing(item, post, request, subtests, name, status):
     user = request.getfixturevalue(name)
-    body = {"reassign": {"user": "approver"}, "comments": {"text": "Hello"}}.get(what)
+    for what in ("claim", "release", "reassign", "comments"):
+        with subtests.test(what):
+            body = {"reassign": {"user": "approver"}, "comments": {"text": "Hello"}}.get(what)
 
-    assert post(user, what, body).status_code == status
-    assert types_of(item) == ["hitl_request_created"]
+            assert post(user, what, body).status_code == status
+            assert types_of(item) == ["hitl_request_created"]
 
 
-@pytest.mark.parametrize("what", ["claim", "release", "reassign"])
-def test_what_is_settled_is_nobodys_any_more(item, post, approver, owner, what):
+def test_what_is_settled_is_nobodys_any_more(item, post, approver, owner, subtests):
     decide_as(owner, item)
 
-    answer = post(approver, what, {"user": "owner"} if what == "reassign" else None)
+    for what in ("claim", "release", "reassign"):
+        with subtests.test(what):
+            answer = post(approver, what, {"user": "owner"} if what == "reassign" else None)
 
-    assert (answer.status_code, answer.json()["code"]) == (409, "request_closed")
+            assert (answer.status_code, answer.json()["code"]) == (409, "request_closed")
 
 
 def test_with_several_approvals_a_claim_ends_with_ones_own(project, owner, approver, client_of):

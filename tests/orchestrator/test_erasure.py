@@ -291,23 +291,19 @@ def test_on_a_terminal(finished, capsys):
     assert "of them erased" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
+def test_the_database_lets_nobody_erase_what_is_not_to_be_erased(finished, subtests):
+    for statement in (
         "UPDATE event_log SET data = '{\"erased\": true}', salt = ''",
         "UPDATE context_artifact_versions SET content = '{\"erased\": true}', comment = ''",
         "UPDATE hitl_decisions SET comment = '[erased]'",
         "UPDATE event_streams SET erased_through = sequence + 1",
-    ],
-)
-def test_the_database_lets_nobody_erase_what_is_not_to_be_erased(finished, statement):
-    with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(statement)
+    ):
+        with subtests.test(statement):
+            refused_by_the_database(statement)
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
+def test_nor_anything_else_of_what_was_erased(erased, subtests):
+    for statement in (
         "UPDATE event_log SET data = '{}'",
         "UPDATE event_log SET actor = 'user:0'",
         "UPDATE event_log SET data = '{\"erased\": true}', salt = '', actor = 'user:0'",
@@ -320,9 +316,12 @@ def test_the_database_lets_nobody_erase_what_is_not_to_be_erased(finished, state
         "UPDATE hitl_decisions SET comment = 'Never mind.'",
         "UPDATE projects SET erased_at = NULL",
         "UPDATE projects SET name = 'Back'",
-    ],
-)
-def test_nor_anything_else_of_what_was_erased(erased, statement):
+    ):
+        with subtests.test(statement):
+            refused_by_the_database(statement)
+
+
+def refused_by_the_database(statement):
     with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement)
 
