@@ -14,7 +14,7 @@ from core.database import as_owner
 from projects.agent_types import agent_types
 from tests.databases import close_administrators, grant_only
 
-pytest_plugins = ["tests.fixtures"]
+pytest_plugins = ["tests.fixtures", "tests.scheduler"]
 # They need a browser, more packages or much time, and run by `make test-browser` and its like.
 SLOW = {
     name: f"{name.upper()}_TESTS"

@@ -37,6 +37,12 @@ MIGRATIONS = (
 _cleanups = []
 
 
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """A plugin of an installed package, half a second in each process, is for one folder only."""
+    if not os.environ.get("SCHEMA_TESTS"):
+        pluginmanager.set_blocked("schemathesis")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(50))
