@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import yaml
 from django.db import transaction
 
 from audit.actors import Actor
@@ -12,12 +13,14 @@ from audit.installation import INSTALLATION, record_installation
 from audit.rows import RowProblem
 from core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from orchestrator.engine.definition import (
+    WORKFLOWS,
     Definition,
     DefinitionError,
     checked_definition,
     definition_hash,
     hash_of,
     load_definition,
+    parse_definition,
     shipped_definitions,
 )
 from orchestrator.models import Workflow
@@ -57,13 +60,44 @@ def describe_workflow(name: str) -> Description:
     return workflows[name]
 
 
+def may_change_workflows(user: Any) -> bool:
+    return bool(user is not None and user.has_perm(PERMISSION))
+
+
+def save_workflow_text(*, actor: Actor, text: str) -> tuple[Description, bool]:
+    """As `save_workflow`, from YAML. Its InvalidInput names lines."""
+    try:
+        definition = parse_definition(text, "workflow")
+    except DefinitionError as error:
+        errors = []
+        for fault in error.errors:
+            where = f"Line {fault['line']}" + (f", {fault['path']}" if fault["path"] else "")
+            detail = f"{where}: {fault['detail']}"
+            errors.append({"field": "text", "code": "invalid", "detail": detail})
+        raise InvalidInput("invalid", str(error)[:2000], errors=errors) from error
+    return save_workflow(actor=actor, data=definition.to_json())
+
+
+def workflow_text(workflow: Description) -> str:
+    """As a file has it, to be read and edited."""
+    if workflow.is_shipped:
+        return (WORKFLOWS / f"{workflow.name}.yaml").read_text(encoding="utf-8")
+    steps = [
+        {name: value for name, value in step.items() if value or name == "creates"}
+        for step in workflow.steps
+    ]
+    head = {"name": workflow.name, "version": workflow.version, "title": workflow.title}
+    data = head | {"steps": steps}
+    return yaml.dump(data, Dumper=_TextDumper, sort_keys=False, allow_unicode=True, width=100)
+
+
 def save_workflow(*, actor: Actor, data: dict[str, Any]) -> tuple[Description, bool]:
     """Make one, or a newer version of it, and whether it is new; the same again changes nothing.
 
     Projects that have started go on with what they started with. Raises Forbidden, InvalidInput
     with everything at fault, Conflict `workflow_shipped` and `workflow_version`.
     """
-    if actor.user is None or not actor.user.has_perm(PERMISSION):
+    if not may_change_workflows(actor.user):
         detail = "Only who runs the installation adds workflows; ask a superuser."
         raise Forbidden("role_too_low", detail)
     definition = _checked(data)
@@ -97,6 +131,18 @@ def workflows_changed_behind_us(project_id: UUID | None) -> Iterator[RowProblem]
             if hash_of(row.definition) != row.sha256:
                 where = f"workflow {row.name}"
                 yield RowProblem(INSTALLATION, where, "its definition does not have its hash")
+
+
+class _TextDumper(yaml.SafeDumper):
+    """Texts of several lines stand as they are read."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_TextDumper.add_representer(str, _represent_text)
 
 
 def _checked(data: dict[str, Any]) -> Definition:

@@ -139,7 +139,7 @@ def verify_grant(
 ) -> Grant:
     """That this very call was approved, is within its time, and is honoured for the first time.
 
-    Needs `pip install 'paraph[grants]'`, and no network once the keys are there. Raises
+    Needs the extra `grants`, and no network once the keys are there. Raises
     GrantRefused with a `reason`; a refused grant is not used up.
     """
     import jwt

@@ -218,6 +218,8 @@ def fill_installation(scene: Scene, project: Project) -> None:
         "stops": "/admin/agents/emergencystop/control/",
         "agent_types": "/admin/agent-types/",
         "agent_type": "/admin/agent-types/translator/",
+        "workflows": "/admin/workflows/",
+        "workflow": "/admin/workflows/sdlc/",
         "floor": "/admin/installation-floor/",
         "search": "/admin/search/?q=loan",
         "user": CHANGE.format("auth", "user", scene.omar.pk),

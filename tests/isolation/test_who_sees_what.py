@@ -35,6 +35,7 @@ PAGES = {
     "admin:agents_emergencystop_control": PEOPLE,
     "admin:projects_project_add": PEOPLE,
     "admin:agent_types": PEOPLE,
+    "admin:workflows": PEOPLE,
     "admin:installation_floor": ("staff",),
 }
 OF_DJANGO = ("login", "logout", "password_change_done", "jsi18n", "autocomplete")

@@ -1,9 +1,12 @@
 """Workflows of the installation's own, over REST."""
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from audit.installation import INSTALLATION
 from audit.models import Event
+from orchestrator.engine.definition import load_definition, parse_definition
+from orchestrator.engine.own_workflows import describe_workflow, workflow_text
 from orchestrator.models import Workflow
 from projects.models import Project
 from tests.scenes import running
@@ -92,3 +95,50 @@ def test_what_was_changed_behind_us_is_not_started(operator, owner, client_of, c
     page = client.get("/admin/projects/project/add/").content.decode()
     assert 'value="sdlc"' in page
     assert 'value="notes"' not in page
+
+
+def test_on_the_page(client, admin_user, owner):
+    url, text = "/admin/workflows/", workflow_text(describe_workflow("sdlc"))
+    client.force_login(admin_user)
+
+    assert b"version: 1" in client.get(f"{url}?new=1").content
+    assert client.post(url, {"text": text}).status_code == 400
+    wrong = client.post(url, {"text": text.replace("agent: coder", "agent: nobody")})
+    assert b"].agent: there is no agent type &#x27;nobody&#x27;" in wrong.content
+    saved = client.post(f"{url}sdlc/", {"text": text.replace("name: sdlc", "name: ours", 1)})
+    assert saved["Location"] == f"{url}ours/"
+    assert b"Steps of" in client.get(f"{url}ours/").content
+    client.force_login(owner)
+    assert client.get(f"{url}?new=1").content.count(b"<textarea") == 0
+    assert b"instructions: |" in client.get(f"{url}ours/").content
+    assert client.post(f"{url}ours/", {"text": text}).status_code == 400
+    assert client.get(f"{url}nowhere/").status_code == 404
+    Workflow.objects.update(sha256="0" * 64)
+    assert b"No project can start with it" in client.get(f"{url}ours/").content
+
+
+def test_the_text_of_one_is_the_same_workflow(operator):
+    steps = [{**step, "instructions": step["instructions"]} for step in notes()["steps"]]
+    steps[0]["instructions"] = 'Take notes:\n\n  - of all\n  - "as it is" \u00e9'
+    steps[0]["context"] = {"may": [{"query": "opening hours", "limit": 3}]}
+    operator.post(PATH, notes(steps=steps))
+
+    again = parse_definition(workflow_text(describe_workflow("notes")), "again")
+
+    assert again == load_definition("notes")
+
+
+def test_from_a_file(admin_user, tmp_path, capsys):
+    file = tmp_path / "ours.yaml"
+    call_command("workflows", show="sdlc")
+    file.write_text(capsys.readouterr().out.replace("name: sdlc", "name: ours", 1))
+
+    call_command("workflows", str(file), user=admin_user.username)
+    call_command("workflows")
+
+    listed = capsys.readouterr().out
+    assert "ours 1" in listed
+    assert "your own" in listed
+    file.write_text("name: ours\nversion: one\n")
+    with pytest.raises(CommandError, match=r"(?s)Line 1, title: is missing.*Line 2, version"):
+        call_command("workflows", str(file), user=admin_user.username)

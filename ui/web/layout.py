@@ -35,6 +35,7 @@ NAVIGATION = [
             _item("Artifacts", "description", "context_artifact_changelist"),
             _item("Emergency stop", "front_hand", "agents_emergencystop_control"),
             _item("Agents", "smart_toy", "agent_types"),
+            _item("Workflows", "route", "workflows"),
             _item("Statistics", "monitoring", "hitl_statistics"),
             _item("Search", "search", "search"),
         ],

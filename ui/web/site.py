@@ -16,6 +16,7 @@ from ui.web.notifications.progressive_app import show_manifest, show_push_worker
 from ui.web.profile import show_profile
 from ui.web.reauthentication import show_reauthentication
 from ui.web.search import show_search
+from ui.web.workflows import show_workflow, show_workflows
 
 
 class AdminSite(admin.AdminSite):
@@ -59,6 +60,8 @@ class AdminSite(admin.AdminSite):
                 self.admin_view(show_agent_type),
                 name="agent_type",
             ),
+            path("workflows/", self.admin_view(show_workflows), name="workflows"),
+            path("workflows/<slug:name>/", self.admin_view(show_workflow), name="workflow"),
             path("installation-floor/", floor, name="installation_floor"),
             path("search/", search, name="search"),
             path(

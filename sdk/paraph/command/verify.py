@@ -174,7 +174,7 @@ def a_grant_again(bench: Bench) -> None:
     try:
         import jwt  # noqa: F401
     except ImportError as error:
-        raise NotApplicable("pip install 'paraph[grants]'") from error
+        raise NotApplicable("install paraph with its extra `grants`") from error
     keys, seen = Keys(bench.agent.connection.url), SeenInMemory()
     options: Any = {"keys": keys, "project": action.data["project"], "tool": TOOL, "seen": seen}
     for arguments, reason in (
