@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents.enums import RequestKind
+from agents.services.budgets import budget_of, money
 from context.diff import changes_between
 from context.models import ArtifactVersion
 from hitl.agent_actions.asks import changed_versions
@@ -27,6 +28,7 @@ WHAT_HAPPENED = (
     "Find out whether it happened, and answer with succeeded, failed, not_executed or "
     "allow_once_more."
 )
+COST_UNKNOWN = "the agent runs elsewhere; what it costs is not counted here"
 # What it rests on matters until it is begun, and where it has ended it.
 RESTS = (ActionStatus.PENDING, ActionStatus.APPROVED, ActionStatus.SUPERSEDED)
 
@@ -71,6 +73,7 @@ class Card:
     earlier: list[EarlierCall]
     last: LastCall | None
     stale: list[StaleVersion]
+    budget: str
 
     @property
     def facts(self) -> dict[str, str]:
@@ -84,6 +87,7 @@ class Card:
             "agent": action.agent["name"],
             "acts for": " ".join(filter(None, (subject.get("type"), subject.get("id")))),
             "effect": action.effect,
+            "budget": self.budget,
             "status": action.status,
             "digest": action.action_digest,
         }
@@ -109,7 +113,20 @@ def card_of(request: HitlRequest) -> Card | None:
         earlier=_earlier_calls(action),
         last=_last_call(action, arguments),
         stale=stale_versions(action) if action.status in RESTS else [],
+        budget=_budget_text(action),
     )
+
+
+def _budget_text(action: AgentAction) -> str:
+    """What the agent goes on to spend, where its models are called from here."""
+    if action.task_id is None:
+        return COST_UNKNOWN
+    budget = budget_of(action.project)
+    spent, limit = f"${money(budget['spent_micros'])}", budget["limit_micros"]
+    if limit is None:
+        return f"{spent} spent in the project, which has no limit"
+    held = f"${money(budget['reserved_micros'])} held back for calls under way"
+    return f"{spent} of ${money(limit)} spent in the project, {held}; the agent goes on from there"
 
 
 def _before(action: AgentAction) -> Any:

@@ -1,11 +1,15 @@
 """The page of a request about what an agent is about to do: the whole call, then what it claims."""
 
+from uuid import uuid4
+
 import pytest
 
 from agents.enums import RequestKind
+from agents.models import BudgetAccount
 from audit.actors import Actor
 from context.services import add_version, create_artifact
 from hitl.agent_actions.asks import open_action_request
+from hitl.agent_actions.card import COST_UNKNOWN, card_of
 from hitl.models import AgentAction
 from projects.transaction import ProjectTransaction
 from tests.scenes import ask_of_agent
@@ -281,3 +285,18 @@ def test_a_group_whose_row_was_changed_shows_no_call(asks, client):
     text = client.get("/admin/").content.decode()
     assert "2 identical calls" in text
     assert "complete</summary>" not in text
+
+
+def test_the_card_says_what_is_spent_of_the_budget(asks, client):
+    request = asks("k", {"order": "1234"})
+    page = client.get(page_of(request)).content.decode()
+    action = request.agent_action
+    name = f"project:{action.project_id}"
+    BudgetAccount.objects.create(name=name, spent_micros=1_200_000, reserved_micros=300_000)
+
+    assert COST_UNKNOWN in page
+    action.task_id = uuid4()
+    assert card_of(request).facts["budget"].startswith("$1.20 spent in the project, which has no")
+    action.project.budget_micros = 5_000_000
+    said = "$1.20 of $5.00 spent in the project, $0.30 held back for calls under way"
+    assert card_of(request).facts["budget"].startswith(said)
