@@ -1,7 +1,6 @@
 """What a notification says, as things are when it is sent. Text of agents is shown as it is
 written, with what is invisible made visible, and what is cut says so."""
 
-import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,6 +15,7 @@ from audit.models import Event, LogVerification
 from audit.schedule import TREE
 from context.rendering import render_markdown
 from core.text import one_line, visible
+from hitl.agent_actions.card_text import lines_of
 from hitl.models import HitlRequest
 from hitl.presenter import PresentedRequest, present_request
 from hitl.selectors import waiting_for_me
@@ -25,6 +25,8 @@ from notifications.preferences import time_zone_of
 from projects.models import Project
 
 EXCERPT_MAX = 1_500
+# All that one must see of a call before one approves it there; Slack takes 3,000 characters.
+CARD_MAX = 2_800
 SUBJECT_MAX = 150
 LEADS = {
     "request": "A request waits for you.",
@@ -121,11 +123,12 @@ def message_of_request(kind: Kind, request_id: UUID | None, user: Any) -> Messag
 
 def excerpt_of(presented: PresentedRequest) -> tuple[str, str]:
     """The beginning of what is to be decided on, and what is said of the rest."""
+    longest = EXCERPT_MAX
     if presented.differences:
         return "", "Something was changed behind Paraph's back: nothing of it is shown here."
     if presented.card is not None:
-        arguments = json.dumps(presented.card.arguments, ensure_ascii=False, indent=2)
-        text = f"{presented.card.action.tool['name']}\n{arguments}"
+        lines = lines_of(presented.card, lambda value: moment(value, presented.user))
+        text, longest = "\n".join(line.text for line in lines), CARD_MAX
     elif presented.contents:
         version = presented.contents[0].version
         content = version.shown_content or {}
@@ -138,9 +141,9 @@ def excerpt_of(presented: PresentedRequest) -> tuple[str, str]:
     others = len(presented.contents) - 1
     shown = visible(text).strip()
     cut = []
-    if len(shown) > EXCERPT_MAX:
-        cut.append(f"{len(shown) - EXCERPT_MAX:,} more characters are cut off here")
-        shown = shown[:EXCERPT_MAX].rstrip()
+    if len(shown) > longest:
+        cut.append(f"{len(shown) - longest:,} more characters are cut off here")
+        shown = shown[:longest].rstrip()
     if others > 0:
         cut.append(f"{others} more {'document is' if others == 1 else 'documents are'} not shown")
     return shown, f"{', and '.join(cut)}: read all of it before you decide." if cut else ""

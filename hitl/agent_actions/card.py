@@ -76,6 +76,19 @@ class Card:
     budget: str
 
     @property
+    def warnings(self) -> list[tuple[str, str]]:
+        """By the tool's own hints: how grave it is, and what it is."""
+        hints = self.action.hints
+        if not hints:
+            return [("warn", "The agent does not say whether it may destroy anything.")]
+        warnings = []
+        if hints.get("destructiveHint"):
+            warnings.append(("bad", "It may delete or overwrite."))
+        if hints.get("openWorldHint"):
+            warnings.append(("warn", "It reaches outside of this installation."))
+        return warnings
+
+    @property
     def facts(self) -> dict[str, str]:
         """Of the literal call."""
         action = self.action

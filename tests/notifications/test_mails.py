@@ -23,7 +23,16 @@ from notifications.people import raise_alarms
 from notifications.preferences import when_to_send
 from ops.metrics.state import count_notifications
 from tests.mail_server import mail_server
-from tests.scenes import agent_returns, asked, decide_as, let_pass, set_policy, stop, work
+from tests.scenes import (
+    agent_returns,
+    ask_of_agent,
+    asked,
+    decide_as,
+    let_pass,
+    set_policy,
+    stop,
+    work,
+)
 from tests.ui.web.conftest import logged_in
 
 pytestmark = pytest.mark.django_db
@@ -111,6 +120,33 @@ def test_text_of_agents_is_escaped_and_cuts_are_marked(project, tell):
         assert "\u202e" not in text
         assert "U+202E" in text
         assert "more characters are cut off here: read all of it before you decide" in text
+
+
+def test_the_card_of_a_call_is_in_the_message_whole(project, approver, owner, tell):
+    order, extra = {"order": "1", "note": "\u202e"}, {"hints": {"destructiveHint": True}}
+    first = ask_of_agent(project, owner, order).requests.get()
+    decide_as(approver, first, "reject", comment="Not this one.")
+    call = {"effect": "refund:1\nagent: boss", "why": "It was lost.\ntool: none"}
+    ask_of_agent(project, owner, order, "k2", **call, **extra)
+    tell()
+
+    lines = [line.strip(" |") for line in mail.outbox[0].body.splitlines()]
+    for line in (
+        "It may delete or overwrite.",
+        "tool: refund",
+        "server: payments",
+        'effect: "refund:1\\nagent: boss"',
+        '"note": "‹U+202E›",',
+        "the same arguments",
+        "> tool: none",
+    ):
+        assert line in lines
+    assert any(line.startswith("the same call before") and "Not this" in line for line in lines)
+    assert "cut off" not in mail.outbox[0].body
+    ask_of_agent(project, owner, {"note": "long " * 1000}, "k3")
+    mail.outbox.clear()
+    tell()
+    assert "more characters are cut off here: read all of it before" in mail.outbox[0].body
 
 
 def test_reminders_overdue_and_escalation_follow(project, tell):

@@ -5,11 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 from agents.enums import RequestKind
-from context.enums import Change
 from context.models import ArtifactVersion
 from context.rendering import render_markdown
 from core.text import one_line
-from hitl.agent_actions.card import Card
+from hitl.agent_actions.card_text import lines_of
 from hitl.models import Decision, HitlRequest
 from hitl.presenter import PresentedRequest, PresentedVersion, present_request
 from ui.terminal.console import Terminal
@@ -19,6 +18,7 @@ from ui.wording import label, loosening_text, missing_text, time_since, timestam
 LIST_MAX = 200
 # More would scroll away what the person came for; `view` shows all of it.
 LINES_MAX = 400
+STYLES = {"bad": "red", "warn": "yellow", "head": "bold", "quiet": "dim"}
 
 
 def list_requests(
@@ -119,16 +119,12 @@ def show_request(terminal: Terminal, request: HitlRequest, user: Any, *, in_full
     if error := subject["error"]:
         terminal.say(f"Error {error.get('code')}: {error.get('detail')}", "red")
     if (card := presented.card) is not None:
-        for name, value in card.facts.items():
-            terminal.say(f"{name}: {value}")
-        terminal.say("arguments, complete:", "bold")
-        terminal.say(json.dumps(card.arguments, indent=2, ensure_ascii=False))
-        _show_history(terminal, card)
+        for line in lines_of(card, timestamp):
+            put = terminal.write if line.is_block else terminal.say
+            put(line.text, STYLES.get(line.tone, ""))
         if card.action.response_schema and card.action.is_pending:
             terminal.say("an answer is JSON or YAML by this schema of the agent:", "bold")
             terminal.say(json.dumps(card.action.response_schema, indent=2, ensure_ascii=False))
-        if card.action.why:
-            terminal.say(f"The agent says, and nobody has checked it: {card.action.why}", "dim")
     if subject.get("verdict") == "fail":
         terminal.say("The agent's verdict on this result is: fail", "red")
 
@@ -148,36 +144,6 @@ def show_request(terminal: Terminal, request: HitlRequest, user: Any, *, in_full
         who = comment.author.get_username()
         terminal.say(f"{timestamp(comment.created_at)} {who} says: {comment.text}")
     _show_foot(terminal, presented)
-
-
-def _show_history(terminal: Terminal, card: Card) -> None:
-    """What the call rests on, and how it compares with those before."""
-    for stale in card.stale:
-        newest = stale.new.number if stale.new else "gone"
-        terminal.say(
-            f"It rests on version {stale.old.number} of “{one_line(stale.old.artifact.title)}”; "
-            f"the newest is {newest}. The agent may not make this call any more.",
-            "red",
-        )
-    if (last := card.last) is not None:
-        when = f"{timestamp(last.action.created_at)}, {label(last.action.status)}"
-        terminal.say(f"compared with the last call of this tool ({when}):", "bold")
-        for change in last.changes:
-            old, new = (json.dumps(change[side], ensure_ascii=False) for side in ("old", "new"))
-            old = "(not there)" if change["change"] == Change.ADDED else old
-            new = "(not there)" if change["change"] == Change.REMOVED else new
-            terminal.say(f"  {one_line(change['path'])}: {old} -> {new}")
-        if not last.changes:
-            terminal.say("  the same arguments")
-    for earlier in card.earlier:
-        words = "; ".join(
-            f"{decision.action} by {decision.who}"
-            + (f": {one_line(decision.comment)}" if decision.comment else "")
-            for decision in earlier.decisions
-        )
-        when = timestamp(earlier.action.created_at)
-        said = f" ({words})" if words else ""
-        terminal.say(f"the same call before: {when}, {label(earlier.action.status)}{said}")
 
 
 def whole_text(request: HitlRequest, user: Any) -> str:

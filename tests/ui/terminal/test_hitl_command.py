@@ -335,7 +335,9 @@ def test_an_action_is_answered_by_its_schema(make_project, owner, approver):
     action = ask_of_agent(project, owner, {"order": "1"}, **asked)
     request = action.requests.get()
     digest = f"--digest={request.subject_digest}"
-    assert '"enum"' in hitl("show", request.pk, user="approver")
+    shown = hitl("show", request.pk, user="approver")
+    assert '"enum"' in shown
+    assert "The agent does not say whether it may destroy anything." in shown
 
     with pytest.raises(CommandError, match="XL"):
         hitl("answer", request.pk, digest, "--text=size: XL", user="approver")

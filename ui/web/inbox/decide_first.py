@@ -47,13 +47,8 @@ def _risks(presented: PresentedRequest) -> Iterator[Point]:
     if error := presented.subject.get("error"):
         yield Point("bad", error["detail"])
     if presented.card is not None:
-        hints = presented.card.action.hints
-        if hints.get("destructiveHint"):
-            yield Point("bad", "It may delete or overwrite.")
-        if hints.get("openWorldHint"):
-            yield Point("warn", "It reaches outside of this installation.")
-        if not hints:
-            yield Point("warn", "The agent does not say whether it may destroy anything.")
+        for tone, text in presented.card.warnings:
+            yield Point(tone, text)
         if presented.card.action.effect:
             text = (
                 f"Effect: {presented.card.action.effect}. While a call with it runs, has succeeded "
