@@ -153,11 +153,16 @@ def show(client: Client, request: dict[str, Any]) -> None:
             print(f"acts for   {line(action['subject']['type'])} {line(action['subject']['id'])}")
         if action["effect"]:
             print(f"effect     {line(action['effect'])}")
-        if (action["hints"] or {}).get("destructiveHint"):
-            print("           It is destructive, says the agent.")
+        hints = action["hints"] or {}
+        if hints.get("destructiveHint"):
+            print("           It may delete or overwrite.")
+        if not hints:
+            print("           The agent does not say whether it may destroy anything.")
         print(f"arguments  {as_json(action['arguments'])}")
         if action["why"]:
-            print(f"\nThe agent claims:\n  {escaped(action['why'])}")
+            # Its own lines must not look like ours.
+            claims = escaped(action["why"]).replace("\n", "\n  > ")
+            print(f"\nThe agent claims:\n  > {claims}")
     else:
         print(as_json(request.get("content")))
     print(f"\nstatus     {request['status']}")
