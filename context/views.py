@@ -51,6 +51,7 @@ from context.services.uploads import too_large
 from context.side_by_side import compare_contents
 from context.staleness import with_staleness
 from core.content_security import STRICT
+from core.schema import CONTENT_CHANGED
 from core.viewsets import APIView, GenericViewSet
 from projects.enums import CredentialScope
 
@@ -195,7 +196,8 @@ class ArtifactViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericV
         responses={
             (200, "application/json"): DiffSerializer,
             (200, "text/html"): OpenApiTypes.STR,
-        },
+        }
+        | CONTENT_CHANGED,
         filters=False,
     )
     @action(detail=True)

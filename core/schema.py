@@ -26,8 +26,25 @@ ERRORS = {
     "415": "The body is not JSON.",
     "429": "Too many requests, or tries to log in; `Retry-After` says when to come back.",
     "422": "Well-formed, but not acceptable; `code` says why.",
+    "503": "The database, or something else that this needs, is away; `code` says what. Come back "
+    "later, after `Retry-After` where it is given.",
+    "507": "`disk_full`: nothing can be written now; come back after `Retry-After`.",
 }
-ERRORS_OF_READING = ("400", "401", "403", "404", "429")
+ERRORS_OF_READING = ("400", "401", "403", "404", "429", "503")
+#: Of what reads whole contents, and of what makes documents of them.
+CONTENT_CHANGED = {
+    (409, PROBLEM): OpenApiResponse(
+        ProblemSerializer, "`integrity`: a content was changed outside of Paraph."
+    )
+}
+IF_NONE_MATCH = OpenApiParameter(
+    "If-None-Match",
+    str,
+    OpenApiParameter.HEADER,
+    description="The `ETag` of what the caller has: 304 where it is still so.",
+)
+ETAG = OpenApiParameter("ETag", str, OpenApiParameter.HEADER, response=[200, 304])
+NOT_MODIFIED = {304: OpenApiResponse(description="It is still as `If-None-Match` says.")}
 IDEMPOTENCY_KEY_SCHEMA = {
     "type": "string",
     "minLength": 1,

@@ -8,7 +8,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from audit.stream.sse import KEEP_ALIVE_SECONDS
 from context.artifact_types import artifact_types
-from core.schema import ERRORS, PROBLEM
+from core.schema import ERRORS, ERRORS_OF_READING, PROBLEM
 
 COMPONENT = "#/components/schemas/"
 # What has a content beside its `artifact_type`: one form for each type.
@@ -137,7 +137,7 @@ def describe_stream(result: dict[str, Any], **_: Any) -> dict[str, Any]:
             }
             | {
                 code: {"description": ERRORS[code], "content": problem}
-                for code in ("400", "401", "403", "404", "429")
+                for code in ERRORS_OF_READING
             },
         }
     }

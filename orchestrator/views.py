@@ -31,6 +31,8 @@ from audit.actors import Actor
 from audit.models import Stream
 from core.database import consistent_snapshot
 from core.errors import InvalidInput, TooLarge
+from core.schema import CONTENT_CHANGED, ETAG, IF_NONE_MATCH, NOT_MODIFIED, PROBLEM
+from core.serializers import ProblemSerializer
 from core.viewsets import APIView
 from hitl.selectors import request_list_for
 from orchestrator.engine.document import ENDINGS, MEDIA_TYPES, sources_of
@@ -149,6 +151,11 @@ class SnapshotView(APIView):
         }
 
 
+NOT_MADE = CONTENT_CHANGED | {
+    (422, PROBLEM): OpenApiResponse(
+        ProblemSerializer, "`document_too_large`: take another form of it."
+    )
+}
 BEING_MADE = OpenApiResponse(
     BeingMadeSerializer,
     description="A worker makes it. Come back to `Location` after `Retry-After` seconds.",
@@ -178,7 +185,8 @@ class ExportView(APIView):
         responses={
             (200, "application/zip"): OpenApiResponse(OpenApiTypes.BINARY),
             (202, "application/json"): BEING_MADE,
-        },
+        }
+        | NOT_MADE,
     )
     def get(self, request: Request, project_id: UUID) -> HttpResponseBase:
         file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - closed with the answer
@@ -202,12 +210,14 @@ class DocumentView(APIView):
     queries = {"get": ("as",)}
 
     @extend_schema(
-        parameters=[FORM],
+        parameters=[FORM, IF_NONE_MATCH, ETAG],
         responses={
             (200, kind.split(";")[0]): OpenApiResponse(OpenApiTypes.BINARY)
             for kind in MEDIA_TYPES.values()
         }
-        | {(202, "application/json"): BEING_MADE},
+        | {(202, "application/json"): BEING_MADE}
+        | NOT_MODIFIED
+        | NOT_MADE,
     )
     def get(self, request: Request, project_id: UUID) -> HttpResponse:
         form = request.query_params.get("as", "html")

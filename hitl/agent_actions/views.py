@@ -17,7 +17,7 @@ from audit.actors import Actor
 from audit.stream.waits import WAIT_MAX_SECONDS
 from core.errors import InvalidInput, TooLarge
 from core.idempotency import KEY
-from core.schema import IDEMPOTENCY_KEY_SCHEMA
+from core.schema import ETAG, IDEMPOTENCY_KEY_SCHEMA, IF_NONE_MATCH, NOT_MODIFIED
 from core.serializers import ProblemSerializer
 from core.viewsets import GenericViewSet
 from hitl.agent_actions.asks import ask_action, cancel_action
@@ -144,7 +144,10 @@ class ActionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
             detail = f"Send whole seconds from 0 to {WAIT_MAX_SECONDS}."
             raise InvalidInput.of("wait", "out_of_range", detail)
 
-    @extend_schema(parameters=[WAIT])
+    @extend_schema(
+        parameters=[WAIT, IF_NONE_MATCH, ETAG],
+        responses={200: ActionDetailSerializer} | NOT_MODIFIED,
+    )
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Show one action as it is now.
 

@@ -49,6 +49,16 @@ def test_every_operation_says_what_it_does_and_how_it_fails(schema):
         assert "401" in operation["responses"] or "auth/token" in path, (method, path)
         problem = operation["responses"].get("404", {})
         assert "application/problem+json" in problem["content"], (method, path)
+        away = {"503"} if method == "get" else {"503", "507"}
+        assert away <= operation["responses"].keys(), (method, path)
+
+
+def test_what_can_be_asked_for_only_if_it_changed_says_so(schema):
+    for path in ("actions/{action_id}/", "projects/{project_id}/document/"):
+        operation = schema["paths"][f"/api/v1/{path}"]["get"]
+        names = {parameter["name"] for parameter in operation["parameters"]}
+        assert "If-None-Match" in names
+        assert {"200", "304"} <= operation["responses"].keys()
 
 
 def test_every_unsafe_operation_takes_an_idempotency_key(schema):
