@@ -122,7 +122,8 @@ def test_text_of_agents_is_escaped_and_cuts_are_marked(project, tell):
         assert "more characters are cut off here: read all of it before you decide" in text
 
 
-def test_the_card_of_a_call_is_in_the_message_whole(project, approver, owner, tell):
+def test_the_card_of_a_call_is_in_the_message_whole(make_project, approver, owner, tell):
+    project = make_project(workflow="none", auto_start=True)
     order, extra = {"order": "1", "note": "\u202e"}, {"hints": {"destructiveHint": True}}
     first = ask_of_agent(project, owner, order).requests.get()
     decide_as(approver, first, "reject", comment="Not this one.")

@@ -137,7 +137,7 @@ def test_from_a_file(admin_user, tmp_path, capsys):
     call_command("workflows")
 
     listed = capsys.readouterr().out
-    assert "ours 1" in listed
+    assert "\nours " in listed
     assert "your own" in listed
     file.write_text("name: ours\nversion: one\n")
     with pytest.raises(CommandError, match=r"(?s)Line 1, title: is missing.*Line 2, version"):
