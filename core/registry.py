@@ -25,6 +25,8 @@ class Registry(Generic[Item]):
         self._items: dict[str, Item] = {}
         self._order: dict[str, tuple[int, str]] = {}
         self._labels: dict[str, str] = {}
+        #: The names of these items in their order.
+        self._sorted: tuple[dict[str, Item] | None, list[str]] = (None, [])
         self._is_complete = self._is_discovering = False
         self._lock = threading.RLock()
 
@@ -34,11 +36,13 @@ class Registry(Generic[Item]):
             raise ValueError(f"There are two {self.kind}s called {name!r}.")
         self._items[name] = item
         self._order[name] = (order, name)
+        self._sorted = (None, [])
         self._labels[name] = label or name.replace("_", " ").capitalize()
         return item
 
     def unregister(self, name: str) -> None:
         del self._items[name]
+        self._sorted = (None, [])
 
     def get(self, name: str) -> Item | None:
         return self._all().get(name)
@@ -50,7 +54,12 @@ class Registry(Generic[Item]):
     @property
     def values(self) -> list[str]:
         """The names, as a TextChoices has them."""
-        return sorted(self._all(), key=self._order.__getitem__)
+        items = self._all()
+        of, names = self._sorted
+        if of is not items:
+            names = sorted(items, key=self._order.__getitem__)
+            self._sorted = (items, names)
+        return list(names)
 
     @property
     def choices(self) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ from typing import Any
 from django.apps import apps
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.db.models.base import ModelState
+from psycopg.types.datetime import TimestamptzLoader
 
 NAMES = ("statements", "rows_against_log", "access_against_log", "work_against_log")
 PAGES = [Path(__file__).with_name(f"{name}.sql") for name in NAMES]
@@ -103,6 +104,8 @@ def _sent(text: str, parameters: dict[str, Any]) -> Any:
     if raw.statements_cursor is None:
         with database.wrap_database_errors:
             raw.statements_cursor = database.create_cursor()
+            # Django's own is in Python; this one gives the same, as the connection is in UTC.
+            raw.statements_cursor.adapters.register_loader("timestamptz", TimestamptzLoader)
     cursor = raw.statements_cursor
     if database.queries_logged:
         cursor = database.make_debug_cursor(cursor)

@@ -589,6 +589,14 @@ LEFT JOIN tasks ON tasks.project_id = projects.id AND tasks.is_current
 LEFT JOIN hitl_requests ON hitl_requests.task_id = tasks.id AND hitl_requests.status = 'pending'
 WHERE projects.id = %(project)s
 
+-- name: has_open_tasks
+SELECT 1 FROM tasks
+WHERE project_id = %(project)s AND status NOT IN ('completed', 'failed', 'cancelled') LIMIT 1
+
+-- name: has_open_actions
+SELECT 1 FROM agent_actions
+WHERE project_id = %(project)s AND status IN ('pending', 'approved') LIMIT 1
+
 -- name: logs_to_verify
 SELECT stream.project FROM event_streams AS stream
 LEFT JOIN log_verifications AS done ON done.subject = stream.project::text

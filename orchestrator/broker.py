@@ -5,7 +5,7 @@ from typing import Any
 
 from celery.app.amqp import AMQP
 from kombu import Connection as BrokerConnection
-from kombu.transport import TRANSPORT_ALIASES, redis
+from kombu.transport import TRANSPORT_ALIASES, redis, virtual
 from redis.connection import Connection, SSLConnection
 from redis.exceptions import ConnectionError as RedisAway
 from redis.exceptions import ResponseError
@@ -47,6 +47,43 @@ class BeatingSSLConnection(Beating, SSLConnection):
     pass
 
 
+class MemoryOfTaken(redis.QoS):
+    """Notes in Redis what a worker has taken, except for tasks: the sweep enqueues those again.
+
+    To note a message and to cross it out took an eighth of an agents' worker's time.
+    """
+
+    def append(self, message: Any, delivery_tag: str) -> None:
+        if self._is_for_a_task(message):
+            virtual.QoS.append(self, message, delivery_tag)
+        else:
+            super().append(message, delivery_tag)
+
+    def ack(self, delivery_tag: str) -> None:
+        if self._is_for_a_task(self._delivered.get(delivery_tag)):
+            virtual.QoS.ack(self, delivery_tag)
+        else:
+            super().ack(delivery_tag)
+
+    def restore_by_tag(self, tag: str, client: Any = None, leftmost: bool = False) -> None:
+        message = self._delivered.get(tag)
+        if not self._is_for_a_task(message):
+            super().restore_by_tag(tag, client, leftmost)
+            return
+        info = message.delivery_info
+        with self.pipe_or_acquire(client=client) as pipe:
+            self.channel._do_restore_message(
+                message._raw, info["exchange"], info["routing_key"], pipe, leftmost
+            )
+            pipe.execute()
+
+    @staticmethod
+    def _is_for_a_task(message: Any) -> bool:
+        from agents.queue import RUN_TASK
+
+        return message is not None and message.headers.get("task") == RUN_TASK
+
+
 class ForgetfulChannel(redis.Channel):
     """One whose connection was lost neither acknowledges its messages nor puts them back.
 
@@ -54,6 +91,7 @@ class ForgetfulChannel(redis.Channel):
     on with it. Redis delivers them once more, in vain where the work is done.
     """
 
+    QoS = MemoryOfTaken
     connection_class = BeatingConnection
     connection_class_ssl = BeatingSSLConnection
     _one_client: Any = None

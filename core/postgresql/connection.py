@@ -55,23 +55,25 @@ class WatchedConnection(psycopg.Connection[Any]):
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         if timeout is None:
-            gen = self._watched(gen)
+            gen = self._watched(gen, interval)
         return super().wait(gen, interval, timeout)
 
-    def _watched(self, gen: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-        """The same steps; a step without news of the server is one of silence."""
+    def _watched(self, gen: Generator[Any, Any, Any], interval: float) -> Generator[Any, Any, Any]:
+        """The same steps; one that brings no news of the server within `interval` is silence."""
         heartbeat.beat()
+        silent_since, ask_after = None, None
         try:
             event = next(gen)
-            silent_since = time.monotonic()
-            ask_after = silence.limit()
             while True:
                 ready = yield event
                 if ready:
-                    silent_since = time.monotonic()
+                    silent_since = None
                 else:
                     heartbeat.beat()
-                    silent_seconds = time.monotonic() - silent_since
+                    now = time.monotonic()
+                    if silent_since is None:
+                        silent_since, ask_after = now - interval, silence.limit()
+                    silent_seconds = now - silent_since
                     if ask_after is not None and silent_seconds >= ask_after:
                         self.hang_up_unless_it_answers(silent_seconds)
                         ask_after = silent_seconds + ANSWER_SECONDS + (silence.limit() or 0)

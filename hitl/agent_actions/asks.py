@@ -5,6 +5,7 @@ from uuid import UUID
 
 from agents.enums import RequestKind
 from context.models import Artifact, ArtifactVersion
+from core import sql
 from core.errors import Conflict, InvalidInput, NotFound, Unprocessable
 from hitl.agent_actions.digests import (
     action_digest,
@@ -271,6 +272,8 @@ def lock_own_action(
 
 def close_actions_of_ended_project(tx: ProjectTransaction) -> None:
     """Open questions and permissions end with the project; what is being executed may report."""
+    if not sql.execute("has_open_actions", project=tx.project.pk):
+        return
     open_states = (ActionStatus.PENDING, ActionStatus.APPROVED)
     actions = AgentAction.objects.filter(project=tx.project, status__in=open_states)
     for action in actions.select_for_update(no_key=True, of=("self",)):

@@ -6,6 +6,7 @@ from agents.enums import FINAL, TaskStatus
 from agents.models import Task
 from agents.services import cancel_tasks, drop_tasks
 from audit.actors import Actor
+from core import sql
 from core.errors import Conflict, InvalidInput
 from hitl.agent_actions.own_agents import close_calls
 from hitl.services import cancel_requests
@@ -101,6 +102,8 @@ def _remember(run: WorkflowRun, step: str, comment: str, by: str, cause: str) ->
 
 def close_open_work(tx: ProjectTransaction) -> None:
     """The project has ended: cancel its open requests and tasks. A rewind starts them again."""
+    if not sql.execute("has_open_tasks", project=tx.project.pk):
+        return
     unfinished = list(Task.objects.filter(project=tx.project).open())
     cancel_requests(tx, unfinished)
     close_calls(tx, unfinished)

@@ -6,6 +6,7 @@ import time
 from uuid import uuid4
 
 import pytest
+from kombu import Consumer, Producer, Queue
 
 from agents import queue
 from orchestrator.broker import RECONNECT_SECONDS, ForgetfulChannel
@@ -60,6 +61,34 @@ def test_messages_are_sent_through_the_same_channels():
     connection = app.producer_pool.connections.new()
 
     assert connection.get_transport_cls().Channel is ForgetfulChannel
+
+
+@pytest.mark.parametrize(
+    ("job", "is_noted"), [(queue.RUN_TASK, False), (queue.MAKE_DOCUMENT, True)]
+)
+def test_what_is_taken_is_put_back_at_the_end_and_tasks_are_not_noted_meanwhile(job, is_noted):
+    name, taken = f"test-{uuid4().hex}", []
+    with app.connection_for_read() as connection:
+        channel = connection.channel()
+        messages = Consumer(channel, [Queue(name)], on_message=taken.append)
+        for number in range(2):
+            Producer(channel).publish([number], routing_key=name, headers={"task": job})
+        with messages:
+            while len(taken) < 2:
+                connection.drain_events(timeout=10)
+            taken[0].ack()
+            assert channel.client.hexists(channel.unacked_key, taken[1].delivery_tag) == is_noted
+
+        channel.close()
+
+        with connection.channel() as after:
+            put_back = Consumer(after, [Queue(name)], on_message=taken.append)
+            with put_back:
+                connection.drain_events(timeout=10)
+            assert taken[2].payload == taken[1].payload
+            taken[2].ack()
+            assert not after.client.hexists(after.unacked_key, taken[2].delivery_tag)
+            assert after.client.llen(name) == 0
 
 
 def test_a_broker_that_does_not_answer_holds_up_one_message_and_not_the_next(
