@@ -33,7 +33,7 @@ from tests.scenes import (
     work,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("whole_logs")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project", "whole_logs")]
 
 
 def refused(task: Task) -> bool:

@@ -34,7 +34,7 @@ from tests.scenes import (
     work,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("whole_logs")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project", "whole_logs")]
 
 MISFIT = Completed((Output("agent_output", "Run plan", {"no": "summary"}),), USAGE)
 BILL = Usage("test", "model-1", calls=2, input_tokens=30, output_tokens=4, cost_micros=5)

@@ -27,7 +27,7 @@ from tests.scenes import (
     work,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("whole_logs")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project", "whole_logs")]
 
 BUSY = TransientError("http_503", "The provider is busy.")
 WRONG = PermanentError("no_such_model", "The provider does not know the model.")

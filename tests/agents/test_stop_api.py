@@ -8,7 +8,7 @@ from audit.models import Event
 from projects.services import add_member
 from tests.fixtures import allow_to_stop_everything
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project")]
 STOP = "/api/v1/emergency-stop/"
 RELEASE = f"{STOP}release/"
 WHY = {"reason": "It deletes files."}

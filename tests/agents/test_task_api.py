@@ -10,7 +10,7 @@ from orchestrator.engine.advance import advance_project
 from projects.services import cancel_project
 from tests.scenes import asked, running, side_task
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project")]
 
 TASKS = "/api/v1/tasks/"
 

@@ -19,7 +19,7 @@ from projects.models import Project
 from projects.services import cancel_project
 from tests.live import write
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project")]
 
 PROGRAM = PROJECT_DIR / "audit" / "archive_verifier.py"
 

@@ -36,7 +36,7 @@ from ops.devserver.runtime import PROJECT_DIR
 from tests.fixtures import note_people
 from tests.live import write
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project")]
 
 
 @pytest.fixture(autouse=True)

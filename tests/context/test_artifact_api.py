@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from context.models import Artifact
 from tests.scenes import asked
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project")]
 
 ARTIFACTS = "/api/v1/artifacts/"
 

@@ -10,7 +10,7 @@ from context.search import find, present_hits, scope_of
 from context.services import add_version, forget_repeated_names
 from tests.context.documents import hand_in
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project")]
 
 LENDING = "# Reservation policy\n\nFirst come, first served.\n"
 FEES = "# Fees\n\nNone.\n"

@@ -5,7 +5,7 @@ from context.artifact_types import artifact_types
 from context.parts import join_sections
 from tests.context.documents import hand_in
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project")]
 
 TEXT = "Before.\n# Lending\n- FR-1 Lend\n- FR-2 Return\n# Fees\nNone.\n"
 ARTIFACTS = "/api/v1/artifacts/"

@@ -8,7 +8,7 @@ from context.services import add_version, create_artifact, split_old_versions
 from context.services.storage import INLINE_MAX_BYTES, hash_of
 from tests.context.documents import is_same
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project")]
 
 
 def document(chapters, edited=None):

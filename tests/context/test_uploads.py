@@ -7,7 +7,7 @@ from context.models import Artifact
 from context.services import UPLOAD_MAX_BYTES
 from context.services.uploads import safe_name
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project")]
 
 UPLOAD = "/api/v1/artifacts/upload/"
 

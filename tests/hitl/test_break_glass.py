@@ -19,7 +19,7 @@ from tests.scenes import (
     upload,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project")]
 
 
 def break_glass(user, request, action="approve", **fields):

@@ -7,7 +7,7 @@ from hitl.models import Comment, HitlRequest
 from hitl.selectors import waiting_for_me
 from tests.scenes import asked, decide_as, event_of, fresh, join, let_pass, set_policy, types_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project")]
 
 
 @pytest.fixture

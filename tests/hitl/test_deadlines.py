@@ -34,7 +34,7 @@ from tests.scenes import (
     work,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project")]
 
 HOUR = 3600
 

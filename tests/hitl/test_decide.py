@@ -18,7 +18,7 @@ from projects.models import Project
 from projects.services import cancel_project, pause_project
 from tests.scenes import ALLOWED, KINDS, asked, finish, side_task, work
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project")]
 
 OTHER = {"summary": "My own plan.", "body": "By hand."}
 TASK_AFTER = {

@@ -25,7 +25,7 @@ from tests.scenes import (
     upload,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project")]
 
 NEVER = {"viewer": "role_too_low", "outsider": "not_found", "staff": "not_a_member"}
 MAY = ("owner", "approver")

@@ -4,7 +4,7 @@ from audit.models import Event
 from hitl.models import Policy
 from tests.scenes import asked, fresh, set_policy
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project")]
 
 DEFAULTS = {
     "prevent_self_approval": True,

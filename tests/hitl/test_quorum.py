@@ -22,7 +22,7 @@ from tests.scenes import (
 )
 from ui.terminal.decisions import Choice, send_decision
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project")]
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from tests.scenes import (
     work,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project")]
 
 LATER = {"text": "And it must be blue."}
 

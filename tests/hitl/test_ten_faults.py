@@ -36,7 +36,7 @@ from tests.scenes import (
     work,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project")]
 
 
 def rewind(project: Project, owner: User) -> Task:

@@ -22,7 +22,7 @@ from projects.services import cancel_project, pause_project, resume_project, sta
 from tests.scenes import types_of
 from tests.ui.web.conftest import logged_in
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project")]
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 

@@ -20,7 +20,7 @@ from orchestrator.engine.document import FORMS, document_of, seal_of, sources_of
 from orchestrator.models import AssembledDocument
 from tests.scenes import asked, running
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project")]
 
 HOSTILE = """# <script>alert(1)</script>
 

@@ -11,7 +11,7 @@ from orchestrator.models import AssembledDocument, DocumentJob
 from projects.models import Project
 from tests.orchestrator.test_large_documents import accept
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project")]
 
 
 @pytest.fixture

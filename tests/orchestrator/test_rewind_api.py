@@ -9,7 +9,7 @@ from orchestrator.engine.advance import advance_project
 from projects.services import cancel_project
 from tests.scenes import asked, running
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project")]
 
 
 def rewind(api, project, **body):

@@ -26,7 +26,7 @@ from tests.scenes import (
 )
 
 HOUR = timedelta(hours=1)
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("whole_logs")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project", "whole_logs")]
 
 
 def test_a_decision_is_recorded_and_resumes_nothing(project, owner, approver):

@@ -20,7 +20,7 @@ from projects.invitations import accept_as_new_user, accept_invitation, invite_m
 from projects.models import Invitation, Membership
 from projects.services import add_member, remove_member
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project")]
 
 PASSWORD = "a long enough phrase"
 

@@ -6,7 +6,7 @@ from audit.models import Event
 from orchestrator.engine.advance import advance_project
 from projects.models import Membership, Project
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project")]
 
 PROJECTS = "/api/v1/projects/"
 NEW = {"name": "Library", "brief": "Members borrow books."}
@@ -131,16 +131,17 @@ def test_a_viewer_changes_nothing(project, viewer, client_of):
     assert response.status_code == 403
 
 
-def test_the_list_shows_only_what_the_caller_may_see(make_project, owner, outsider, client_of):
-    make_project()
+def test_the_list_shows_only_what_the_caller_may_see(
+    project, make_project, owner, outsider, client_of
+):
     make_project()
 
     assert client_of(owner).get(PROJECTS).json()["count"] == 2
     assert client_of(outsider).get(PROJECTS).json()["count"] == 0
 
 
-def test_the_list_is_newest_first_in_pages(make_project, owner, client_of):
-    ids = [str(make_project().pk) for _ in range(5)]
+def test_the_list_is_newest_first_in_pages(project, make_project, owner, client_of):
+    ids = [str(one.pk) for one in (project, *(make_project() for _ in range(4)))]
 
     first = client_of(owner).get(PROJECTS, {"page_size": 3}).json()
     second = client_of(owner).get(first["next"]).json()

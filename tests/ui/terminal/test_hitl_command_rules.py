@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from hitl.policy import policy_of
 from tests.scenes import asked, decide_as, fresh, join, set_policy
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project")]
 
 
 def hitl(*arguments: object, user: str = "owner") -> str:

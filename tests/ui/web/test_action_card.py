@@ -15,7 +15,7 @@ from projects.transaction import ProjectTransaction
 from tests.scenes import ask_of_agent
 from tests.ui.web.conftest import open_request
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project")]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from projects.floor import installation_floor
 from tests.scenes import agent_returns, join, work
 from tests.ui.web.conftest import logged_in
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project")]
 
 FORM = {
     "required_approvals": "1",

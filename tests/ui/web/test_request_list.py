@@ -13,7 +13,7 @@ from tests.ui.web.conftest import logged_in, open_request
 
 LIST = "/admin/hitl/hitlrequest/"
 OURS = {"projects", "context", "agents", "hitl", "orchestrator", "audit"}
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project")]
 
 
 def bulk(client, action, *requests, **fields):

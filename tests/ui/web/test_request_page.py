@@ -9,7 +9,7 @@ from hitl.rules import allowed_actions
 from tests.scenes import agent_returns, questions, work
 from tests.ui.web.conftest import logged_in
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project")]
 INDEX = "/admin/"
 
 

@@ -9,7 +9,7 @@ from projects.services import pause_project
 from tests.scenes import agent_returns, let_pass, set_policy, time_out, work
 from tests.ui.web.conftest import logged_in
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project")]
 
 
 def page_of(request):

@@ -6,7 +6,7 @@ from context.models import Artifact
 from tests.context.documents import hand_in
 from tests.ui.web.conftest import logged_in
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("staff_members")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_project", "staff_members")]
 
 EVIL = "</textarea><script>alert(1)</script>"
 
