@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -19,8 +19,8 @@ from notifications.preferences import preferences_of, time_zone_of, when_to_send
 from projects.models import Membership, Project
 
 
-def interest(project: Project) -> set[str]:
-    return set().union(*(kind.event_types for kind in kinds))
+def interest(projects: Collection[UUID]) -> dict[UUID, set[str]]:
+    return dict.fromkeys(projects, set().union(*(kind.event_types for kind in kinds)))
 
 
 def read(project: Project, events: Sequence[Event]) -> None:

@@ -4,9 +4,10 @@ They hold ids, names and the action; never what was decided on, a comment, or wh
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import httpx
 from django.db import connection
@@ -53,8 +54,9 @@ def receivers() -> list[str]:
     return [channel.name for channel in channels if getattr(channel, "takes_scores", False)]
 
 
-def interest(project: Project) -> set[str]:
-    return {str(DECISION_RECORDED)} if receivers() else set()
+def interest(projects: Collection[UUID]) -> dict[UUID, set[str]]:
+    types = {str(DECISION_RECORDED)}
+    return dict.fromkeys(projects, types) if receivers() else {}
 
 
 def read(project: Project, events: Sequence[Event]) -> None:

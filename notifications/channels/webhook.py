@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -63,13 +63,12 @@ class Webhooks(Channel):
         return send(deadline)
 
 
-def interest(project: Project) -> set[str] | None:
-    wanted: set[str] = set()
-    enabled = project.webhooks.filter(disabled_at=None)
-    for event_types in enabled.values_list("event_types", flat=True):
-        if not event_types:
-            return None
-        wanted.update(event_types)
+def interest(projects: Collection[UUID]) -> dict[UUID, set[str] | None]:
+    wanted: dict[UUID, set[str] | None] = {}
+    enabled = Webhook.objects.filter(project__in=projects, disabled_at=None)
+    for project, event_types in enabled.values_list("project", "event_types"):
+        known = wanted.get(project, set())
+        wanted[project] = {*known, *event_types} if event_types and known is not None else None
     return wanted
 
 

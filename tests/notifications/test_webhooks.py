@@ -4,12 +4,14 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
 from standardwebhooks.webhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from audit.actors import Actor
-from audit.models import Event
+from audit.models import Event, Stream
 from core.failpoints import FailpointError
 from notifications import http_client
 from notifications.channels import webhook as channel
@@ -18,7 +20,14 @@ from notifications.http_client import ForbiddenAddress, NotDelivered, post
 from notifications.models import Cursor, Webhook, WebhookDelivery, retry_delay
 from notifications.webhooks import create_webhook
 from orchestrator.engine.erasure import erase_project
-from projects.services import cancel_project, pause_project, resume_project, start_project
+from projects.models import Project
+from projects.services import (
+    cancel_project,
+    create_project,
+    pause_project,
+    resume_project,
+    start_project,
+)
 from tests.scenes import types_of
 from tests.ui.web.conftest import logged_in
 
@@ -101,6 +110,41 @@ def test_a_receiver_that_was_down_for_an_hour_gets_all_of_it_with_the_same_ids(
     assert tried == {receiver.ids[0]}
     hook.refresh_from_db()
     assert (hook.failures, hook.failing_since) == (0, None)
+
+
+def test_logs_with_nothing_of_interest_are_passed_over_all_at_once(project, owner):
+    def read():
+        with CaptureQueriesContext(connection) as queries:
+            read_logs()
+        heads = Stream.objects.filter(project__in=Project.objects.values("pk"))
+        assert dict(heads.values_list("project", "sequence")) == dict(
+            Cursor.objects.values_list("project", "sequence")
+        )
+        return len(queries)
+
+    for_one = read()
+    for number in range(5):
+        create_project(actor=Actor.of_user(owner), name=f"P{number}", brief="B.", auto_start=False)
+
+    assert read() == for_one
+
+
+def test_what_follows_on_what_was_passed_over_is_told(project, owner, receiver, tell):
+    actor = Actor.of_user(owner)
+    tell()
+    types = ["project_paused"]
+    create_webhook(project_id=project.pk, actor=actor, url=receiver.url, event_types=types)
+    tell()
+    start_project(project_id=project.pk, actor=actor)
+    tell()
+    assert receiver.messages == []
+
+    pause_project(project_id=project.pk, actor=actor)
+    resume_project(project_id=project.pk, actor=actor)
+    tell()
+
+    (event,) = Event.objects.filter(project=project.pk, event_type="project_paused")
+    assert receiver.ids == [f"evt_{event.epoch}_{event.sequence}"]
 
 
 def test_a_death_between_reading_and_writing_down_loses_nothing(
