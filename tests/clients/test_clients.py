@@ -65,7 +65,10 @@ def test_a_client_of_python(description, environment, tmp_path):
     client = tmp_path / "paraph_api"
     command = [PYTHON / "openapi-python-client", "generate", "--meta=none", "--fail-on-warning"]
     config = HERE / "openapi_python_client.yaml"
-    run(*command, f"--config={config}", f"--path={description}", f"--output-path={client}")
+    # It formats what it makes with the ruff beside it.
+    path = {"PATH": f"{PYTHON}{os.pathsep}{os.environ['PATH']}"}
+    where = [f"--config={config}", f"--path={description}", f"--output-path={client}"]
+    run(*command, *where, env=os.environ | path)
 
     run(
         PYTHON / "python",
