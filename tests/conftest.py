@@ -34,7 +34,7 @@ hypothesis_settings.load_profile("ordinary")
 def pytest_collection_finish() -> None:
     """What was loaded stays: looking through it again and again was a tenth of the time."""
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(500_000, 20, 100)
 
 
 @pytest.fixture(autouse=True, scope="session")

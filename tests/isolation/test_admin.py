@@ -12,6 +12,7 @@ from audit.models import Event
 from tests.isolation.routes import PLACE, plain
 from tests.isolation.test_paths import head_of
 from tests.isolation.things import OURS
+from ui.web.error_pages import bare_page
 
 pytestmark = pytest.mark.django_db
 
@@ -56,7 +57,11 @@ def url_of(model, path, things, id):
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_a_page_of_one_thing_is_as_if_there_were_none(things, client, subtests, method):
+def test_a_page_of_one_thing_is_as_if_there_were_none(
+    things, client, subtests, method, monkeypatch
+):
+    # What a refusal says, without the frame that is around every page.
+    monkeypatch.setattr("orchestrator.errors.error_page", lambda _, *said: bare_page(*said))
     before, send = head_of(things), getattr(client, method)
 
     for model, path in OF_ONE:
