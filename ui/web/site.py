@@ -37,6 +37,10 @@ class AdminSite(admin.AdminSite):
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         return super().each_context(request) | layout_context(request)
 
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """Of one app only: no page shows the list of all, and each would make it."""
+        return super().get_app_list(request, app_label) if app_label else []
+
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """By name and password, where they are enough."""
         return refuse_password_alone(request, super().login(request, extra_context))
