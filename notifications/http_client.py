@@ -111,8 +111,10 @@ class _CheckedBackend(httpcore.NetworkBackend):
         """Connects to an address that was checked, not to a name. Raises ForbiddenAddress."""
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise NotDelivered(f"there is no host {host}: {error.strerror or error}") from error
+        except (OSError, UnicodeError) as error:
+            # The latter for a name with a part that no name of a host may have.
+            reason = getattr(error, "strerror", None) or error
+            raise NotDelivered(f"there is no host {host}: {reason}") from error
         addresses = [ip_address(entry[4][0].partition("%")[0]) for entry in found]
         allowed = [address for address in addresses if is_allowed(address)]
         if not allowed:

@@ -48,6 +48,7 @@ def check_url(url: str) -> str:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
+        host.encode("idna")  # no part of it is empty, or longer than 63 characters
     except ValueError:
         host, port = "", None
     is_plain = url.isascii() and url.isprintable() and not set(url) & set(' "<>\\^`{|}')

@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 ROLES = (Role.APPROVER, Role.VIEWER)
 LOOK_SECONDS = 60
 _looked_at = 0.0
-# Projects in which somebody is in a group without being a member, or a member by a group without
-# being in it.
+# Projects in which somebody is in a group without being a member, a member by a group without being
+# in it, or one who only views while another group of theirs approves.
 OUT_OF_LINE = """
     SELECT membership.project_id FROM project_groups AS membership
     JOIN auth_user_groups AS inside ON inside.group_id = membership.group_id
@@ -43,6 +43,12 @@ OUT_OF_LINE = """
         JOIN auth_user_groups AS inside ON inside.group_id = membership.group_id
         WHERE membership.project_id = member.project_id AND inside.user_id = member.user_id
           AND membership.group_id = member.group_id AND membership.role = member.role)
+    UNION
+    SELECT membership.project_id FROM project_groups AS membership
+    JOIN auth_user_groups AS inside ON inside.group_id = membership.group_id
+    JOIN project_members AS member
+        ON member.project_id = membership.project_id AND member.user_id = inside.user_id
+    WHERE member.group_id IS NOT NULL AND member.role = 'viewer' AND membership.role = 'approver'
 """
 
 

@@ -56,10 +56,7 @@ def ask_action(
             credential=credential, idempotency_key=idempotency_key
         ).first()
         if same_key is not None:
-            asked = same_key.asked_arguments or same_key.arguments
-            if (asked, same_key.tool, same_key.agent.get("name"), same_key.effect) != (
-                *(action.arguments, action.tool, action.agent["name"], action.effect),
-            ):
+            if _asked(same_key) != _asked(action):
                 detail = (
                     "This Idempotency-Key was used for another action. Use a new key for a new one."
                 )
@@ -81,6 +78,12 @@ def ask_action(
         else:
             open_action_request(tx, action)
     return action, True
+
+
+def _asked(action: AgentAction) -> tuple[Any, ...]:
+    """What the same key means the same by; run and call of the agent differ after a restart."""
+    arguments = action.asked_arguments or action.arguments
+    return arguments, action.tool, action.agent.get("name"), action.subject, action.effect
 
 
 def action_of_call(

@@ -79,7 +79,7 @@ def claim_action(
     with ProjectTransaction(where, actor_of(credential), missing="action") as tx:
         action = lock_own_action(tx, action_id, credential)
         now = database_time()
-        if _is_held(action, key, action_digest):
+        if _is_held(action, key, action_digest, now):
             return Claim(action, make_grant(action, now))
         try:
             _check_claim(tx, action, action_digest, now, precondition, has_precondition)
@@ -100,13 +100,16 @@ def claim_action(
     return Claim(action, grant)
 
 
-def _is_held(action: AgentAction, key: str, digest: str) -> bool:
+def _is_held(action: AgentAction, key: str, digest: str, now: datetime) -> bool:
+    """Not past its lease, nor during a stop: who has not begun yet does not begin any more."""
     return (
         key != ""
         and action.claim_key == key
         and action.status == ActionStatus.EXECUTING
+        and action.lease_expires_at > now
         and action.action_digest == digest
         and changed_call(action) is None
+        and not _is_stopped(action)
     )
 
 

@@ -1,7 +1,8 @@
 """What an action is, as bytes: what is approved, what is handed out and what runs are the same."""
 
 import json
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
+from math import isfinite
 from typing import Any
 
 import rfc8785
@@ -46,7 +47,11 @@ def not_exact(code: str, detail: str) -> Unprocessable:
 
 def _exact_float(text: str) -> float:
     number = float(text)
-    if number in (float("inf"), float("-inf")) or Decimal(repr(number)) != Decimal(text):
+    try:
+        is_exact = isfinite(number) and Decimal(repr(number)) == Decimal(text)
+    except InvalidOperation:
+        is_exact = False  # an exponent of many digits
+    if not is_exact:
         detail = f"The number {text[:60]} does not fit a double exactly. Send it as text."
         raise not_exact("number_not_exact", detail)
     return number
@@ -89,9 +94,15 @@ def check_texts(value: Any, depth: int = 0) -> None:
 
 
 def canonical_text(value: Any) -> str:
-    """RFC 8785, as it is stored. Raises Unprocessable for what it cannot carry."""
+    """RFC 8785, as it is stored. Raises Unprocessable for what it cannot carry.
+
+    A whole number beyond 2^53 that was sent as 1e16 would be written out, and read back as an
+    integer that has no canonical form: what is stored has to give the same bytes again.
+    """
     try:
-        return canonical(value).decode()
+        text = canonical(value).decode()
+        canonical(json.loads(text))
+        return text
     except (rfc8785.CanonicalizationError, UnicodeError) as error:
         raise not_exact("number_not_exact", f"This has no canonical form: {error}.") from error
 

@@ -146,6 +146,31 @@ def test_a_lost_answer_to_a_claim_is_repeated_by_its_key(agent, approver_api, ho
     assert (other.json()["code"], late.json()["code"]) == ("already_claimed", "already_claimed")
 
 
+@pytest.mark.parametrize("happens", ["lease", "stop"])
+def test_a_claim_is_not_repeated_past_its_lease_or_in_a_stop(
+    agent, approver_api, home, staff, happens
+):
+    action = approved(agent, approver_api, home)
+    path = f"/api/v1/actions/{action['id']}/claim/"
+    body, headers = {"action_digest": action["action_digest"]}, {"Idempotency-Key": "a"}
+    assert agent.post(path, body, headers=headers).status_code == 200
+
+    if happens == "lease":
+        AgentAction.objects.update(lease_expires_at=Now())
+    else:
+        stop(staff)
+    again = agent.post(path, body, headers=headers)
+
+    assert (again.status_code, again.json()["code"]) == (409, "already_claimed")
+
+
+def test_an_amendment_that_has_no_canonical_form_is_refused(agent, approver_api, home):
+    action = asked(agent, home)
+    refused = decide(approver_api, action, "amend", content=ARGUMENTS | {"amount": 1e16})
+    assert (refused.status_code, refused.json()["code"]) == (422, "number_not_exact")
+    assert read(agent, action)["status"] == "pending"
+
+
 def test_the_digest_is_over_the_canonical_call(agent, home):
     action = asked(agent, home, subject={"type": "customer", "id": "7"})
     facts = {
@@ -166,7 +191,9 @@ def test_the_same_key_answers_with_the_action_as_it_is_now(agent, approver_api, 
 
     again = ask(agent, home)
     other = ask(agent, home, arguments=ARGUMENTS | {"amount": 99})
+    for_another = ask(agent, home, subject={"type": "customer", "id": "7"})
 
+    assert for_another.json()["code"] == "idempotency_key_reused"
     assert (again.status_code, again.json()["id"]) == (201, action["id"])
     assert again.json()["status"] == "approved"
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
@@ -410,6 +437,9 @@ def test_changed_arguments_cannot_be_decided_on(agent, approver_api, home, argum
         ('{"a": 9007199254740993}', "number_not_exact"),
         ('{"a": 0.1000000000000000055}', "number_not_exact"),
         ('{"a": 1e400}', "number_not_exact"),
+        ('{"a": 1e16}', "number_not_exact"),
+        ('{"a": [-1e20]}', "number_not_exact"),
+        ('{"a": 0e99999999999999999999}', "number_not_exact"),
         ('{"a": NaN}', "number_not_exact"),
         ('{"a": "\\u0000"}', "text_not_storable"),
         ('{"a": "\\ud800"}', "text_not_storable"),

@@ -327,6 +327,8 @@ def test_it_is_told_of_the_chosen_events_only(project, owner, receiver, tell):
         ({"url": "ftp://example.org/"}, "url", "invalid"),
         ({"url": "https://user:word@example.org/"}, "url", "invalid"),
         ({"url": "https://[::1"}, "url", "invalid"),
+        ({"url": f"https://{'a' * 64}.example.org/"}, "url", "invalid"),
+        ({"url": "https://example..org/"}, "url", "invalid"),
         ({"url": "https://example.org:99999/"}, "url", "invalid"),
         ({"url": "http://localhost:8000/"}, "url", "address_forbidden"),
         ({"url": "http://169.254.169.254/latest/"}, "url", "address_forbidden"),
@@ -359,6 +361,12 @@ def test_what_a_name_leads_to_is_checked_when_it_is_connected(monkeypatch, addre
 
     with pytest.raises(ForbiddenAddress):
         post("http://rebound.example.org/", b"", {})
+
+
+@pytest.mark.parametrize("host", [f"{'a' * 64}.example.org", "example..org"])
+def test_a_name_that_no_host_can_have_is_an_answer_like_any_other(host):
+    with pytest.raises(NotDelivered, match="there is no host"):
+        post(f"http://{host}/", b"", {})
 
 
 def test_a_redirect_is_not_followed(project, owner, hook, receiver, tell):

@@ -84,6 +84,10 @@ def test_the_higher_role_of_several_groups_counts(project, add, team, outsider, 
     with committed():
         outsider.groups.remove(team)
     assert roles(project)["outsider"] == "viewer"
+    with committed():
+        outsider.groups.add(team)
+    assert roles(project)["outsider"] == "approver"
+    assert bring_groups_in_line() == 0
 
 
 def test_who_is_named_is_a_member_by_themselves(project, add, team, outsider, owner, committed):
