@@ -9,6 +9,8 @@ LAPTOP, NARROW = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
 PHONE = {"viewport": NARROW, "has_touch": True, "is_mobile": True}
 EXCESS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 OF_COLOURS = ("color-contrast", "link-in-text-block")
+FOLDED = "main details:not(.file)"
+UNFOLD = "parts => { for (const part of parts) part.open = true }"
 RUN = "options => axe.run(options).then((found) => found.violations)"
 
 
@@ -36,8 +38,12 @@ def is_too_wide(page: Page) -> bool:
 
 
 def faults_of_page(one: Person, name: str) -> dict[str, list[str]]:
-    """At both widths, in both colours: but for these all is the same in the dark."""
+    """At both widths, in both colours: but for these all is the same in the dark.
+
+    What is folded is looked at, too, but for a program's files.
+    """
     one.page.evaluate(AXE)
+    one.page.eval_on_selector_all(FOLDED, UNFOLD)
     found = {}
     for way, size, scheme, rules in (
         ("phone", NARROW, "light", ()),

@@ -17,6 +17,7 @@ DARK = {"color_scheme": "dark"}
 # Of each person: the pages that they look at.
 OMARS = (
     *("inbox", "clarification", "escalation", "card", "plan", "specification", "results"),
+    *("answer", "happened", "standing", "further"),
     *("profile", "statistics", "days", "notifications", "artifact"),
 )
 # In the docs, beside those that are taken of something that one does on a page.

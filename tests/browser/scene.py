@@ -3,6 +3,7 @@
 import random
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import Group, User
@@ -12,7 +13,8 @@ from agents.endpoints.services import save_endpoint
 from agents.own_types import save_agent_type
 from audit.actors import Actor
 from context.models import Artifact, ContextBuild
-from hitl.models import HitlRequest
+from hitl.agent_actions.claims import claim_action, report_outcome
+from hitl.models import AgentAction, HitlRequest
 from hitl.services import add_comment, delegate_decisions
 from notifications.enums import DeliveryStatus
 from notifications.models import LocalMail, Notification, Webhook, WebhookDelivery
@@ -110,6 +112,43 @@ def ask_for_people(scene: Scene) -> None:
     asks("2", "1042", 40)
     decide_as(omar, asks("3", "1043", 12.5, note="second parcel"))
     scene.asks("card", asks("4", "1042", 40))
+    ask_by_forms(scene, refunds)
+
+
+def ask_by_forms(scene: Scene, project: Project) -> None:
+    """What people answer an agent by filling in a form."""
+    letter = {
+        "type": "object",
+        "properties": {
+            "send": {"type": "boolean", "description": "Whether the letter goes out at all."},
+            "tone": {"enum": ["plain", "formal", "friendly"]},
+            "refund": {"type": "number", "description": "In euros."},
+            "by": {"type": "array", "items": {"enum": ["post", "mail", "phone"]}},
+            "words": {"type": "string"},
+        },
+        "required": ["send", "tone"],
+    }
+
+    def asks(key: str, tool: str, **fields: Any) -> AgentAction:
+        call = {"order": "1042", "amount": 40, "to": "Ines Weber", "letter": "With our regrets."}
+        tools = {"name": tool, "server": "post"}
+        return ask_of_agent(project, scene.dana, call, key, tool=tools, **fields)
+
+    question = asks("post-1", "send_letter", allowed=["answer"], response_schema=letter)
+    scene.asks("answer", question.requests.get())
+
+    sent = asks("post-2", "send_letter")
+    decide_as(scene.omar, sent.requests.get())
+    here = {"action_id": sent.pk, "credential": sent.credential}
+    claim = claim_action(**here, action_digest=sent.action_digest)
+    report_outcome(**here, fence=claim.action.fence, status="unknown", error="No answer came.")
+    scene.asks("happened", sent.requests.pending().get())
+
+    further = {"count": 5, "bounds": {"properties": {"amount": {"maximum": 50}}}}
+    first = scene.asks("standing", asks("post-3", "send_parcel").requests.get())
+    decide_as(scene.omar, first, content={"follow_up": further})
+    asks("post-4", "send_parcel")
+    scene.asks("further", asks("post-5", "send_letter").requests.get())
 
 
 def work_of_the_demo_model(scene: Scene) -> Project:

@@ -10,8 +10,8 @@ from tests.browser.faults import LAPTOP, NARROW, faults_of, faults_of_page, is_t
 from tests.browser.scene import build_scene
 from tests.scenes import stop
 
-# Of the context store; documents of the same form; and Django's own form of an account.
-LEFT_OUT = {"artifact", "build", "lineage", "specification", "source", "user"}
+# Of the context store; and documents of the same form.
+LEFT_OUT = {"artifact", "build", "lineage", "specification", "source"}
 # What somebody sees before they are logged in.
 OUTSIDE = ("/admin/login/", "/accounts/login/", "/accounts/password/reset/", "/accounts/inactive/")
 
@@ -55,16 +55,23 @@ def test_so_are_the_lists(plan_request, staff, person):
     assert faults == {}
 
 
-def test_so_is_what_is_seen_from_outside_and_what_went_wrong(scene, browser, server, person):
+def test_so_is_what_is_seen_from_outside_and_what_went_wrong(scene, person, monkeypatch):
     one, faults = person(scene.omar), {}
     one.opens("/admin/outbox/")
     faults |= faults_of_page(one, "403")
     inside = Client(raise_request_exception=False)
     inside.force_login(scene.omar)
-    for path, name in (("/admin/nowhere/", "404"), ("/nowhere/", "404 outside")):
-        client = inside if name == "404" else Client()
-        show(one, path, client.get(path).content)
-        faults |= faults_of_page(one, name)
+    statistics = scene.pages["statistics"]
+    monkeypatch.setattr("ui.web.inbox.statistics.statistics", None)
+    for client, path, status in (
+        (inside, "/admin/nowhere/", 404),
+        (Client(), "/nowhere/", 404),
+        (inside, statistics, 500),
+    ):
+        answer = client.get(path)
+        assert answer.status_code == status
+        show(one, path, answer.content)
+        faults |= faults_of_page(one, f"{status} {path}")
     one.page.context.clear_cookies()
     for path in (*OUTSIDE, f"/invitation/?key={scene.key}", "/invitation/?key=old"):
         one.opens(path)

@@ -64,6 +64,8 @@ NAVIGATION = [
             _operator_item("Outbox", "outbox", "outbox"),
             _operator_item("Installation floor", "rule", "installation_floor"),
             _operator_item("Users", "person", "auth_user_changelist"),
+            _operator_item("Groups", "group", "auth_group_changelist"),
+            _operator_item("Second factors", "lock", "mfa_authenticator_changelist"),
             _operator_item("API tokens", "key", "accounts_personaltoken_changelist"),
         ],
     },

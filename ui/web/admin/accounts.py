@@ -22,6 +22,12 @@ from ui.web.admin.base import OperatorAdmin
 ACCOUNT = [name for _, part in DjangoUserAdmin.fieldsets for name in part["fields"]]
 # The password is never in this form.
 CHANGED_BY_STAFF = {"first_name", "last_name", "email", "is_active", "password"}
+# What Django says of these is about its own admin.
+ABOUT = {
+    "is_active": "May log in. Turn it off instead of deleting the account.",
+    "is_staff": "An operator: also opens the lists that the permissions below name.",
+    "is_superuser": "Operates the installation, and sees and steers every project.",
+}
 
 # They come back with rules of our own, or not at all: apps and tokens hold secrets.
 for model in (
@@ -36,6 +42,11 @@ class UserAdmin(DjangoUserAdmin, OperatorAdmin):
     """What an account may do is changed by superusers; other staff keep names and activity."""
 
     readonly_fields = ("last_login", "date_joined")
+
+    def formfield_for_dbfield(self, db_field, request, **kwargs):
+        if about := ABOUT.get(db_field.name):
+            kwargs["help_text"] = about
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def has_delete_permission(self, request, obj=None) -> bool:
         """Who leaves is made inactive: their memberships end by `remove_member` and its event."""

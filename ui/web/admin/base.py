@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
+from django.forms import CheckboxSelectMultiple
 from django.http import Http404, HttpRequest
 
 from core.errors import DomainError
@@ -51,6 +52,11 @@ class OperatorAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.is_staff and super().has_delete_permission(request, obj)
+
+    def formfield_for_manytomany(self, db_field, request: HttpRequest, **kwargs: Any):
+        """To be ticked: Django's two lists have parts without a name for a screen reader."""
+        kwargs["widget"] = CheckboxSelectMultiple(attrs={"class": "boxes"})
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
 
 
 class ProjectScopedAdmin(ReadOnlyAdmin):
