@@ -88,7 +88,7 @@ def gaps_of(content: dict[str, Any]) -> Iterator[Point]:
         note.get("honoured") is False
     ]  # fmt: skip
     if ignored:
-        lines = [f"{note['comment']}: {note['response']}" for note in ignored]
+        lines = [f"“{note['comment']}” {note['response']}" for note in ignored]
         yield Point("bad", "Not everything that people asked for was changed.", _few(lines))
 
 

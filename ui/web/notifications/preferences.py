@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -106,6 +107,7 @@ def show_preferences(request: HttpRequest) -> HttpResponse:
         "trail": [("Your profile", reverse("admin:profile"))],
         "form": form,
         "address": address_of(user),
+        "is_local": settings.EMAIL_BACKEND == settings.OUTBOX_BACKEND,
         "time_zone": time_zone_of(user),
         "has_slack": is_configured(),
         "slack": linked_account(user),

@@ -114,7 +114,7 @@ def workflow_pictures() -> list[WorkflowPicture]:
         # One of the installation's own may name what is gone: it cannot be chosen.
         with suppress(DefinitionError):
             pictures.append(picture_of(load_definition(name)))
-    return pictures
+    return sorted(pictures, key=lambda picture: not picture.columns)
 
 
 def picture_of(definition: Definition) -> WorkflowPicture:
