@@ -230,7 +230,7 @@ class Operations:
         if result is not None:
             body["result"] = to_json(result)
         if error:
-            body["error"] = error[:10_000].replace("\0", "")
+            body["error"] = storable(error)[:10_000]
         path = f"actions/{claim.action.id}/outcome/"
         claim.action.take((yield from self.send("POST", path, body)))
         return claim.action
@@ -239,6 +239,11 @@ class Operations:
         body = {"reason": reason} if reason else {}
         state.take((yield from self.send("POST", f"actions/{state.id}/cancel/", body)))
         return state
+
+
+def storable(text: str) -> str:
+    """Without null characters and the surrogates of file names that are no UTF-8."""
+    return text.replace("\0", "").encode("utf-8", "backslashreplace").decode()
 
 
 def digest_of(data: dict[str, Any]) -> str:

@@ -6,6 +6,9 @@ from typing import Any
 class ParaphError(Exception):
     """Of this library. Only `NotExecuted` says that the call did not happen."""
 
+    #: Of a gated call that has ended, and not said by a function of itself.
+    is_of_gated_call = False
+
 
 class NotExecuted(ParaphError):
     """It did not happen, and it will not happen by this approval.

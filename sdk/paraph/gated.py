@@ -141,6 +141,7 @@ class GatedCall:
             self.arguments: dict[str, Any] = to_json(shown)
             # What runs is what was shown: later changes of a list or an object do not reach it.
             self.arguments = json.loads(canonical(self.arguments))
+            canonical(self.arguments)  # 1e16 is written out, and is beyond 2^53 then
         except (TypeError, ValueError) as error:
             raise TypeError(
                 f"{gate.tool}: its arguments cannot be shown exactly ({error}). Pass plain values, "
@@ -150,6 +151,13 @@ class GatedCall:
 
     def flow(self, operations: Operations) -> Flow[Any]:
         """Ask, wait, claim, run, report. Ends with the result, or raises what became of it."""
+        try:
+            return (yield from self._steps(operations))
+        except (NotExecuted, ActionFailed) as error:
+            error.is_of_gated_call = True
+            raise
+
+    def _steps(self, operations: Operations) -> Flow[Any]:
         deadline = None if self.gate.timeout is None else time.monotonic() + self.gate.timeout
         precondition = yield from self._precondition()
         state = yield from self._asked(operations, precondition)
@@ -260,13 +268,12 @@ class GatedCall:
         try:
             beat = functools.partial(operations.renew, claim)
             result = yield Invoke(function, beat, claim.every)
-        except NotExecuted as error:
-            yield from reported(operations, claim, "not_executed", None, str(error))
-            raise
-        except ActionFailed as error:
-            yield from reported(operations, claim, "failed", None, str(error))
-            raise
+            if is_still_to_run(result):
+                raise TypeError(f"{self.gate.tool} returned what has not run yet: {result!r}")
         except BaseException as error:
+            if status := said_by(error):
+                yield from reported(operations, claim, status, None, str(error))
+                raise
             outcome = None
             if isinstance(error, Exception):
                 outcome = yield from self._reconciled(claim.arguments)
@@ -274,6 +281,9 @@ class GatedCall:
                 said = f"{type(error).__name__}: {error}"
                 yield from reported(operations, claim, "unknown", None, said)
                 error.add_note("Paraph: whether it happened is unknown; a person is asked.")
+                if isinstance(error, NotExecuted):
+                    detail = "A call inside of it was not executed; how far it came is unknown."
+                    raise OutcomeUnknown(detail) from error
                 raise
             yield from reported(operations, claim, outcome.status, outcome.result, outcome.error)
             return self._of_outcome(outcome, error)
@@ -332,12 +342,26 @@ class GatedCall:
             return result
 
 
+def said_by(error: BaseException) -> str:
+    """What a function says of itself by its exception. That of a gated call which it made says
+    nothing of what it had done before."""
+    if isinstance(error, NotExecuted | ActionFailed) and not error.is_of_gated_call:
+        return "not_executed" if isinstance(error, NotExecuted) else "failed"
+    return ""
+
+
+def is_still_to_run(value: Any) -> bool:
+    """A coroutine or a generator: what it would do is done by nobody here."""
+    kinds = (inspect.isawaitable, inspect.isgenerator, inspect.isasyncgen)
+    return any(is_kind(value) for is_kind in kinds)
+
+
 def reported(
     operations: Operations, claim: ClaimState, status: str, result: Any, error: str
 ) -> Flow[None]:
     """What has happened is said for as long as it takes; a failure to say so changes nothing of
     it, and the server asks a person then."""
-    backoff, deadline = Backoff(), time.monotonic() + REPORT_SECONDS
+    backoff, deadline, is_cut = Backoff(), time.monotonic() + REPORT_SECONDS, False
     while True:
         try:
             yield from operations.report(claim, status, result, error)
@@ -348,6 +372,10 @@ def reported(
                 break
             yield Pause(backoff.wait())
         except ApiError as problem:
+            if result is not None and problem.status in (400, 413, 422) and not is_cut:
+                # Too large, say: that it happened is what counts.
+                result, is_cut = {NOT_KEPT: type(result).__name__}, True
+                continue
             said = problem
             break
     logger.error("The outcome of action %s (%s) was not taken: %s", claim.action.id, status, said)
@@ -437,6 +465,11 @@ def gate(
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError(
+                f"{function.__name__} is a generator: it would run after its outcome was reported. "
+                "Gate a function that does it all, and returns."
+            )
         own = Gate(
             function,
             effect,

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
+from paraph.actions import storable
 from paraph.client import AsyncClient, Client
 from paraph.connection import Connection
 from paraph.errors import ApiError, ParaphError, Unavailable
@@ -268,7 +269,7 @@ def _say(work: Work, verb: str, body: dict[str, Any], patience: float) -> Flow[A
 
 
 def _failed(detail: str, code: str, transient: bool) -> dict[str, Any]:
-    detail = detail.replace("\0", "")[:DETAIL_MAX] or "It failed without a word."
+    detail = storable(detail)[:DETAIL_MAX] or "It failed without a word."
     return {"code": code, "detail": detail, "transient": transient}
 
 

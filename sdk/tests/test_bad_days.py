@@ -1,6 +1,7 @@
 """Lost answers, servers that are away, and words that are not known."""
 
 import asyncio
+import json
 
 import httpx
 import pytest
@@ -176,6 +177,105 @@ def test_an_async_call_that_is_cancelled_is_reported_as_unknown():
 
     asyncio.run(go())
     assert b'"unknown"' in script.requests[-1].content
+
+
+CLAIMED = {
+    "fence": 1,
+    "arguments": {"order": "1"},
+    "grant": None,
+    "lease_expires_at": "2030-01-01T00:00:00Z",
+}
+
+
+def reports(script):
+    """What was reported of outcomes."""
+    sent = [r for r in script.requests if r.url.path.endswith("/outcome/")]
+    return [json.loads(request.content) for request in sent]
+
+
+def test_a_result_that_is_not_taken_does_not_hide_that_it_happened():
+    script = Script(
+        (201, ACTION | {"status": "approved"}),
+        (200, CLAIMED),
+        (413, {"code": "too_large"}),
+        (200, ACTION | {"status": "succeeded"}),
+    )
+
+    @paraph.gate(client=client_of(script))
+    def refund(order: str) -> str:
+        return "a very long text"
+
+    assert refund("1") == "a very long text"
+    assert [report["status"] for report in reports(script)] == ["succeeded"] * 2
+    assert reports(script)[1]["result"] == {"paraph.result_not_kept": "str"}
+
+
+def test_an_error_of_any_text_is_reported():
+    script = Script(
+        (201, ACTION | {"status": "approved"}),
+        (200, CLAIMED),
+        (200, ACTION | {"status": "not_executed"}),
+    )
+
+    @paraph.gate(client=client_of(script))
+    def refund(order: str) -> None:
+        raise paraph.NotExecuted("no such file: \udcff\0")
+
+    with pytest.raises(paraph.NotExecuted):
+        refund("1")
+    assert reports(script)[0]["error"] == "no such file: \\udcff"
+
+
+def test_a_generator_is_not_gated():
+    def refund(order: str):
+        yield order
+
+    async def refund_all(order: str):
+        yield order
+
+    for function in (refund, refund_all):
+        with pytest.raises(TypeError, match="generator"):
+            paraph.gate()(function)
+
+
+def test_what_has_not_run_yet_is_no_success():
+    script = Script(
+        (201, ACTION | {"status": "approved"}),
+        (200, CLAIMED),
+        (200, ACTION | {"status": "unknown"}),
+    )
+
+    @paraph.gate(client=client_of(script))
+    def refund(order: str):
+        return (part for part in order)
+
+    with pytest.raises(TypeError, match="not run yet"):
+        refund("1")
+    assert [report["status"] for report in reports(script)] == ["unknown"]
+
+
+def test_a_no_to_a_call_inside_says_nothing_of_the_one_around_it():
+    denied = client_of(Script((201, ACTION | {"status": "denied"})))
+    script = Script(
+        (201, ACTION | {"status": "approved"}),
+        (200, CLAIMED),
+        (200, ACTION | {"status": "unknown"}),
+    )
+    sent = []
+
+    @paraph.gate(client=denied)
+    def tell(order: str) -> None:
+        raise AssertionError("nobody has approved it")
+
+    @paraph.gate(client=client_of(script))
+    def refund(order: str) -> None:
+        sent.append(order)
+        tell(order)
+
+    with pytest.raises(paraph.OutcomeUnknown):
+        refund("1")
+    assert sent == ["1"]
+    assert [report["status"] for report in reports(script)] == ["unknown"]
 
 
 def test_a_connection_comes_from_the_environment_or_says_what_is_missing(monkeypatch, tmp_path):
