@@ -15,6 +15,8 @@ from notifications.slack_accounts import is_configured, linked_account
 #: What can be decided by a button; the others are forms, and need the page.
 BUTTONS = {"approve": "primary", "request_changes": "", "reject": "danger"}
 TEXT_MAX = 2_900
+#: Slack refuses a message with more, whole.
+BLOCKS_MAX = 50
 #: Errors of Slack's that no later attempt would mend.
 FINAL = {
     "channel_not_found",
@@ -48,15 +50,12 @@ def send_message(told: list[tuple[Notification, Message]]) -> None:
     if account is None:
         raise NotSent("The person has unlinked their Slack account.", is_final=True)
     messages = [message for _, message in told]
-    blocks = [block for message in messages[:12] for block in blocks_of(message)]
-    if len(messages) > 12:
-        blocks.append(plain(f"And {len(messages) - 12} more: open Paraph."))
     subject = messages[0].subject if len(messages) == 1 else f"{len(messages)} things in Paraph"
     try:
         client().chat_postMessage(
             channel=account.slack_user,
             text=escaped(subject),
-            blocks=blocks,
+            blocks=fitting_blocks(messages),
             unfurl_links=False,
             metadata={"event_type": "paraph", "event_payload": {"id": told[0][0].key}},
         )
@@ -66,6 +65,17 @@ def send_message(told: list[tuple[Notification, Message]]) -> None:
         raise NotSent(text, is_final=reason in FINAL, is_away=reason == "ratelimited") from error
     except (SlackClientError, OSError) as error:
         raise NotSent(f"Slack was not reached: {error}", is_away=True) from error
+
+
+def fitting_blocks(messages: list[Message]) -> list[dict[str, Any]]:
+    """Of as many as fit, and how many are missing."""
+    blocks: list[dict[str, Any]] = []
+    for number, message in enumerate(messages):
+        more = blocks_of(message)
+        if len(blocks) + len(more) >= BLOCKS_MAX:
+            return [*blocks, plain(f"And {len(messages) - number} more: open Paraph.")]
+        blocks += more
+    return blocks
 
 
 def blocks_of(message: Message) -> list[dict[str, Any]]:

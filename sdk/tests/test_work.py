@@ -9,6 +9,7 @@ import pytest
 
 import paraph
 from paraph.command import main
+from paraph.command.work import read_outputs
 
 CONTENT = {"summary": "Done.", "body": "All of it."}
 
@@ -177,3 +178,19 @@ def test_a_command_serves_a_step(place, monkeypatch, capsys):
     assert main(["work", "--agent", "coder", "--once", "--", "false"]) == 0
     assert place.status(bad) == "waiting_for_hitl"
     assert main(["work", "--agent", "coder"]) == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["outputs", "outputs/note", "outputs/note.json", "outputs/notes.md"]
+)
+def test_a_command_brings_nothing_from_outside_of_its_folder(tmp_path, name):
+    outside, folder = tmp_path / "outside", tmp_path / "folder"
+    for path in (outside / "outputs", folder / "outputs"):
+        (path / "note").mkdir(parents=True)
+        (path / "note.json").write_text("{}")
+        (path / "notes.md").write_text("secret")
+    (folder / name).rename(tmp_path / "aside")
+    (folder / name).symlink_to(outside / name)
+
+    with pytest.raises(paraph.WorkFailed, match="is a link"):
+        read_outputs(folder, ["note"])

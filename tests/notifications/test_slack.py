@@ -9,6 +9,8 @@ from django.test import Client
 from slack_sdk.signature import SignatureVerifier
 
 from hitl.models import Decision, HitlRequest
+from notifications.channels.slack import fitting_blocks
+from notifications.messages import Message
 from notifications.models import Notification, SlackAccount
 from notifications.slack_accounts import new_code
 from tests.scenes import agent_returns, asked, set_policy, work
@@ -239,3 +241,13 @@ def test_rooms_of_the_operators_are_told_that_there_is_something_and_not_what(
     assert f"/admin/hitl/hitlrequest/{request.pk}/change/" in told["message"]
     assert "Two steps" not in told["message"]
     assert {n.status for n in Notification.objects.filter(channel="apprise")} == {"sent"}
+
+
+def test_a_digest_has_no_more_blocks_than_slack_takes():
+    message = Message(
+        "Subject", "Lead", {"Project": "P"}, "Text", "7 more are cut off", "l", "Open"
+    )
+    blocks = fitting_blocks([message] * 12)
+    assert len(blocks) <= 50
+    assert blocks[-1]["text"]["text"] == "And 3 more: open Paraph."
+    assert len(fitting_blocks([message] * 9)) == 45

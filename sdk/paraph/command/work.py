@@ -118,7 +118,7 @@ def _run(command: list[str], folder: Path, work: Any) -> None:
     """Raises WorkFailed, Stopped. The program ends with the work, and all that it has started."""
     environment = os.environ | {"PARAPH_TASK": work.task, "PARAPH_KEY": work.key}
     environment.pop("PARAPH_TOKEN", None)
-    with (folder / "said.txt").open("w") as said:
+    with (folder / "said.txt").open("w+b") as said:
         try:
             process = subprocess.Popen(
                 command,
@@ -138,8 +138,10 @@ def _run(command: list[str], folder: Path, work: Any) -> None:
                     process.wait(POLL_SECONDS)
         finally:
             _end(process)
+        # By what we have opened: in its folder the command may have put another file there.
+        said.seek(max(0, said.seek(0, os.SEEK_END) - SAID_MAX))
+        text = said.read().decode(errors="replace")
     if process.returncode:
-        text = (folder / "said.txt").read_text(errors="replace")[-SAID_MAX:]
         raise WorkFailed(
             f"{command[0]} ended with exit status {process.returncode}.\n{text}",
             code="command_failed",
@@ -158,6 +160,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def read_outputs(folder: Path, expected: list[str]) -> Result:
     outputs = folder / "outputs"
+    _check_own(outputs)
     asked = outputs / "questions.txt"
     if asked.exists() and (questions := [q for q in _read(asked).splitlines() if q.strip()]):
         raise Question(*questions)
@@ -173,6 +176,7 @@ def read_outputs(folder: Path, expected: list[str]) -> Result:
         elif not files.is_dir():
             raise WorkFailed(f"The command has not written outputs/{name}.json.")
         if files.is_dir() and isinstance(content, dict):
+            _check_own(files)
             content["files"] = [
                 {
                     "path": file.relative_to(files).as_posix(),
@@ -187,7 +191,16 @@ def read_outputs(folder: Path, expected: list[str]) -> Result:
     return Result(contents, notes=_read(notes) if notes.exists() else "")
 
 
+def _check_own(path: Path) -> None:
+    """What leads out of the folder is not brought: the command may see less than we do."""
+    if path.is_symlink():
+        raise WorkFailed(f"{path.name} is a link. Write what you bring into the folder itself.")
+
+
 def _read(path: Path) -> str:
+    _check_own(path)
+    if not path.is_file():
+        raise WorkFailed(f"{path.name} is no plain file.")
     try:
         return path.read_text()
     except (OSError, UnicodeDecodeError) as error:
