@@ -12,7 +12,10 @@ TOOLS = [
         "inputSchema": {"type": "object"},
         "annotations": {"destructiveHint": True},
     },
-    *({"name": name, "inputSchema": {"type": "object"}} for name in ("boom", "die", "consult")),
+    *(
+        {"name": name, "inputSchema": {"type": "object"}}
+        for name in ("boom", "die", "consult", "later")
+    ),
 ]
 
 
@@ -23,6 +26,8 @@ def answer(params: dict) -> dict:
             return {"content": [{"type": "text", "text": "no money"}], "isError": True}
         case "die":
             os._exit(3)
+        case "later":
+            return {"resultType": "task", "taskId": "t1", "status": "working"}
         case "consult" if "requestState" not in params:
             requests = {"size": {"method": "elicitation/create", "params": {"message": "Size?"}}}
             result = {"resultType": "input_required", "inputRequests": requests}

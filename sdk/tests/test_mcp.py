@@ -16,7 +16,7 @@ from paraph.mcp.gated import Options
 from paraph.mcp.proxy import Proxy
 
 UPSTREAM = Path(__file__).with_name("mcp_upstream.py")
-CHOSEN = ("refund", "boom", "die", "consult")
+CHOSEN = ("refund", "boom", "die", "consult", "later")
 
 
 class Host:
@@ -145,6 +145,24 @@ def test_a_failure_is_told_and_a_server_that_dies_leaves_it_unknown(proxied, hom
     assert outcome(failed) == ("execution-error", "FAILED")
     assert outcome(lost) == ("outcome-unknown", "UNKNOWN")
     assert {action["status"] for action in home.actions()} == {"failed", "unknown"}
+
+
+def test_a_task_of_the_servers_is_no_outcome(proxied, home, meanwhile):
+    capabilities = "io.modelcontextprotocol/clientCapabilities"
+
+    async def run():
+        async with proxied() as host:
+            meanwhile(home.decide)
+            knows = {"extensions": {"io.modelcontextprotocol/tasks": {}, "other": {}}}
+            return await host.call("later", {}, _meta={capabilities: knows}), json.loads(
+                host.got[0]
+            )
+
+    begun, got = asyncio.run(run())
+    assert outcome(begun) == ("outcome-unknown", "UNKNOWN")
+    assert [action["status"] for action in home.actions()] == ["unknown"]
+    # One that keeps to the protocol makes none.
+    assert got["params"]["_meta"][capabilities] == {"extensions": {"other": {}}}
 
 
 def test_what_could_mean_something_else_reaches_no_server(proxied, home):

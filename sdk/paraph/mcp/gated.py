@@ -48,6 +48,7 @@ logger = logging.getLogger("paraph")
 #: A `task` of the protocol's would answer before the call has run.
 PARAMETERS = {"name", "arguments", "_meta", "inputResponses", "requestState"}
 PASSED_META = ("progressToken", "io.modelcontextprotocol/")
+CAPABILITIES, TASKS = "io.modelcontextprotocol/clientCapabilities", "io.modelcontextprotocol/tasks"
 #: How long a client may take to answer what the server asks it in the middle of a call.
 ROUND_SECONDS = 600.0
 
@@ -242,8 +243,16 @@ class GatedCalls:
             keeping.cancel()
             self._running.pop(id_of(message), None)
         result = answer.get("result")
-        if isinstance(result, dict) and result.get("resultType") == "input_required":
+        kind = result.get("resultType") if isinstance(result, dict) else None
+        if isinstance(result, dict) and kind == "input_required":
             result = self._next_round(running, result)
+        elif kind not in (None, "complete"):
+            await self._report(running, "unknown", None, f"the server answered a {kind}"[:200])
+            text = (
+                "UNKNOWN: the call was made, and the server goes on with it by itself. Nobody here "
+                "learns how it ends; people are asked. Do not make it again."
+            )
+            result = told(UNKNOWN, text, **running.meta)
         else:
             result = await self._finished(message, running, answer)
         return {"jsonrpc": "2.0", "id": id_of(message), "result": result}
@@ -253,6 +262,10 @@ class GatedCalls:
         meta = {
             name: value for name, value in meta_of(message).items() if name.startswith(PASSED_META)
         }
+        capabilities = meta.get(CAPABILITIES)
+        if isinstance(capabilities, dict) and isinstance(capabilities.get("extensions"), dict):
+            extensions = {k: v for k, v in capabilities["extensions"].items() if k != TASKS}
+            meta[CAPABILITIES] = capabilities | {"extensions": extensions}
         if running.claim.grant:
             meta["paraph/grant"] = running.claim.grant
         params: dict[str, Any] = {"name": running.name, "arguments": running.claim.arguments}
