@@ -13,7 +13,7 @@ from agents.events import MODEL_ENDPOINT_CHANGED, MODEL_ENDPOINT_DELETED
 from agents.models import ModelEndpoint
 from agents.protocols import PermanentError
 from agents.providers import DEMO, EXTERNAL, configured_models
-from agents.providers.endpoints import KINDS, Endpoint, endpoint_named
+from agents.providers.endpoints import KINDS, SERVICES, Endpoint, endpoint_named
 from agents.queue import TEST_ENDPOINT, enqueue
 from audit.actors import Actor
 from core.authentication import hash_key
@@ -67,6 +67,7 @@ def save_endpoint(
             secret["key"] = api_key.strip()
         if headers is not None:
             secret["headers"] = dict(headers)
+        check_is_own(endpoint, secret)
         endpoint.encrypted_secret = encrypt(json.dumps(secret), purpose=PURPOSE)
         endpoint.has_key = bool(secret["key"])
         endpoint.header_names = sorted(secret["headers"])
@@ -128,14 +129,14 @@ def endpoint_of(project: Project, name: str) -> Endpoint:
     try:
         check_address(own.base_url)
         secret = _secret_of(own)
+        check_is_own(own, secret)
     except (InvalidInput, Unreadable) as error:
         reason = "Its key cannot be read any more; set it again."
         detail = error.detail if isinstance(error, InvalidInput) else reason
         text = f"The endpoint {name!r} of this project cannot be used. {detail}"
         raise PermanentError("model_misconfigured", text) from None
     return Endpoint(
-        # Another project's of the same name is another one.
-        f"{name}",
+        name,
         own.speaks,
         own.base_url,
         secret["key"],
@@ -177,6 +178,21 @@ def check_address(url: str) -> None:
         "settings names hosts; well-known providers may be used without, by https."
     )
     raise InvalidInput.of("base_url", "not_allowed", detail)
+
+
+def check_is_own(endpoint: ModelEndpoint, secret: Mapping[str, Any]) -> None:
+    """Without a key, or without an address, a client would take those of the installation.
+
+    Raises InvalidInput.
+    """
+    if endpoint.base_url:
+        return
+    if endpoint.speaks not in SERVICES:
+        detail = f"{endpoint.speaks} has no service of its own: give an address."
+        raise InvalidInput.of("base_url", "required", detail)
+    if not secret["key"]:
+        detail = "The provider's own service needs a key of yours."
+        raise InvalidInput.of("api_key", "required", detail)
 
 
 def _check_new(project: Project, existing: ModelEndpoint | None, name: str) -> None:

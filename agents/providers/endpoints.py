@@ -15,6 +15,13 @@ KINDS = (*OPENAI, "anthropic", "google", "ollama")
 # How a model hands in its work: by calling a function, as JSON whose schema the server enforces, or
 # as JSON that it is merely asked for.
 TOOLS, SCHEMA, TEXT = OUTPUTS = ("tools", "schema", "text")
+# Where the providers' own services are. A client that is told no address looks into the environment
+# for one, which may be another server's.
+SERVICES = {
+    **dict.fromkeys(OPENAI, "https://api.openai.com/v1"),
+    "anthropic": "https://api.anthropic.com",
+    "google": "https://generativelanguage.googleapis.com",
+}
 # Self-hosted servers often need none, but the clients insist on one.
 NO_KEY = "not-set"
 
@@ -43,7 +50,7 @@ class Endpoint:
     def provider(self) -> "Provider[Any]":
         """The client's side of it. Raises ImportError, and UserError without a key."""
         key = self.key or (NO_KEY if self.base_url else None)
-        url = self.base_url or None
+        url = self.base_url or (SERVICES.get(self.kind) if self.name != self.kind else None)
         if self.kind in OPENAI:
             from pydantic_ai.providers.openai import OpenAIProvider
 

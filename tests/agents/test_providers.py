@@ -263,6 +263,28 @@ def test_another_address_never_gets_the_key_of_the_one_before(api, project, serv
     assert endpoint_of(project, "mine").key == ""
 
 
+def test_an_endpoint_of_a_project_never_stands_on_the_key_or_address_of_the_installation(
+    api, project, monkeypatch
+):
+    client, path = api
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-the-operators")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://10.0.0.1/v1")
+    body = {"name": "mine", "speaks": "openai-chat"}
+
+    for speaks, field in (("openai-chat", "api_key"), ("ollama", "base_url")):
+        refused = client.post(path, body | {"speaks": speaks})
+        assert refused.status_code == 400
+        assert refused.json()["errors"][0]["field"] == field
+
+    assert client.post(path, body | {"api_key": KEY}).status_code == 201
+    own = endpoint_of(project, "mine").provider().client
+    assert (own.api_key, str(own.base_url)) == (KEY, "https://api.openai.com/v1/")
+    # One of an earlier release.
+    ModelEndpoint.objects.update(encrypted_secret="", has_key=False)
+    with pytest.raises(PermanentError, match="needs a key of yours"):
+        endpoint_of(project, "mine")
+
+
 @pytest.mark.usefixtures("local")
 def test_the_test_button_tells_what_came_of_one_call(api, project, server):
     client, path = api
@@ -296,7 +318,8 @@ def test_members_see_endpoints_and_owners_alone_change_them(
     api, approver, viewer, outsider, client_of
 ):
     client, path = api
-    assert client.post(path, {"name": "mine", "speaks": "anthropic"}).status_code == 201
+    body = {"name": "mine", "speaks": "anthropic", "api_key": KEY}
+    assert client.post(path, body).status_code == 201
 
     assert client_of(viewer).get(path).json()["count"] == 1
     assert client_of(approver).delete(f"{path}mine/").status_code == 403
@@ -308,7 +331,7 @@ def test_members_see_endpoints_and_owners_alone_change_them(
 
 def test_an_agent_is_given_a_model_of_an_endpoint_that_there_is(api, project):
     client, path = api
-    client.post(path, {"name": "mine", "speaks": "anthropic"})
+    client.post(path, {"name": "mine", "speaks": "anthropic", "api_key": KEY})
     place = f"/api/v1/projects/{project.pk}/"
 
     wrong = client.patch(place, {"agent_models": {"coder": "nobodys:model"}})
