@@ -88,7 +88,7 @@ class LLMModel:
             endpoint = self.endpoints[name]
             shared = await _shared_model(endpoint, model)
             rate = Rate(endpoint_name, model, endpoint.kind, endpoint.is_listed)
-            models.append(MeteredModel(shared, rate, meter, endpoint.headers))
+            models.append(MeteredModel(shared, rate, meter, endpoint.headers, endpoint.key))
         return FallbackModel(*models) if len(models) > 1 else models[0]
 
     async def produce(

@@ -6,7 +6,7 @@ One `Meter` for each piece of work, one `MeteredModel` around each model that se
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -98,12 +98,19 @@ class MeteredModel(WrapperModel):
     """
 
     def __init__(
-        self, wrapped: Model, rate: Rate, meter: Meter, headers: Mapping[str, str] | None = None
+        self,
+        wrapped: Model,
+        rate: Rate,
+        meter: Meter,
+        headers: Mapping[str, str] | None = None,
+        key: str = "",
     ) -> None:
         super().__init__(wrapped)
         self.rate = rate
         self.meter = meter
         self.headers = dict(headers or {})
+        # A server may repeat them. Short ones are words.
+        self.secrets = (key, *(value for value in self.headers.values() if len(value) >= 12))
 
     def _with_headers(self, model_settings: ModelSettings | None) -> ModelSettings | None:
         """Of this endpoint; another one that stands in for it must not get them."""
@@ -160,7 +167,7 @@ class MeteredModel(WrapperModel):
         model_settings: ModelSettings | None,
         parameters: ModelRequestParameters,
     ) -> "AsyncGenerator[Request]":
-        call = Request(self.rate, self.meter, messages)
+        call = Request(self.rate, self.meter, messages, self.secrets)
         await call.on_database(lambda: call.reserve(model_settings, parameters))
         try:
             with call.span(self.wrapped, model_settings or {}):
@@ -184,8 +191,11 @@ class MeteredModel(WrapperModel):
 class Request:
     """One request to a provider, with what it took."""
 
-    def __init__(self, rate: Rate, meter: Meter, messages: list[ModelMessage]) -> None:
+    def __init__(
+        self, rate: Rate, meter: Meter, messages: list[ModelMessage], secrets: Sequence[str] = ()
+    ) -> None:
         self.rate = rate
+        self.secrets = secrets
         self.meter = meter
         self.messages = messages
         self.response: ModelResponse | None = None
@@ -277,6 +287,11 @@ class Request:
             return None
         return usage.input_tokens, usage.output_tokens, usage.cache_read_tokens
 
+    @property
+    def written_tokens(self) -> int:
+        """Of the input, written into the provider's cache: Anthropic takes more for those."""
+        return self.response.usage.cache_write_tokens if self.response is not None else 0
+
     def count(self) -> None:
         """In the meter, and in the metrics of this process."""
         meter, tokens = self.meter, self.tokens
@@ -286,7 +301,7 @@ class Request:
         if tokens is not None:
             meter.input_tokens = (meter.input_tokens or 0) + tokens[0]
             meter.output_tokens = (meter.output_tokens or 0) + tokens[1]
-            cost = self.rate.cost(*tokens)
+            cost = self.rate.cost(*tokens, self.written_tokens)
         unknown = cost is None or meter.cost_micros is None
         meter.cost_micros = None if unknown else meter.cost_micros + cost
         breaker = breaker_of(f"{self.rate.provider}:{self.rate.model}")
@@ -314,8 +329,8 @@ class Request:
             input_tokens, output_tokens, cached_tokens = tokens
             settle(
                 reservation,
-                charged=self.rate.charge(*tokens),
-                cost=self.rate.cost(*tokens),
+                charged=self.rate.charge(*tokens, self.written_tokens),
+                cost=self.rate.cost(*tokens, self.written_tokens),
                 input_tokens=input_tokens,
                 cached_tokens=cached_tokens,
                 output_tokens=output_tokens,
@@ -332,6 +347,7 @@ class Request:
             response=_as_json([self.response]) if self.response else "",
             error_code=failure.code if failure else "",
             error_detail=failure.detail if failure else "",
+            secrets=self.secrets,
         )
 
 

@@ -56,35 +56,55 @@ class Rate:
         prices = settings.MODEL_PRICES
         return prices.get(f"{self.provider}:{self.model}") or prices.get(self.provider)
 
-    def cost(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> int | None:
-        """In micro-units; None where the price is not known."""
+    def cost(
+        self, input_tokens: int, output_tokens: int, cached_tokens: int = 0, written_tokens: int = 0
+    ) -> int | None:
+        """In micro-units; None where the price is not known.
+
+        `written_tokens`: of the input, written into the provider's cache, which may cost more.
+        """
         if self.own:
             return self.own.micros(input_tokens, output_tokens, cached_tokens)
         listed = LISTED.get(self.kind or self.provider)
         if not self.is_listed or listed is None:
             return None
-        return listed_micros(listed, self.model, input_tokens, output_tokens, cached_tokens)
+        return listed_micros(
+            listed, self.model, input_tokens, output_tokens, cached_tokens, written_tokens
+        )
 
-    def charge(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> int:
+    def charge(
+        self, input_tokens: int, output_tokens: int, cached_tokens: int = 0, written_tokens: int = 0
+    ) -> int:
         """What counts against budgets: the cost, or what it may be."""
-        cost = self.cost(input_tokens, output_tokens, cached_tokens)
+        cost = self.cost(input_tokens, output_tokens, cached_tokens, written_tokens)
         if cost is None:
             return settings.MODEL_PRICE_UNKNOWN.micros(input_tokens, output_tokens)
         return cost
 
     def most(self, prompt_bytes: int, max_tokens: int) -> int:
         """The most that a call can cost: no token is shorter than a byte."""
-        return self.charge(prompt_bytes + FRAME_TOKENS, max_tokens)
+        tokens = prompt_bytes + FRAME_TOKENS
+        return max(
+            self.charge(tokens, max_tokens), self.charge(tokens, max_tokens, written_tokens=tokens)
+        )
 
 
 @lru_cache(maxsize=4096)
 def listed_micros(
-    provider: str, model: str, input_tokens: int, output_tokens: int, cached_tokens: int
+    provider: str,
+    model: str,
+    input_tokens: int,
+    output_tokens: int,
+    cached_tokens: int,
+    written_tokens: int,
 ) -> int | None:
     from genai_prices import Usage, calc_price
 
     usage = Usage(
-        input_tokens=input_tokens, output_tokens=output_tokens, cache_read_tokens=cached_tokens
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        cache_read_tokens=cached_tokens,
+        cache_write_tokens=written_tokens,
     )
     try:
         price = calc_price(usage, model_ref=model, provider_id=provider).total_price

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -47,7 +48,9 @@ def keep_exchange(
     response: str,
     error_code: str = "",
     error_detail: str = "",
+    secrets: Iterable[str] = (),
 ) -> None:
+    """`secrets`: of the endpoint, hidden beside those of the installation."""
     if settings.MODEL_TRANSCRIPTS == NEVER:
         return
     ModelExchange.objects.create(
@@ -56,10 +59,10 @@ def keep_exchange(
         fence=task.fence,
         provider=provider,
         model=model,
-        request=_kept(request),
-        response=_kept(response),
+        request=_kept(request, secrets),
+        response=_kept(response, secrets),
         error_code=error_code,
-        error_detail=redacted(error_detail),
+        error_detail=redacted(error_detail, secrets),
         created_at=Now(),
     )
 
@@ -107,25 +110,29 @@ def transcript_of(task: Task) -> list[dict[str, Any]]:
     ]
 
 
-def redacted(text: str) -> str:
-    """Without anything that looks like a key, and without the secrets of this installation."""
-    for secret in _secrets():
+def redacted(text: str, secrets: Iterable[str] = ()) -> str:
+    """Without anything that looks like a key, these, and the secrets of this installation."""
+    for secret in (*_in_json(secrets), *_secrets()):
         text = text.replace(secret, HIDDEN)
     return KEY_LIKE.sub(HIDDEN, text)
 
 
 @cache
 def _secrets() -> list[str]:
+    return _in_json(settings.SECRET_VALUES)
+
+
+def _in_json(values: Iterable[str]) -> list[str]:
     # A short one would hide words.
-    secrets = {secret for secret in settings.SECRET_VALUES if len(secret) >= 8}
+    secrets = {secret for secret in values if len(secret) >= 8}
     # As they stand in JSON, and in JSON within JSON, as the arguments of a call.
     for _ in range(2):
         secrets |= {json.dumps(secret, ensure_ascii=False)[1:-1] for secret in secrets}
     return sorted(secrets, key=len, reverse=True)
 
 
-def _kept(text: str) -> str:
-    text = redacted(text)
+def _kept(text: str, secrets: Iterable[str]) -> str:
+    text = redacted(text, secrets)
     if len(text) <= MOST_CHARACTERS:
         return text
     return json.dumps({"cut_after_characters": MOST_CHARACTERS, "text": text[:MOST_CHARACTERS]})

@@ -268,6 +268,23 @@ def test_a_call_is_never_shorter_in_tokens_than_in_bytes():
     assert RATE.most(10_000, 1000) >= 11_000
 
 
+def test_what_is_written_into_the_cache_costs_what_the_provider_takes_for_it():
+    rate = Rate("anthropic", "claude-sonnet-4-5", "anthropic")
+
+    assert rate.cost(1000, 0) == 3000
+    assert rate.cost(1000, 0, 0, 1000) == rate.charge(1000, 0, written_tokens=1000) == 3750
+    assert rate.most(500, 0) == 3750
+
+
+def test_a_call_whose_prompt_went_into_the_cache_is_counted_so(claimed):
+    usage = RequestUsage(input_tokens=1000, output_tokens=0, cache_write_tokens=1000)
+    rate = Rate("anthropic", "claude-sonnet-4-5", "anthropic")
+
+    _, call = requested(claimed, answer=ModelResponse([TextPart("ok")], usage=usage), rate=rate)
+
+    assert (call.cost_micros, call.charged_micros) == (3750, 3750)
+
+
 def test_usage_is_told_by_agent_model_and_day_to_members_alone(
     claimed, project, viewer, outsider, client_of
 ):

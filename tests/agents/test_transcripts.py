@@ -9,6 +9,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from agents.models import ModelExchange
+from agents.providers.endpoints import Endpoint
 from agents.services import exchanges, forget_exchanges
 from agents.services.exchanges import HIDDEN, redacted
 from agents.worker.run import run
@@ -95,6 +96,20 @@ def test_members_alone_read_it(server, task, project, owner, outsider, client_of
     assert client_of(outsider).get(url_of(task)).status_code == 404
     assert agent.get(url_of(task)).status_code == 403
     assert APIClient().get(url_of(task)).status_code == 401
+
+
+@works
+def test_the_key_and_headers_of_an_endpoint_are_hidden_too(server, task, settings):
+    key, header = "not-like-a-key", "the-team's-password"
+    endpoint = Endpoint("local", "openai-chat", server.base_url, key, {"X-Team": header})
+    settings.MODEL_ENDPOINTS = {"local": endpoint}
+    settings.AGENT_MODELS = settings.AGENT_MODELS | {str(task.agent_type): "local:test-model"}
+    server.then(lambda server, request: server.words(request, f"You sent {key} and {header}."))
+
+    work_on(task)
+
+    kept = ModelExchange.objects.earliest("id").response
+    assert f"You sent {HIDDEN} and {HIDDEN}." in kept
 
 
 @pytest.mark.parametrize(
