@@ -127,8 +127,20 @@ def write_acceptance(
         for file in content.files
         if file.path.startswith(FOLDER) and TEST_FILE.search(file.path)
     }
-    names = list(dict.fromkeys(item.requirement for item in content.covered))
+    text = "\n".join(files.values())
+    # Of a requirement whose test is not there nothing is said.
+    checked = (
+        item.requirement
+        for item in content.covered
+        if any(re.search(rf"\bdef {re.escape(_function(name))}\(", text) for name in item.tests)
+    )
+    names = list(dict.fromkeys(checked))
     return Acceptance(files, names, reply.usage, reply.prompt_sha256)
+
+
+def _function(claim: str) -> str:
+    """`test` of `file.py::Case::test`, `Case.test` or `test()`."""
+    return re.split(r"[.:/ ]", claim.strip().removesuffix("()"))[-1]
 
 
 def own_tests_of(task: Task) -> OwnTests | None:

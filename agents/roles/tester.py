@@ -88,7 +88,7 @@ def verdict_of(code: Mapping[str, Any], results: Mapping[str, Any]) -> str:
     """`pass` needs a requirement whose tests passed.
 
     A program that runs well and claims no requirement gets no verdict: there is nothing to judge,
-    and a person decides.
+    and a person decides. So they do where the tester's own tests did not run to their end.
     """
     if is_foreign(code):
         # Nobody here can say which of its tests ran: what a command's exit says is shown.
@@ -98,7 +98,7 @@ def verdict_of(code: Mapping[str, Any], results: Mapping[str, Any]) -> str:
         return "fail"
     if not ran_well(results):
         return "fail"
-    if not code["covered"]:
+    if not code["covered"] or (own and own["problems"]):
         return ""
     return "pass" if any(item["status"] == "passed" for item in results["coverage"]) else "fail"
 

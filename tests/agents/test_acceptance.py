@@ -108,6 +108,28 @@ def test_what_is_no_test_decides_nothing():
     assert "wrote no tests of its own" in own["summary"]
 
 
+def test_where_its_own_tests_broke_off_a_person_decides(monkeypatch):
+    monkeypatch.setattr("agents.acceptance.TIMEOUT_SECONDS", 0.5)
+
+    outcome = judge(
+        WritesTests(
+            RIGHT.replace("import unittest", "import time\nimport unittest\n\ntime.sleep(600)")
+        )
+    )
+
+    own = outcome.outputs[0].content["acceptance"]
+    assert (outcome.verdict, own["passed"], own["counts"]["failed"]) == ("", False, 0)
+    assert own["problems"]
+
+
+def test_a_requirement_whose_test_is_not_there_is_not_said_to_be_checked():
+    outcome = judge(WritesTests(RIGHT.replace("test_fr_1_adds", "test_something_else")))
+
+    own = outcome.outputs[0].content["acceptance"]
+    assert (own["passed"], own["requirements"]) == (True, [])
+    assert "of 0 of 1 requirements" in own["summary"]
+
+
 def test_tests_in_another_language_are_never_called_passed():
     missing = CODE | {"test_command": ["no-such-runtime", "--test"]}
     outcome = judge(object(), missing)
