@@ -6,16 +6,19 @@ from copy import copy
 from dataclasses import dataclass, fields
 from typing import Any
 
+from django.conf import settings
 from django.db import connection, transaction
 
 from agents.events import AGENT_TYPE_CHANGED, AGENT_TYPE_DELETED
 from agents.models import AgentType, Task
+from agents.providers import EXTERNAL
 from agents.role import ModelRole
 from agents.tool import tools
 from audit.actors import Actor
 from audit.installation import record_installation
 from core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from core.text import is_storable
+from projects import hooks
 from projects.agent_types import Entry, agent_types
 from projects.enums import Phase
 
@@ -159,6 +162,7 @@ def delete_agent_type(*, actor: Actor, name: str) -> None:
         if Task.objects.filter(agent_type=name).exists():
             detail = f"Work of {name} is on record. Change it, or leave it as it is."
             raise Conflict("agent_type_in_use", detail)
+        hooks.run("agent_type_deleted", name)
         row.delete()
         record_installation(AGENT_TYPE_DELETED, actor, agent_type=name)
         transaction.on_commit(agent_types.refresh)
@@ -191,7 +195,8 @@ def _check(row: AgentType) -> None:
         raise refuse("instructions", "required", "Say who the agent is and how it works.")
     if len(row.instructions) > INSTRUCTIONS_MAX or not is_storable(row.instructions):
         raise refuse("instructions", "invalid", f"At most {INSTRUCTIONS_MAX:,} plain characters.")
-    if row.model and (len(row.model) > 200 or not MODEL.fullmatch(row.model)):
+    is_named = ":" in row.model or row.model in (EXTERNAL, *settings.MODEL_PROVIDERS)
+    if row.model and (len(row.model) > 200 or not MODEL.fullmatch(row.model) or not is_named):
         detail = "Use demo, external, or provider:model, such as openai:gpt-x."
         raise refuse("model", "invalid", detail)
     for field in ("tools", "ask_before"):

@@ -11,12 +11,16 @@ class OrchestratorConfig(AppConfig):
         from audit.rows import register_check, register_rows
         from orchestrator.engine.advance import advance, note_failure
         from orchestrator.engine.definition import check_workflow
-        from orchestrator.engine.own_workflows import workflows_changed_behind_us
+        from orchestrator.engine.own_workflows import (
+            check_names_no_agent_type,
+            workflows_changed_behind_us,
+        )
         from orchestrator.engine.rewind import close_open_work
         from orchestrator.engine.state import runs_changed_behind_us
         from projects import hooks
 
         hooks.register("workflow_chosen", check_workflow)
+        hooks.register("agent_type_deleted", check_names_no_agent_type)
         hooks.register("ended", close_open_work)
         hooks.register("advance", advance)
         hooks.register("advance_failed", note_failure)

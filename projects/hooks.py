@@ -13,6 +13,8 @@ _hooks: dict[str, list[Callable[..., Any]]] = {
     "agent_models_chosen": [],
     #: (tx, level): a project that was started is to have this oversight. False: not yet.
     "oversight_changed": [],
+    #: (name): a type of agents is to be deleted. Raises Conflict where something names it.
+    "agent_type_deleted": [],
     #: (tx, user): an owner is removed, or is none any more.
     "owner_removed": [],
     #: (tx): the project is new.

@@ -23,7 +23,7 @@ from orchestrator.engine.definition import (
     parse_definition,
     shipped_definitions,
 )
-from orchestrator.models import Workflow
+from orchestrator.models import Workflow, WorkflowRun
 from projects.events import WORKFLOW_SAVED
 
 PERMISSION = "orchestrator.change_workflow"
@@ -39,6 +39,16 @@ class Description:
     steps: list[dict[str, Any]]
     sha256: str
     is_shipped: bool
+
+
+def check_names_no_agent_type(name: str) -> None:
+    """Without it the steps that name it could not be read any more. Raises Conflict."""
+    names_it = {"definition__steps__contains": [{"agent": name}]}
+    own = Workflow.objects.filter(**names_it).values_list("name", flat=True)
+    pinned = WorkflowRun.objects.filter(**names_it).values_list("workflow", flat=True)
+    if workflow := own.first() or pinned.first():
+        detail = f"The workflow {workflow} names {name}. Change it, or leave it as it is."
+        raise Conflict("agent_type_in_use", detail)
 
 
 def describe_workflows() -> list[Description]:

@@ -15,7 +15,8 @@ from audit.installation import INSTALLATION
 from audit.models import Event
 from core.errors import Conflict, Forbidden, InvalidInput
 from core.fields import KindField
-from orchestrator.engine.definition import parse_definition
+from orchestrator.engine.definition import definition_hash, parse_definition
+from orchestrator.models import WorkflowRun
 from projects.agent_types import agent_type_choices, agent_types
 from tests.openai_server import OpenAIServer
 from tests.scenes import WORKER, current, fresh, side_task, started, stop
@@ -165,6 +166,7 @@ def test_only_who_runs_the_installation_changes_them(owner, translator):
         ("instructions", ""),
         ("instructions", "a\0"),
         ("model", "gpt four"),
+        ("model", "gpt-4"),
         ("tools", ["dance"]),
         ("tools", ["read", "read"]),
         ("ask_before", ["dance"]),
@@ -182,6 +184,16 @@ def test_one_that_ships_or_has_worked_is_not_deleted(translator, staff, project)
     actor = Actor.of_user(staff)
     with pytest.raises(Conflict, match="comes with the product"):
         delete_agent_type(actor=actor, name="coder")
+    definition = parse_definition(TRANSLATING, "test")
+    names_it = WorkflowRun.objects.create(
+        project=project,
+        workflow=definition.name,
+        definition=definition.to_json(),
+        definition_hash=definition_hash(definition),
+    )
+    with pytest.raises(Conflict, match="workflow translating names translator"):
+        delete_agent_type(actor=actor, name=translator)
+    names_it.delete()
     side_task(project, agent_type=translator)
     with pytest.raises(Conflict, match="on record"):
         delete_agent_type(actor=actor, name=translator)
