@@ -29,9 +29,13 @@ ANSWERED = [
 
 @dataclass(frozen=True)
 class UsedTool:
-    """One call, and what came of it. `action`: by which it was allowed, or not."""
+    """One call, and what came of it. `action`: by which it was allowed, or not.
+
+    `arguments` are those that ran, which a person may have changed.
+    """
 
     call: ToolCall
+    arguments: dict[str, Any]
     outcome: ToolOutcome
     result: str
     duration_ms: int
@@ -100,8 +104,8 @@ def keep_results(
                 fence=claim.fence,
                 turn=run.turns,
                 name=item.call.name[:100],
-                arguments=json.dumps(item.call.arguments),
-                arguments_sha256=arguments_sha256(item.call.arguments),
+                arguments=json.dumps(item.arguments),
+                arguments_sha256=arguments_sha256(item.arguments),
                 outcome=item.outcome,
                 result=item.result,
                 duration_ms=item.duration_ms,

@@ -46,6 +46,7 @@ from agents.worker.cancellation import (
 )
 from agents.worker.lease import hand_back_stopped, hold_lease
 from agents.worker.tool_loop import ApprovalNeeded, ToolUsingModel
+from agents.workspace import WorkspaceError
 from core.database import until_database_is_back
 from core.errors import DomainError
 from core.failpoints import failpoint
@@ -179,7 +180,7 @@ def record_outcome(claim: Claim, outcome: Outcome) -> AttemptOutcome | None:
         is_ours = until_database_is_back(
             lambda: finish_task(claim=claim, outcome=outcome), seconds=settings.TASK_LEASE_SECONDS
         )
-    except DomainError as error:
+    except (DomainError, WorkspaceError) as error:
         detail = f"The agent's output cannot be stored: {error}"
         return _fail(claim, TransientError("invalid_output", detail[:2000], usage=outcome.usage))
     _count(claim, outcome.usage)

@@ -45,7 +45,7 @@ from agents.services.runs import (
 )
 from agents.tool import Bench, ToolError, checked_arguments, spec_of, tools, use_tool
 from agents.worker.cancellation import Cancellation, LeaseLost
-from agents.workspace import Workspace
+from agents.workspace import Workspace, WorkspaceError
 from audit.canonical import canonical
 from context.artifact_types import ContentError, artifact_types, validate_content
 from context.content_fields import Content
@@ -140,8 +140,12 @@ class _Work:
         if self.workspace.is_new and self.files_field:
             # A later round goes on with what the earlier one made.
             earlier = assignment.newest(artifact_type)
-            for file in earlier.content[self.files_field] if earlier else ():
-                self.workspace.write(file["path"], file["content"])
+            try:
+                for file in earlier.content[self.files_field] if earlier else ():
+                    self.workspace.write(file["path"], file["content"])
+            except WorkspaceError as error:
+                detail = f"The files of the round before do not fit into the workspace. {error}"
+                raise PermanentError("workspace_full", detail) from error
         self.usage: Usage | None = None
 
     def until_delivered(self, instructions: str) -> Reply:
@@ -214,13 +218,17 @@ class _Work:
         """
         bench = Bench(self.claim.task, self.assignment, self.workspace)
         approvals, asking = approvals_of(self.run), tools_that_ask(self.claim.task)
+        offered = {spec.name for spec in self.specs}
         used: list[UsedTool] = []
         waits_for: ToolCall | None = None
         for number, call in enumerate(calls):
             self.cancellation.raise_if_requested()
             verdict = approvals.get(call.id, {})
             began, outcome = time.monotonic(), ToolOutcome.SUCCEEDED
+            arguments = verdict.get("arguments", call.arguments)
             try:
+                if call.name not in offered:
+                    raise ToolError(f"{call.name!r} is no tool of yours, or not any more.")
                 if number >= MAX_CALLS:
                     raise ToolError(f"At most {MAX_CALLS} calls a turn are done. Call it again.")
                 if call.name in asking and not verdict:
@@ -230,7 +238,6 @@ class _Work:
                 if verdict and verdict["status"] != "approved":
                     outcome, result = ToolOutcome.REFUSED, refusal(verdict)
                 else:
-                    arguments = verdict.get("arguments", call.arguments)
                     result = use_tool(call.name, arguments, bench)
                     if arguments != call.arguments:
                         changed = json.dumps(arguments, ensure_ascii=False)
@@ -240,7 +247,8 @@ class _Work:
             seconds = time.monotonic() - began
             self.run.seconds += seconds
             action = UUID(verdict["action"]) if verdict else None
-            used.append(UsedTool(call, outcome, storable(result), round(seconds * 1000), action))
+            milliseconds = round(seconds * 1000)
+            used.append(UsedTool(call, arguments, outcome, storable(result), milliseconds, action))
         if used and not keep_results(
             self.claim, self.run, used=used, workspace=self.workspace, usage=self.usage
         ):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from agents.models import Task, TaskAttempt
@@ -228,6 +230,15 @@ def test_questions_that_cannot_be_stored_are_tried_again(project):
 
     assert fresh(held.task).status == "pending"
     assert event_data(held.task, "task_retried")[0]["code"] == "invalid_output"
+
+
+def test_files_that_do_not_fit_into_the_workspace_are_tried_again(project):
+    held = claim(first_task(project))
+    files = {"acceptance/test_a.py": "", "acceptance/test_A.py": ""}
+
+    assert record_outcome(held, replace(work(), files=files)) == "transient_error"
+
+    assert "by their case alone" in event_data(held.task, "task_retried")[0]["detail"]
 
 
 def test_content_that_does_not_fit_is_tried_again_and_then_a_persons_matter(project):

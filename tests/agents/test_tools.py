@@ -1,23 +1,29 @@
 """Agents whose models use tools: a local server speaks a provider's wire format, turn by turn."""
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from django.db.models.functions import Now
 
 from agents.models import ModelRun, TaskAttempt, ToolUse, WorkspaceFile
-from agents.protocols import Assignment
+from agents.protocols import Assignment, PermanentError
 from agents.providers.endpoints import Endpoint
+from agents.role import role_for, tools_of
 from agents.selectors import workspace_of
 from agents.services import cancel_task, take_back_lost_tasks
 from agents.tool import Bench, ToolError, tools, use_tool
 from agents.worker.run import run
+from agents.worker.tool_loop import _Work
 from agents.workspace import Workspace
 from audit.actors import Actor
+from context.artifact_types import artifact_types
 from context.models import Artifact
 from hitl.models import HitlRequest
 from orchestrator.engine.progress import progress_of
 from tests.agents.conftest import whole_logs
+from tests.agents.demo_cases import handed
 from tests.eight_turns import (
     ADDING,
     BUILD,
@@ -28,10 +34,11 @@ from tests.eight_turns import (
     USES,
     eight_turns,
 )
-from tests.openai_server import call, calls, refusal
+from tests.openai_server import Answer, call, calls, refusal
 from tests.scenes import (
     WORKER,
     agent_status,
+    claim,
     current,
     decide_as,
     event_data,
@@ -393,6 +400,48 @@ def test_what_a_person_changed_is_what_runs(server, task, asked, approver, proje
 
     assert "Exit code 0.\nmine" in told(server, 2)
     assert "A person changed the arguments" in told(server, 2)
+    ran = ToolUse.objects.get(task=task, name="run_command")
+    assert json.loads(ran.arguments) == {"command": ["python3", "-c", "print('mine')"]}
+    assert event_data(task, "tools_used")[-1]["calls"][0]["arguments_sha256"] == (
+        ran.arguments_sha256
+    )
+
+
+def test_two_calls_with_one_id_are_not_taken_for_a_yes_would_be_for_both(server, task, project):
+    def twins(server, request):
+        answer = calls(("run_command", COMMAND), ("run_command", {"command": ["id"]}))
+        return Answer(answer(server, request).body.replace(b"call_1_2", b"call_1"))
+
+    set_policy(project, ask_before_tools=["run_command"])
+    server.then(twins)
+    work_on(task)
+
+    assert TaskAttempt.objects.get(task=task).error_code == "model_malformed_answer"
+    assert not ToolUse.objects.filter(task=task).exists()
+
+
+def test_a_tool_that_was_taken_away_is_not_used_any_more(server, task, asked, approver):
+    role_for("coder").tools, kept = ("read", "write"), role_for("coder").tools
+    try:
+        decide_as(approver, asked)
+        go_on(task)
+    finally:
+        role_for("coder").tools = kept
+
+    assert ToolUse.objects.get(task=task, name="run_command").outcome == "failed"
+    assert "no tool of yours" in told(server, 2)
+
+
+def test_files_that_do_not_fit_into_the_workspace_are_for_a_person(server, project, settings):
+    settings.WORKSPACE_MAX_BYTES = 10
+    task = current(started(project, BUILD), "build")
+    given = Assignment("A project", "coder", "build", "build", 2, "", "B", ("source_code",))
+    code = {"files": [{"path": "a.py", "content": ADDING}]}
+    given = replace(given, materials=(handed("source_code", code),))
+    kind = artifact_types["source_code"].schema
+    owner = SimpleNamespace(model=None, cancellation=SimpleNamespace(claim=claim(task)))
+    with pytest.raises(PermanentError, match="do not fit into the workspace"):
+        _Work(owner, given, "source_code", kind, tools_of("coder"))
 
 
 def test_no_answer_in_time_is_no_yes(server, task, asked):
