@@ -16,7 +16,8 @@ OPEN_SECONDS = 30.0
 
 
 class Breaker:
-    """Of one model at one endpoint. After a pause a single call tries whether it is back."""
+    """Of one model at one endpoint. After a pause it is asked again; one failure more, and it is
+    left alone once more."""
 
     def __init__(self) -> None:
         self.failures = 0
