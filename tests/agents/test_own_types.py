@@ -185,7 +185,7 @@ def test_one_that_ships_or_has_worked_is_not_deleted(translator, staff, project)
     with pytest.raises(Conflict, match="comes with the product"):
         delete_agent_type(actor=actor, name="coder")
     definition = parse_definition(TRANSLATING, "test")
-    names_it = WorkflowRun.objects.create(
+    WorkflowRun.objects.create(
         project=project,
         workflow=definition.name,
         definition=definition.to_json(),
@@ -193,7 +193,6 @@ def test_one_that_ships_or_has_worked_is_not_deleted(translator, staff, project)
     )
     with pytest.raises(Conflict, match="workflow translating names translator"):
         delete_agent_type(actor=actor, name=translator)
-    names_it.delete()
     side_task(project, agent_type=translator)
     with pytest.raises(Conflict, match="on record"):
         delete_agent_type(actor=actor, name=translator)

@@ -407,7 +407,7 @@ def test_what_a_person_changed_is_what_runs(server, task, asked, approver, proje
     )
 
 
-def test_two_calls_with_one_id_are_not_taken_for_a_yes_would_be_for_both(server, task, project):
+def test_an_answer_with_two_calls_of_one_id_is_none(server, task, project):
     def twins(server, request):
         answer = calls(("run_command", COMMAND), ("run_command", {"command": ["id"]}))
         return Answer(answer(server, request).body.replace(b"call_1_2", b"call_1"))
