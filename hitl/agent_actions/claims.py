@@ -234,7 +234,9 @@ def report_outcome(
     """How it ended. `not_executed` is said only by who knows it; the same report is replayed.
 
     One that comes after the lease has run out still counts, as long as nobody else has said how it
-    ended. Raises NotFound, Conflict (`lease_lost`, `already_reported`).
+    ended; that it succeeded, also where a person has allowed it once more meanwhile.
+
+    Raises NotFound, Conflict (`lease_lost`, `already_reported`, `effect_exists`).
     """
     outcome = ActionStatus(status)
     result_text = "" if result is None else canonical_text(result)
@@ -247,6 +249,10 @@ def report_outcome(
         action.credential = credential
         if action.fence != fence or fence == 0:
             raise _lease_lost(action)
+        if (action.status, outcome) == (ActionStatus.APPROVED, ActionStatus.SUCCEEDED):
+            # A person has allowed it once more, and nobody has begun: it must not happen twice.
+            check_effect_is_free(action)
+            action.move(ActionStatus.EXECUTING)
         if action.status not in (ActionStatus.EXECUTING, ActionStatus.UNKNOWN):
             if (action.status, action.result, action.error) == (outcome, result_text, error):
                 return action

@@ -305,6 +305,23 @@ def test_a_late_report_still_says_how_it_ended(agent, approver_api, home):
     assert not HitlRequest.objects.filter(status="pending").exists()
 
 
+def test_a_late_success_ends_what_was_allowed_once_more(agent, approver_api, home):
+    action = approved(agent, approver_api, home)
+    fence = claim(agent, action).json()["fence"]
+    AgentAction.objects.update(lease_expires_at=Now())
+    close_overdue_actions()
+    decide(approver_api, read(agent, action), "answer", content="allow_once_more")
+
+    failed = report(agent, action, fence, "failed")
+    late = report(agent, action, fence, "succeeded", result="r-9")
+    again = report(agent, action, fence, "succeeded", result="r-9")
+
+    assert failed.json()["code"] == "already_reported"
+    assert (late.json()["status"], again.json()["status"]) == ("succeeded", "succeeded")
+    assert claim(agent, action).json()["code"] == "already_claimed"
+    assert ask(agent, home, "k2").json()["code"] == "effect_exists"
+
+
 def test_what_changed_since_the_approval_refuses_the_claim(
     agent, approver_api, owner, staff, client_of, home
 ):
