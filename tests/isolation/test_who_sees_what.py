@@ -59,6 +59,12 @@ def everybody(things_of_the_module):
     make_user("operator", is_staff=True).user_permissions.set(Permission.objects.all())
 
 
+@pytest.fixture(scope="module")
+def clients(everybody):
+    """Each is logged in once."""
+    return {name: logged_in(User.objects.get(username=name)) for name in PEOPLE}
+
+
 @pytest.fixture
 def things(things_of_the_module):
     return things_of_the_module
@@ -145,8 +151,8 @@ def test_staff_need_the_permission_of_the_model_too(people):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_pages_of_the_site(people, page):
-    answers = {name: logged_in(person).get(reverse(page)) for name, person in people.items()}
+def test_pages_of_the_site(clients, page):
+    answers = {name: client.get(reverse(page)) for name, client in clients.items()}
     assert {name for name, answer in answers.items() if answer.status_code == 200} == {*PAGES[page]}
     assert {answer.status_code for answer in answers.values()} <= {200, 403}
 
@@ -163,9 +169,9 @@ def test_no_page_of_the_site_is_forgotten():
 
 
 @pytest.mark.parametrize("page", OF_ONE_PROJECT)
-def test_pages_of_a_project_are_for_its_members(things, people, page):
+def test_pages_of_a_project_are_for_its_members(things, clients, page):
     path = reverse(page, args=[things.project.pk])
-    answers = {name: logged_in(person).get(path).status_code for name, person in people.items()}
+    answers = {name: client.get(path).status_code for name, client in clients.items()}
     assert answers == dict.fromkeys((*MEMBERS, "staff"), 200) | dict.fromkeys(OTHERS, 404)
 
 
