@@ -12,6 +12,7 @@ from django.core.management.commands import migrate
 from django.db import OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.schema import DatabaseSchemaEditor
+from django.db.migrations.state import ProjectState
 
 from core.database import as_owner
 from ops.database_roles import grant_rights
@@ -38,6 +39,21 @@ class LockTimeoutEditor(DatabaseSchemaEditor):
         return editor
 
 
+def reload_alone(state: ProjectState, app: str, model: str, delay: bool = False) -> set[Any]:
+    """An index, a constraint or a plain field changes no other model than its own.
+
+    For those (`delay`) Django makes all that are related anew as well, most of what a first
+    `migrate` takes. Before a `RunPython`, which may ask for any, it makes all of them anew.
+    """
+    if not delay:
+        return find_related(state, app, model)
+    state.is_delayed = True
+    return {(app, model)}
+
+
+find_related = ProjectState._find_reload_model
+
+
 class Command(migrate.Command):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["check_unapplied"] or options["plan"]:
@@ -55,6 +71,7 @@ class Command(migrate.Command):
 
     def migrate(self, connection: BaseDatabaseWrapper, *args: Any, **options: Any) -> None:
         connection.SchemaEditorClass = LockTimeoutEditor
+        ProjectState._find_reload_model = reload_alone
         for _ in range(TRIES):
             try:
                 return super().handle(*args, **options)
