@@ -21,7 +21,8 @@ SCALARS = (
     st.none()
     | st.booleans()
     | st.integers(-EXACT, EXACT)
-    | st.floats(allow_nan=False, allow_infinity=False)
+    # Beyond, a number is refused.
+    | st.floats(-EXACT, EXACT)
     | TEXTS
 )
 VALUES = st.recursive(
