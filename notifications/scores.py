@@ -13,6 +13,7 @@ import httpx
 from django.db import connection
 from django.utils import timezone
 
+from agents.enums import RequestKind
 from agents.models import TaskAttempt
 from audit.models import Event
 from core.database import release_connection
@@ -47,6 +48,9 @@ class Score:
 
     @property
     def approved(self) -> int | None:
+        """None of a call: that it may be made says nothing of the work."""
+        if self.facts["kind"] == RequestKind.ACTION_APPROVAL:
+            return None
         return APPROVED.get(self.action)
 
 

@@ -14,6 +14,7 @@ from agents.worker.run import run
 from core.tracing import trace_with
 from hitl.models import Decision
 from notifications.models import Notification
+from notifications.scores import Score
 from tests.scenes import WORKER, asked, decide_as, first_task
 from tests.security.test_environment import settings_in
 
@@ -70,6 +71,13 @@ def test_langfuse_gets_the_action_and_whether_it_was_approved(
     assert said["metadata"]["kind"] == "plan_approval"
     assert "Between us." not in str(langfuse.messages)
     assert approver.username not in str(langfuse.messages)
+
+
+def test_that_a_call_may_be_made_says_nothing_of_the_work():
+    of_call = Score("1", TRACE, SPAN, "approve", {"kind": "action_approval"})
+    of_result = Score("1", TRACE, SPAN, "approve", {"kind": "result_approval"})
+
+    assert (of_call.approved, of_result.approved) == (None, 1)
 
 
 def test_phoenix_gets_an_annotation_of_the_span(phoenix, tell, request_with_trace, approver):
