@@ -43,7 +43,10 @@ import django
 django.setup()
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.state import ProjectState
 from core.database import as_owner
+from ops.management.commands.migrate import reload_alone
+ProjectState._find_reload_model = reload_alone
 with as_owner():
     MigrationExecutor(connection).migrate([(app, None) for app in {apps}])
 """
