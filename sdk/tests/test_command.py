@@ -43,7 +43,9 @@ def test_a_person_logs_in_and_decides_on_what_an_agent_asks(shell, monkeypatch, 
     capsys.readouterr()
 
     assert main(["inbox", "--project", shell.id]) == 0
-    request = capsys.readouterr().out.split()[0]
+    listed = capsys.readouterr().out
+    request = listed.split()[0]
+    assert '"order": "1"' in listed
     assert main(["decide", request]) == 0
     shown = capsys.readouterr().out
     digest = next(line.split()[1] for line in shown.splitlines() if line.startswith("digest"))

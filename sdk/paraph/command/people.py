@@ -13,6 +13,7 @@ from paraph.connection import AGENT_PREFIX, Connection, save_settings, saved_set
 from paraph.errors import ApiError, ParaphError
 
 Parsers = Any
+INBOX_WIDTH = 100
 
 
 def add_commands(commands: Parsers) -> None:
@@ -81,8 +82,13 @@ def _new_token(options: argparse.Namespace) -> str:
 def show_inbox(options: argparse.Namespace) -> int:
     params = {"status": "pending", "page_size": 100}
     params |= {"project": options.project} if options.project else {}
+    calls: dict[str, Any] = {}
     with Client(connection=Connection.load_person()) as client:
         page = client.send("GET", "hitl/requests/", params=params).json()
+        if any(request["agent_action"] for request in page["results"]):
+            # Calls of one batch have the same title.
+            actions = client.send("GET", "actions/", params=params).json()["results"]
+            calls = {action["id"]: action["arguments"] for action in actions}
     if options.json:
         print(json.dumps(page["results"], indent=2))
         return YES
@@ -90,6 +96,10 @@ def show_inbox(options: argparse.Namespace) -> int:
         expires = request.get("expires_at") or ""
         until = f"  until {expires[:16]}" if expires else ""
         print(f"{request['id']}  {request['kind']:16} {line(request['title'])}{until}")
+        if (arguments := calls.get(request["agent_action"])) is not None:
+            text = line(json.dumps(arguments, ensure_ascii=False))
+            cut = "" if len(text) <= INBOX_WIDTH else "… (more: paraph decide shows all)"
+            print(f"    {text[:INBOX_WIDTH]}{cut}")
     if not page["results"]:
         print("Nothing waits for a decision.")
     elif page.get("next"):
