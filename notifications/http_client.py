@@ -37,6 +37,8 @@ def is_allowed(address: Address) -> bool:
     networks: Iterable[IPv4Network | IPv6Network] = settings.WEBHOOK_ALLOWED_NETWORKS
     if any(address in network for network in networks):
         return True
+    if isinstance(address, IPv6Address) and address.is_site_local:
+        return False  # private of old, fec0::/10, which Python calls global
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 

@@ -352,7 +352,15 @@ def test_bad_input_names_its_field(project, owner, client_of, body, field, code)
     "address",
     [
         *("127.0.0.1", "10.1.2.3", "100.64.0.1", "169.254.169.254", "0.0.0.0", "224.0.0.1"),  # noqa: S104
-        *("::1", "fe80::1", "fd00::1", "::ffff:192.168.0.1", "64:ff9b::7f00:1", "2002:a00:1::"),
+        *(
+            "::1",
+            "fe80::1",
+            "fec0::1",
+            "fd00::1",
+            "::ffff:192.168.0.1",
+            "64:ff9b::7f00:1",
+            "2002:a00:1::",
+        ),
     ],
 )
 def test_what_a_name_leads_to_is_checked_when_it_is_connected(monkeypatch, address):
