@@ -130,14 +130,14 @@ def ask_by_forms(scene: Scene, project: Project) -> None:
     }
 
     def asks(key: str, tool: str, **fields: Any) -> AgentAction:
-        call = {"order": "1042", "amount": 40, "to": "Ines Weber", "letter": "With our regrets."}
+        call = {"order": key, "amount": 40, "to": "Ines Weber", "letter": "With our regrets."}
         tools = {"name": tool, "server": "post"}
         return ask_of_agent(project, scene.dana, call, key, tool=tools, **fields)
 
-    question = asks("post-1", "send_letter", allowed=["answer"], response_schema=letter)
+    question = asks("1051", "send_letter", allowed=["answer"], response_schema=letter)
     scene.asks("answer", question.requests.get())
 
-    sent = asks("post-2", "send_letter")
+    sent = asks("1052", "send_letter")
     decide_as(scene.omar, sent.requests.get())
     here = {"action_id": sent.pk, "credential": sent.credential}
     claim = claim_action(**here, action_digest=sent.action_digest)
@@ -145,10 +145,10 @@ def ask_by_forms(scene: Scene, project: Project) -> None:
     scene.asks("happened", sent.requests.pending().get())
 
     further = {"count": 5, "bounds": {"properties": {"amount": {"maximum": 50}}}}
-    first = scene.asks("standing", asks("post-3", "send_parcel").requests.get())
+    first = scene.asks("standing", asks("1053", "send_parcel").requests.get())
     decide_as(scene.omar, first, content={"follow_up": further})
-    asks("post-4", "send_parcel")
-    scene.asks("further", asks("post-5", "send_letter").requests.get())
+    asks("1054", "send_parcel")
+    scene.asks("further", asks("1055", "send_letter").requests.get())
 
 
 def work_of_the_demo_model(scene: Scene) -> Project:
@@ -236,7 +236,7 @@ def fill_installation(scene: Scene, project: Project) -> None:
         user=scene.omar,
         channel="email",
         recipient=f"user:{scene.omar.pk}",
-        kind="requests",
+        kind="request",
         project=project,
         key="example",
         status=DeliveryStatus.DEAD,

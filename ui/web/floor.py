@@ -30,7 +30,7 @@ class FloorForm(forms.Form):
         widget=forms.RadioSelect,
     )
     prevent_self_approval = forms.BooleanField(
-        label="Authors can't decide on their own work, in no project", required=False
+        label="In no project can authors decide on their own work", required=False
     )
 
     def __init__(self, data: object, floor: InstallationFloor) -> None:

@@ -37,9 +37,9 @@ def test_each_value_has_a_field_of_its_kind():
     assert kinds == [
         ("is_paid", "radioselect"),
         ("amount", "number"),
+        ("reason", "textarea"),
         ("speed", "select"),
         ("note", "text"),
-        ("reason", "textarea"),
         ("tags", "textarea"),
         ("ways", "checkboxselectmultiple"),
         ("address › street", "textarea"),
@@ -50,7 +50,7 @@ def test_each_value_has_a_field_of_its_kind():
 
 def test_what_was_filled_in_is_the_answer_and_the_rest_is_left_out():
     form = form_of(
-        SCHEMA, _0="1", _1="12.5", _2="1", _5="a\n\n b ", _6=["0", "1"], _7="Main St", _8="[1]"
+        SCHEMA, _0="1", _1="12.5", _3="1", _5="a\n\n b ", _6=["0", "1"], _7="Main St", _8="[1]"
     )
 
     assert form.content() == {

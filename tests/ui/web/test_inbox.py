@@ -163,6 +163,7 @@ def test_many_pages_of_requests_take_as_many_queries_as_one(path):
 
 @pytest.mark.long
 @pytest.mark.administrator
+@pytest.mark.timeout(900)
 def test_a_hundred_thousand_requests_take_as_many_queries_as_twenty():
     queue = Queue(projects=2)
     client = logged_in(queue.person)

@@ -168,13 +168,14 @@ def leaves(
     schema: dict[str, Any], path: tuple[str, ...] = (), is_required: bool = True
 ) -> Iterator[tuple[tuple[str, ...], dict[str, Any], bool]]:
     """Each value that is asked for: where it stands, its schema, and whether it must be there."""
-    properties, required = schema.get("properties", {}), set(schema.get("required", ()))
-    is_named = schema.get("type") == "object" and properties and required <= properties.keys()
+    properties, required = schema.get("properties", {}), schema.get("required", [])
+    is_named = schema.get("type") == "object" and properties and set(required) <= properties.keys()
     if not is_named or len(path) >= DEPTH_MAX:
         yield path, schema, is_required
         return
-    for name, part in properties.items():
-        part = part if isinstance(part, dict) else {}
+    # What must be there comes first: the order of properties is not kept.
+    for name in dict.fromkeys([*required, *properties]):
+        part = properties[name] if isinstance(properties[name], dict) else {}
         yield from leaves(part, (*path, name), is_required and name in required)
 
 
