@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 
 # Each is slow to get and kept until its process ends: servers, what the providers of models are
-# made of, the description of the API. So one process gets it, for all files that need it.
+# made of, the description of the API. So one process gets it, for all files that need it. What has
+# most tests begins first: so do the files that start programs, of which few take long, and which
+# at the end would be what all others wait for.
 SHARED = {
     "a server": re.compile(r"\b(web_server|impatient)\b"),
     "models": re.compile(r"\b(openai_server|wire_servers)\b"),
     "the description": re.compile(r"\bisolation(\.| import )routes\b|\bSchemaGenerator\b"),
+    "programs": re.compile(r"\b(subprocess|slack_socket)\b"),
 }
 
 
