@@ -14,6 +14,7 @@ from django.contrib.auth.validators import ASCIIUsernameValidator
 from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
 from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -33,6 +34,7 @@ logger = logging.getLogger(__name__)
 KEY_PREFIX = "paraph_invitation"
 # Open ones of a project: nobody sends mail to the world through it.
 MOST_OPEN = 50
+TAKEN = "Somebody has this user name. Choose another."
 ENDED = "This invitation was used or withdrawn, or its time is over. Ask for a new one."
 
 
@@ -143,7 +145,12 @@ def accept_as_new_user(*, key: str, username: str, password: str) -> Membership:
         # Below the lock of the project, above that of the installation's log.
         _lock_open(tx, invitation.pk)
         user.set_password(password)
-        user.save(force_insert=True)
+        try:
+            with transaction.atomic():
+                user.save(force_insert=True)
+        except IntegrityError as error:
+            # Since the check, by another invitation.
+            raise InvalidInput.of("username", "taken", TAKEN) from error
         return _join(tx, invitation.pk, user)
 
 
@@ -165,7 +172,7 @@ def _checked_user(username: str, password: str, email: str) -> Any:
     if not is_name:
         refuse("username", "invalid", "Use letters a to z, digits and @ . + - _, at most 150.")
     elif users.objects.filter(username__iexact=username).exists():
-        refuse("username", "taken", "Somebody has this user name. Choose another.")
+        refuse("username", "taken", TAKEN)
     try:
         validate_password(password, user)
     except ValidationError as error:

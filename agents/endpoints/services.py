@@ -142,6 +142,7 @@ def endpoint_of(project: Project, name: str) -> Endpoint:
         secret["key"],
         secret["headers"],
         own.output,
+        is_of_project=True,
     )
 
 

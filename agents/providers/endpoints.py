@@ -36,6 +36,8 @@ class Endpoint:
     key: str = field(default="", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     output: str = TOOLS
+    #: Of a project, whose owner chose where its work goes; not of the installation.
+    is_of_project: bool = False
 
     @property
     def is_listed(self) -> bool:

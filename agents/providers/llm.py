@@ -79,11 +79,17 @@ class LLMModel:
         names = (name, *self.options.fallbacks)
         self.endpoints = {one: endpoint_for(one.partition(":")[0]) for one in names}
         self.endpoint = self.endpoints[name]
+        # What an owner sends to an endpoint of the project goes to no provider of the installation.
+        self.names = tuple(
+            one
+            for one in names
+            if self.endpoints[one].is_of_project or not self.endpoint.is_of_project
+        )
 
     async def metered(self, meter: Meter) -> ProviderModel:
         """It, with the models that stand in for it; those that keep failing are left out."""
         models = []
-        for name in closed_of((self.name, *self.options.fallbacks)):
+        for name in closed_of(self.names):
             endpoint_name, _, model = name.partition(":")
             endpoint = self.endpoints[name]
             shared = await _shared_model(endpoint, model)

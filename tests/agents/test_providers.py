@@ -151,6 +151,19 @@ def test_another_model_stands_in_for_one_that_fails(pair):
     assert KEY not in json.dumps(second.headers[0])
 
 
+def test_no_model_of_the_installation_stands_in_for_one_of_a_project(pair):
+    _, first, second = pair
+    own = Endpoint("own", "openai-chat", first.base_url, KEY, is_of_project=True)
+    shared = Endpoint("second", "openai-chat", second.base_url, "another-key")
+    options = ModelOptions(500, fallbacks=("second:other-model",))
+    first.then(refusal(503))
+
+    with pytest.raises(Exception, match="model_unavailable"):
+        produce(LLMModel("own:test-model", options, {"own": own, "second": shared}.__getitem__))
+
+    assert second.requests == []
+
+
 def test_a_model_that_keeps_failing_is_left_alone(pair):
     model, first, _ = pair
     first.then(*[refusal(500)] * FAILURES)

@@ -16,7 +16,12 @@ from audit.models import Event
 from audit.rows import verify_rows
 from core.errors import Conflict, Forbidden, Gone, InvalidInput
 from projects import invitations
-from projects.invitations import accept_as_new_user, accept_invitation, invite_member
+from projects.invitations import (
+    _lock_open,
+    accept_as_new_user,
+    accept_invitation,
+    invite_member,
+)
 from projects.models import Invitation, Membership
 from projects.services import add_member, remove_member
 
@@ -137,6 +142,22 @@ def test_names_that_confuse_and_weak_passwords_are_refused(invite, owner, field,
     with pytest.raises(InvalidInput) as caught:
         accept_as_new_user(key=invite(), **({"username": "grace", "password": PASSWORD} | values))
     assert caught.value.errors[0]["field"] == field
+
+
+def test_a_name_that_somebody_took_since_it_was_checked_is_refused(invite, monkeypatch):
+    key = invite()
+
+    def lock_open(*arguments):
+        User.objects.create_user("grace")
+        return _lock_open(*arguments)
+
+    monkeypatch.setattr("projects.invitations._lock_open", lock_open)
+    with pytest.raises(InvalidInput) as caught:
+        accept_as_new_user(key=key, username="grace", password=PASSWORD)
+    monkeypatch.undo()
+
+    assert caught.value.errors[0]["field"] == "username"
+    assert accept_as_new_user(key=key, username="grace2", password=PASSWORD).role == "approver"
 
 
 def test_an_installation_may_leave_making_accounts_to_operators(invite, settings):
