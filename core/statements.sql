@@ -590,6 +590,7 @@ LEFT JOIN hitl_requests ON hitl_requests.task_id = tasks.id AND hitl_requests.st
 WHERE projects.id = %(project)s
 
 -- name: has_open_tasks
+-- Asked as a project ends, so that what is hardly ever there is not loaded.
 SELECT 1 FROM tasks
 WHERE project_id = %(project)s AND status NOT IN ('completed', 'failed', 'cancelled') LIMIT 1
 

@@ -47,8 +47,8 @@ class BeatingSSLConnection(Beating, SSLConnection):
     pass
 
 
-class MemoryOfTaken(redis.QoS):
-    """Notes in Redis what a worker has taken, except for tasks: the sweep enqueues those again.
+class InMemoryTaskQoS(redis.QoS):
+    """Keeps unacknowledged messages of tasks in memory alone: the sweep enqueues those again.
 
     To note a message and to cross it out took an eighth of an agents' worker's time.
     """
@@ -91,7 +91,7 @@ class ForgetfulChannel(redis.Channel):
     on with it. Redis delivers them once more, in vain where the work is done.
     """
 
-    QoS = MemoryOfTaken
+    QoS = InMemoryTaskQoS
     connection_class = BeatingConnection
     connection_class_ssl = BeatingSSLConnection
     _one_client: Any = None

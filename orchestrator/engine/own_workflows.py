@@ -13,9 +13,11 @@ from audit.installation import INSTALLATION, record_installation
 from audit.rows import RowProblem
 from core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from orchestrator.engine.definition import (
+    NAME,
     WORKFLOWS,
     Definition,
     DefinitionError,
+    available_definitions,
     checked_definition,
     definition_hash,
     hash_of,
@@ -54,20 +56,19 @@ def check_names_no_agent_type(name: str) -> None:
 def describe_workflows() -> list[Description]:
     """All of them, by their names, as they are written down."""
     shipped = [_described(load_definition(name)) for name in shipped_definitions()]
-    own = [
-        Description(row.name, row.version, row.title, row.definition["steps"], row.sha256, False)
-        for row in Workflow.objects.all()
-    ]
+    own = [_stored(row) for row in Workflow.objects.all()]
     return sorted((*shipped, *own), key=lambda one: one.name)
 
 
 def describe_workflow(name: str) -> Description:
     """Raises NotFound."""
-    workflows = {one.name: one for one in describe_workflows()}
-    if name not in workflows:
-        detail = f"There is no such workflow. Use one of: {', '.join(workflows)}."
+    if name in shipped_definitions():
+        return _described(load_definition(name))
+    row = Workflow.objects.filter(pk=name).first() if NAME.fullmatch(name) else None
+    if row is None:
+        detail = f"There is no such workflow. Use one of: {', '.join(available_definitions())}."
         raise NotFound("not_found", detail)
-    return workflows[name]
+    return _stored(row)
 
 
 def may_change_workflows(user: Any) -> bool:
@@ -164,6 +165,11 @@ def _checked(data: dict[str, Any]) -> Definition:
             for fault in error.errors
         ]
         raise InvalidInput("invalid", error.faults[:2000], errors=errors) from error
+
+
+def _stored(row: Workflow) -> Description:
+    """As it was saved, also where it cannot be used any more."""
+    return Description(row.name, row.version, row.title, row.definition["steps"], row.sha256, False)
 
 
 def _described(definition: Definition) -> Description:

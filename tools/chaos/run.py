@@ -127,19 +127,28 @@ class Run:
         done = Task.objects.filter(project__in=self.projects, status="completed")
         self.until(lambda: done.count() >= wanted, QUIET_SECONDS, "some progress")
 
-    def fall(self, kind: str, point: str, how: str = "kill", seconds: float = 30) -> int:
+    def fall(
+        self,
+        kind: str,
+        point: str,
+        how: str = "kill",
+        seconds: float = 30,
+        once_armed: Callable[[], Any] = lambda: None,
+    ) -> int:
         """Arm a fault point and wait for who falls; its process id."""
         before = self.stack.fallen()
         self.stack.arm(kind, point, how)
-        if (kind, point) == ("worker", "after_commit_before_enqueue"):
-            # Of two branches that nobody has to approve a worker takes one along, and publishes the
-            # other. Else it hardly ever publishes.
-            self.begin(2, oversight_level="low")
+        once_armed()
         fallen = self.stack.until(lambda: self.stack.fallen() - before, seconds)
         if not fallen:
             raise Broken(f"nobody came by {point} in {seconds:.0f} s")
         ((_, pid),) = fallen
         return self.note_fall(pid)
+
+    def branch(self) -> None:
+        """Of two branches that nobody has to approve a worker takes one along, and publishes the
+        other; else it hardly ever publishes."""
+        self.begin(2, oversight_level="low")
 
     def note_fall(self, pid: int) -> int:
         """From now on the process does nothing; `check_invariants` holds what follows to it."""

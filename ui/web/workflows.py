@@ -58,7 +58,7 @@ def show_workflows(request: HttpRequest) -> HttpResponse:
         "may_change": may_change,
         "form": form if may_change and (form.is_bound or "new" in request.GET) else None,
     }
-    return render_page(request, "ui/workflows.html", context, status=status_of(form))
+    return render_page(request, "ui/workflows.html", context, status=400 if form.errors else 200)
 
 
 def show_workflow(request: HttpRequest, name: str) -> HttpResponse:
@@ -83,7 +83,7 @@ def show_workflow(request: HttpRequest, name: str) -> HttpResponse:
         "form": form,
         "may_change": may_change_workflows(request.user),
     }
-    return render_page(request, "ui/workflow.html", context, status=status_of(form))
+    return render_page(request, "ui/workflow.html", context, status=400 if form.errors else 200)
 
 
 def saved_name(request: HttpRequest, form: WorkflowForm) -> str:
@@ -98,7 +98,3 @@ def saved_name(request: HttpRequest, form: WorkflowForm) -> str:
         return ""
     messages.success(request, "Saved. It holds for projects that start from now on.")
     return workflow.name
-
-
-def status_of(form: WorkflowForm) -> int:
-    return 400 if form.is_bound and form.errors else 200

@@ -19,7 +19,7 @@ IN_A_WORKER = (
 def _die_at(point: str, run: Run) -> None:
     run.begin(6)
     run.decide()
-    run.reclaimed(*(run.fall("worker", point) for _ in range(2)))
+    run.reclaimed(*(run.fall("worker", point, once_armed=run.branch) for _ in range(2)))
 
 
 def _register(point: str) -> None:
@@ -98,7 +98,7 @@ def kill_scheduler(run: Run) -> None:
     run.decide()
     for _ in range(2):
         run.stack.kill("scheduler")
-        run.fall("worker", "after_commit_before_enqueue")
+        run.fall("worker", "after_commit_before_enqueue", once_armed=run.branch)
     run.probe("work goes on after the scheduler died")
 
 
